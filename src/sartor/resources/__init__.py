@@ -1,0 +1,1 @@
+"""The control plane: what is remembered of every resource, and its life."""

@@ -1,0 +1,108 @@
+"""One call of one caller: what a rule may ask, and what it asks to be remembered."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sartor.errors import already_exists, in_use, invalid_input, limit_exceeded, not_found
+from sartor.resources.kinds import COUNTED, KINDS, arn_of, kind_of
+from sartor.resources.store import Resource, Transaction
+
+if TYPE_CHECKING:
+    from sartor.data.sources import Sources
+
+Request = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A resource that a rule has allowed and that is not yet written.
+
+    Attributes:
+        arn: its ARN.
+        name: what its creator called it.
+        body: its own members of the Describe answer.
+        private: what only Sartor knows of it.
+        parents: the ARNs that it names.
+        tags: its first tags.
+        answer: members of the Create answer beside its ARN.
+        slow_check: a check that must not hold a transaction open, such as a look at the files of an import.
+    """
+
+    arn: str
+    name: str
+    body: dict[str, Any]
+    private: dict[str, Any] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    answer: dict[str, Any] = field(default_factory=dict)
+    slow_check: Callable[["Sources"], None] | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who asks, inside which transaction; every question is about the caller's own account and region.
+
+    Attributes:
+        transaction: the open transaction.
+        account: the caller's account.
+        region: the region of the request.
+        quotas_on: whether Amazon's numbers of resources and jobs apply.
+    """
+
+    transaction: Transaction
+    account: str
+    region: str
+    quotas_on: bool
+
+    def find(self, arn: str, kind: str) -> Resource:
+        """Return the caller's resource of this ARN and kind.
+
+        Raises:
+            ApiError: ``ResourceNotFoundException``; also when it is another account's, region's or kind's.
+        """
+        named = kind_of(arn, self.region, self.account)
+        resource = self.transaction.get(arn) if named is not None and named.name == kind else None
+        if resource is None:
+            raise not_found(arn)
+        return resource
+
+    def free_arn(self, kind: str, **names: str) -> str:
+        """Return the ARN that a new resource of this kind gets.
+
+        Raises:
+            ApiError: ``ResourceAlreadyExistsException`` when it is taken, ``InvalidInputException`` when the
+                caller's region is no region's name.
+        """
+        arn = arn_of(KINDS[kind], self.region, self.account, **names)
+        if kind_of(arn, self.region, self.account) is None:  # the region is the one part that no model checks
+            raise invalid_input(f"{self.region} is not a valid region.")
+        if self.transaction.get(arn) is not None:
+            raise already_exists(arn)
+        return arn
+
+    def count(self, kind: str, statuses: tuple[str, ...] | None = None) -> int:
+        """Return how many resources of a kind the caller has here, of these statuses or of any."""
+        return self.transaction.count(kind, self.account, self.region, statuses)
+
+    def keep_active_quota(self, kind: str, words: str, maximum: int, has_status: bool = True) -> None:
+        """Refuse one more active resource than the account's quota, in the words of Amazon's known text.
+
+        Raises:
+            ApiError: ``LimitExceededException``.
+        """
+        if self.quotas_on and self.count(kind, COUNTED if has_status else None) >= maximum:
+            raise limit_exceeded(
+                f"Cannot create {words}. More than {maximum} resources in ACTIVE state. "
+                "Please delete some and try again."
+            )
+
+
+def keep_active(resource: Resource) -> None:
+    """Refuse to build on a resource that is not ``ACTIVE``.
+
+    Raises:
+        ApiError: ``ResourceInUseException``.
+    """
+    if resource.status != "ACTIVE":
+        raise in_use(f"Resource {resource.arn} must be ACTIVE, but its status is {resource.status}.")

@@ -1,0 +1,193 @@
+"""The table of kinds: what a resource is called, what it hangs on, what holds it, who works for it.
+
+What all fifteen have in common is in ``control``; what one of them has alone is a function in ``rules``.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Lane = Literal["quick", "heavy"]
+#: The statuses of work that has not ended yet, in both spellings of the service.
+UNFINISHED: Final = ("CREATE PENDING", "CREATE IN_PROGRESS", "PENDING", "IN_PROGRESS")
+#: The statuses in which a resource counts against a quota of active resources.
+COUNTED: Final = ("CREATE PENDING", "CREATE IN_PROGRESS", "ACTIVE")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of resource.
+
+    Attributes:
+        name: the word in its ARN; a solution version shares its solution's and has a second part.
+        noun: the word in its operations: ``Create`` + noun, ``List`` + noun + ``s``.
+        member: the member that holds one of it, and in the plural a list; with ``Arn`` its ARN.
+        tail: the end of its ARN, from names that the rule of its creation knows.
+        listed_by: the member of its List operation that names what it belongs to; a rule that creates one
+            must have that resource among the draft's parents.
+        held_by: the kinds that block its deletion as long as one of them names it.
+        held_by_work: the kinds that block its deletion only until their work has ended.
+        lane: who works for it: short work never waits behind long work. ``None``: it is there at once.
+        taggable: whether it takes tags.
+        deletable: whether an operation deletes it; jobs stay for ever.
+    """
+
+    name: str
+    noun: str
+    member: str
+    tail: str
+    listed_by: str | None = None
+    held_by: tuple[str, ...] = ()
+    held_by_work: tuple[str, ...] = ()
+    lane: Lane | None = "quick"
+    taggable: bool = True
+    deletable: bool = True
+
+    @property
+    def arn_member(self) -> str:
+        """The member that holds its ARN, such as ``datasetGroupArn``."""
+        return f"{self.member}Arn"
+
+    @property
+    def list_member(self) -> str:
+        """The member that holds a list of it; filters alone are spelled with a capital."""
+        return "Filters" if self.name == "filter" else f"{self.member}s"
+
+    @property
+    def name_member(self) -> str:
+        """The member that holds its name: ``jobName`` for jobs, else ``name``."""
+        return "jobName" if self.name.endswith("-job") else "name"
+
+
+_BATCH_JOBS = ("batch-inference-job", "batch-segment-job")
+_DATASET_HOLDERS = ("filter", "event-tracker", "metric-attribution", "recommender", "campaign")
+_DATASET_WORK = ("dataset-import-job", "dataset-export-job", "solution-version", *_BATCH_JOBS)
+_GROUP_HOLDERS = ("dataset", "event-tracker", "solution", "recommender", "metric-attribution")
+
+_TABLE = (
+    Kind("dataset-group", "DatasetGroup", "datasetGroup", "{name}", held_by=_GROUP_HOLDERS),
+    Kind("schema", "Schema", "schema", "{name}", held_by=("dataset",), lane=None, taggable=False),
+    Kind(
+        "dataset",
+        "Dataset",
+        "dataset",
+        "{group}/{type}",
+        listed_by="datasetGroupArn",
+        held_by=_DATASET_HOLDERS,
+        held_by_work=_DATASET_WORK,
+    ),
+    Kind(
+        "dataset-import-job",
+        "DatasetImportJob",
+        "datasetImportJob",
+        "{name}",
+        listed_by="datasetArn",
+        lane="heavy",
+        deletable=False,
+    ),
+    Kind(
+        "dataset-export-job",
+        "DatasetExportJob",
+        "datasetExportJob",
+        "{name}",
+        listed_by="datasetArn",
+        lane="heavy",
+        deletable=False,
+    ),
+    Kind(
+        "data-deletion-job",
+        "DataDeletionJob",
+        "dataDeletionJob",
+        "{name}",
+        listed_by="datasetGroupArn",
+        lane="heavy",
+        deletable=False,
+    ),
+    Kind("event-tracker", "EventTracker", "eventTracker", "{id}", listed_by="datasetGroupArn"),
+    Kind(
+        "metric-attribution",
+        "MetricAttribution",
+        "metricAttribution",
+        "{name}",
+        listed_by="datasetGroupArn",
+        taggable=False,
+    ),
+    Kind("filter", "Filter", "filter", "{name}", listed_by="datasetGroupArn", held_by_work=_BATCH_JOBS),
+    Kind(
+        "solution",
+        "Solution",
+        "solution",
+        "{name}",
+        listed_by="datasetGroupArn",
+        held_by=("campaign",),
+        held_by_work=("solution-version",),
+    ),
+    Kind(
+        "solution-version",
+        "SolutionVersion",
+        "solutionVersion",
+        "{solution}/{id}",
+        listed_by="solutionArn",
+        lane="heavy",
+        deletable=False,
+    ),
+    Kind("campaign", "Campaign", "campaign", "{name}", listed_by="solutionArn"),
+    Kind(
+        "recommender",
+        "Recommender",
+        "recommender",
+        "{name}",
+        listed_by="datasetGroupArn",
+        lane="heavy",
+    ),
+    Kind(
+        "batch-inference-job",
+        "BatchInferenceJob",
+        "batchInferenceJob",
+        "{name}",
+        listed_by="solutionVersionArn",
+        lane="heavy",
+        deletable=False,
+    ),
+    Kind(
+        "batch-segment-job",
+        "BatchSegmentJob",
+        "batchSegmentJob",
+        "{name}",
+        listed_by="solutionVersionArn",
+        lane="heavy",
+        deletable=False,
+    ),
+)
+#: Every kind by its name.
+KINDS: Final = {kind.name: kind for kind in _TABLE}
+
+_ARN = re.compile(
+    r"arn:aws:personalize:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):(?P<name>[a-z-]+)/(?P<tail>[A-Za-z0-9_/-]+)"
+)
+
+
+def arn_of(kind: Kind, region: str, account: str, **names: str) -> str:
+    """Return the ARN of one resource.
+
+    Args:
+        kind: what it is.
+        region: where it is.
+        account: whose it is.
+        **names: the words of the kind's ``tail``.
+    """
+    word = "solution" if kind.name == "solution-version" else kind.name
+    return f"arn:aws:personalize:{region}:{account}:{word}/{kind.tail.format(**names)}"
+
+
+def kind_of(arn: str, region: str, account: str) -> Kind | None:
+    """Return the kind that an ARN names, or ``None`` if it cannot be a resource of this account and region.
+
+    Every ARN of a request comes through here before it comes near the database: this is where accounts end.
+    """
+    match = _ARN.fullmatch(arn)
+    if match is None or match["region"] != region or match["account"] != account:
+        return None
+    if match["name"] == "solution" and "/" in match["tail"]:
+        return KINDS["solution-version"]
+    return None if match["name"] == "solution-version" else KINDS.get(match["name"])

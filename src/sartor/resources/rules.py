@@ -1,0 +1,206 @@
+"""What the table of kinds cannot say: who may be created when, under the operation's name.
+
+A rule reads in the caller's transaction and answers with a draft or an error. It runs twice for each call:
+once to refuse early and to learn what takes long to check, and once more in the transaction that writes.
+Checks stand in the order in which the service makes them.
+"""
+
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from sartor.data import check, schema
+from sartor.errors import JobFailed, in_use, invalid_input, limit_exceeded
+from sartor.resources import tags
+from sartor.resources.call import Call, Draft, Request, keep_active
+from sartor.resources.kinds import UNFINISHED
+from sartor.resources.store import Resource
+
+if TYPE_CHECKING:
+    from sartor.data.sources import SourceFile, Sources
+
+#: The types of a dataset, and those that a group with a domain may have.
+DATASET_TYPES: Final = ("INTERACTIONS", "ITEMS", "USERS", "ACTIONS", "ACTION_INTERACTIONS")
+DOMAIN_DATASET_TYPES: Final = DATASET_TYPES[:3]
+#: Amazon's quotas for one account in one region.
+MAX_DATASET_GROUPS: Final = 5
+MAX_SCHEMAS: Final = 500
+MAX_IMPORT_JOBS_AT_ONCE: Final = 5
+#: How many headers are read at once while the caller waits.
+_HEADERS_AT_ONCE = 8
+
+
+def create_dataset_group(call: Call, request: Request) -> Draft:
+    """Allow CreateDatasetGroup: a key needs its role, a role is only for a key."""
+    if ("kmsKeyArn" in request) != ("roleArn" in request):
+        raise invalid_input("kmsKeyArn and roleArn must be given together: the role gives access to the key.")
+    arn = call.free_arn("dataset-group", name=request["name"])
+    first_tags = tags.checked(request.get("tags"))
+    call.keep_active_quota("dataset-group", "a dataset group", MAX_DATASET_GROUPS)
+    answer = _given(request, "domain")
+    body = _given(request, "roleArn", "kmsKeyArn", "domain")
+    return Draft(arn, request["name"], body, tags=first_tags, answer=answer)
+
+
+def create_schema(call: Call, request: Request) -> Draft:
+    """Allow CreateSchema: the text must be a schema of Amazon's, and of the domain if one is given."""
+    parsed = schema.parse(request["schema"], request.get("domain"))
+    arn = call.free_arn("schema", name=request["name"])
+    call.keep_active_quota("schema", "a schema", MAX_SCHEMAS, has_status=False)
+    private = {"dataset_type": parsed.dataset_type}
+    return Draft(arn, request["name"], _given(request, "schema", "domain"), private)
+
+
+def create_dataset(call: Call, request: Request) -> Draft:
+    """Allow CreateDataset: one of each type in a group, with a schema of its type and domain."""
+    group = call.find(request["datasetGroupArn"], "dataset-group")
+    of_schema = call.find(request["schemaArn"], "schema")
+    dataset_type = request["datasetType"].upper()
+    _keep_types_together(group, of_schema, dataset_type)
+    keep_active(group)
+    arn = call.free_arn("dataset", group=group.name, type=dataset_type)
+    body = {
+        "datasetGroupArn": group.arn,
+        "datasetType": dataset_type,
+        "schemaArn": of_schema.arn,
+    }
+    if dataset_type == "ACTION_INTERACTIONS":
+        body["trackingId"] = str(uuid.uuid4())  # these datasets bring their own event tracker
+    # The random part keeps a new dataset apart from what is left of a deleted one of the same name.
+    folder = f"{call.account}/{call.region}/datasets/{group.name}-{dataset_type}-{secrets.token_hex(4)}"
+    return Draft(
+        arn,
+        request["name"],
+        body,
+        private={"table": f"{folder}/bulk"},
+        parents=(group.arn, of_schema.arn),
+        tags=tags.checked(request.get("tags")),
+    )
+
+
+def create_dataset_import_job(call: Call, request: Request) -> Draft:
+    """Allow CreateDatasetImportJob as far as the database knows; its files are the draft's slow check."""
+    dataset = call.find(request["datasetArn"], "dataset")
+    keep_active(dataset)
+    arn = call.free_arn("dataset-import-job", name=request["jobName"])
+    first_tags = tags.checked(request.get("tags"))
+    running = call.count("dataset-import-job", UNFINISHED)
+    if call.quotas_on and running >= MAX_IMPORT_JOBS_AT_ONCE:
+        raise limit_exceeded(
+            f"More than {MAX_IMPORT_JOBS_AT_ONCE} resources with PENDING or IN_PROGRESS status."
+        )
+    unfinished = call.transaction.child(dataset.arn, "dataset-import-job", UNFINISHED)
+    if unfinished is not None:
+        raise in_use(f"Dataset {dataset.arn} has an import in progress: {unfinished.arn}.")
+    mode = request.get("importMode", "FULL")
+    _keep_first_import_full(call, dataset, mode)
+    publishes = request.get("publishAttributionMetricsToS3", False)
+    if publishes:
+        _keep_metrics_publishable(call, dataset)
+    body = {
+        "datasetArn": dataset.arn,
+        "dataSource": request["dataSource"],
+        "importMode": mode,
+        "publishAttributionMetricsToS3": publishes,
+        **_given(request, "roleArn"),
+    }
+    of_schema = call.find(dataset.body["schemaArn"], "schema")
+    return Draft(
+        arn,
+        request["jobName"],
+        body,
+        private={"table": dataset.private["table"]},
+        parents=(dataset.arn,),
+        tags=first_tags,
+        slow_check=partial(_check_files, of_schema, request["dataSource"], request.get("roleArn")),
+    )
+
+
+#: The rule of each kind that can be created; a kind that is not here belongs to a later issue.
+CREATE: Final[Mapping[str, Callable[[Call, Request], Draft]]] = {
+    "dataset-group": create_dataset_group,
+    "schema": create_schema,
+    "dataset": create_dataset,
+    "dataset-import-job": create_dataset_import_job,
+}
+
+
+def _given(request: Request, *members: str) -> dict[str, Any]:
+    """Return those of the members that the request has."""
+    return {member: request[member] for member in members if member in request}
+
+
+def _keep_types_together(group: Resource, of_schema: Resource, dataset_type: str) -> None:
+    """Refuse a dataset whose type, schema and group do not belong together."""
+    domain = group.body.get("domain")
+    if dataset_type not in DATASET_TYPES:
+        raise invalid_input(f"Dataset type {dataset_type} is not one of {', '.join(DATASET_TYPES)}.")
+    if domain is not None and dataset_type not in DOMAIN_DATASET_TYPES:
+        raise invalid_input(
+            f"A dataset of type {dataset_type} is not allowed in a dataset group of the domain {domain}."
+        )
+    schema_type = of_schema.private["dataset_type"]
+    if schema_type != dataset_type:
+        raise invalid_input(
+            f"Schema {of_schema.arn} is for datasets of type {schema_type}, not {dataset_type}."
+        )
+    schema_domain = of_schema.body.get("domain")
+    if schema_domain != domain:
+        raise invalid_input(
+            f"The domain of schema {of_schema.arn} ({schema_domain or 'none'}) must be that of "
+            f"dataset group {group.arn} ({domain or 'none'})."
+        )
+
+
+def _keep_first_import_full(call: Call, dataset: Resource, mode: str) -> None:
+    """Refuse to add to a dataset that nothing was imported into.
+
+    Jobs outlive their datasets, so an older job of an earlier dataset with the same ARN does not count.
+    """
+    if mode == "FULL":
+        return
+    if call.transaction.child(dataset.arn, "dataset-import-job", ("ACTIVE",), newer_than=dataset.seq) is None:
+        raise invalid_input(
+            f"importMode {mode} needs bulk records to add to: the first import job of a dataset must be FULL."
+        )
+
+
+def _keep_metrics_publishable(call: Call, dataset: Resource) -> None:
+    """Refuse to publish metrics when the dataset's group has no metric attribution that writes to S3."""
+    group_arn = dataset.body["datasetGroupArn"]
+    attribution = call.transaction.child(group_arn, "metric-attribution", ("ACTIVE",))
+    output = {} if attribution is None else attribution.body.get("metricsOutputConfig", {})
+    if "s3DataDestination" not in output:
+        raise invalid_input(
+            "publishAttributionMetricsToS3 needs an active metric attribution with an S3 path in "
+            f"dataset group {group_arn}."
+        )
+
+
+def _check_files(
+    of_schema: Resource, source: Mapping[str, str], role_arn: str | None, sources: "Sources"
+) -> None:
+    """Refuse an import whose files cannot be reached or miss a column of the schema."""
+    location = source.get("dataLocation")
+    if location is None:
+        raise invalid_input("Invalid Data location.")
+    wanted = schema.parse(of_schema.body["schema"], of_schema.body.get("domain"))
+
+    def missing_in(file: "SourceFile") -> list[str]:
+        read = partial(sources.read_range, file, role_arn=role_arn)
+        return check.missing_columns(check.column_names(file.uri, file.size_bytes, read), wanted)
+
+    try:
+        files = sources.list(location, role_arn)
+        if not files:
+            raise invalid_input("Invalid Data location.")
+        with ThreadPoolExecutor(min(_HEADERS_AT_ONCE, len(files))) as pool:
+            missing = [column for columns in pool.map(missing_in, files) for column in columns]
+    except JobFailed as failure:  # what ends a job ends the call while there is no job yet
+        raise invalid_input(failure.reason) from failure
+    if missing:
+        columns = ", ".join(dict.fromkeys(missing))
+        raise invalid_input(f"Input csv is missing the following columns: [{columns}]")

