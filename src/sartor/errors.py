@@ -1,0 +1,55 @@
+"""The exceptions that carry a message to a person.
+
+``ApiError`` ends a call, ``JobFailed`` ends a job. Anything else that is raised is a defect of ours.
+"""
+
+
+class ApiError(Exception):
+    """A call is refused with one of the service's own error codes.
+
+    Args:
+        code: the exception's shape name in the service model, such as ``InvalidInputException``.
+        message: what is wrong, where, and what to do, in Amazon's style.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class JobFailed(Exception):  # noqa: N818 - the house's word: a job fails, it does not err
+    """A job ends in its failed status with this reason; nothing that it did stays.
+
+    Args:
+        reason: the text for ``failureReason``, in Amazon's style.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def invalid_input(message: str) -> ApiError:
+    """Return the error for a request that Amazon answers with ``InvalidInputException``."""
+    return ApiError("InvalidInputException", message)
+
+
+def not_found(arn: str) -> ApiError:
+    """Return the error for an ARN that names nothing the caller may see."""
+    return ApiError("ResourceNotFoundException", f"Resource Arn {arn} does not exist.")
+
+
+def already_exists(arn: str) -> ApiError:
+    """Return the error for a name that is taken."""
+    return ApiError("ResourceAlreadyExistsException", f"Another resource with Arn {arn} already exists.")
+
+
+def in_use(message: str) -> ApiError:
+    """Return the error for a resource whose state forbids the call."""
+    return ApiError("ResourceInUseException", message)
+
+
+def limit_exceeded(message: str) -> ApiError:
+    """Return the error for a quota that the call would break."""
+    return ApiError("LimitExceededException", message)
