@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -210,9 +211,7 @@ class Transaction:
             .where(TASK.c.lane.in_(list(lanes)), TASK.c.leased_until <= now)
             .order_by(TASK.c.id)
             .limit(1)
-            .with_for_update(
-                skip_locked=True
-            )  # SQLite has no such clause and needs none: one writer at a time
+            .with_for_update(skip_locked=True)  # SQLite needs no such clause: it has one writer at a time
         )
         claim = (
             sa.update(TASK)
@@ -278,11 +277,14 @@ class Store:
             url: ``sqlite:///path`` or ``postgresql://user:password@host/database``.
 
         Raises:
-            ValueError: the URL names neither a SQLite file nor PostgreSQL, or another Sartor made the tables.
+            ValueError: the URL names neither a SQLite file nor PostgreSQL, its driver is missing, or another
+                Sartor made the tables.
         """
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
+            if find_spec("psycopg") is None:
+                raise ValueError("PostgreSQL needs the extra: pip install 'sartor[postgres]'.")
             return cls(sa.create_engine(parsed, pool_size=8, max_overflow=24, pool_pre_ping=True), None)
         if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
             raise ValueError("The database must be sqlite:///PATH or postgresql://…: a file or a server.")
