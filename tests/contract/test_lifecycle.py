@@ -1,5 +1,8 @@
 """The life of a task on every database: each is done once, and a death loses none."""
 
+import multiprocessing
+import os
+import signal
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -235,3 +238,42 @@ def test_a_reason_may_quote_any_broken_cell(store: Store, reason: str) -> None:
     assert found is not None
     assert found.failure_reason is not None
     assert found.failure_reason[0] + found.failure_reason[2] == "ab"
+
+
+def _die(url: str, moment: str) -> None:
+    """Claim the task in a process of its own and be killed: inside a transaction, or right after one."""
+    store = Store.open(url)
+    task = claimed(store, "doomed")
+    if moment == "while finishing":
+        with store.write() as transaction:
+            transaction.end_task(task.id, task.worker, task.attempt)
+            transaction.set_status(task.arn, "ACTIVE", NOW)
+            os.kill(os.getpid(), signal.SIGKILL)
+    if moment == "after finishing":
+        finish(store, task)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        ("after claiming", "CREATE IN_PROGRESS"),
+        ("while finishing", "CREATE IN_PROGRESS"),
+        ("after finishing", "ACTIVE"),
+    ],
+)
+def test_a_killed_worker_leaves_nothing_half_done(database_url: str, moment: str, shown: str) -> None:
+    store = Store.open(database_url)
+    owe(store)
+    process = multiprocessing.get_context("spawn").Process(target=_die, args=(database_url, moment))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    assert status(store) == shown
+    again = take(store, "two", NOW + LEASE)
+    assert (again is None) == (shown == "ACTIVE")
+    if again is not None:
+        assert again.attempt == 2
+        assert finish(store, again)
+    assert status(store) == "ACTIVE"
+    store.close()

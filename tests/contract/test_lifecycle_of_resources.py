@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sartor.errors import ApiError
 from sartor.resources import lifecycle
 
+MODEL = botocore.session.get_session().get_service_model("personalize")
 GROUP = "arn:aws:personalize:eu-central-1:111122223333:dataset-group/shop"
 
 
@@ -231,6 +233,21 @@ def test_only_what_is_active_or_failed_can_be_deleted(service: Any) -> None:
     assert service.refusal("DeleteDatasetGroup", datasetGroupArn=GROUP).code == "ResourceInUseException"
     service.work({GROUP: "No."})
     service("DeleteDatasetGroup", datasetGroupArn=GROUP)
+
+
+def test_a_description_has_only_members_of_the_service_model(service: Any) -> None:
+    dataset = service.dataset("ActionInteractions")
+    described = service("DescribeDataset", datasetArn=dataset)["dataset"]
+    arns = {
+        "DatasetGroup": {"datasetGroupArn": described["datasetGroupArn"]},
+        "Schema": {"schemaArn": described["schemaArn"]},
+        "Dataset": {"datasetArn": dataset},
+        "DatasetImportJob": {"datasetImportJobArn": service.job(dataset)},
+    }
+    for noun, request in arns.items():
+        operation = MODEL.operation_model(f"Describe{noun}")
+        ((member, shown),) = service(operation.name, **request).items()
+        assert set(shown) <= set(operation.output_shape.members[member].members)
 
 
 def names_of_schemas(service: Any, caller: Any = None, **request: Any) -> list[str]:
