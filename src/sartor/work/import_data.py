@@ -1,0 +1,107 @@
+"""The dataset import job: files from S3 into a dataset, all or nothing.
+
+The order makes any death harmless. Parts are written where no reader looks, the report is written, then one
+Delta commit that carries the job's ARN makes the parts the data. A job that runs again asks the table first
+whether its commit is already there.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+
+from sartor.data import check, schema
+from sartor.data.check import Checked, InputFile, JobRules, Progress
+from sartor.data.report import Report
+from sartor.data.schema import Schema
+from sartor.data.sources import SourceFile
+from sartor.data.table import Table
+from sartor.errors import ApiError, JobFailed
+from sartor.resources.lifecycle import Task
+from sartor.resources.store import Resource
+from sartor.work.tools import Tools
+
+GIGABYTE = 1_000_000_000
+#: The most bytes one job may read, by import mode ("Amazon Personalize endpoints and quotas").
+MAXIMUM_BYTES = {"FULL": 100 * GIGABYTE, "INCREMENTAL": GIGABYTE}
+#: The fewest rows one job must bring, by dataset type (same page).
+MINIMUM_ROWS = {"INTERACTIONS": 1000, "ACTION_INTERACTIONS": 1000}
+
+
+def run(task: Task, tools: Tools) -> None:
+    """Import the job's files into its dataset, or raise and leave the dataset as it was.
+
+    Raises:
+        JobFailed: the data breaks a rule, or could not be read; the report says where.
+    """
+    job = task.resource
+    table = Table(tools.storage, job.private["table"])
+    if table.committed(job.arn):  # a former attempt came this far
+        return
+    wanted = _schema(job, tools)
+    scratch = tools.scratch / f"{job.name}-{task.attempt}"
+    scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        checked = _checked(job, wanted, table, scratch, tools)
+        _keep_report(checked.report, job, tools)
+        if checked.report.verdict == "failed":
+            raise JobFailed(checked.report.failure_reason())
+        table.commit(checked.parts, job.body["importMode"], wanted, job.arn)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def settled(task: Task, tools: Tools) -> bool:
+    """Return whether the job's data is committed, whatever became of the worker that did it."""
+    return Table(tools.storage, task.resource.private["table"]).committed(task.arn)
+
+
+def report_path(job: Resource) -> str:
+    """Return the folder in storage that keeps the job's report, beside the dataset's table."""
+    return str(PurePosixPath(job.private["table"]).parent / "imports" / job.name)
+
+
+def _schema(job: Resource, tools: Tools) -> Schema:
+    """Return the schema that the job's dataset has now.
+
+    Raises:
+        JobFailed: the dataset was deleted meanwhile.
+    """
+    dataset = tools.store.get(job.body["datasetArn"])
+    resource = None if dataset is None else tools.store.get(dataset.body["schemaArn"])
+    if resource is None:
+        raise JobFailed(f"Dataset {job.body['datasetArn']} no longer exists.")
+    return schema.parse(resource.body["schema"], resource.body.get("domain"))
+
+
+def _checked(job: Resource, wanted: Schema, table: Table, scratch: Path, tools: Tools) -> Checked:
+    """Read the job's files and check every row, into parts that no commit names yet.
+
+    Raises:
+        JobFailed: the files could not be read.
+    """
+    location, role = job.body["dataSource"]["dataLocation"], job.body.get("roleArn")
+    try:
+        sources = tools.sources.list(location, role)
+    except ApiError as error:  # it was there at the call and is not any more
+        raise JobFailed(error.message) from error
+    files = _spooled(sources, role, scratch, tools)
+    mode = job.body["importMode"]
+    rules = JobRules(
+        minimum_rows=MINIMUM_ROWS.get(wanted.dataset_type, 0) if tools.quotas_on else 0,
+        maximum_bytes=MAXIMUM_BYTES[mode] if tools.quotas_on else None,
+    )
+
+    def progress(done: Progress) -> None:
+        tools.progress(asdict(done))
+
+    return check.read_and_check(
+        files,
+        wanted,
+        table.stage(),
+        f"{round(job.created_at * 1000):013d}",
+        job=rules,
+        memory_bytes=tools.memory_bytes,
+        progress=progress,
+        stop=tools.stop,
+    )

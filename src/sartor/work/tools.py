@@ -1,0 +1,35 @@
+"""What a job is given to work with, beside the task itself."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sartor.data.blobs import Blobs
+from sartor.data.sources import Sources
+from sartor.resources.store import Store
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The worker's means, the same for every task but for ``progress`` and ``stop``.
+
+    Attributes:
+        store: the metadata database.
+        sources: where training data is read from.
+        storage: where tables and models are kept.
+        scratch: a local folder for what need not survive the job.
+        memory_bytes: how much memory one job may use for its tables.
+        quotas_on: whether Amazon's minimums and sizes apply.
+        progress: takes what the job has done so far; it travels with the next heartbeat.
+        stop: true once the task is no longer ours (its lease is lost) or the worker must end.
+    """
+
+    store: Store
+    sources: Sources
+    storage: Blobs
+    scratch: Path
+    memory_bytes: int
+    quotas_on: bool
+    progress: Callable[[Mapping[str, Any]], None]
+    stop: Callable[[], bool]
