@@ -166,6 +166,7 @@ def _chunks(world: World, path: Path, columns: tuple[str, ...]) -> Iterator[tupl
 def _connect(world: World, threads: int) -> duckdb.DuckDBPyConnection:
     """Open an empty database that knows how to draw; ``draw(purpose, which)`` is uniform in [0, 1)."""
     connection = duckdb.connect(config={"threads": threads, "memory_limit": "300MB"})
+    connection.execute("SET enable_progress_bar = false")  # it would write to stdout, terminal or not
     topics = world.topic_count
     for macro in (
         f"dice(purpose, which) AS hash(which, purpose + {world.seed} * 1000)",

@@ -1,0 +1,1 @@
+"""What `make bench` measures: one file a measure, all of them side by side in one run."""
