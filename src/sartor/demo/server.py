@@ -1,5 +1,6 @@
 """A server of one's own: started as a process, asked through boto3, stopped again."""
 
+import json
 import os
 import re
 import shlex
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -89,6 +91,24 @@ class Server:
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
         )
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return the JSON behind one of the paths that no AWS operation covers, asked for with our signature.
+
+        Raises:
+            urllib.error.HTTPError: it answered with an error.
+        """
+        from botocore.auth import SigV4Auth  # here and not above, like boto3
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
+        signed = AWSRequest("GET", self.url + path)
+        keys = Credentials(self.environment["AWS_ACCESS_KEY_ID"], self.environment["AWS_SECRET_ACCESS_KEY"])
+        SigV4Auth(keys, "personalize", self.environment["AWS_DEFAULT_REGION"]).add_auth(signed)
+        request = urllib.request.Request(self.url + path, headers=dict(signed.headers.items()))
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
 
     def stop(self) -> None:
         """End the server and all its processes; a second call does nothing."""

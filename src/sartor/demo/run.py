@@ -1,0 +1,235 @@
+"""``sartor demo``: from nothing to training data that stands in a dataset."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from shlex import quote
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from sartor.data.blobs import open_storage
+from sartor.data.synthetic import World
+from sartor.data.table import Table
+from sartor.demo import data, script, summary
+from sartor.demo.data import DataFile
+from sartor.demo.script import DemoError, Import
+from sartor.demo.server import Server
+
+#: What Amazon asks of an import of interactions at least.
+MINIMUM_INTERACTIONS: Final = 1000
+BUCKET: Final = "demo"
+#: Rows of the file that is broken on purpose.
+_BROKEN_ROWS: Final = 2000
+
+
+def run(
+    *,
+    interactions: int = 1_000_000,
+    users: int | None = None,
+    items: int | None = None,
+    seed: int = 1,
+    keep: bool = False,
+    data_folder: Path | None = None,
+    console: Console | None = None,
+) -> None:
+    """Make a shop's data, serve, import it as a customer would, show what came of it.
+
+    Args:
+        interactions: rows of interactions, from 1,000 to 100 million.
+        users: rows of users; default: in proportion.
+        items: rows of items; default: in proportion.
+        seed: another seed, another shop.
+        keep: leave the server up and say how to stop it.
+        data_folder: the server's ``--data``; default: a temporary folder, removed at the end unless ``keep``.
+        console: where the story is told; default: stdout.
+
+    Raises:
+        ValueError: a size is too small.
+        DemoError: the service refused what should work.
+        ServerStartError: the server did not start.
+    """
+    if interactions < MINIMUM_INTERACTIONS:
+        raise ValueError(f"an import of interactions needs at least {MINIMUM_INTERACTIONS:,} rows")
+    world = data.shop(interactions, users, items, seed)
+    console = console or Console()
+    home = (data_folder or Path(tempfile.mkdtemp(prefix="sartor-demo-"))).absolute()
+    with ExitStack() as cleanup:
+        if not data_folder:
+            cleanup.callback(shutil.rmtree, home, ignore_errors=True)
+        _step(console, "Making a shop's data: users, items, and a year of what they did")
+        files = _make_files(console, world, home / "demo")
+        _step(console, "Starting the service")
+        server = Server(home, {BUCKET: home / "demo"})
+        cleanup.callback(server.stop)
+        console.print(f"{server.url} is ready after {server.ready_seconds:.1f} s", highlight=False)
+        tour = _Tour(console, server, home)
+        _step(console, "Importing it, as any boto3 script does")
+        tour.import_all(files)
+        _step(console, "Importing a file with three broken rows")
+        tour.import_broken(files[-1])
+        if keep:
+            cleanup.pop_all()
+    _say_what_next(console, server, home, tour.group, keep=keep, stays=keep or data_folder is not None)
+
+
+class _Tour:
+    """The part of the demo that talks to the service."""
+
+    def __init__(self, console: Console, server: Server, home: Path) -> None:
+        self.console = console
+        self.server = server
+        self.home = home
+        self.client = server.client()
+        self.group = script.free_group_name(self.client)
+        self.datasets: dict[str, str] = {}
+
+    def import_all(self, files: list[DataFile]) -> None:
+        """Create the datasets, import all files at once, show what is in the datasets then."""
+        self.datasets = script.create_datasets(self.client, self.group)
+        jobs = {file.dataset_type: self._start(file.dataset_type, file.path, "full") for file in files}
+        rows = {file.dataset_type: file.rows for file in files}
+        ended = self._wait(jobs, rows)
+        for name, job in ended.items():
+            if job["status"] != "ACTIVE":
+                raise DemoError(f"the import of {name} failed: {job['failureReason']}")
+        summary.show_imports(self.console, {name: self._report(jobs[name]) for name in jobs})
+        summary.show_contents(
+            self.console, {name: self._table(arn).query for name, arn in self.datasets.items()}
+        )
+
+    def import_broken(self, good: DataFile) -> None:
+        """Import a file with broken rows, show why it is refused and that nothing changed."""
+        table = self._table(self.datasets[good.dataset_type])
+        before = table.count()
+        broken = good.path.with_name("broken.csv")
+        _write_broken(good.path, broken)
+        job = self._start(good.dataset_type, broken, "broken")
+        ended = self._wait({"broken.csv": job}, {"broken.csv": _BROKEN_ROWS})["broken.csv"]
+        if ended["status"] != "CREATE FAILED":
+            raise DemoError("a file with broken rows was imported")
+        summary.show_refusal(self.console, ended["failureReason"], self._report(job))
+        self.console.print(
+            f"The dataset is as it was: {before:,} rows before, {table.count():,} now.", highlight=False
+        )
+
+    def _start(self, dataset_type: str, file: Path, word: str) -> Import:
+        name = f"{self.group}-{dataset_type.lower()}-{word}"
+        return script.start_import(
+            self.client, dataset_type, self.datasets[dataset_type], name, f"s3://{BUCKET}/{file.name}"
+        )
+
+    def _wait(self, jobs: Mapping[str, Import], rows: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+        """Wait for the jobs, with a bar for each on a terminal."""
+        with _bars(self.console) as bars:
+            totals = {job.arn: rows[name] for name, job in jobs.items()}
+            tasks = {job.arn: bars.add_task(name, total=rows[name]) for name, job in jobs.items()}
+
+            def watch(job: Import, described: dict[str, Any]) -> None:
+                if described["status"] == "CREATE IN_PROGRESS" and self.console.is_terminal:
+                    done = self._report(job).get("progress") or {}
+                    bars.update(tasks[job.arn], completed=done.get("rowsRead", 0))
+                elif described["status"] == "ACTIVE":
+                    bars.update(tasks[job.arn], completed=totals[job.arn])
+
+            return script.wait_for_imports(self.client, jobs, watch)
+
+    def _report(self, job: Import) -> dict[str, Any]:
+        return self.server.get(f"/sartor/v1/import-jobs/{job.job_name}/report")
+
+    def _table(self, dataset_arn: str) -> Table:
+        """Open the dataset's table where the server of this folder keeps it."""
+        _, _, _, region, account, resource = dataset_arn.split(":", 5)
+        _, group, dataset_type = resource.split("/")
+        storage = self.home / "storage"
+        (folder,) = (storage / account / region / "datasets").glob(f"{group}-{dataset_type}-????????")
+        return Table(open_storage(str(storage)), str((folder / "bulk").relative_to(storage)))
+
+
+def _make_files(console: Console, world: World, folder: Path) -> list[DataFile]:
+    with _bars(console) as bars:
+        task = bars.add_task("interactions.csv", total=world.interactions)
+        files = data.write(world, folder, lambda rows: bars.update(task, completed=rows))
+    for file in files:
+        size = file.path.stat().st_size / 1e6
+        console.print(
+            f"{file.path.name}: {file.rows:,} rows, {size:,.1f} MB, {file.seconds:.1f} s", highlight=False
+        )
+    return files
+
+
+def _write_broken(good: Path, broken: Path) -> None:
+    """Write the head of a good file with three rows spoilt: an id, a time, a number."""
+    with good.open() as source:
+        lines = list(islice(source, _BROKEN_ROWS + 1))
+    columns = lines[0].rstrip("\n").split(",")
+    for line, column, value in (
+        (100, "TIMESTAMP", "yesterday"),
+        (500, "USER_ID", ""),
+        (900, "EVENT_VALUE", "a lot"),
+    ):
+        cells = lines[line].rstrip("\n").split(",")
+        cells[columns.index(column)] = value
+        lines[line] = ",".join(cells) + "\n"
+    broken.write_text("".join(lines))
+
+
+def _bars(console: Console) -> Progress:
+    """Return progress bars that show on a terminal only."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(show_speed=True),
+        TextColumn("{task.completed:,.0f} rows"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _step(console: Console, text: str) -> None:
+    console.print(f"\n[bold]{text}[/bold]", highlight=False)
+
+
+def _say_what_next(
+    console: Console, server: Server, home: Path, group: str, *, keep: bool, stays: bool
+) -> None:
+    """Print the lines to type from here on; commands stand alone on unbroken lines, to be copied."""
+
+    def say(*lines: str) -> None:
+        for line in lines:
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+    _step(console, "Next")
+    if not stays:
+        say(
+            "Everything was in a temporary folder and is gone. To keep it, and the server up:",
+            "",
+            "    sartor demo --keep",
+        )
+        return
+    if not keep:
+        say(
+            "The server has ended. It starts again with:",
+            "",
+            f"    sartor serve --data {quote(str(home))}",
+            "",
+        )
+    say(
+        "Any AWS SDK or the AWS CLI talks to it from a shell that has its environment:",
+        "",
+        f'    eval "$(sartor env --data {quote(str(home))})"',
+        "    aws personalize list-dataset-import-jobs",
+    )
+    if keep:
+        say(
+            "",
+            f"The server listens on {server.url}, its data lies in {home}. To stop it:",
+            "",
+            f"    kill {server.process.pid}",
+        )

@@ -1,0 +1,81 @@
+"""`sartor demo` from nothing to datasets, with a real server in between."""
+
+import os
+import re
+import signal
+import socket
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from rich.console import Console
+
+from sartor.demo import run as demo
+from sartor.demo.server import Server, ServerStartError
+
+
+def story(**options: object) -> str:
+    console = Console(width=120, record=True, force_terminal=False)
+    demo.run(console=console, interactions=2000, **options)  # type: ignore[arg-type]
+    return console.export_text()
+
+
+def test_the_demo_imports_everything_shows_it_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    told = story()
+    assert re.search(r"Interactions\W+2,000", told)
+    assert "2,000, 40 for each user who has any" in told
+    assert "CREATE FAILED" in told
+    assert "line 101: 'yesterday'" in told
+    assert "2,000 rows before, 2,000 now" in told
+    assert "sartor demo --keep" in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_demos_on_one_folder_keep_both_results(tmp_path: Path) -> None:
+    story(data_folder=tmp_path)
+    told = story(data_folder=tmp_path, seed=2)
+    assert f"sartor serve --data {tmp_path}" in told
+    with Server(tmp_path, {}) as server:
+        groups = server.client().list_dataset_groups()["datasetGroups"]
+    assert sorted(group["name"] for group in groups) == ["demo", "demo-2"]
+
+
+def test_keep_leaves_a_server_up_that_ends_as_the_demo_says(tmp_path: Path) -> None:
+    told = story(data_folder=tmp_path, keep=True)
+    stop = re.search(r"^ *kill (\d+)$", told, re.MULTILINE)
+    assert stop is not None
+    process = int(stop[1])
+    try:
+        found = re.search(r"listens on http://127\.0\.0\.1:(\d+)", told)
+        assert found is not None
+        socket.create_connection(("127.0.0.1", int(found[1]))).close()
+    finally:
+        os.kill(process, signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and os.waitpid(process, os.WNOHANG) == (0, 0):
+            time.sleep(0.05)
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", int(found[1]))).close()
+
+
+def test_too_few_interactions_are_refused_before_anything_starts() -> None:
+    with pytest.raises(ValueError, match="at least 1,000"):
+        demo.run(interactions=999)
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ServerStartError, match="no-such-option"):
+        Server(tmp_path, {}, options=("--no-such-option",))
+
+
+def test_the_printed_environment_is_all_that_a_stranger_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Server(tmp_path, {}) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        assert boto3.client("personalize").list_dataset_groups()["datasetGroups"] == []
