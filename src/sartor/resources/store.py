@@ -143,6 +143,11 @@ class Transaction:
         query = query.order_by(column.created_at.desc(), column.seq.desc()).limit(limit)
         return [resource_of(row) for row in self._connection.execute(query)]
 
+    def every(self, kind: str) -> list[Resource]:
+        """Return the resources of one kind of all accounts and regions, oldest first; for chores."""
+        query = sa.select(*RESOURCE_COLUMNS).where(RESOURCE.c.kind == kind).order_by(RESOURCE.c.seq)
+        return [resource_of(row) for row in self._connection.execute(query)]
+
     def count(self, kind: str, account: str, region: str, statuses: Collection[str] | None = None) -> int:
         """Return how many resources of one kind an account has in a region, of these statuses or of any."""
         query = sa.select(sa.func.count()).where(
@@ -201,6 +206,11 @@ class Transaction:
         """Return whether a task of these lanes waits or has a lapsed lease; takes no lock."""
         query = sa.select(TASK.c.id).where(TASK.c.lane.in_(list(lanes)), TASK.c.leased_until <= now).limit(1)
         return self._connection.execute(query).first() is not None
+
+    def owed(self) -> list[tuple[str, str, int]]:
+        """Return how many tasks are owed by kind and verb."""
+        query = sa.select(TASK.c.kind, TASK.c.verb, sa.func.count()).group_by(TASK.c.kind, TASK.c.verb)
+        return [(kind, verb, number) for kind, verb, number in self._connection.execute(query)]
 
     def claim_task(
         self, worker: str, lanes: Collection[str], now: float, leased_until: float

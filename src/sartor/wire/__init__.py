@@ -1,0 +1,1 @@
+"""Amazon's two protocols: what a request says, who asks, and how an answer looks. Knows no recommender."""

@@ -51,14 +51,26 @@ def run(task: Task, tools: Tools) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def job_rules(wanted: Schema, mode: str, quotas_on: bool) -> JobRules:
+    """Return the rules of one job as a whole; without quotas there are none."""
+    if not quotas_on:
+        return JobRules(minimum_rows=0, maximum_bytes=None)
+    return JobRules(MINIMUM_ROWS.get(wanted.dataset_type, 0), MAXIMUM_BYTES[mode])
+
+
 def settled(task: Task, tools: Tools) -> bool:
     """Return whether the job's data is committed, whatever became of the worker that did it."""
     return Table(tools.storage, task.resource.private["table"]).committed(task.arn)
 
 
+def dataset_path(resource: Resource) -> str:
+    """Return the folder in storage of everything of one dataset, by the dataset or one of its jobs."""
+    return str(PurePosixPath(resource.private["table"]).parent)
+
+
 def report_path(job: Resource) -> str:
     """Return the folder in storage that keeps the job's report, beside the dataset's table."""
-    return str(PurePosixPath(job.private["table"]).parent / "imports" / job.name)
+    return f"{dataset_path(job)}/imports/{job.name}"
 
 
 def _schema(job: Resource, tools: Tools) -> Schema:
@@ -86,11 +98,7 @@ def _checked(job: Resource, wanted: Schema, table: Table, scratch: Path, tools: 
     except ApiError as error:  # it was there at the call and is not any more
         raise JobFailed(error.message) from error
     files = _spooled(sources, role, scratch, tools)
-    mode = job.body["importMode"]
-    rules = JobRules(
-        minimum_rows=MINIMUM_ROWS.get(wanted.dataset_type, 0) if tools.quotas_on else 0,
-        maximum_bytes=MAXIMUM_BYTES[mode] if tools.quotas_on else None,
-    )
+    rules = job_rules(wanted, job.body["importMode"], tools.quotas_on)
 
     def progress(done: Progress) -> None:
         tools.progress(asdict(done))
@@ -105,3 +113,30 @@ def _checked(job: Resource, wanted: Schema, table: Table, scratch: Path, tools: 
         progress=progress,
         stop=tools.stop,
     )
+
+
+def _spooled(found: Sequence[SourceFile], role: str | None, scratch: Path, tools: Tools) -> list[InputFile]:
+    """Return local files with the content of the sources.
+
+    Raises:
+        JobFailed: one of them cannot be read.
+    """
+    total = sum(file.size_bytes for file in found)
+    before = 0
+    files = []
+    for file in found:
+
+        def progress(done: int, before: int = before) -> None:
+            tools.progress({"phase": "reading", "bytesRead": before + done, "bytesTotal": total})
+
+        path = tools.sources.spool(file, scratch, role, progress)
+        files.append(InputFile(path, file.uri, file.size_bytes))
+        before += file.size_bytes
+    return files
+
+
+def _keep_report(report: Report, job: Resource, tools: Tools) -> None:
+    """Store the report beside the dataset's table, before the outcome is known to anyone."""
+    folder = report_path(job)
+    for name, content in report.files(job.arn).items():
+        tools.storage.put(f"{folder}/{name}", content)

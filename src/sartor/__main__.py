@@ -1,0 +1,6 @@
+"""``python -m sartor`` is ``sartor``."""
+
+from sartor.cli import main
+
+if __name__ == "__main__":
+    main()

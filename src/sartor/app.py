@@ -1,0 +1,118 @@
+"""Every part put together; the only module that knows them all."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from sartor.console.v1 import Console
+from sartor.data.blobs import Blobs, open_storage
+from sartor.data.sources import Sources
+from sartor.keys import Keys
+from sartor.metrics import Metrics
+from sartor.resources.control import Control
+from sartor.resources.store import Store
+from sartor.settings import Settings
+from sartor.wire import operations
+from sartor.wire.exchange import Exchange, Route
+from sartor.wire.sign import Authority
+from sartor.work.tools import Tools
+from sartor.worker import Worker, scratch_folder
+
+LOG = logging.getLogger("sartor.app")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the API and the workers share.
+
+    Attributes:
+        settings: of this process.
+        store: the metadata database.
+        sources: where training data is read from.
+        storage: where tables and models are kept.
+        keys: who may sign.
+    """
+
+    settings: Settings
+    store: Store
+    sources: Sources
+    storage: Blobs
+    keys: Keys
+
+
+def open_parts(settings: Settings) -> Parts:
+    """Open the database and the storage that the settings name.
+
+    Raises:
+        ValueError: a setting names something that cannot be opened.
+        OSError: a folder cannot be made or the database cannot be reached.
+    """
+    settings.data.mkdir(parents=True, exist_ok=True)
+    return Parts(
+        settings,
+        Store.open(settings.database),
+        Sources(settings.bucket, settings.default_buckets, settings.s3_endpoint, settings.roles),
+        open_storage(settings.storage, settings.s3_endpoint, scratch_folder(settings)),
+        Keys(settings.data / "keys.json"),
+    )
+
+
+def build(parts: Parts) -> Exchange:
+    """Return the service as an ASGI application."""
+    settings = parts.settings
+    control = Control(parts.store, settings.quotas == "aws", parts.sources)
+    authority = Authority(
+        parts.keys.get, None if settings.auth == "signed" else (settings.account, settings.region)
+    )
+    metrics = Metrics(parts.store)
+    console = Console(parts.store, parts.storage)
+    routes: dict[str, Route] = {
+        "/health/live": Route(lambda _caller, _path: (200, "text/plain", b"live\n"), signed=False),
+        "/health/ready": Route(lambda _caller, _path: _ready(parts), signed=False),
+        "/metrics": Route(lambda _caller, _path: (200, *metrics.render()), signed=False),
+        "/sartor/v1/openapi.json": Route(console.openapi, signed=False),
+        "/sartor/v1/": Route(console.answer, signed=True),
+    }
+    return Exchange(
+        operations.load(),
+        control.handlers(),
+        authority,
+        control.inline_operations(),
+        routes,
+        observe=metrics.observe,
+    )
+
+
+def build_worker(parts: Parts, stopping: threading.Event) -> Worker:
+    """Return a worker that ends when ``stopping`` is set."""
+    settings = parts.settings
+    tools = Tools(
+        parts.store,
+        parts.sources,
+        parts.storage,
+        scratch_folder(settings),
+        settings.memory_bytes,
+        settings.quotas == "aws",
+        progress=lambda _: None,
+        stop=stopping.is_set,
+    )
+    return Worker(settings, tools, stopping)
+
+
+def _ready(parts: Parts) -> tuple[int, str, bytes]:
+    """Ask the database and the storage whether they answer."""
+    faults: list[str] = []
+    checks: dict[str, Any] = {
+        "database": lambda: parts.store.get("arn:aws:personalize:::ready"),
+        "storage": lambda: parts.storage.check(),
+    }
+    for name, check in checks.items():
+        try:
+            check()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
+            LOG.warning("not ready: the %s does not answer: %s", name, error)
+            faults.append(name)
+    if faults:
+        return 503, "text/plain", f"not ready: no answer from {', '.join(faults)}\n".encode()
+    return 200, "text/plain", b"ready\n"

@@ -1,0 +1,426 @@
+"""Every command, one function each. What a command needs is imported when it runs: ``--help`` is instant."""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from sartor import __version__
+from sartor.settings import SETTINGS, Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from sartor.keys import AccessKey
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+#: The environment variables that `sartor env` prints, one for each service.
+ENDPOINTS = (
+    "AWS_ENDPOINT_URL_PERSONALIZE",
+    "AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME",
+    "AWS_ENDPOINT_URL_PERSONALIZE_EVENTS",
+)
+
+
+class _Examples(click.Group):
+    """A group whose commands keep the line breaks of their examples."""
+
+
+@click.group(cls=_Examples, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sartor")
+def cli() -> None:
+    r"""Amazon Personalize that runs anywhere.
+
+    \b
+    Example:
+      sartor serve &
+      eval "$(sartor env)"
+      aws personalize list-recipes
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; exits with 0, 1 (it failed) or 2 (usage)."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)
+
+
+def settings_options(*names: str) -> Callable[[Function], Function]:
+    """Return a decorator that gives a command the options of these settings, or of all."""
+
+    def decorate(function: Function) -> Function:
+        for setting in reversed(SETTINGS):
+            if not setting.option or (names and setting.name not in names):
+                continue
+            default = f"  [default: {setting.default}]" if setting.default else ""
+            text = f"{setting.help}{default}"
+            repeated = setting.name == "bucket"
+            option = click.option(
+                setting.flag, setting.name, metavar=setting.metavar, help=text, multiple=repeated
+            )
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def _settings(flags: dict[str, Any]) -> Settings:
+    """Return the settings; a wrong value is a usage error."""
+    try:
+        return load(flags)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from None
+
+
+@contextmanager
+def _failures(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn what can go wrong for a reason of the user's into exit code 1 and the reason."""
+    try:
+        yield
+    except kinds as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+@settings_options()
+def serve(**flags: Any) -> None:
+    r"""Serve the API and work: the whole service in one process group.
+
+    \b
+    Example:
+      sartor serve --data ./sartor-data --bucket training=./csv --port 4900
+    """
+    settings = _settings(flags)
+    from sartor.serve import serve as run
+
+    try:
+        with _failures(OSError, ValueError, ImportError):
+            run(settings, _environment(settings))
+    except click.ClickException as error:
+        if isinstance(error.__cause__, SettingsError):
+            raise click.UsageError(error.message) from error
+        raise
+
+
+@cli.command()
+@settings_options("data", "database", "storage", "bucket", "s3_endpoint", "quotas")
+@click.option("--parent", type=int, hidden=True, help="End when this process is gone.")
+def worker(parent: int | None, **flags: Any) -> None:
+    r"""Work for a service: claim jobs from the same database and storage.
+
+    \b
+    Example:
+      sartor worker --database postgresql://db/sartor --storage s3://models/sartor
+    """
+    settings = _settings(flags)
+    from sartor.serve import work
+
+    with _failures(OSError, ValueError, ImportError):
+        work(settings, parent)
+
+
+@cli.command()
+@settings_options("data", "host", "port", "region")
+@JSON
+def env(as_json: bool, **flags: Any) -> None:
+    r"""Print what makes any AWS SDK or CLI in this shell talk to the server.
+
+    \b
+    Example:
+      eval "$(sartor env --data ./sartor-data)"
+    """
+    settings = _settings(flags)
+    key = _first_key(settings)
+    url = _server_url(settings)
+    variables = dict.fromkeys(ENDPOINTS, url) | {
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_DEFAULT_REGION": settings.region
+        if flags["region"]
+        else _server(settings).get("region", settings.region),
+    }
+    if as_json:
+        click.echo(json.dumps(variables, indent=2))
+        return
+    for name, value in variables.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@cli.command()
+@click.option(
+    "--interactions",
+    type=click.IntRange(1_000, 100_000_000),
+    default=1_000_000,
+    show_default=True,
+    help="Rows of interactions.",
+)
+@click.option("--users", type=click.IntRange(min=1), help="Rows of users.  [default: in proportion]")
+@click.option("--items", type=click.IntRange(min=1), help="Rows of items.  [default: in proportion]")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another shop.")
+@click.option("--keep", is_flag=True, help="Leave the server up.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The server's data folder.  [default: a temporary one]",
+)
+def demo(
+    interactions: int, users: int | None, items: int | None, seed: int, keep: bool, data: Path | None
+) -> None:
+    r"""Show the whole way: make data, serve, import it, look at what came of it.
+
+    \b
+    Example:
+      sartor demo --interactions 5000000 --keep
+    """
+    from sartor.demo.run import run
+
+    with _failures(ValueError, RuntimeError, OSError):
+        run(interactions=interactions, users=users, items=items, seed=seed, keep=keep, data_folder=data)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option(
+    "--schema",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The schema's JSON file.",
+)
+@click.option("--dataset-type", help="The dataset's type; must be the schema's.  [default: the schema's]")
+@click.option(
+    "--domain", type=click.Choice(["ECOMMERCE", "VIDEO_ON_DEMAND"]), help="The dataset group's domain."
+)
+@settings_options("data", "bucket", "s3_endpoint", "quotas")
+@JSON
+def validate(
+    files: tuple[str, ...],
+    schema: Path,
+    dataset_type: str | None,
+    domain: str | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    r"""Check files as an import job would, and write nothing.
+
+    FILES are local files or folders, or s3:// locations.
+    The exit code is 0 if a job would import them, 1 if not.
+
+    \b
+    Example:
+      sartor validate interactions.csv --schema interactions.json
+    """
+    settings = _settings(flags)
+    from sartor.errors import ApiError, JobFailed
+    from sartor.work.validate import validate as run
+
+    with _failures(ApiError, JobFailed, OSError):
+        report = run(files, schema.read_text(encoding="utf-8"), dataset_type, domain, settings)
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+    else:
+        report.render(_console())
+    raise click.exceptions.Exit(0 if report.verdict == "imported" else 1)
+
+
+@cli.command()
+@click.argument("job_arn")
+@settings_options("data", "host", "port")
+@JSON
+def report(job_arn: str, as_json: bool, **flags: Any) -> None:
+    r"""Print the report of a dataset import job, or how far it is.
+
+    \b
+    Example:
+      sartor report arn:aws:personalize:us-east-1:000000000000:dataset-import-job/monday
+    """
+    settings = _settings(flags)
+    parts = job_arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith("dataset-import-job/"):
+        raise click.UsageError(f"{job_arn} is not the ARN of a dataset import job.")
+    from sartor.data.report import Report
+    from sartor.wire import call
+
+    name = parts[5].partition("/")[2]
+    with _failures(call.CallError):
+        url, key = _asked_server(settings, parts[4])
+        answer = call.get(url, f"/sartor/v1/import-jobs/{name}/report", key, parts[3])
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    elif "verdict" in answer:
+        Report.from_json(answer).render(_console())
+    else:
+        for label, value in {**answer, **answer.pop("progress", {})}.items():
+            click.echo(f"{label}: {value}")
+
+
+@cli.group()
+def keys() -> None:
+    r"""Access keys, each bound to an account. A running server knows a change at once.
+
+    \b
+    Example:
+      sartor keys add --account 111122223333 --data ./sartor-data --json
+    """
+
+
+@keys.command("add")
+@click.option("--account", required=True, metavar="DIGITS", help="The account that the key signs for.")
+@settings_options("data")
+@JSON
+def keys_add(as_json: bool, **flags: Any) -> None:
+    r"""Make a key pair for an account.
+
+    \b
+    Example:
+      sartor keys add --account 111122223333
+    """
+    settings = _settings(flags)
+    key = _keys(settings).add(settings.account)
+    _print_keys([key], as_json, with_secret=True, one=True)
+
+
+@keys.command("list")
+@settings_options("data")
+@JSON
+def keys_list(as_json: bool, **flags: Any) -> None:
+    r"""List the keys, without their secrets.
+
+    \b
+    Example:
+      sartor keys list --json
+    """
+    _print_keys(_keys(_settings(flags)).all(), as_json)
+
+
+@keys.command("revoke")
+@click.argument("access_key_id")
+@settings_options("data")
+def keys_revoke(access_key_id: str, **flags: Any) -> None:
+    r"""Remove a key; what it signs from now on is refused.
+
+    \b
+    Example:
+      sartor keys revoke AKIAABCDEFGHIJKLMNOP
+    """
+    if not _keys(_settings(flags)).revoke(access_key_id):
+        raise click.ClickException(f"There is no key {access_key_id}; `sartor keys list` shows all.")
+
+
+@cli.command()
+@settings_options("data", "database", "storage", "s3_endpoint", "bucket")
+@JSON
+def doctor(as_json: bool, **flags: Any) -> None:
+    r"""Check the installation, the storage and the database, and say what to mend.
+
+    \b
+    Example:
+      sartor doctor --data ./sartor-data
+    """
+    settings = _settings(flags)
+    from sartor.doctor import examine
+
+    findings = examine(settings)
+    if as_json:
+        click.echo(json.dumps([finding.__dict__ for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.text}")
+    raise click.exceptions.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Return this environment with the settings, for the processes of the same service."""
+    environment = dict(os.environ)
+    for setting in SETTINGS:
+        value = getattr(settings, setting.name)
+        if isinstance(value, dict):
+            value = ",".join(f"{name}={folder}" for name, folder in value.items())
+        if value is not None:
+            environment[setting.variable] = str(value)
+    return environment
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _keys(settings: Settings) -> Any:
+    from sartor.keys import Keys
+
+    return Keys(settings.data / "keys.json")
+
+
+def _first_key(settings: Settings, account: str | None = None) -> "AccessKey":
+    found: list[AccessKey] = _keys(settings).all()
+    mine = [key for key in found if account in (None, key.account)]
+    if not mine:
+        whose = f" of account {account}" if account else ""
+        raise click.ClickException(
+            f"There is no key{whose} in {settings.data}: start `sartor serve --data {settings.data}` once, "
+            "or name the server's folder with --data."
+        )
+    return mine[0]
+
+
+def _print_keys(keys: list["AccessKey"], as_json: bool, with_secret: bool = False, one: bool = False) -> None:
+    rows = []
+    for key in keys:
+        row = {
+            "accessKeyId": key.access_key_id,
+            "secretAccessKey": key.secret_access_key,
+            "account": key.account,
+        }
+        rows.append(row if with_secret else {name: row[name] for name in ("accessKeyId", "account")})
+    if as_json:
+        click.echo(json.dumps(rows[0] if one else rows, indent=2))
+        return
+    for row in rows:
+        click.echo("  ".join(row.values()))
+
+
+def _server(settings: Settings) -> dict[str, Any]:
+    """Return what the data folder's server wrote of itself."""
+    try:
+        found: dict[str, Any] = json.loads((settings.data / "server.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _server_url(settings: Settings) -> str:
+    return str(_server(settings).get("url") or f"http://{settings.host}:{settings.port}")
+
+
+def _asked_server(settings: Settings, account: str) -> tuple[str, Any]:
+    """Return the address to ask and the key to sign with: the data folder's, else the environment's."""
+    if (settings.data / "keys.json").exists():
+        return _server_url(settings), _first_key(settings, account)
+    url = os.environ.get(ENDPOINTS[0])
+    key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if not (url and key_id and secret):
+        raise click.ClickException(
+            f"No server is known: {settings.data} has none, and {ENDPOINTS[0]} with AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY is not set. Name the server's folder with --data."
+        )
+    from sartor.keys import AccessKey
+
+    return url, AccessKey(key_id, secret, account)

@@ -1,0 +1,1 @@
+"""What people and programs ask that Amazon has no operation for."""

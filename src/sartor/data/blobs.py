@@ -1,0 +1,258 @@
+"""Storage: where tables, reports and models lie, a folder or a bucket behind the same few calls."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import NotFoundError
+
+from sartor.data import s3
+
+
+class Blobs(Protocol):
+    """Files by path, with ``/`` between folders. A path names the same bytes in every process."""
+
+    @property
+    def uri(self) -> str:
+        """What Delta and other readers call the root."""
+
+    @property
+    def delta_options(self) -> dict[str, str]:
+        """What deltalake must know to write here."""
+
+    def put(self, path: str, content: bytes) -> None:
+        """Store ``content`` durably; readers see the old content or the new, never a part."""
+
+    def put_file(self, path: str, file: Path) -> None:
+        """Store a local file durably and remove it; if it lies at its place already, make it durable."""
+
+    def get(self, path: str) -> bytes:
+        """Return a file's content; raises ``FileNotFoundError``."""
+
+    def list(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Yield the path and the time of the last change (epoch seconds) of each file below a folder."""
+
+    def delete(self, path: str) -> None:
+        """Delete one file; one that is gone is no matter."""
+
+    def delete_folder(self, prefix: str) -> None:
+        """Delete everything below a folder."""
+
+    def stage(self, prefix: str) -> Path:
+        """Return a local folder in which to write files that ``put_file`` then stores below ``prefix``."""
+
+    def check(self) -> None:
+        """Raise if files cannot be written here now."""
+
+    def local(self, path: str) -> Path:
+        """Return a local file with the content of a file that never changes."""
+
+
+class FolderBlobs:
+    """Storage in a local folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def uri(self) -> str:
+        """The folder's path."""
+        return str(self._root)
+
+    @property
+    def delta_options(self) -> dict[str, str]:
+        """A folder needs none."""
+        return {}
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write beside, make durable, rename."""
+        place = self._at(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        new = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(place)
+        _make_durable(place.parent)
+
+    def put_file(self, path: str, file: Path) -> None:
+        """Move the file to its place and make both durable."""
+        place = self._at(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _make_durable(file)
+        if file != place:
+            shutil.move(file, place)
+        _make_durable(place.parent)
+
+    def get(self, path: str) -> bytes:
+        """Read one file."""
+        return self._at(path).read_bytes()
+
+    def list(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Walk the folder."""
+        for folder, _, names in os.walk(self._at(prefix)):
+            for name in names:
+                file = Path(folder, name)
+                try:
+                    changed = file.stat().st_mtime
+                except FileNotFoundError:
+                    continue
+                yield str(file.relative_to(self._root)), changed
+
+    def delete(self, path: str) -> None:
+        """Unlink."""
+        self._at(path).unlink(missing_ok=True)
+
+    def delete_folder(self, prefix: str) -> None:
+        """Remove the tree; what another process removes meanwhile is no matter."""
+        if self._at(prefix).exists():
+            shutil.rmtree(self._at(prefix))
+
+    def stage(self, prefix: str) -> Path:
+        """The place itself: nothing is copied."""
+        place = self._at(prefix)
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def check(self) -> None:
+        """Ask whether the folder is there and can be written to."""
+        if not os.access(self._root, os.W_OK | os.X_OK):
+            raise PermissionError(f"{self._root} is not a folder that can be written to")
+
+    def local(self, path: str) -> Path:
+        """The file itself."""
+        return self._at(path)
+
+    def _at(self, path: str) -> Path:
+        """Return the file of a path, which cannot leave the root."""
+        if path.startswith("/") or ".." in PurePosixPath(path).parts:
+            raise ValueError(f"{path!r} is not a path in storage")
+        return self._root / path
+
+
+class S3Blobs:
+    """Storage in a bucket.
+
+    Args:
+        bucket: its name.
+        prefix: everything lies below it.
+        endpoint: the service's URL; ``None`` for Amazon's own.
+        scratch: a local folder for files on their way in and out.
+    """
+
+    def __init__(self, bucket: str, prefix: str, endpoint: str | None, scratch: Path) -> None:
+        self._bucket, self._prefix, self._endpoint = bucket, prefix.strip("/"), endpoint
+        self._scratch = scratch
+        self._store = s3.open_bucket(bucket, endpoint, prefix=self._prefix or None)
+
+    @property
+    def uri(self) -> str:
+        """The bucket's URL with the prefix."""
+        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+
+    @property
+    def delta_options(self) -> dict[str, str]:
+        """Credentials, endpoint, and that a commit is a conditional put, which only one writer wins."""
+        credentials = s3.standard_credentials()()
+        options = {
+            "aws_access_key_id": credentials["access_key_id"],
+            "aws_secret_access_key": credentials["secret_access_key"],
+            "aws_region": s3.standard_credentials().config.get("region", "us-east-1"),
+            "aws_conditional_put": "etag",
+            "allow_http": "true",
+        }
+        if credentials.get("token"):
+            options["aws_session_token"] = credentials["token"]
+        if self._endpoint is not None:
+            options["aws_endpoint_url"] = self._endpoint
+        return options
+
+    def put(self, path: str, content: bytes) -> None:
+        """One PUT."""
+        obstore.put(self._store, path, content)
+
+    def put_file(self, path: str, file: Path) -> None:
+        """Upload in parts, then remove the local file."""
+        with file.open("rb") as stream:
+            obstore.put(self._store, path, stream)
+        file.unlink()
+
+    def get(self, path: str) -> bytes:
+        """One GET."""
+        try:
+            return bytes(obstore.get(self._store, path).bytes())
+        except NotFoundError as error:
+            raise FileNotFoundError(path) from error
+
+    def list(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """List the keys below a folder."""
+        for page in obstore.list(self._store, prefix.rstrip("/") + "/"):
+            for found in page:
+                yield found["path"], found["last_modified"].timestamp()
+
+    def delete(self, path: str) -> None:
+        """One DELETE."""
+        obstore.delete(self._store, path)
+
+    def delete_folder(self, prefix: str) -> None:
+        """Delete every key below a folder."""
+        paths = [path for path, _ in self.list(prefix)]
+        if paths:
+            obstore.delete(self._store, paths)
+
+    def stage(self, prefix: str) -> Path:
+        """A folder of the scratch space."""
+        place = self._scratch / "staged" / prefix
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def check(self) -> None:
+        """Ask the bucket for its first keys."""
+        obstore.list_with_delimiter(self._store)
+
+    def local(self, path: str) -> Path:
+        """Download once; what is in the scratch space under its path is the file."""
+        place = self._scratch / "cached" / path
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            new = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+            with new.open("wb") as file:
+                for chunk in obstore.get(self._store, path).stream():
+                    file.write(chunk)
+            new.replace(place)
+        return place
+
+
+def open_storage(url: str, endpoint: str | None, scratch: Path) -> Blobs:
+    """Return the storage at ``url``.
+
+    Args:
+        url: a folder's path or ``s3://bucket/prefix``.
+        endpoint: the S3 service; ``None`` for Amazon's own.
+        scratch: a local folder for files on their way to and from a bucket.
+
+    Raises:
+        ValueError: the URL is neither.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "s3" and parts.netloc:
+        return S3Blobs(parts.netloc, parts.path, endpoint, scratch)
+    if "://" in url:
+        raise ValueError(f"Storage must be a folder or s3://bucket/prefix, not {url}")
+    return FolderBlobs(Path(url))
+
+
+def _make_durable(place: Path) -> None:
+    """Flush a file or a folder's entries to the disk."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

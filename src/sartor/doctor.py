@@ -1,0 +1,91 @@
+"""``sartor doctor``: what is wrong with an installation, and how to mend it."""
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sartor.app import Parts, open_parts
+from sartor.settings import Settings
+
+#: Less free space than this is a finding, in bytes.
+LOW_SPACE_BYTES: Final = 2 * 10**9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what.
+        ok: whether it is as it should be.
+        text: what was found, and what to do if it is not.
+    """
+
+    name: str
+    ok: bool
+    text: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything that a server needs, and return what was found."""
+    findings = [_python(), *_extras(settings)]
+    try:
+        parts = open_parts(settings)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the user wants to read it here
+        return [*findings, Finding("open", False, f"{error}. Check --data, --database and --storage.")]
+    looks: dict[str, Callable[[Parts], str]] = {
+        "database": _database,
+        "storage": _storage,
+        "disk": _disk,
+        "keys": _keys,
+    }
+    for name, look in looks.items():
+        try:
+            findings.append(Finding(name, True, look(parts)))
+        except Exception as error:  # noqa: BLE001 - as above
+            findings.append(Finding(name, False, str(error)))
+    parts.store.close()
+    return findings
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("python", sys.version_info >= (3, 11), f"{version}; Sartor needs 3.11 or newer")
+
+
+def _extras(settings: Settings) -> list[Finding]:
+    if not settings.database.startswith("postgresql"):
+        return []
+    there = importlib.util.find_spec("psycopg") is not None
+    text = "psycopg is installed" if there else "psycopg is missing: pip install 'sartor[postgres]'"
+    return [Finding("postgres", there, text)]
+
+
+def _database(parts: Parts) -> str:
+    parts.store.get("arn:aws:personalize:::doctor")
+    return f"{parts.settings.database.rpartition('@')[2]} answers"
+
+
+def _storage(parts: Parts) -> str:
+    parts.storage.check()
+    return f"{parts.storage.uri} can be written to"
+
+
+def _disk(parts: Parts) -> str:
+    free = shutil.disk_usage(parts.settings.data).free
+    if free < LOW_SPACE_BYTES:
+        raise OSError(f"only {free / 1e9:.1f} GB are free in {parts.settings.data}; imports need room")
+    return f"{free / 1e9:.0f} GB are free"
+
+
+def _keys(parts: Parts) -> str:
+    path = parts.settings.data / "keys.json"
+    if not path.exists():
+        return "none yet; the first `sartor serve` makes one"
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise PermissionError(f"{path} can be read by others: chmod 600 {path}")
+    return f"{len(parts.keys.all())} in {path}"

@@ -1,0 +1,110 @@
+"""The access keys of a service: who may sign, and for which account."""
+
+import fcntl
+import json
+import os
+import secrets
+import string
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_ID_LETTERS = string.ascii_uppercase + "234567"
+_SECRET_LETTERS = string.ascii_letters + string.digits + "+/"
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """A key pair and the account that it signs for; the secret never shows in a ``repr``."""
+
+    access_key_id: str
+    secret_access_key: str
+    account: str
+
+    def __repr__(self) -> str:
+        return f"AccessKey({self.access_key_id!r}, account={self.account!r})"
+
+
+class Keys:
+    """The keys in one file, mode 0600. What another process changes is known at the next question.
+
+    Args:
+        path: the file; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, int, int] | None = None
+        self._keys: dict[str, AccessKey] = {}
+
+    def get(self, access_key_id: str) -> AccessKey | None:
+        """Return the key of this id, or ``None``."""
+        return self._current().get(access_key_id)
+
+    def all(self) -> list[AccessKey]:
+        """Return every key, oldest first."""
+        return list(self._current().values())
+
+    def add(self, account: str) -> AccessKey:
+        """Make a random key pair for an account, keep it, and return it."""
+        key = AccessKey(
+            "AKIA" + "".join(secrets.choice(_ID_LETTERS) for _ in range(16)),
+            "".join(secrets.choice(_SECRET_LETTERS) for _ in range(40)),
+            account,
+        )
+        with self._changing() as keys:
+            keys[key.access_key_id] = key
+        return key
+
+    def first(self, account: str) -> AccessKey:
+        """Return the oldest key, made for ``account`` if there is none; several processes may ask at once."""
+        with self._changing() as keys:
+            if keys:
+                return next(iter(keys.values()))
+        return self.add(account)
+
+    def revoke(self, access_key_id: str) -> bool:
+        """Remove a key; false if there is none of this id."""
+        with self._changing() as keys:
+            return keys.pop(access_key_id, None) is not None
+
+    def _current(self) -> dict[str, AccessKey]:
+        """Return the keys, read again only when the file is another."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return {}
+        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if stamp != self._stamp:
+            with self._lock:
+                self._keys, self._stamp = self._read(), stamp
+        return self._keys
+
+    def _read(self) -> dict[str, AccessKey]:
+        try:
+            rows = json.loads(self._path.read_text(encoding="utf-8"))["keys"]
+        except FileNotFoundError:
+            return {}
+        return {row["access_key_id"]: AccessKey(**row) for row in rows}
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, AccessKey]]:
+        """Give the keys to change under a lock between processes; the file is replaced whole."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            keys = self._read()
+            before = dict(keys)
+            yield keys
+            if keys == before:
+                return
+            new = self._path.with_suffix(".new")
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump({"keys": [asdict(key) for key in keys.values()]}, file, indent=2)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)

@@ -1,0 +1,230 @@
+"""``sartor serve`` and ``sartor worker``: the processes of one service.
+
+The API runs in the first process, each worker in one of its own. Workers that die are started again; workers
+whose server dies end by themselves.
+"""
+
+import ctypes
+import fcntl
+import ipaddress
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any, Final
+
+from sartor.app import Parts, build, build_worker, open_parts
+from sartor.settings import Settings, SettingsError
+
+LOG = logging.getLogger("sartor.serve")
+
+#: A worker that dies is started again after this long; it doubles up to the last, in seconds.
+FIRST_RESTART_SECONDS: Final = 0.5
+LAST_RESTART_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 10.0
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Serve until SIGTERM or SIGINT; prints one line when ready.
+
+    Args:
+        settings: of the service.
+        environment: for the workers; it must give them the same settings.
+
+    Raises:
+        SettingsError: the settings do not allow to serve.
+        OSError: the address cannot be listened on.
+    """
+    if settings.auth == "open" and not _is_loopback(settings.host):
+        raise SettingsError(
+            f"--auth open accepts every request and so needs a loopback address, not {settings.host}. "
+            "Use --auth signed, or --host 127.0.0.1."
+        )
+    _log_to_stderr()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with _only_server(settings), _listening(settings) as listener:
+        parts = open_parts(settings)
+        parts.keys.first(settings.account)
+        host, port = listener.getsockname()[:2]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        _write_address(settings, url)
+        crew = _Crew(settings.workers, environment)
+        try:
+            crew.start()
+            _run_api(parts, listener, url)
+        finally:
+            crew.stop()
+
+
+def work(settings: Settings, parent: int | None = None) -> None:
+    """Work until SIGTERM or SIGINT, or until the process ``parent`` is gone."""
+    _log_to_stderr()
+    if parent is not None:
+        _die_with_parent(parent)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    worker = build_worker(open_parts(settings), stopping)
+    if parent is not None:
+        threading.Thread(target=_watch_parent, args=(parent, stopping), daemon=True).start()
+    worker.run()
+
+
+def _run_api(parts: Parts, listener: socket.socket, url: str) -> None:
+    """Run the API on a socket that listens already."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """Says when it is ready."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(f"Sartor is listening on {url}", flush=True)
+
+    config = uvicorn.Config(
+        build(parts),
+        access_log=False,
+        log_config=None,
+        loop="uvloop" if sys.platform != "win32" else "auto",
+        http="httptools",
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+    )
+    Server(config).run(sockets=[listener])
+
+
+class _Crew:
+    """The worker processes of a server.
+
+    Args:
+        number: how many.
+        environment: what gives them their settings.
+    """
+
+    def __init__(self, number: int, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._number = number
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._keep, args=(at,), name=f"crew-{at}", daemon=True)
+            for at in range(number)
+        ]
+
+    def start(self) -> None:
+        """Start the workers and keep them running."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the workers; one that does not end in time is killed and its work begins again elsewhere."""
+        self._stopping.set()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _keep(self, at: int) -> None:
+        """Start one worker again and again."""
+        wait = FIRST_RESTART_SECONDS
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            command = [sys.executable, "-m", "sartor", "worker", "--parent", str(os.getpid())]
+            process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL)
+            self._processes[at] = process
+            status = process.wait()
+            if self._stopping.is_set():
+                return
+            wait = FIRST_RESTART_SECONDS if time.monotonic() - began > LAST_RESTART_SECONDS else wait
+            LOG.error("worker %s ended with status %s; another starts in %s s", process.pid, status, wait)
+            self._stopping.wait(wait)
+            wait = min(wait * 2, LAST_RESTART_SECONDS)
+
+
+@contextmanager
+def _only_server(settings: Settings) -> Iterator[None]:
+    """Hold the data folder, which belongs to one server at a time.
+
+    Raises:
+        SettingsError: another server holds it.
+    """
+    lock: IO[str] = (settings.data / "serve.lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(
+                f"Another server uses {settings.data}. Stop it, or give this one another --data folder."
+            ) from None
+        yield
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    """Give a socket that listens on the settings' address."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise SettingsError(
+                f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. "
+                "Choose another --port, or 0 for a free one."
+            ) from None
+        listener.listen(2048)
+        listener.setblocking(False)
+        yield listener
+
+
+def _write_address(settings: Settings, url: str) -> None:
+    """Leave the address where ``sartor env`` finds it."""
+    new = settings.data / "server.json.new"
+    address: dict[str, Any] = {"url": url, "pid": os.getpid(), "region": settings.region}
+    new.write_text(json.dumps(address), encoding="utf-8")
+    new.replace(settings.data / "server.json")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _die_with_parent(parent: int) -> None:
+    """Ask Linux to end this process with its parent; elsewhere ``_watch_parent`` does."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we could ask
+        sys.exit(1)
+
+
+def _watch_parent(parent: int, stopping: threading.Event) -> None:
+    while not stopping.wait(1.0):
+        if os.getppid() != parent:
+            stopping.set()
+
+
+def _log_to_stderr() -> None:
+    """Write one line an event; our own words and the warnings of others."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("sartor").setLevel(logging.INFO)

@@ -1,0 +1,275 @@
+"""Every setting of the service, in one table; the only reader of the environment and of ``sartor.toml``.
+
+A value comes from the command line, else from ``SARTOR_<NAME>``, else from the file, else from the table.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+FILE_NAME: Final = "sartor.toml"
+
+
+class SettingsError(ValueError):
+    """A setting has a value that it cannot have; the message names it and says what it takes."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: its key in the file; with dashes its option, in capitals its environment variable.
+        parse: makes its value of a text (or of the file's own type); raises ValueError.
+        default: as text; ``None`` for none. ``DATA`` stands for the data folder.
+        help: what it means, with its unit.
+        metavar: what the option takes.
+        option: whether ``sartor serve`` has an option for it.
+    """
+
+    name: str
+    parse: Callable[[Any], Any]
+    default: str | None
+    help: str
+    metavar: str = "TEXT"
+    option: bool = True
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return f"SARTOR_{self.name.upper()}"
+
+    @property
+    def flag(self) -> str:
+        """Its option on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+
+def _text(value: Any) -> str:
+    if not str(value).strip():
+        raise ValueError("it is empty")
+    return str(value)
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        number = int(str(value))
+        if not low <= number <= high:
+            raise ValueError(f"it must be from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _seconds(value: Any) -> float:
+    number = float(str(value))
+    if not 0 < number < 86_400:
+        raise ValueError("it must be more than 0 and less than 86400")
+    return number
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"it must be one of {', '.join(words)}")
+        return str(value)
+
+    return parse
+
+
+def _account(value: Any) -> str:
+    if len(str(value)) != 12 or not str(value).isdigit():
+        raise ValueError("an account is 12 digits")
+    return str(value)
+
+
+def _buckets(value: Any) -> dict[str, Path]:
+    """Return folders by bucket, from a table or from ``NAME=DIR`` texts (in one text parted by commas)."""
+    if isinstance(value, Mapping):
+        pairs = [(str(name), str(folder)) for name, folder in value.items()]
+    else:
+        texts = value.split(",") if isinstance(value, str) else value
+        pairs = [(name, folder) for name, _, folder in (str(text).partition("=") for text in texts)]
+    for name, folder in pairs:
+        if not name or not folder:
+            raise ValueError("a bucket is NAME=DIR")
+    return {name: Path(folder).absolute() for name, folder in pairs}
+
+
+def _folder(value: Any) -> Path:
+    return Path(_text(value)).absolute()
+
+
+SETTINGS: Final = (
+    Setting("host", _text, "127.0.0.1", "The address to listen on."),
+    Setting(
+        "port", _whole(0, 65_535), "4900", "The port to listen on; 0 picks a free one and prints it.", "N"
+    ),
+    Setting("data", _folder, "sartor-data", "The folder of everything the embedded default keeps.", "DIR"),
+    Setting(
+        "database",
+        _text,
+        "sqlite:///DATA/sartor.db",
+        "The metadata database; postgresql://… for more than one machine.",
+        "URL",
+    ),
+    Setting(
+        "storage",
+        _text,
+        "DATA/storage",
+        "Where tables and models lie: a folder or s3://bucket/prefix.",
+        "URL",
+    ),
+    Setting("bucket", _buckets, "", "s3://NAME/key is the file DIR/key; can be repeated.", "NAME=DIR"),
+    Setting(
+        "s3_endpoint",
+        _text,
+        None,
+        "The S3 service of all other buckets; without it s3://B/k is DATA/buckets/B/k.",
+        "URL",
+    ),
+    Setting("workers", _whole(0, 64), "1", "Worker processes; 0 is the API only.", "N"),
+    Setting(
+        "auth",
+        _one_of("signed", "open"),
+        "signed",
+        "signed verifies SigV4; open accepts every request, on a loopback address only.",
+        "signed|open",
+    ),
+    Setting(
+        "quotas",
+        _one_of("aws", "off"),
+        "aws",
+        "aws keeps Amazon's documented quotas and minimums; off has none.",
+        "aws|off",
+    ),
+    Setting("region", _text, "us-east-1", "The region for the first key and for open."),
+    Setting("account", _account, "000000000000", "The account for the first key and for open.", "DIGITS"),
+    Setting(
+        "lease_seconds",
+        _seconds,
+        "15",
+        "How long a worker's lease on a task holds without a heartbeat, in seconds.",
+        "SECONDS",
+        option=False,
+    ),
+    Setting(
+        "poll_seconds",
+        _seconds,
+        "0.05",
+        "How long an idle worker waits before it looks for work again, in seconds.",
+        "SECONDS",
+        option=False,
+    ),
+    Setting(
+        "memory_bytes",
+        _whole(64 * 2**20, 2**40),
+        str(600_000_000),
+        "How much memory one job may use for its tables, in bytes.",
+        "BYTES",
+        option=False,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process; each attribute is a row of ``SETTINGS``, ``roles`` is the file's alone.
+
+    ``roles`` maps an IAM role's ARN to the S3 credentials that an import job with this role uses.
+    """
+
+    host: str
+    port: int
+    data: Path
+    database: str
+    storage: str
+    bucket: Mapping[str, Path]
+    s3_endpoint: str | None
+    workers: int
+    auth: str
+    quotas: str
+    region: str
+    account: str
+    lease_seconds: float
+    poll_seconds: float
+    memory_bytes: int
+    roles: Mapping[str, Mapping[str, str]]
+
+    @property
+    def default_buckets(self) -> Path:
+        """The folder whose folders are the buckets that no other setting names."""
+        return self.data / "buckets"
+
+
+def load(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of this process.
+
+    Args:
+        flags: what the command line gave, by setting; ``None`` and empty values were not given.
+        environment: the environment variables; this process's if not given.
+
+    Raises:
+        SettingsError: a value is not one that its setting can have, or the file cannot be read.
+    """
+    flags = flags or {}
+    environment = os.environ if environment is None else environment
+    file = _read_file(Path(environment.get("SARTOR_CONFIG", FILE_NAME)), "SARTOR_CONFIG" in environment)
+    values = {setting.name: _value(setting, flags, environment, file) for setting in SETTINGS}
+    data = values["data"]
+    for name in ("database", "storage"):
+        values[name] = values[name].replace("DATA/", f"{data}/", 1)
+    if values["storage"] and "://" not in values["storage"]:
+        values["storage"] = str(Path(values["storage"]).absolute())
+    return Settings(**values, roles=_roles(file))
+
+
+def _value(
+    setting: Setting, flags: Mapping[str, Any], environment: Mapping[str, str], file: Mapping[str, Any]
+) -> Any:
+    """Return one setting's value from the first place that gives it."""
+    places = (
+        (setting.flag, flags.get(setting.name)),
+        (setting.variable, environment.get(setting.variable)),
+        (f"{setting.name} in {FILE_NAME}", file.get(setting.name)),
+    )
+    for place, given in places:
+        if given is None or given == () or given == "":
+            continue
+        try:
+            return setting.parse(given)
+        except (ValueError, TypeError) as error:
+            raise SettingsError(f"{place} cannot be {given!r}: {error}. {setting.help}") from None
+    if setting.default is None:
+        return None
+    return setting.parse(setting.default) if setting.default else {}
+
+
+def _read_file(path: Path, named: bool) -> Mapping[str, Any]:
+    """Return the file's table; a file that nobody named need not exist."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if named:
+            raise SettingsError(f"SARTOR_CONFIG names {path}, which does not exist.") from None
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    known = {setting.name for setting in SETTINGS} | {"roles"}
+    for name in table:
+        if name not in known:
+            raise SettingsError(f"{path} has the unknown key {name!r}; known are {', '.join(sorted(known))}.")
+    return table
+
+
+def _roles(file: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the credentials by role of ``[roles."arn:…"]``."""
+    roles = file.get("roles", {})
+    for arn, role in roles.items():
+        missing = {"aws_access_key_id", "aws_secret_access_key"} - set(role)
+        if missing:
+            raise SettingsError(f'[roles."{arn}"] in {FILE_NAME} misses {", ".join(sorted(missing))}.')
+    return {arn: {key: str(value) for key, value in role.items()} for arn, role in roles.items()}

@@ -1,0 +1,229 @@
+"""From a request to its answer: an ASGI application over the operations.
+
+Reads that take no time run on the event loop; everything else runs in a thread. Whatever a handler raises
+becomes an answer; what we did not foresee becomes a 500 with a log line that has its request id.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sartor.errors import ApiError, invalid_input
+from sartor.wire.operations import Operation, Operations
+from sartor.wire.read import MAXIMUM_BODY_BYTES, read
+from sartor.wire.sign import Authority, Caller, HttpRequest
+from sartor.wire.write import Answer, write_error, write_result
+
+LOG = logging.getLogger("sartor.wire")
+
+Handler = Callable[[Caller, dict[str, Any]], dict[str, Any]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+#: How long a body may take to come, in seconds.
+BODY_SECONDS: Final = 30.0
+_THREADS: Final = 32
+_JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0", "application/json")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A GET of ours beside Amazon's operations.
+
+    Attributes:
+        answer: takes the caller (``None`` if unsigned) and the path; returns status, content type and body.
+        signed: whether the caller must sign.
+    """
+
+    answer: Callable[[Caller | None, str], tuple[int, str, bytes]]
+    signed: bool
+
+
+class Exchange:
+    """The service as an ASGI application.
+
+    Args:
+        operations: the service models.
+        handlers: what answers each operation, by name; without one it answers that it is not built yet.
+        authority: knows who is asking.
+        inline: the operations that are quick enough for the event loop.
+        routes: further GET paths; one that ends with ``/`` takes everything below it.
+        observe: takes operation, HTTP status and seconds of each answer.
+    """
+
+    def __init__(
+        self,
+        operations: Operations,
+        handlers: Mapping[str, Handler],
+        authority: Authority,
+        inline: Collection[str] = (),
+        routes: Mapping[str, Route] | None = None,
+        observe: Callable[[str, int, float], None] = lambda _operation, _status, _seconds: None,
+    ) -> None:
+        self._operations = operations
+        self._handlers = handlers
+        self._authority = authority
+        self._inline = frozenset(inline)
+        self._routes = routes or {}
+        self._observe = observe
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        began = time.perf_counter()
+        request_id = str(uuid.uuid4())
+        operation: Operation | None = None
+        name = "unknown"
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _whole_body(receive)
+            request = _http_request(scope, body)
+            route = self._route(scope)
+            if route is not None:
+                name = "route"
+                answer = await self._in_thread(self._answer_route, route, request, request_id)
+            else:
+                operation = self._operation(request)
+                name = operation.name
+                if name in self._inline:
+                    answer = self._answer(operation, request, request_id)
+                else:
+                    answer = await self._in_thread(self._answer, operation, request, request_id)
+        except _ClientLeftError:
+            return
+        except TimeoutError:
+            answer = _error(
+                operation, ApiError("RequestTimeoutException", "The body did not come."), request_id
+            )
+        except ApiError as error:
+            answer = _error(operation, error, request_id)
+        except Exception:
+            LOG.exception("request %s (%s) broke", request_id, name)
+            message = f"Internal failure. The server's log has the request id {request_id}."
+            answer = _error(operation, ApiError("InternalFailure", message), request_id)
+        self._observe(name, answer.status, time.perf_counter() - began)
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def _operation(self, request: HttpRequest) -> Operation:
+        """Return the operation that a request names."""
+        if request.path == "/":
+            target = request.headers.get("x-amz-target")
+            operation = self._operations.by_target.get(target) if target is not None else None
+        else:
+            operation = self._operations.by_path.get(request.path)
+        if operation is None or request.method != "POST":
+            named = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
+            raise ApiError("UnknownOperationException", f"There is no operation {named[:200]}.")
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type and content_type not in _JSON_TYPES:
+            raise ApiError("UnsupportedMediaTypeException", f"A body must be JSON, not {content_type[:100]}.")
+        return operation
+
+    def _answer(self, operation: Operation, request: HttpRequest, request_id: str) -> Answer:
+        """Verify, read, handle and write one call."""
+        caller = self._authority.caller(request, time.time())
+        members = read(operation.reader, request.body)
+        handler = self._handlers.get(operation.name)
+        if handler is None:
+            raise invalid_input(
+                f"Sartor does not answer {operation.name} yet. "
+                "docs/reference/operations.md lists what it answers."
+            )
+        result = handler(caller, members)
+        return write_result(operation.protocol, operation.writer, result, request_id)
+
+    def _route(self, scope: Mapping[str, Any]) -> Route | None:
+        """Return the route of a GET, the exact one before the folder."""
+        if scope["method"] not in ("GET", "HEAD"):
+            return None
+        path = scope["path"]
+        if path in self._routes:
+            return self._routes[path]
+        return next(
+            (self._routes[root] for root in self._routes if root[-1] == "/" and path.startswith(root)), None
+        )
+
+    def _answer_route(self, route: Route, request: HttpRequest, request_id: str) -> Answer:
+        caller = self._authority.caller(request, time.time()) if route.signed else None
+        status, content_type, body = route.answer(caller, request.path)
+        headers = [
+            (b"content-type", content_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-amzn-requestid", request_id.encode()),
+        ]
+        return Answer(status, headers, body)
+
+    async def _in_thread(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Follow the server's start and stop."""
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                self._threads.shutdown(wait=False, cancel_futures=True)
+                return
+
+
+class _ClientLeftError(Exception):
+    """The client closed its connection before its body was whole."""
+
+
+async def _whole_body(receive: Receive) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        ApiError: it is larger than any request of the models can be.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientLeftError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAXIMUM_BODY_BYTES:
+            raise ApiError(
+                "RequestEntityTooLargeException",
+                f"A body must not be larger than {MAXIMUM_BODY_BYTES} bytes.",
+            )
+        if not message.get("more_body", False):
+            return chunk if not chunks else b"".join([*chunks, chunk])
+        chunks.append(chunk)
+
+
+def _http_request(scope: Mapping[str, Any], body: bytes) -> HttpRequest:
+    """Return a request as it was sent and signed."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("utf-8", "replace")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    path = scope.get("raw_path") or scope["path"].encode()
+    return HttpRequest(
+        scope["method"],
+        path.decode("latin-1"),
+        scope["query_string"].decode("latin-1"),
+        headers,
+        body,
+    )
+
+
+def _error(operation: Operation | None, error: ApiError, request_id: str) -> Answer:
+    """Return an error in the form of the operation's protocol."""
+    if operation is None:
+        return write_error("json", {}, error, request_id)
+    return write_error(operation.protocol, operation.errors, error, request_id)

@@ -1,0 +1,286 @@
+"""Who is asking: Signature Version 4 (AWS General Reference, "Signature Version 4 signing process").
+
+The header form and the query form are verified. A signature proves the key, and the key names the account;
+the region is the one that was signed.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final, Protocol
+from urllib.parse import parse_qsl, quote
+
+from sartor.errors import ApiError
+
+#: The name that all three services sign with.
+SIGNING_NAME: Final = "personalize"
+#: How far the caller's clock may be from ours, in seconds.
+CLOCK_SKEW_SECONDS: Final = 15 * 60
+#: The longest life of a signed URL, in seconds.
+_LONGEST_URL_SECONDS = 7 * 24 * 3600
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
+_SPACES = re.compile(r" {2,}")
+
+
+class Key(Protocol):
+    """A key pair and its account."""
+
+    @property
+    def access_key_id(self) -> str:
+        """The public half."""
+
+    @property
+    def secret_access_key(self) -> str:
+        """The secret half."""
+
+    @property
+    def account(self) -> str:
+        """Whose key it is."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and in which region."""
+
+    account: str
+    region: str
+    access_key_id: str
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """What was signed.
+
+    Attributes:
+        method: such as ``POST``.
+        path: as it was sent, still encoded.
+        query: as it was sent, without its question mark.
+        headers: by lower-case name; a repeated header's values are joined with commas.
+        body: the whole body.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class _Signature:
+    """The parts of a signature, wherever they were sent."""
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    signed_headers: tuple[str, ...]
+    signature: str
+    moment: str
+    lifetime_seconds: int | None
+    in_query: bool
+
+
+class Authority:
+    """Knows who is asking.
+
+    Args:
+        keys: finds a key by its id.
+        open_to: the account and region of every request when nobody need sign; ``None`` verifies signatures.
+    """
+
+    def __init__(self, keys: Callable[[str], Key | None], open_to: tuple[str, str] | None = None) -> None:
+        self._keys = keys
+        self._open_to = open_to
+
+    def caller(self, request: HttpRequest, now: float) -> Caller:
+        """Return who is asking at ``now`` (epoch seconds).
+
+        Raises:
+            ApiError: the request is not signed, or not as it should be.
+        """
+        if self._open_to is not None:
+            account, region = self._open_to
+            return Caller(account, _claimed_region(request) or region, "")
+        return verify(request, self._keys, now)
+
+
+def verify(request: HttpRequest, keys: Callable[[str], Key | None], now: float) -> Caller:
+    """Return who signed a request.
+
+    Args:
+        request: as it came.
+        keys: finds a key by its id.
+        now: epoch seconds.
+
+    Raises:
+        ApiError: ``MissingAuthenticationTokenException``, ``IncompleteSignatureException``,
+            ``UnrecognizedClientException`` or ``InvalidSignatureException``.
+    """
+    sent = _signature(request)
+    key = keys(sent.access_key_id)
+    if key is None:
+        raise ApiError(
+            "UnrecognizedClientException", "The security token included in the request is invalid."
+        )
+    _check_scope(sent)
+    _check_time(sent, now)
+    _check_signed_headers(request, sent)
+    text = "\n".join(
+        (
+            _ALGORITHM,
+            sent.moment,
+            f"{sent.date}/{sent.region}/{sent.service}/aws4_request",
+            hashlib.sha256(_canonical_request(request, sent).encode()).hexdigest(),
+        )
+    )
+    signing_key = _signing_key(key.secret_access_key, sent.date, sent.region)
+    expected = hmac.digest(signing_key, text.encode(), "sha256").hex()
+    if not hmac.compare_digest(expected.encode(), sent.signature.encode("utf-8", "replace")):
+        raise _invalid(
+            "The request signature we calculated does not match the signature you provided. Check your AWS "
+            "Secret Access Key and signing method. Consult the service documentation for details."
+        )
+    return Caller(key.account, sent.region, key.access_key_id)
+
+
+def _signature(request: HttpRequest) -> _Signature:
+    """Return the signature of a request, from its header or its query."""
+    header = request.headers.get("authorization")
+    if header is not None:
+        return _from_header(header, request.headers.get("x-amz-date", ""))
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    if query.get("X-Amz-Algorithm") == _ALGORITHM:
+        return _from_query(query)
+    raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token")
+
+
+def _from_header(header: str, moment: str) -> _Signature:
+    algorithm, _, rest = header.partition(" ")
+    parts = dict(part.strip().partition("=")[::2] for part in rest.split(","))
+    missing = [name for name in ("Credential", "SignedHeaders", "Signature") if not parts.get(name)]
+    if algorithm != _ALGORITHM or missing:
+        wanted = ", ".join(missing) or _ALGORITHM
+        raise ApiError("IncompleteSignatureException", f"The Authorization header misses {wanted}.")
+    return _make(parts["Credential"], parts["SignedHeaders"], parts["Signature"], moment, None, False)
+
+
+def _from_query(query: Mapping[str, str]) -> _Signature:
+    names = ("X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Date", "X-Amz-Expires")
+    missing = [name for name in names if not query.get(name)]
+    if missing:
+        raise ApiError("IncompleteSignatureException", f"The query misses {', '.join(missing)}.")
+    credential, headers, signature, moment, expires = (query[name] for name in names)
+    if not expires.isascii() or not expires.isdigit() or not 0 < int(expires[:9]) <= _LONGEST_URL_SECONDS:
+        raise ApiError("IncompleteSignatureException", "X-Amz-Expires must be from 1 to 604800 seconds.")
+    return _make(credential, headers, signature, moment, int(expires), True)
+
+
+def _make(
+    credential: str, headers: str, signature: str, moment: str, lifetime: int | None, in_query: bool
+) -> _Signature:
+    scope = credential.split("/")
+    if len(scope) != 5 or scope[4] != "aws4_request":
+        raise ApiError(
+            "IncompleteSignatureException",
+            "Credential must be KEY/DATE/REGION/SERVICE/aws4_request.",
+        )
+    access_key_id, date, region, service, _ = scope
+    signed = tuple(headers.lower().split(";"))
+    return _Signature(access_key_id, date, region, service, signed, signature, moment, lifetime, in_query)
+
+
+def _claimed_region(request: HttpRequest) -> str | None:
+    """Return the region of a signature that nobody verifies, so that ARNs are as the client expects."""
+    try:
+        region = _signature(request).region
+    except ApiError:
+        return None
+    return region if _REGION.fullmatch(region) else None
+
+
+def _check_scope(sent: _Signature) -> None:
+    if sent.service != SIGNING_NAME:
+        raise _invalid(f"Credential should be scoped to correct service: '{SIGNING_NAME}'.")
+    if not _REGION.fullmatch(sent.region):
+        raise _invalid("Credential should be scoped to a valid region.")
+
+
+def _check_time(sent: _Signature, now: float) -> None:
+    try:
+        signed_at = datetime.strptime(sent.moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise ApiError(
+            "IncompleteSignatureException", "X-Amz-Date must be a time such as 20260131T235959Z."
+        ) from None
+    if sent.date != sent.moment[:8]:
+        raise _invalid("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date.")
+    age = now - signed_at.timestamp()
+    if age > (sent.lifetime_seconds or CLOCK_SKEW_SECONDS):
+        raise _invalid(f"Signature expired: {sent.moment} is too long ago.")
+    if age < -CLOCK_SKEW_SECONDS:
+        raise _invalid(f"Signature not yet current: {sent.moment} is still later than now.")
+
+
+def _check_signed_headers(request: HttpRequest, sent: _Signature) -> None:
+    """Refuse a request with headers that mean something but are not signed."""
+    needed = {"host"} | {name for name in request.headers if name.startswith("x-amz-")}
+    if not sent.in_query:
+        needed.add("x-amz-date")
+    # the hash of the body is part of what is signed, with the header or without it
+    unsigned = sorted(needed - set(sent.signed_headers) - {"x-amz-content-sha256"})
+    if unsigned:
+        raise _invalid(f"'{unsigned[0]}' must be a 'SignedHeader' in the AWS Authorization.")
+    absent = [name for name in sent.signed_headers if name not in request.headers]
+    if absent:
+        raise _invalid(f"The signed header '{absent[0]}' is not in the request.")
+
+
+def _canonical_request(request: HttpRequest, sent: _Signature) -> str:
+    digest = hashlib.sha256(request.body).hexdigest()
+    stated = request.headers.get("x-amz-content-sha256")
+    if stated is not None and stated != digest:
+        raise _invalid("The body does not have the hash that X-Amz-Content-Sha256 states.")
+    headers = [f"{name}:{_trimmed(request.headers[name])}\n" for name in sent.signed_headers]
+    path = quote(request.path, safe="/-_.~")  # encoded once more, as every service but S3 has it
+    return "\n".join(
+        (
+            request.method,
+            path or "/",
+            _canonical_query(request.query, sent.in_query) if request.query else "",
+            "".join(headers),
+            ";".join(sent.signed_headers),
+            digest,
+        )
+    )
+
+
+def _canonical_query(query: str, in_query: bool) -> str:
+    pairs = [
+        (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
+        for name, value in parse_qsl(query, keep_blank_values=True)
+        if not (in_query and name == "X-Amz-Signature")
+    ]
+    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+
+
+def _trimmed(value: str) -> str:
+    return _SPACES.sub(" ", value.strip()) if "  " in value else value.strip()
+
+
+@lru_cache(maxsize=1024)
+def _signing_key(secret: str, date: str, region: str) -> bytes:
+    """Return the key of one secret for one day and region."""
+    key = f"AWS4{secret}".encode()
+    for word in (date, region, SIGNING_NAME, "aws4_request"):
+        key = hmac.digest(key, word.encode(), "sha256")
+    return key
+
+
+def _invalid(message: str) -> ApiError:
+    return ApiError("InvalidSignatureException", message)

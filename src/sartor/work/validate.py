@@ -1,0 +1,69 @@
+"""``sartor validate``: the import job's own check on files that nobody imports."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from sartor.data import check, schema
+from sartor.data.check import InputFile
+from sartor.data.report import Report
+from sartor.data.sources import Sources
+from sartor.errors import invalid_input
+from sartor.settings import Settings
+from sartor.work.import_data import job_rules
+
+
+def validate(
+    locations: Sequence[str],
+    schema_text: str,
+    dataset_type: str | None,
+    domain: str | None,
+    settings: Settings,
+) -> Report:
+    """Return the report that an import job of these files would have; nothing is kept.
+
+    Args:
+        locations: local files and folders, or ``s3://`` locations.
+        schema_text: the schema's JSON.
+        dataset_type: must be the schema's type if it is given.
+        domain: of the dataset group.
+        settings: name the buckets, the S3 service and whether Amazon's minimums count.
+
+    Raises:
+        ApiError: the schema breaks a rule, or a location has nothing that can be read.
+        JobFailed: a file could not be read to its end.
+    """
+    wanted = schema.parse(schema_text, domain)
+    if dataset_type is not None and dataset_type.upper() != wanted.dataset_type:
+        raise invalid_input(f"The schema is for {wanted.dataset_type}, not for {dataset_type.upper()}.")
+    sources = Sources(settings.bucket, settings.default_buckets, settings.s3_endpoint, settings.roles)
+    with tempfile.TemporaryDirectory(prefix="sartor-validate-") as scratch:
+        files = [file for location in locations for file in _files(location, sources, Path(scratch))]
+        checked = check.read_and_check(
+            files,
+            wanted,
+            Path(scratch),
+            "validate",
+            job=job_rules(wanted, "FULL", settings.quotas == "aws"),
+            memory_bytes=settings.memory_bytes,
+            progress=lambda _: None,
+            stop=lambda: False,
+        )
+    return checked.report
+
+
+def _files(location: str, sources: Sources, scratch: Path) -> list[InputFile]:
+    """Return the files at one location."""
+    if location.startswith("s3://"):
+        return [
+            InputFile(sources.spool(found, scratch), found.uri, found.size_bytes)
+            for found in sources.list(location)
+        ]
+    place = Path(location)
+    if not place.exists():
+        raise FileNotFoundError(f"{location} does not exist")
+    paths = sorted(path for path in place.iterdir() if path.is_file()) if place.is_dir() else [place]
+    named = [path for path in paths if path == place or not path.name.startswith(("_", "."))]
+    if not named:
+        raise FileNotFoundError(f"{location} has no files")
+    return [InputFile(path, str(path), path.stat().st_size) for path in named]
