@@ -26,12 +26,11 @@ from deltalake.transaction import (
 
 from sartor.data.blobs import Blobs
 from sartor.data.check import Part
+from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.schema import Schema
 
 Mode = Literal["FULL", "INCREMENTAL"]
 
-#: The column that tells a dataset's records apart; the types that are not here have none.
-ID_COLUMNS: Final[Mapping[str, str]] = {"ITEMS": "ITEM_ID", "USERS": "USER_ID", "ACTIONS": "ACTION_ID"}
 #: Avro's types in Delta's words.
 _DELTA_TYPES: Final[Mapping[str, str]] = {
     "string": "string",
@@ -145,7 +144,7 @@ class Table:
 
     def _commit(self, parts: Sequence[Part], mode: Mode, schema: Schema, job_arn: str) -> None:
         """Try one commit on top of the newest version."""
-        actions: list[AddAction | RemoveAction] = [
+        actions = [
             AddAction(
                 path=part.path.name,
                 size=part.size_bytes,
@@ -175,7 +174,7 @@ class Table:
             )
         else:
             table.create_write_transaction(
-                actions,
+                list[AddAction | RemoveAction](actions),
                 mode="overwrite" if mode == "FULL" else "append",
                 schema=_delta_schema(schema),
                 commit_properties=properties,
@@ -194,7 +193,7 @@ class Table:
         paths = sorted(str(self._storage.local(f"{self._path}/{_name(uri)}")) for uri in table.file_uris())
         files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
         rows = f"read_parquet([{files}], union_by_name = true, filename = true, file_row_number = true)"
-        id_column = ID_COLUMNS.get(table.metadata().name)
+        id_column = DATASET_TYPES[None][table.metadata().name].identity
         if id_column is None:
             return f"SELECT DISTINCT {columns} FROM {rows}"
         return (

@@ -12,7 +12,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from sartor.data.blobs import open_storage
+from sartor.data.blobs import FolderBlobs
 from sartor.data.synthetic import World
 from sartor.data.table import Table
 from sartor.demo import data, script, summary
@@ -147,7 +147,7 @@ class _Tour:
         _, group, dataset_type = resource.split("/")
         storage = self.home / "storage"
         (folder,) = (storage / account / region / "datasets").glob(f"{group}-{dataset_type}-????????")
-        return Table(open_storage(str(storage)), str((folder / "bulk").relative_to(storage)))
+        return Table(FolderBlobs(storage), str((folder / "bulk").relative_to(storage)))
 
 
 def _make_files(console: Console, world: World, folder: Path) -> list[DataFile]:

@@ -7,7 +7,6 @@ whether its commit is already there.
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from sartor.data import check, schema
@@ -24,8 +23,6 @@ from sartor.work.tools import Tools
 GIGABYTE = 1_000_000_000
 #: The most bytes one job may read, by import mode ("Amazon Personalize endpoints and quotas").
 MAXIMUM_BYTES = {"FULL": 100 * GIGABYTE, "INCREMENTAL": GIGABYTE}
-#: The fewest rows one job must bring, by dataset type (same page).
-MINIMUM_ROWS = {"INTERACTIONS": 1000, "ACTION_INTERACTIONS": 1000}
 
 
 def run(task: Task, tools: Tools) -> None:
@@ -55,7 +52,7 @@ def job_rules(wanted: Schema, mode: str, quotas_on: bool) -> JobRules:
     """Return the rules of one job as a whole; without quotas there are none."""
     if not quotas_on:
         return JobRules(minimum_rows=0, maximum_bytes=None)
-    return JobRules(MINIMUM_ROWS.get(wanted.dataset_type, 0), MAXIMUM_BYTES[mode])
+    return JobRules(wanted.type_rules.minimum_rows, MAXIMUM_BYTES[mode])
 
 
 def settled(task: Task, tools: Tools) -> bool:
@@ -101,7 +98,7 @@ def _checked(job: Resource, wanted: Schema, table: Table, scratch: Path, tools: 
     rules = job_rules(wanted, job.body["importMode"], tools.quotas_on)
 
     def progress(done: Progress) -> None:
-        tools.progress(asdict(done))
+        tools.progress(done.to_json())
 
     return check.read_and_check(
         files,
@@ -138,5 +135,5 @@ def _spooled(found: Sequence[SourceFile], role: str | None, scratch: Path, tools
 def _keep_report(report: Report, job: Resource, tools: Tools) -> None:
     """Store the report beside the dataset's table, before the outcome is known to anyone."""
     folder = report_path(job)
-    for name, content in report.files(job.arn).items():
+    for name, content in report.written(job.arn).items():
         tools.storage.put(f"{folder}/{name}", content)

@@ -1,0 +1,586 @@
+"""The check of an import: files in, parts and a report out; nothing else changes.
+
+One pass of DuckDB reads, casts, checks and writes a file. Every column is read as text, because DuckDB's own
+casts take more than the service does. A row that breaks a rule leaves its texts in the column ``FAULT`` of its
+part; a file without broken rows has nothing but nulls there, which the writer's own statistics tell for free.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from sartor.data import csv_text
+from sartor.data.report import REJECTS, Fault, Place, ReadFile, Report
+from sartor.data.rules import CJK_TEXT_CHARACTERS, TEXT_CHARACTERS, rules_of
+from sartor.data.schema import Field, Schema
+from sartor.errors import JobFailed
+
+#: The column of a part that holds the texts of a broken row. Schemas cannot have it: its name has a space.
+FAULT: Final = "broken row"
+_PARQUET = (
+    "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARQUET_VERSION v2, RETURN_STATS, "
+    "ROW_GROUP_SIZE 122880"
+)
+_PROGRESS_SECONDS = 0.2
+#: The rules of a line, by DuckDB's name for the fault.
+_LINE_RULES: Final[Mapping[str, str]] = {
+    "MISSING COLUMNS": "TOO_FEW_CELLS",
+    "TOO MANY COLUMNS": "TOO_MANY_CELLS",
+    "UNQUOTED VALUE": "BROKEN_QUOTES",
+    "INVALID ENCODING": "INVALID_UTF8",
+    "LINE SIZE OVER MAXIMUM": "LINE_TOO_LONG",
+}
+#: The types that a Parquet column may have for each type of a schema.
+_PARQUET_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
+    "string": ("VARCHAR",),
+    "int": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"),
+    "long": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
+    "float": ("FLOAT", "DOUBLE", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
+    "double": ("FLOAT", "DOUBLE", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
+    "boolean": ("BOOLEAN",),
+}
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A local file to import.
+
+    Attributes:
+        path: where it lies.
+        uri: what the user calls it; its ending tells its format.
+        size_bytes: its size.
+    """
+
+    path: Path
+    uri: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class JobRules:
+    """The rules of a job as a whole."""
+
+    minimum_rows: int
+    maximum_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A Parquet file that no commit names yet.
+
+    Attributes:
+        path: where it lies.
+        rows: how many rows it has.
+        size_bytes: its size.
+        statistics: as a Delta log has them: numRecords, minValues, maxValues, nullCount.
+    """
+
+    path: Path
+    rows: int
+    size_bytes: int
+    statistics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a check is."""
+
+    rows_read: int
+    bytes_read: int
+    bytes_total: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the progress as the report endpoint shows it."""
+        rate = self.bytes_read / self.seconds if self.seconds else 0.0
+        return {
+            "rowsRead": self.rows_read,
+            "bytesRead": self.bytes_read,
+            "bytesTotal": self.bytes_total,
+            "rowsPerSecond": round(self.rows_read / self.seconds) if self.seconds else 0,
+            "secondsLeft": round((self.bytes_total - self.bytes_read) / rate, 1) if rate else None,
+        }
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check made: parts only if every rule is kept."""
+
+    parts: tuple[Part, ...]
+    report: Report
+
+
+class StoppedError(Exception):
+    """The check was told to stop; it left nothing behind."""
+
+
+def column_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -> list[str]:
+    """Return a file's column names from a few of its bytes.
+
+    Args:
+        uri: its name; the ending tells its format.
+        size_bytes: its size.
+        read: returns bytes of it, by start and length.
+
+    Raises:
+        JobFailed: it is not of the format that its name says.
+    """
+    if uri.lower().endswith(".parquet"):
+        return _parquet_names(uri, size_bytes, read)
+    head = read(0, min(size_bytes, csv_text.HEADER_BYTES))
+    try:
+        return csv_text.header(csv_text.decompress_head(head, csv_text.compression(uri)))
+    except ValueError as error:
+        raise JobFailed(f"{uri} could not be read: {error}.") from error
+
+
+def missing_columns(names: Sequence[str], schema: Schema) -> list[str]:
+    """Return the schema's columns that a header does not have; case does not count."""
+    there = {name.casefold() for name in names}
+    return [field.name for field in schema.fields if field.name.casefold() not in there]
+
+
+def read_and_check(
+    files: Sequence[InputFile],
+    schema: Schema,
+    folder: Path,
+    part_prefix: str,
+    *,
+    job: JobRules,
+    memory_bytes: int,
+    progress: Callable[[Progress], None],
+    stop: Callable[[], bool],
+) -> Checked:
+    """Read files into parts and check every rule.
+
+    Args:
+        files: what to read, in the order in which later records win.
+        schema: the columns and their rules.
+        folder: where parts are written; it is empty of them again if a rule is broken.
+        part_prefix: the beginning of the parts' names.
+        job: the rules of the job as a whole.
+        memory_bytes: how much DuckDB may use.
+        progress: takes what is done, some times a second.
+        stop: asked some times a second whether to give up.
+
+    Raises:
+        JobFailed: a file cannot be read at all.
+        StoppedError: ``stop`` said so.
+        OSError: the disk is full or fails.
+    """
+    return _Check(schema, folder, part_prefix, memory_bytes, progress, stop).run(files, job)
+
+
+class _Check:
+    """One run over all files of a job."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        folder: Path,
+        part_prefix: str,
+        memory_bytes: int,
+        progress: Callable[[Progress], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        self.schema = schema
+        self.folder = folder
+        self.part_prefix = part_prefix
+        self.memory_bytes = memory_bytes
+        self.progress = progress
+        self.stop = stop
+        self.faults: dict[tuple[str, str], Fault] = {}
+        self.rejected = 0
+        self.bytes_before = 0
+        self.rows_before = 0
+        self.bytes_total = 0
+        self.began = time.monotonic()
+
+    def run(self, files: Sequence[InputFile], job: JobRules) -> Checked:
+        """Check every file, then the job as a whole."""
+        self.bytes_total = sum(file.size_bytes for file in files)
+        parts: list[Part] = []
+        read: list[ReadFile] = []
+        try:
+            if job.maximum_bytes is not None and self.bytes_total > job.maximum_bytes:
+                self.add(
+                    "TOO_MANY_BYTES", f"{job.maximum_bytes:,}", 1, [Place(None, None, str(self.bytes_total))]
+                )
+                read = [ReadFile(file.uri, file.size_bytes, 0) for file in files]
+            else:
+                for number, file in enumerate(files):
+                    part, rows = self.check_file(file, number)
+                    if part is not None:
+                        parts.append(part)
+                    read.append(ReadFile(file.uri, file.size_bytes, rows))
+                    self.bytes_before += file.size_bytes
+                    self.rows_before += rows
+                self.check_rows(sum(file.rows for file in read), job)
+        except BaseException:
+            self.sweep()
+            raise
+        faults = tuple(self.faults.values())
+        if faults:
+            self.sweep()
+            parts = []
+        seconds = time.monotonic() - self.began
+        return Checked(tuple(parts), Report(tuple(read), self.rejected, faults, seconds))
+
+    def check_rows(self, rows: int, job: JobRules) -> None:
+        """Check how many rows there are."""
+        if rows < job.minimum_rows:
+            self.add("TOO_FEW_ROWS", f"{job.minimum_rows}", 1, [Place(None, None, str(rows))])
+        elif rows == 0:
+            self.add("NO_ROWS", "", 1, [Place(None, None, None)])
+
+    def check_file(self, file: InputFile, number: int) -> tuple[Part | None, int]:
+        """Check one file; return its part and how many rows it has."""
+        spool = self.folder / f".{self.part_prefix}-{number:05d}.text"
+        try:
+            if file.uri.lower().endswith(".parquet"):
+                source: _Source = _ParquetSource(file, self.schema)
+            else:
+                source = _CsvSource(file, self.schema, spool)
+            for code, column, value in source.faults:
+                self.add(code, column, 1, [Place(file.uri, None, value)])
+            if source.faults or not source.has_rows:
+                return None, 0
+            return self.copy(source, file, number)
+        finally:
+            spool.unlink(missing_ok=True)
+
+    def copy(self, source: "_Source", file: InputFile, number: int) -> tuple[Part | None, int]:
+        """Write the part of one file and collect its broken rows."""
+        path = self.folder / f"{self.part_prefix}-{number:05d}-{time.time_ns():x}.parquet"
+        with duckdb.connect() as connection:
+            connection.execute(f"SET memory_limit = '{self.memory_bytes // 2**20}MiB'")
+            connection.execute(f"SET temp_directory = {_text(str(self.folder / '.temp'))}")
+            connection.execute("SET preserve_insertion_order = true")
+            columns = _Columns(self.schema, source)
+            with _Watch(connection, self, file):
+                (row,) = self.execute(
+                    connection, f"COPY ({columns.select}) TO {_text(str(path))} ({_PARQUET})"
+                )
+            _, accepted, size, _, statistics, *_ = row
+            rejects = source.rejects(connection)
+            broken = accepted - int(statistics[f'"{FAULT}"']["null_count"]) if accepted else 0
+            if broken:
+                self.collect(connection, columns, source, file, path, rejects)
+            for code, places in _by_rule(rejects, file.uri).items():
+                self.add(code, "", len(places), places[:REJECTS])
+            rejected = len({offset for offset, *_ in rejects})
+            self.rejected += broken + rejected
+        part = Part(path, accepted, size, _statistics(accepted, statistics, self.schema))
+        return part, accepted + rejected
+
+    def execute(self, connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
+        """Run one statement, naming what can go wrong."""
+        try:
+            return connection.execute(sql).fetchall()
+        except duckdb.InterruptException as error:
+            raise StoppedError from error
+        except duckdb.IOException as error:
+            if "No space left" in str(error):
+                raise OSError(28, "No space left on device") from error
+            raise
+
+    def collect(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        columns: "_Columns",
+        source: "_Source",
+        file: InputFile,
+        path: Path,
+        rejects: Sequence[tuple[int, str, str]],
+    ) -> None:
+        """Add the broken rows of one part to the faults, with their lines."""
+        connection.execute(
+            f"CREATE TEMP VIEW broken AS SELECT file_row_number AS n, {columns.texts} FROM (SELECT file_row_number, "
+            f'"{FAULT}" AS texts FROM read_parquet({_text(str(path))}, file_row_number = true) '
+            f'WHERE "{FAULT}" IS NOT NULL)'
+        )
+        found: list[tuple[str, str, int, list[tuple[int, str | None]]]] = []
+        for column, raw, code, condition in columns.conditions:
+            sql = f"SELECT count(*) FROM broken WHERE {condition}"
+            ((count,),) = connection.execute(sql).fetchall()
+            if count:
+                sql = f"SELECT n, {raw} FROM broken WHERE {condition} ORDER BY n LIMIT {REJECTS}"
+                found.append((code, column, count, connection.execute(sql).fetchall()))
+        ordinals = sorted({n for *_, rows in found for n, _ in rows})
+        line_of = dict(zip(ordinals, source.lines(ordinals, rejects), strict=True))
+        for code, column, count, rows in found:
+            self.add(code, column, count, [Place(file.uri, line_of[n], value) for n, value in rows])
+
+    def add(self, code: str, column: str, count: int, places: Sequence[Place]) -> None:
+        """Add broken cells to a rule's fault."""
+        old = self.faults.get((code, column))
+        if old is not None:
+            count += old.count
+            places = [*old.places, *places]
+        self.faults[code, column] = Fault(code, column, count, tuple(places[:REJECTS]))
+
+    def sweep(self) -> None:
+        """Remove the parts of a job that changes nothing."""
+        for path in self.folder.glob(f"{self.part_prefix}-*.parquet"):
+            path.unlink(missing_ok=True)
+
+
+class _Source:
+    """One file as DuckDB reads it.
+
+    Attributes:
+        faults: what is wrong with the whole file: rule, column and value.
+        has_rows: whether there is anything behind its header.
+        scan: the FROM of its rows.
+        texts: the SQL of each field's text.
+    """
+
+    faults: list[tuple[str, str, str | None]]
+    has_rows: bool
+    scan: str
+    texts: list[str]
+
+    def rejects(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
+        """Return the rows that are no rows: byte offset, rule and text."""
+        raise NotImplementedError
+
+    def lines(self, ordinals: Sequence[int], rejects: Sequence[tuple[int, str, str]]) -> Sequence[int]:
+        """Return the lines of rows by their number in the part."""
+        raise NotImplementedError
+
+
+class _CsvSource(_Source):
+    """A CSV file, compressed or not."""
+
+    def __init__(self, file: InputFile, schema: Schema, spool: Path) -> None:
+        self.faults = []
+        self.has_rows = False
+        self.path = file.path
+        kind = csv_text.compression(file.uri)
+        try:
+            if kind is not None:
+                unpacked = spool.with_suffix(".unpacked")
+                csv_text.decompress(file.path, kind, unpacked)
+                self.path = unpacked.replace(spool)
+        except ValueError as error:
+            self.faults.append(("UNREADABLE_FILE", "", str(error)))
+            return
+        self.dialect = csv_text.dialect(self.path)
+        if self.dialect.needs_rewriting:
+            rewritten = spool.with_suffix(".rewritten")
+            csv_text.rewrite(self.path, rewritten)
+            self.path = rewritten.replace(spool)
+        with self.path.open("rb") as opened:
+            head = opened.read(csv_text.HEADER_BYTES)
+        names = csv_text.header(head)
+        missing = missing_columns(names, schema)
+        if missing:
+            self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None))
+            return
+        self.has_rows = len(head.strip().splitlines()) > 1 or len(head) == csv_text.HEADER_BYTES
+        folded = [name.casefold() for name in names]
+        self.texts = [f"c{folded.index(field.name.casefold())}" for field in schema.fields]
+        columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(names)))
+        self.scan = (
+            f"read_csv({_text(str(self.path))}, auto_detect = false, header = true, delim = ',', quote = '\"', "
+            f"escape = '\"', nullstr = '', allow_quoted_nulls = true, strict_mode = true, null_padding = false, "
+            f"store_rejects = true, rejects_table = 'rejects', rejects_scan = 'reject_scans', rejects_limit = 0, "
+            f"columns = {{{columns}}})"
+        )
+
+    def rejects(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
+        """Return the rows that DuckDB could not split into cells, by their place in the file."""
+        rows = connection.execute(
+            "SELECT line_byte_position, error_type::VARCHAR, csv_line FROM rejects ORDER BY line_byte_position"
+        ).fetchall()
+        found: dict[int, tuple[int, str, str]] = {}
+        for offset, kind, text in rows:
+            found.setdefault(offset, (offset, _LINE_RULES.get(kind, "INVALID_CSV"), text))
+        lines = csv_text.lines_at(self.path, list(found))
+        self.line_of_reject = dict(zip(found, lines, strict=True))
+        return [(self.line_of_reject[offset], code, text) for offset, code, text in found.values()]
+
+    def lines(self, ordinals: Sequence[int], rejects: Sequence[tuple[int, str, str]]) -> Sequence[int]:
+        """Return the lines of rows, past quoted line ends, blank lines and rejected rows."""
+        return csv_text.record_lines(
+            self.path, ordinals, list(getattr(self, "line_of_reject", {})), self.dialect.is_plain
+        )
+
+
+class _ParquetSource(_Source):
+    """A Parquet file; a row's line is its number, from 1."""
+
+    def __init__(self, file: InputFile, schema: Schema) -> None:
+        self.faults = []
+        self.has_rows = True
+        self.scan = f"read_parquet({_text(str(file.path))})"
+        try:
+            described = duckdb.execute(f"DESCRIBE SELECT * FROM {self.scan}").fetchall()
+        except duckdb.Error as error:
+            self.faults.append(("UNREADABLE_FILE", "", str(error).splitlines()[0]))
+            return
+        types = {name.casefold(): (name, kind) for name, kind, *_ in described}
+        missing = missing_columns([name for name, *_ in described], schema)
+        if missing:
+            self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None))
+            return
+        self.texts = []
+        for field in schema.fields:
+            name, kind = types[field.name.casefold()]
+            if kind.partition("(")[0] not in _PARQUET_TYPES[field.type]:
+                self.faults.append(("WRONG_TYPE", field.name, kind))
+            quoted = name.replace('"', '""')
+            self.texts.append(f"nullif(\"{quoted}\"::VARCHAR, '')")
+
+    def rejects(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
+        """Every row of a Parquet file is one."""
+        return []
+
+    def lines(self, ordinals: Sequence[int], rejects: Sequence[tuple[int, str, str]]) -> Sequence[int]:
+        """Return the numbers from 1."""
+        return [ordinal + 1 for ordinal in ordinals]
+
+
+class _Columns:
+    """The SQL of a schema's columns over one source.
+
+    Attributes:
+        select: the SELECT that casts and checks every row.
+        texts: the SELECT list that takes a broken row's texts apart again.
+        conditions: column, its text, rule and SQL condition over ``texts``, in the order of the schema.
+    """
+
+    def __init__(self, schema: Schema, source: _Source) -> None:
+        raw = [f"r{at}" for at in range(len(schema.fields))]
+        inner, outer, self.conditions = [], [], []
+        for at, field in enumerate(schema.fields):
+            typed = raw[at] if field.type == "string" else f"t{at}"
+            inner.append(f"{source.texts[at]} AS {raw[at]}")
+            outer.append(f'{_value(field, raw[at], typed)} AS "{field.name}"')
+            for rule in rules_of(field, schema):
+                condition = rule.broken.format(raw=raw[at], typed=typed)
+                self.conditions.append((field.name, raw[at], rule.code, condition))
+        casts = [
+            f"TRY_CAST({raw[at]} AS {field.sql_type}) AS t{at}"
+            for at, field in enumerate(schema.fields)
+            if field.type != "string"
+        ]
+        broken = " OR ".join(f"({condition})" for *_, condition in self.conditions) or "false"
+        rows = f"SELECT *, {', '.join(casts)} FROM" if casts else "FROM"
+        self.select = (
+            f'SELECT {", ".join(outer)}, CASE WHEN {broken} THEN [{", ".join(raw)}] END AS "{FAULT}" '
+            f"FROM ({rows} (SELECT {', '.join(inner)} FROM {source.scan}))"
+        )
+        taken = [f"texts[{at + 1}] AS {name}" for at, name in enumerate(raw)]
+        recast = [
+            f"TRY_CAST(texts[{at + 1}] AS {field.sql_type}) AS t{at}"
+            for at, field in enumerate(schema.fields)
+            if field.type != "string"
+        ]
+        self.texts = ", ".join([*taken, *recast])
+
+
+def _value(field: Field, raw: str, typed: str) -> str:
+    """Return the SQL of what a cell becomes: texts are cleaned and cut, everything else is as it is."""
+    if not field.textual:
+        return typed
+    clean = (
+        f"trim(regexp_replace(regexp_replace({raw}, '<[^>]*>|&[a-zA-Z0-9#]+;', ' ', 'g'), '\\s+', ' ', 'g'))"
+    )
+    cjk = f"regexp_matches({raw}, '[\\p{{Han}}\\p{{Hiragana}}\\p{{Katakana}}]')"
+    return f"left({clean}, CASE WHEN {cjk} THEN {CJK_TEXT_CHARACTERS} ELSE {TEXT_CHARACTERS} END)"
+
+
+class _Watch:
+    """Reports a statement's progress, and interrupts it when the job must stop."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, check: _Check, file: InputFile) -> None:
+        self._connection = connection
+        self._check = check
+        self._file = file
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        bytes_a_row = _bytes_a_row(self._file)
+        while not self._over.wait(_PROGRESS_SECONDS):
+            if self._check.stop():
+                self._connection.interrupt()
+                continue
+            share = max(0.0, self._connection.query_progress()) / 100
+            done = round(self._file.size_bytes * share)
+            self._check.progress(
+                Progress(
+                    self._check.rows_before + round(done / bytes_a_row),
+                    self._check.bytes_before + done,
+                    self._check.bytes_total,
+                    time.monotonic() - self._check.began,
+                )
+            )
+
+
+def _bytes_a_row(file: InputFile) -> float:
+    """Return about how many bytes a row has, from the file's beginning."""
+    with file.path.open("rb") as opened:
+        head = opened.read(65_536)
+    return max(1.0, len(head) / max(1, head.count(b"\n")))
+
+
+def _by_rule(rejects: Sequence[tuple[int, str, str]], uri: str) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = {}
+    for line, code, text in rejects:
+        found.setdefault(code, []).append(Place(uri, line, text))
+    return found
+
+
+def _statistics(rows: int, columns: Mapping[str, Mapping[str, str]], schema: Schema) -> dict[str, Any]:
+    """Return Delta's statistics of a part from DuckDB's; cut strings are no bounds and are left out."""
+    low: dict[str, Any] = {}
+    high: dict[str, Any] = {}
+    nulls: dict[str, int] = {}
+    for field in schema.fields:
+        found = columns.get(f'"{field.name}"', {})
+        nulls[field.name] = int(found.get("null_count", 0))
+        if field.type in ("int", "long", "string") and "min" in found and "max" in found:
+            exact = found.get("min_is_exact") == "true" and found.get("max_is_exact") == "true"
+            if exact:
+                low[field.name] = found["min"] if field.type == "string" else int(found["min"])
+                high[field.name] = found["max"] if field.type == "string" else int(found["max"])
+    return {"numRecords": rows, "minValues": low, "maxValues": high, "nullCount": nulls}
+
+
+def _parquet_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -> list[str]:
+    """Return the columns of a Parquet file from its footer alone."""
+    import tempfile
+
+    tail = read(max(0, size_bytes - 8), 8)
+    length = int.from_bytes(tail[:4], "little") + 8
+    if tail[4:] != b"PAR1" or length > size_bytes:
+        raise JobFailed(f"{uri} could not be read: it is not a Parquet file.")
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as sparse:
+        sparse.write(b"PAR1")
+        sparse.seek(size_bytes - length)
+        sparse.write(read(size_bytes - length, length))
+        sparse.flush()
+        try:
+            rows = duckdb.execute(f"DESCRIBE SELECT * FROM read_parquet({_text(sparse.name)})").fetchall()
+        except duckdb.Error as error:
+            raise JobFailed(f"{uri} could not be read: {str(error).splitlines()[0]}") from error
+    return [name for name, *_ in rows]
+
+
+def _text(value: str) -> str:
+    """Return a SQL string."""
+    return "'" + value.replace("'", "''") + "'"

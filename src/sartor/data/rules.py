@@ -1,0 +1,136 @@
+"""The rules of a cell and of a file, one table; which hold for a column follows from its schema.
+
+Each rule of a cell is a SQL condition that is true when the cell breaks it. ``{raw}`` is the cell's text, NULL
+when it is empty; ``{typed}`` is its value, NULL when it cannot be cast. DuckDB's casts take more than the service
+does (``1e3`` and ``1.5`` as whole numbers, ``nan`` as a float), so what looks unusual goes through a pattern.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sartor.data.schema import Field, Schema, folded
+
+#: The longest id and the longest string, in characters.
+ID_CHARACTERS: Final = 256
+STRING_CHARACTERS: Final = 1000
+#: The longest text; longer ones are cut, not refused. Chinese and Japanese count more.
+TEXT_CHARACTERS: Final = 20_000
+CJK_TEXT_CHARACTERS: Final = 7_000
+
+_FORMATTING = (
+    "If no values exceed the character limit, make sure your data follows the formatting guidelines listed in "
+    "https://docs.aws.amazon.com/personalize/latest/dg/data-prep-formatting.html."
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        code: its stable name in reports.
+        text: what it demands; ``{column}`` is the column.
+        broken: the SQL condition of a cell that breaks it; empty for a rule of a line, a file or a job.
+    """
+
+    code: str
+    text: str
+    broken: str = ""
+
+
+_WHOLE = r"NOT regexp_full_match({raw}, '[+-]?[0-9]+')"
+_DECIMAL = r"NOT regexp_full_match({raw}, '[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')"
+_RULES = (
+    Rule("MISSING_VALUE", "{column} must have a value in every row.", "{raw} IS NULL"),
+    Rule(
+        "INVALID_INT",
+        "{column} must be a whole number from -2147483648 to 2147483647.",
+        "{raw} IS NOT NULL AND ({typed} IS NULL OR ({typed}::VARCHAR <> {raw} AND " + _WHOLE + "))",
+    ),
+    Rule(
+        "INVALID_LONG",
+        "{column} must be a whole number of 64 bits.",
+        "{raw} IS NOT NULL AND ({typed} IS NULL OR ({typed}::VARCHAR <> {raw} AND " + _WHOLE + "))",
+    ),
+    Rule(
+        "INVALID_FLOAT",
+        "{column} must be a decimal number such as 0.75.",
+        "{raw} IS NOT NULL AND ({typed} IS NULL OR NOT isfinite({typed}) OR ({raw} > ':' OR {raw} < '+' OR "
+        "strlen({raw}) > 12) AND " + _DECIMAL + ")",
+    ),
+    Rule(
+        "INVALID_BOOLEAN",
+        "{column} must be true or false, in lower case.",
+        "{raw} IS NOT NULL AND {raw} NOT IN ('true', 'false')",
+    ),
+    Rule(
+        "ID_TOO_LONG",
+        f"Length cannot be more than {ID_CHARACTERS} characters for {{column}}. {_FORMATTING}",
+        f"strlen({{raw}}) > {ID_CHARACTERS} AND length({{raw}}) > {ID_CHARACTERS}",
+    ),
+    Rule(
+        "STRING_TOO_LONG",
+        f"Length cannot be more than {STRING_CHARACTERS} characters for {{column}}. {_FORMATTING}",
+        f"strlen({{raw}}) > {STRING_CHARACTERS} AND length({{raw}}) > {STRING_CHARACTERS}",
+    ),
+    Rule("NEGATIVE_TIMESTAMP", "{column} must be Unix epoch seconds, not less than 0.", "{typed} < 0"),
+    Rule("VALUE_OUT_OF_RANGE", "{column} must be from 1 to 10.", "{typed} NOT BETWEEN 1 AND 10"),
+    Rule("DAYS_OUT_OF_RANGE", "{column} must be from 0 to 30 days.", "{typed} NOT BETWEEN 0 AND 30"),
+    Rule(
+        "UNKNOWN_EVENT_TYPE",
+        "{column} must be TAKEN, NOT_TAKEN or VIEWED.",
+        "replace(upper({raw}), ' ', '_') NOT IN ('TAKEN', 'NOT_TAKEN', 'VIEWED')",
+    ),
+    Rule("TOO_FEW_CELLS", "Every row must have as many cells as the header."),
+    Rule("TOO_MANY_CELLS", "Every row must have as many cells as the header; quote a text that has commas."),
+    Rule("BROKEN_QUOTES", "A cell that begins with a quote must end with one; double a quote inside it."),
+    Rule("INVALID_UTF8", "The file must be encoded in UTF-8."),
+    Rule("LINE_TOO_LONG", "A row must not be longer than 16 MiB."),
+    Rule("INVALID_CSV", "The row must be valid CSV."),
+    Rule("MISSING_COLUMNS", "Input csv is missing the following columns: [{column}]"),
+    Rule("UNREADABLE_FILE", "The file must be readable in the format that its name says."),
+    Rule("NO_ROWS", "The data must have at least one row."),
+    Rule("TOO_FEW_ROWS", "One import must bring at least {column} rows."),
+    Rule("TOO_MANY_BYTES", "One import must not be larger than {column} bytes."),
+    Rule("WRONG_TYPE", "{column} must have the type of the schema."),
+)
+#: Every rule by its code.
+RULES: Final = {rule.code: rule for rule in _RULES}
+
+_NUMBERS: Final = {
+    "int": "INVALID_INT",
+    "long": "INVALID_LONG",
+    "float": "INVALID_FLOAT",
+    "double": "INVALID_FLOAT",
+    "boolean": "INVALID_BOOLEAN",
+}
+_IDS: Final = ("USER_ID", "ITEM_ID", "ACTION_ID")
+_TIMESTAMPS: Final = (
+    "TIMESTAMP",
+    "CREATION_TIMESTAMP",
+    "EXPIRATION_TIMESTAMP",
+    "ACTION_EXPIRATION_TIMESTAMP",
+)
+
+
+def rules_of(field: Field, schema: Schema) -> Iterator[Rule]:
+    """Yield the rules of a column's cells, in the order in which a report names them."""
+    if (
+        not field.nullable and field.name != "EVENT_VALUE"
+    ):  # a blank EVENT_VALUE occurs in Amazon's own sample
+        yield RULES["MISSING_VALUE"]
+    if field.type in _NUMBERS:
+        yield RULES[_NUMBERS[field.type]]
+    elif field.name in _IDS and field.name in schema.type_rules.keywords:
+        yield RULES["ID_TOO_LONG"]
+    elif not field.textual:
+        yield RULES["STRING_TOO_LONG"]
+    if field.name in _TIMESTAMPS and field.type != "string":
+        yield RULES["NEGATIVE_TIMESTAMP"]
+    if schema.dataset_type == "ACTIONS" and folded(field.name) == "value":
+        yield RULES["VALUE_OUT_OF_RANGE"]
+    if schema.dataset_type == "ACTIONS" and field.name == "REPEAT_FREQUENCY":
+        yield RULES["DAYS_OUT_OF_RANGE"]
+    if schema.dataset_type == "ACTION_INTERACTIONS" and field.name == "EVENT_TYPE":
+        yield RULES["UNKNOWN_EVENT_TYPE"]
