@@ -269,11 +269,11 @@ class _Check:
             _, accepted, size, _, statistics, *_ = row
             rejects = source.rejects(connection)
             broken = accepted - int(statistics[f'"{FAULT}"']["null_count"]) if accepted else 0
+            rejected = len(rejects)
             if broken:
-                self.collect(connection, columns, source, file, path, rejects)
+                self.collect(connection, columns, source, file, path, accepted + rejected)
             for code, places in _by_rule(rejects, file.uri).items():
                 self.add(code, "", len(places), places[:REJECTS])
-            rejected = len({offset for offset, *_ in rejects})
             self.rejected += broken + rejected
         part = Part(path, accepted, size, _statistics(accepted, statistics, self.schema))
         return part, accepted + rejected
@@ -296,7 +296,7 @@ class _Check:
         source: "_Source",
         file: InputFile,
         path: Path,
-        rejects: Sequence[tuple[int, str, str]],
+        records: int,
     ) -> None:
         """Add the broken rows of one part to the faults, with their lines."""
         connection.execute(
@@ -312,7 +312,7 @@ class _Check:
                 sql = f"SELECT n, {raw} FROM broken WHERE {condition} ORDER BY n LIMIT {REJECTS}"
                 found.append((code, column, count, connection.execute(sql).fetchall()))
         ordinals = sorted({n for *_, rows in found for n, _ in rows})
-        line_of = dict(zip(ordinals, source.lines(ordinals, rejects), strict=True))
+        line_of = dict(zip(ordinals, source.lines(ordinals, records), strict=True))
         for code, column, count, rows in found:
             self.add(code, column, count, [Place(file.uri, line_of[n], value) for n, value in rows])
 
@@ -346,11 +346,11 @@ class _Source:
     texts: list[str]
 
     def rejects(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
-        """Return the rows that are no rows: byte offset, rule and text."""
+        """Return the rows that are no rows: line, rule and text."""
         raise NotImplementedError
 
-    def lines(self, ordinals: Sequence[int], rejects: Sequence[tuple[int, str, str]]) -> Sequence[int]:
-        """Return the lines of rows by their number in the part."""
+    def lines(self, ordinals: Sequence[int], records: int) -> Sequence[int]:
+        """Return the lines of rows by their number in the part; ``records`` is how many rows the file has."""
         raise NotImplementedError
 
 
@@ -360,6 +360,7 @@ class _CsvSource(_Source):
     def __init__(self, file: InputFile, schema: Schema, spool: Path) -> None:
         self.faults = []
         self.has_rows = False
+        self.line_of_reject: dict[int, int] = {}
         self.path = file.path
         kind = csv_text.compression(file.uri)
         try:
@@ -405,10 +406,10 @@ class _CsvSource(_Source):
         self.line_of_reject = dict(zip(found, lines, strict=True))
         return [(self.line_of_reject[offset], code, text) for offset, code, text in found.values()]
 
-    def lines(self, ordinals: Sequence[int], rejects: Sequence[tuple[int, str, str]]) -> Sequence[int]:
+    def lines(self, ordinals: Sequence[int], records: int) -> Sequence[int]:
         """Return the lines of rows, past quoted line ends, blank lines and rejected rows."""
         return csv_text.record_lines(
-            self.path, ordinals, list(getattr(self, "line_of_reject", {})), self.dialect.is_plain
+            self.path, ordinals, list(self.line_of_reject), records, self.dialect.quotes
         )
 
 
@@ -441,7 +442,7 @@ class _ParquetSource(_Source):
         """Every row of a Parquet file is one."""
         return []
 
-    def lines(self, ordinals: Sequence[int], rejects: Sequence[tuple[int, str, str]]) -> Sequence[int]:
+    def lines(self, ordinals: Sequence[int], records: int) -> Sequence[int]:
         """Return the numbers from 1."""
         return [ordinal + 1 for ordinal in ordinals]
 

@@ -35,13 +35,6 @@ class Dialect:
     quotes: bool
     backslashes: bool
     lone_returns: bool
-    blank_lines: bool
-    bom: bool
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether each line is a record."""
-        return not self.quotes and not self.blank_lines
 
     @property
     def needs_rewriting(self) -> bool:
@@ -100,30 +93,22 @@ def header(head: bytes) -> list[str]:
 
 def dialect(path: Path) -> Dialect:
     """Return what occurs in a file, by one look at its bytes."""
-    quotes = backslashes = returns = blank = bom = False
-    last = b"\n"
+    quotes = backslashes = returns = False
+    for chunk in _chunks(path):
+        quotes = quotes or b'"' in chunk
+        backslashes = backslashes or b"\\" in chunk
+        if not returns and b"\r" in chunk:
+            returns = chunk.count(b"\r") != chunk.count(b"\r\n")
+    return Dialect(quotes, quotes and backslashes, returns)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Yield a file's content; a carriage return and its line feed stay together."""
     with path.open("rb", buffering=0) as file:
-        buffer = bytearray(_CHUNK_BYTES)
-        first = True
-        while size := file.readinto(buffer):
-            chunk = buffer if size == len(buffer) else buffer[:size]
-            if first:
-                bom, first = chunk.startswith(BOM), False
-            quotes = quotes or b'"' in chunk
-            backslashes = backslashes or b"\\" in chunk
-            blank = blank or b"\n\n" in chunk or b"\n\r\n" in chunk or _blank_between(last, chunk)
-            if not returns and b"\r" in chunk:
-                joined = chunk + file.read(1) if chunk.endswith(b"\r") else chunk
-                file.seek(len(chunk) - len(joined), 1)
-                returns = joined.count(b"\r") != joined.count(b"\r\n")
-            last = bytes(chunk[-2:])
-    return Dialect(quotes, backslashes, returns, blank, bom)
-
-
-def _blank_between(last: bytes, chunk: bytearray) -> bool:
-    """Return whether a blank line lies across two chunks."""
-    joined = last + bytes(chunk[:2])
-    return b"\n\n" in joined or b"\n\r\n" in joined
+        while chunk := file.read(_CHUNK_BYTES):
+            if chunk.endswith(b"\r"):
+                chunk += file.read(1)
+            yield chunk
 
 
 def rewrite(path: Path, copy: Path) -> None:
@@ -180,7 +165,7 @@ def _unescaped(text: bytes) -> bytes:
 
 
 def record_lines(
-    path: Path, ordinals: Sequence[int], rejected_offsets: Collection[int], plain: bool
+    path: Path, ordinals: Sequence[int], rejected_offsets: Collection[int], records: int, quotes: bool
 ) -> list[int]:
     """Return the line, from 1, at which each record begins.
 
@@ -188,12 +173,24 @@ def record_lines(
         path: a file of RFC 4180 with a header.
         ordinals: which records, from 0 and ascending; those that were rejected do not count.
         rejected_offsets: where the rejected ones begin, in bytes.
-        plain: whether each line is a record.
+        records: how many records the file has, the rejected ones included, the header not.
+        quotes: whether a cell may be quoted, and so go on in the next line.
     """
-    if plain:
+    if not ordinals:
+        return []
+    if not quotes and _count_lines(path) == records + 1:  # then no line is blank
         rejected = lines_at(path, sorted(rejected_offsets))
         return [_plain_line(ordinal, rejected) for ordinal in ordinals]
     return list(_walked_lines(path, ordinals, frozenset(rejected_offsets)))
+
+
+def _count_lines(path: Path) -> int:
+    """Return how many lines a file has; the last need not be ended."""
+    lines, last = 0, b"\n"
+    for chunk in _chunks(path):
+        lines += chunk.count(b"\n")
+        last = chunk[-1:]
+    return lines + (last != b"\n")
 
 
 def _plain_line(ordinal: int, rejected: Sequence[int]) -> int:
