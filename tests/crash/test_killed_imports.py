@@ -11,9 +11,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from crash.dying_worker import STEPS
 from deltalake import DeltaTable
 
+from crash.dying_worker import STEPS
 from sartor.demo.server import Server
 
 SCHEMA = """{"type": "record", "name": "Interactions", "namespace": "com.amazonaws.personalize.schema",

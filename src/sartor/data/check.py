@@ -314,7 +314,8 @@ class _Check:
         ordinals = sorted({n for *_, rows in found for n, _ in rows})
         line_of = dict(zip(ordinals, source.lines(ordinals, records), strict=True))
         for code, column, count, rows in found:
-            self.add(code, column, count, [Place(file.uri, line_of[n], value) for n, value in rows])
+            places = [Place(file.uri, line_of[n], value or "") for n, value in rows]
+            self.add(code, column, count, places)
 
     def add(self, code: str, column: str, count: int, places: Sequence[Place]) -> None:
         """Add broken cells to a rule's fault."""

@@ -1,0 +1,154 @@
+"""HTTP as hostile or broken clients speak it: always a modelled answer, never a 500, never a hang."""
+
+import http.client
+import json
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from api.conftest import Client
+from sartor.wire import operations
+
+TARGET = "AmazonPersonalize.ListDatasetGroups"
+
+
+def post(
+    client: Client, body: bytes, headers: dict[str, str], path: str = "/", method: str = "POST"
+) -> tuple[int, Any, dict[str, str]]:
+    """Send a signed request and return status, JSON and headers."""
+    environment = client.server.environment
+    request = AWSRequest(method, client.server.url + path, data=body, headers=headers)
+    credentials = Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+    SigV4Auth(credentials, "personalize", "us-east-1").add_auth(request)
+    connection = http.client.HTTPConnection(urlsplit(client.server.url).netloc, timeout=20)
+    connection.request(method, path, body, dict(request.headers.items()))
+    response = connection.getresponse()
+    text = response.read()
+    return (
+        response.status,
+        json.loads(text) if text else None,
+        {k.lower(): v for k, v in response.getheaders()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "code"),
+    [
+        (b"{", {"X-Amz-Target": TARGET}, "SerializationException"),
+        (b"[" * 100_000, {"X-Amz-Target": TARGET}, "SerializationException"),
+        (b"\xff", {"X-Amz-Target": TARGET}, "SerializationException"),
+        (b"{}", {"X-Amz-Target": "AmazonPersonalize.Nothing"}, "UnknownOperationException"),
+        (b"{}", {"X-Amz-Target": "x" * 5000}, "UnknownOperationException"),
+        (b"{}", {}, "UnknownOperationException"),
+        (b"{}", {"X-Amz-Target": TARGET, "Content-Type": "text/xml"}, "UnsupportedMediaTypeException"),
+        (b'{"maxResults": 0}', {"X-Amz-Target": TARGET}, "InvalidInputException"),
+        (b" " * 3_000_000, {"X-Amz-Target": TARGET}, "RequestEntityTooLargeException"),
+    ],
+)
+def test_a_broken_request_gets_a_client_error_that_names_its_kind(
+    client: Client, body: bytes, headers: dict[str, str], code: str
+) -> None:
+    status, answer, answered = post(client, body, {"Content-Type": "application/x-amz-json-1.1", **headers})
+    assert 400 <= status < 500
+    assert answer["__type"] == code
+    assert answer["message"]
+    assert answered["x-amzn-requestid"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("PUT", "/events"), ("POST", "/nowhere"), ("DELETE", "/users")]
+)
+def test_an_unknown_path_or_method_is_an_unknown_operation(client: Client, method: str, path: str) -> None:
+    status, answer, _ = post(client, b"", {}, path, method)
+    assert status == 400
+    assert answer["__type"] == "UnknownOperationException"
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_harms_nobody(client: Client) -> None:
+    host, port = urlsplit(client.server.url).netloc.split(":")
+    for _ in range(20):
+        with socket.create_connection((host, int(port))) as half:
+            half.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    assert client.personalize.list_dataset_groups(maxResults=1) is not None
+
+
+def test_bytes_that_are_no_http_get_a_400(client: Client) -> None:
+    host, port = urlsplit(client.server.url).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as raw:
+        raw.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        assert b" 400 " in raw.recv(1000)
+
+
+def test_every_operation_that_is_not_built_yet_says_so(client: Client) -> None:
+    answered = {"Create": ("DatasetGroup", "Schema", "Dataset", "DatasetImportJob")}
+    not_built = [
+        operation.name
+        for operation in operations.load().all
+        if operation.name.startswith("Create")
+        and operation.name.removeprefix("Create") not in answered["Create"]
+    ]
+    assert "CreateSolution" in not_built
+    with pytest.raises(ClientError) as refused:
+        client.personalize.create_solution(
+            name="x", datasetGroupArn="arn:aws:personalize:us-east-1:000000000000:dataset-group/x"
+        )
+    assert refused.value.response["Error"]["Code"] == "InvalidInputException"
+    assert "CreateSolution yet" in refused.value.response["Error"]["Message"]
+
+
+@pytest.mark.parametrize("service", ["personalize-events", "personalize-runtime"])
+def test_the_other_services_answer_in_their_own_protocol(client: Client, service: str) -> None:
+    other = client.server.client(service)
+    with pytest.raises(ClientError) as refused:
+        if service == "personalize-events":
+            other.put_events(trackingId="t", sessionId="s", eventList=[{"eventType": "e", "sentAt": 1}])
+        else:
+            other.get_recommendations(campaignArn="arn:aws:personalize:us-east-1:000000000000:campaign/x")
+    assert refused.value.response["Error"]["Code"] == "InvalidInputException"
+    assert refused.value.response["ResponseMetadata"]["RequestId"]
+
+
+def test_a_wrong_secret_is_refused_and_so_is_no_signature(client: Client) -> None:
+    environment = client.server.environment
+    stranger = boto3.client(
+        "personalize",
+        endpoint_url=client.server.url,
+        region_name="us-east-1",
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key="wrong",
+        config=Config(retries={"max_attempts": 1}),
+    )
+    with pytest.raises(ClientError) as refused:
+        stranger.list_schemas()
+    assert refused.value.response["Error"]["Code"] == "InvalidSignatureException"
+
+
+def test_health_and_metrics_answer_without_a_signature(client: Client) -> None:
+    client.personalize.list_schemas()
+    connection = http.client.HTTPConnection(urlsplit(client.server.url).netloc, timeout=20)
+    for path, part in (
+        ("/health/live", b"live"),
+        ("/health/ready", b"ready"),
+        ("/metrics", b'sartor_requests_total{operation="ListSchemas",status="200"}'),
+        ("/sartor/v1/openapi.json", b'"openapi": "3.1.0"'),
+    ):
+        connection.request("GET", path)
+        response = connection.getresponse()
+        assert response.status == 200
+        assert part in response.read()
+
+
+def test_a_report_is_not_given_without_a_signature(client: Client) -> None:
+    connection = http.client.HTTPConnection(urlsplit(client.server.url).netloc, timeout=20)
+    connection.request("GET", "/sartor/v1/import-jobs/x/report")
+    response = connection.getresponse()
+    assert response.status == 403
+    assert json.loads(response.read())["__type"] == "MissingAuthenticationTokenException"
