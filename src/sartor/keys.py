@@ -6,11 +6,14 @@ import os
 import secrets
 import string
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+#: How long a revoked key may still be accepted, in seconds; it saves a look at the file for most requests.
+STALE_SECONDS = 0.02
 _ID_LETTERS = string.ascii_uppercase + "234567"
 _SECRET_LETTERS = string.ascii_letters + string.digits + "+/"
 
@@ -38,10 +41,18 @@ class Keys:
         self._path = path
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
+        self._looked_at = 0.0
         self._keys: dict[str, AccessKey] = {}
 
     def get(self, access_key_id: str) -> AccessKey | None:
-        """Return the key of this id, or ``None``."""
+        """Return the key of this id, or ``None``.
+
+        A key that is known is looked up in the file again after ``STALE_SECONDS``, an unknown one at once.
+        """
+        now = time.monotonic()
+        if now - self._looked_at < STALE_SECONDS and access_key_id in self._keys:
+            return self._keys[access_key_id]
+        self._looked_at = now
         return self._current().get(access_key_id)
 
     def all(self) -> list[AccessKey]:

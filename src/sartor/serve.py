@@ -6,6 +6,7 @@ whose server dies end by themselves.
 
 import ctypes
 import fcntl
+import gc
 import ipaddress
 import json
 import logging
@@ -87,6 +88,9 @@ def _run_api(parts: Parts, listener: socket.socket, url: str) -> None:
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            # The service models are many objects that live for ever: the collector need not walk them again.
+            gc.collect()
+            gc.freeze()
             print(f"Sartor is listening on {url}", flush=True)
 
     config = uvicorn.Config(
@@ -96,6 +100,7 @@ def _run_api(parts: Parts, listener: socket.socket, url: str) -> None:
         loop="uvloop" if sys.platform != "win32" else "auto",
         http="httptools",
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )

@@ -5,6 +5,7 @@ What all fifteen have in common is in ``control``; what one of them has alone is
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 Lane = Literal["quick", "heavy"]
@@ -180,6 +181,7 @@ def arn_of(kind: Kind, region: str, account: str, **names: str) -> str:
     return f"arn:aws:personalize:{region}:{account}:{word}/{kind.tail.format(**names)}"
 
 
+@lru_cache(maxsize=4096)
 def kind_of(arn: str, region: str, account: str) -> Kind | None:
     """Return the kind that an ARN names, or ``None`` if it cannot be a resource of this account and region.
 

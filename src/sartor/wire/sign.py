@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, quote
 
 from sartor.errors import ApiError
@@ -24,6 +24,8 @@ CLOCK_SKEW_SECONDS: Final = 15 * 60
 _LONGEST_URL_SECONDS = 7 * 24 * 3600
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
+#: An Authorization header as the SDKs write it; others are taken apart word by word.
+_HEADER = re.compile(r"AWS4-HMAC-SHA256 Credential=([^,]+), SignedHeaders=([^,]+), Signature=([0-9a-f]+)")
 _SPACES = re.compile(r" {2,}")
 
 
@@ -71,8 +73,7 @@ class HttpRequest:
     body: bytes
 
 
-@dataclass(frozen=True)
-class _Signature:
+class _Signature(NamedTuple):
     """The parts of a signature, wherever they were sent."""
 
     access_key_id: str
@@ -161,6 +162,9 @@ def _signature(request: HttpRequest) -> _Signature:
 
 
 def _from_header(header: str, moment: str) -> _Signature:
+    match = _HEADER.fullmatch(header)
+    if match is not None:
+        return _make(match[1], match[2], match[3], moment, None, False)
     algorithm, _, rest = header.partition(" ")
     parts = dict(part.strip().partition("=")[::2] for part in rest.split(","))
     missing = [name for name in ("Credential", "SignedHeaders", "Signature") if not parts.get(name)]
@@ -211,16 +215,22 @@ def _check_scope(sent: _Signature) -> None:
         raise _invalid("Credential should be scoped to a valid region.")
 
 
-def _check_time(sent: _Signature, now: float) -> None:
+@lru_cache(maxsize=64)
+def _epoch_seconds(moment: str) -> float:
+    """Return a signature's time; many requests are signed in the same second."""
     try:
-        signed_at = datetime.strptime(sent.moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return datetime.strptime(moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
     except ValueError:
         raise ApiError(
             "IncompleteSignatureException", "X-Amz-Date must be a time such as 20260131T235959Z."
         ) from None
+
+
+def _check_time(sent: _Signature, now: float) -> None:
+    signed_at = _epoch_seconds(sent.moment)
     if sent.date != sent.moment[:8]:
         raise _invalid("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date.")
-    age = now - signed_at.timestamp()
+    age = now - signed_at
     if age > (sent.lifetime_seconds or CLOCK_SKEW_SECONDS):
         raise _invalid(f"Signature expired: {sent.moment} is too long ago.")
     if age < -CLOCK_SKEW_SECONDS:
@@ -229,16 +239,16 @@ def _check_time(sent: _Signature, now: float) -> None:
 
 def _check_signed_headers(request: HttpRequest, sent: _Signature) -> None:
     """Refuse a request with headers that mean something but are not signed."""
-    needed = {"host"} | {name for name in request.headers if name.startswith("x-amz-")}
-    if not sent.in_query:
-        needed.add("x-amz-date")
-    # the hash of the body is part of what is signed, with the header or without it
-    unsigned = sorted(needed - set(sent.signed_headers) - {"x-amz-content-sha256"})
-    if unsigned:
-        raise _invalid(f"'{unsigned[0]}' must be a 'SignedHeader' in the AWS Authorization.")
-    absent = [name for name in sent.signed_headers if name not in request.headers]
-    if absent:
-        raise _invalid(f"The signed header '{absent[0]}' is not in the request.")
+    signed, headers = sent.signed_headers, request.headers
+    needed = [name for name in headers if name.startswith("x-amz-")]
+    needed += ["host"] if sent.in_query else ["host", "x-amz-date"]
+    for name in needed:
+        # the hash of the body is part of what is signed, with the header or without it
+        if name not in signed and name != "x-amz-content-sha256":
+            raise _invalid(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+    for name in signed:
+        if name not in headers:
+            raise _invalid(f"The signed header '{name}' is not in the request.")
 
 
 def _canonical_request(request: HttpRequest, sent: _Signature) -> str:
@@ -247,17 +257,22 @@ def _canonical_request(request: HttpRequest, sent: _Signature) -> str:
     if stated is not None and stated != digest:
         raise _invalid("The body does not have the hash that X-Amz-Content-Sha256 states.")
     headers = [f"{name}:{_trimmed(request.headers[name])}\n" for name in sent.signed_headers]
-    path = quote(request.path, safe="/-_.~")  # encoded once more, as every service but S3 has it
     return "\n".join(
         (
             request.method,
-            path or "/",
+            _canonical_path(request.path),
             _canonical_query(request.query, sent.in_query) if request.query else "",
             "".join(headers),
             ";".join(sent.signed_headers),
             digest,
         )
     )
+
+
+@lru_cache(maxsize=256)
+def _canonical_path(path: str) -> str:
+    """Return a path that is encoded once more, as every service but S3 has it."""
+    return quote(path, safe="/-_.~") or "/"
 
 
 def _canonical_query(query: str, in_query: bool) -> str:

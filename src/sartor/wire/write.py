@@ -78,10 +78,12 @@ def _same(value: Any) -> Any:
 
 
 def _structure(shape: Any, seen: dict[str, Writer]) -> Writer:
-    members = [(name, _compile(member, seen)) for name, member in shape.members.items()]
+    members = {name: _compile(member, seen) for name, member in shape.members.items()}
 
     def write_structure(value: Any) -> Any:
-        return {name: write(value[name]) for name, write in members if value.get(name) is not None}
+        return {
+            name: members[name](one) for name, one in value.items() if one is not None and name in members
+        }
 
     return write_structure
 
