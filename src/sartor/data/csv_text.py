@@ -1,259 +1,147 @@
-"""CSV as users have it: what the bytes of a file say before DuckDB parses them.
+"""CSV as users have it, and what DuckDB reads without doubt: each record one line of RFC 4180.
 
-DuckDB knows RFC 4180. What else occurs (backslash escapes in quoted cells, single carriage returns, a BOM) is
-rewritten to it, line by line, so that line numbers stay what the user sees.
+Files without quotes, and files whose quoted cells hold neither line ends nor backslashes, are that already; one
+look at the bytes tells. Any other file (backslash escapes, line ends in cells, stray quotes, mixed line ends) is
+rewritten to it first, see ``csv_rewrite``.
 """
 
-import csv
-import gzip
-import io
 import re
-import shutil
-import zlib
-from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
-
-import zstandard
+from typing import Final
 
 BOM: Final = b"\xef\xbb\xbf"
+#: The longest record, in bytes; DuckDB's own default.
+MAXIMUM_RECORD_BYTES: Final = 2_000_000
 #: A header must fit into this many bytes.
 HEADER_BYTES: Final = 2**20
-_CHUNK_BYTES = 2**22
-#: The rest of a quoted cell up to its end, in a file that escapes with backslashes too.
-_QUOTED = re.compile(rb'(?:[^"\\]|""|\\.)*', re.DOTALL)
-#: A cell's beginning with a quote: at the line's start or behind a comma.
-_OPENING = re.compile(rb'(?:(?<=,)|^)"')
+CHUNK_BYTES: Final = 2**20
+
+LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+# A quoted cell without line ends and backslashes, between two ends of cells.
+_PLAIN_QUOTED = re.compile(rb'(?<![^,\r\n])"(?:[^"\\\r\n]|"")*+"(?![^,\r\n])')
+_QUOTED = re.compile(rb'"[^"\\]*+(?:(?:""|\\.)[^"\\]*+)*+"', re.DOTALL)
+_UNQUOTED = re.compile(rb"[^,\r\n]*+")
+_ESCAPE = re.compile(rb'""|\\"|\\\\')
+_CELL_ENDS = (b"", b",", b"\r", b"\n")
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """What occurs anywhere in a file."""
+class Record:
+    """One record as it stands in a file.
 
-    quotes: bool
-    backslashes: bool
-    lone_returns: bool
-
-    @property
-    def needs_rewriting(self) -> bool:
-        """Whether DuckDB would misread the file."""
-        return (self.quotes and self.backslashes) or self.lone_returns
-
-
-def compression(uri: str) -> str | None:
-    """Return ``gz``, ``zst`` or None, by the file's name."""
-    ending = uri.rpartition(".")[2].lower()
-    return ending if ending in ("gz", "zst") else None
-
-
-def decompress_head(head: bytes, kind: str | None) -> bytes:
-    """Return what the first bytes of a file decompress to.
-
-    Raises:
-        ValueError: they are not of this compression.
+    Attributes:
+        cells: with their quotes, as far as they could be told apart.
+        end: where it ends, before its line end.
+        is_broken: whether text follows behind a quoted cell; then ``end`` is the end of that line.
     """
-    try:
-        if kind == "gz":
-            return zlib.decompressobj(wbits=31).decompress(head, HEADER_BYTES)
-        if kind == "zst":
-            return zstandard.ZstdDecompressor().decompressobj().decompress(head)[:HEADER_BYTES]
-    except (zlib.error, zstandard.ZstdError) as error:
-        raise ValueError(str(error)) from error
-    return head
+
+    cells: tuple[bytes, ...]
+    end: int
+    is_broken: bool = False
 
 
-def decompress(path: Path, kind: str, copy: Path) -> None:
-    """Write a file's content to ``copy``.
+@dataclass(frozen=True)
+class Header:
+    """The first line that is not blank.
 
-    Raises:
-        ValueError: the file is damaged or of another compression.
+    Attributes:
+        names: the columns' names, without the spaces around them.
+        end: where the first record begins, in bytes.
+        lines: how many lines lie before the first record.
+        line_end: what ends the header's line; empty at the end of the file.
     """
-    try:
-        with copy.open("wb") as target:
-            if kind == "gz":
-                with gzip.open(path) as source:
-                    shutil.copyfileobj(source, target, _CHUNK_BYTES)
-            else:
-                with path.open("rb") as packed:
-                    zstandard.ZstdDecompressor().copy_stream(packed, target)
-    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
-        raise ValueError(str(error) or "it ends too early") from error
+
+    names: tuple[str, ...]
+    end: int
+    lines: int
+    line_end: bytes
 
 
-def header(head: bytes) -> list[str]:
-    """Return the names of the first line, as they are written, from the first bytes of a file."""
-    text = head.removeprefix(BOM).decode("utf-8", "replace")
-    if "\\" in text:
-        text = text.replace('\\"', '""')
-    row: list[str] = next(csv.reader(io.StringIO(text, newline=""), strict=False), [])
-    return [name.strip() for name in row]
-
-
-def dialect(path: Path) -> Dialect:
-    """Return what occurs in a file, by one look at its bytes."""
-    quotes = backslashes = returns = False
-    for chunk in _chunks(path):
-        quotes = quotes or b'"' in chunk
-        backslashes = backslashes or b"\\" in chunk
-        if not returns and b"\r" in chunk:
-            returns = chunk.count(b"\r") != chunk.count(b"\r\n")
-    return Dialect(quotes, quotes and backslashes, returns)
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    """Yield a file's content; a carriage return and its line feed stay together."""
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            if chunk.endswith(b"\r"):
-                chunk += file.read(1)
-            yield chunk
-
-
-def rewrite(path: Path, copy: Path) -> None:
-    """Write a file as RFC 4180 with the same lines: in quotes, escapes with a backslash become its own."""
-    with path.open("rb") as source, copy.open("wb") as target:
-        quoted = False
-        for line in _lines(source):
-            text, quoted = _rewritten(line, quoted)
-            target.write(text)
-
-
-def _lines(source: IO[bytes]) -> Iterator[bytes]:
-    """Yield lines with their ends; a single carriage return ends one too and becomes a line feed."""
-    for line in source:
-        body = line[:-2] if line.endswith(b"\r\n") else line[:-1] if line.endswith(b"\n") else line
-        if b"\r" in body:
-            end = line[len(body) :]
-            *pieces, rest = body.split(b"\r")
-            for piece in pieces:
-                yield piece + b"\n"
-            yield rest + end
-        else:
-            yield line
-
-
-def _rewritten(line: bytes, quoted: bool) -> tuple[bytes, bool]:
-    """Return a line without backslash escapes in its quoted cells, and whether a cell goes on in the next."""
-    out: list[bytes] = []
-    at = 0
-    while at < len(line):
-        if not quoted:
-            opening = _OPENING.search(line, at)
-            if opening is None:
-                out.append(line[at:])
-                break
-            out.append(line[at : opening.end()])
-            at, quoted = opening.end(), True
-        inside = _QUOTED.match(line, at)
-        end = inside.end() if inside is not None else at
-        out.append(_unescaped(line[at:end]))
-        at = end
-        if line[at : at + 1] == b'"':
-            out.append(b'"')
-            at, quoted = at + 1, False
-        else:
-            break
-    return b"".join(out), quoted
-
-
-def _unescaped(text: bytes) -> bytes:
-    if b"\\" not in text:
-        return text
-    return re.sub(rb'\\(["\\])', lambda found: b'""' if found[1] == b'"' else b"\\", text)
-
-
-def record_lines(
-    path: Path, ordinals: Sequence[int], rejected_offsets: Collection[int], records: int, quotes: bool
-) -> list[int]:
-    """Return the line, from 1, at which each record begins.
+def record(text: bytes, at: int, *, is_all: bool) -> Record | None:
+    """Return the record that begins at a place, or None if its end cannot be seen in ``text``.
 
     Args:
-        path: a file of RFC 4180 with a header.
-        ordinals: which records, from 0 and ascending; those that were rejected do not count.
-        rejected_offsets: where the rejected ones begin, in bytes.
-        records: how many records the file has, the rejected ones included, the header not.
-        quotes: whether a cell may be quoted, and so go on in the next line.
+        text: a piece of a file.
+        at: where the record begins.
+        is_all: whether the file ends where ``text`` does.
     """
-    if not ordinals:
-        return []
-    if not quotes and _count_lines(path) == records + 1:  # then no line is blank
-        rejected = lines_at(path, sorted(rejected_offsets))
-        return [_plain_line(ordinal, rejected) for ordinal in ordinals]
-    return list(_walked_lines(path, ordinals, frozenset(rejected_offsets)))
-
-
-def _count_lines(path: Path) -> int:
-    """Return how many lines a file has; the last need not be ended."""
-    lines, last = 0, b"\n"
-    for chunk in _chunks(path):
-        lines += chunk.count(b"\n")
-        last = chunk[-1:]
-    return lines + (last != b"\n")
-
-
-def _plain_line(ordinal: int, rejected: Sequence[int]) -> int:
-    """Return the line of a record when each line is one: the header's is 1, rejected ones lie between."""
-    line = ordinal + 2
+    cells = []
     while True:
-        moved = ordinal + 2 + bisect_left(rejected, line + 1)
-        if moved == line:
-            return line
-        line = moved
+        quoted = text.startswith(b'"', at)
+        found = (_QUOTED if quoted else _UNQUOTED).match(text, at)
+        if found is None or (found.end() == len(text) and not is_all):
+            return None
+        end = found.end()
+        cells.append(found[0])
+        if quoted and text[end : end + 1] not in _CELL_ENDS:
+            line_end = LINE_END.search(text, end)
+            return Record(tuple(cells), len(text) if line_end is None else line_end.start(), is_broken=True)
+        if not text.startswith(b",", end):
+            return Record(tuple(cells), end)
+        at = end + 1
 
 
-def _walked_lines(path: Path, ordinals: Sequence[int], rejected: frozenset[int]) -> Iterator[int]:
-    """Walk the lines, keeping count of the records that begin and of the cells that go on."""
-    wanted = iter(ordinals)
-    want = next(wanted, None)
-    ordinal, offset, quoted, seen_header = -1, 0, False, False
-    with path.open("rb") as file:
-        for line_number, line in enumerate(file, 1):
-            if want is None:
-                return
-            begins = not quoted and line.strip(b"\r\n") != b""
-            if begins and not seen_header:
-                seen_header = True
-            elif begins and offset not in rejected:
-                ordinal += 1
-                if ordinal == want:
-                    yield line_number
-                    want = next(wanted, None)
-            if b'"' in line:
-                quoted = _quoted_after(line, quoted)
-            offset += len(line)
+def unquoted(cell: bytes) -> bytes:
+    r"""Return a cell's content; ``""``, ``\"`` and ``\\`` are escapes where the cell is quoted."""
+    if not cell.startswith(b'"'):
+        return cell
+    return _ESCAPE.sub(lambda escape: b"\\" if escape[0] == b"\\\\" else b'"', cell[1:-1])
 
 
-def _quoted_after(line: bytes, quoted: bool) -> bool:
-    """Return whether a quoted cell goes on behind this line."""
-    at = 0
-    while True:
-        if not quoted:
-            opening = _OPENING.search(line, at)
-            if opening is None:
-                return False
-            at, quoted = opening.end(), True
-        at = line.find(b'"', at)
-        if at < 0:
-            return True
-        if line[at + 1 : at + 2] == b'"':
-            at += 2
-        else:
-            at, quoted = at + 1, False
+def header(head: bytes) -> Header:
+    """Return the header from the first bytes of a file.
+
+    Raises:
+        ValueError: it is not UTF-8, or is broken.
+    """
+    at = len(BOM) if head.startswith(BOM) else 0
+    lines = 0
+    while (blank := LINE_END.match(head, at)) is not None:
+        at, lines = blank.end(), lines + 1
+    found = record(head, at, is_all=True)
+    if found is None or found.is_broken:
+        raise ValueError("its header has a quote that does not end")
+    try:
+        names = tuple(unquoted(cell).decode().strip() for cell in found.cells)
+    except UnicodeDecodeError as error:
+        raise ValueError("its header is not UTF-8") from error
+    line_end = LINE_END.match(head, found.end)
+    lines += len(LINE_END.findall(head, at, found.end)) + (line_end is not None)
+    if line_end is None:
+        return Header(names, found.end, lines, b"")
+    return Header(names, line_end.end(), lines, line_end[0])
 
 
-def lines_at(path: Path, offsets: Sequence[int]) -> list[int]:
-    """Return the line, from 1, of each byte offset; the offsets are ascending."""
-    lines: list[int] = []
-    line, at = 1, 0
+def is_quoted(path: Path, start: int) -> bool | None:
+    """Return whether any cell of a file is quoted; None if the file must be rewritten.
+
+    Args:
+        path: the file.
+        start: where its first record begins, in bytes.
+    """
+    if not _has_quote(path, start):
+        return False
+    rest = b""
     with path.open("rb", buffering=0) as file:
-        for offset in offsets:
-            while at < offset:
-                chunk = file.read(min(_CHUNK_BYTES, offset - at))
-                if not chunk:
-                    break
-                line += chunk.count(b"\n")
-                at += len(chunk)
-            lines.append(line)
-    return lines
+        file.seek(start)
+        while chunk := file.read(CHUNK_BYTES):
+            chunk = rest + chunk
+            end = chunk.rfind(b"\n") + 1
+            if end == 0 and len(chunk) > MAXIMUM_RECORD_BYTES:
+                return None
+            if b'"' in _PLAIN_QUOTED.sub(b"", chunk[:end]):
+                return None
+            rest = chunk[end:]
+    return True if b'"' not in _PLAIN_QUOTED.sub(b"", rest) else None
+
+
+def _has_quote(path: Path, start: int) -> bool:
+    """Return whether there is a quote anywhere, at the speed of memory."""
+    buffer = bytearray(CHUNK_BYTES)
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        while read := file.readinto(buffer):
+            if 0 <= buffer.find(b'"', 0, read):
+                return True
+    return False

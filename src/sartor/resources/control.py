@@ -24,6 +24,16 @@ Handler = Callable[["Caller", Request], dict[str, Any]]
 _DELETABLE: Final = ("ACTIVE", "CREATE FAILED")
 
 
+#: The operations that this control plane answers.
+ANSWERED: Final = frozenset(
+    [f"{verb}{KINDS[name].noun}" for name in rules.CREATE for verb in ("Create", "Describe")]
+    + [f"List{KINDS[name].noun}s" for name in rules.CREATE]
+    + [f"Delete{KINDS[name].noun}" for name in rules.CREATE if KINDS[name].deletable]
+    + ["TagResource", "UntagResource", "ListTagsForResource", "ListRecipes"]
+    + ["DescribeRecipe", "DescribeAlgorithm", "DescribeFeatureTransformation"]
+)
+
+
 class Control:
     """The control plane over one metadata database.
 
