@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import duckdb
 
-from sartor.data import csv_text
+from sartor.data import csv_lines
 from sartor.data.report import REJECTS, Fault, Place, ReadFile, Report
 from sartor.data.rules import CJK_TEXT_CHARACTERS, TEXT_CHARACTERS, rules_of
 from sartor.data.schema import Field, Schema
@@ -132,9 +132,9 @@ def column_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -
     """
     if uri.lower().endswith(".parquet"):
         return _parquet_names(uri, size_bytes, read)
-    head = read(0, min(size_bytes, csv_text.HEADER_BYTES))
+    head = read(0, min(size_bytes, csv_lines.HEADER_BYTES))
     try:
-        return csv_text.header(csv_text.decompress_head(head, csv_text.compression(uri)))
+        return csv_lines.header(csv_lines.decompress_head(head, csv_lines.compression(uri)))
     except ValueError as error:
         raise JobFailed(f"{uri} could not be read: {error}.") from error
 
@@ -363,28 +363,28 @@ class _CsvSource(_Source):
         self.has_rows = False
         self.line_of_reject: dict[int, int] = {}
         self.path = file.path
-        kind = csv_text.compression(file.uri)
+        kind = csv_lines.compression(file.uri)
         try:
             if kind is not None:
                 unpacked = spool.with_suffix(".unpacked")
-                csv_text.decompress(file.path, kind, unpacked)
+                csv_lines.decompress(file.path, kind, unpacked)
                 self.path = unpacked.replace(spool)
         except ValueError as error:
             self.faults.append(("UNREADABLE_FILE", "", str(error)))
             return
-        self.dialect = csv_text.dialect(self.path)
+        self.dialect = csv_lines.dialect(self.path)
         if self.dialect.needs_rewriting:
             rewritten = spool.with_suffix(".rewritten")
-            csv_text.rewrite(self.path, rewritten)
+            csv_lines.rewrite(self.path, rewritten)
             self.path = rewritten.replace(spool)
         with self.path.open("rb") as opened:
-            head = opened.read(csv_text.HEADER_BYTES)
-        names = csv_text.header(head)
+            head = opened.read(csv_lines.HEADER_BYTES)
+        names = csv_lines.header(head)
         missing = missing_columns(names, schema)
         if missing:
             self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None))
             return
-        self.has_rows = len(head.strip().splitlines()) > 1 or len(head) == csv_text.HEADER_BYTES
+        self.has_rows = len(head.strip().splitlines()) > 1 or len(head) == csv_lines.HEADER_BYTES
         folded = [name.casefold() for name in names]
         self.texts = [f"c{folded.index(field.name.casefold())}" for field in schema.fields]
         columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(names)))
@@ -403,13 +403,13 @@ class _CsvSource(_Source):
         found: dict[int, tuple[int, str, str]] = {}
         for offset, kind, text in rows:
             found.setdefault(offset, (offset, _LINE_RULES.get(kind, "INVALID_CSV"), text))
-        lines = csv_text.lines_at(self.path, list(found))
+        lines = csv_lines.lines_at(self.path, list(found))
         self.line_of_reject = dict(zip(found, lines, strict=True))
         return [(self.line_of_reject[offset], code, text) for offset, code, text in found.values()]
 
     def lines(self, ordinals: Sequence[int], records: int) -> Sequence[int]:
         """Return the lines of rows, past quoted line ends, blank lines and rejected rows."""
-        return csv_text.record_lines(
+        return csv_lines.record_lines(
             self.path, ordinals, list(self.line_of_reject), records, self.dialect.quotes
         )
 

@@ -1,0 +1,259 @@
+"""CSV as users have it: what the bytes of a file say before DuckDB parses them.
+
+DuckDB knows RFC 4180. What else occurs (backslash escapes in quoted cells, single carriage returns, a BOM) is
+rewritten to it, line by line, so that line numbers stay what the user sees.
+"""
+
+import csv
+import gzip
+import io
+import re
+import shutil
+import zlib
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import zstandard
+
+BOM: Final = b"\xef\xbb\xbf"
+#: A header must fit into this many bytes.
+HEADER_BYTES: Final = 2**20
+_CHUNK_BYTES = 2**22
+#: The rest of a quoted cell up to its end, in a file that escapes with backslashes too.
+_QUOTED = re.compile(rb'(?:[^"\\]|""|\\.)*', re.DOTALL)
+#: A cell's beginning with a quote: at the line's start or behind a comma.
+_OPENING = re.compile(rb'(?:(?<=,)|^)"')
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What occurs anywhere in a file."""
+
+    quotes: bool
+    backslashes: bool
+    lone_returns: bool
+
+    @property
+    def needs_rewriting(self) -> bool:
+        """Whether DuckDB would misread the file."""
+        return (self.quotes and self.backslashes) or self.lone_returns
+
+
+def compression(uri: str) -> str | None:
+    """Return ``gz``, ``zst`` or None, by the file's name."""
+    ending = uri.rpartition(".")[2].lower()
+    return ending if ending in ("gz", "zst") else None
+
+
+def decompress_head(head: bytes, kind: str | None) -> bytes:
+    """Return what the first bytes of a file decompress to.
+
+    Raises:
+        ValueError: they are not of this compression.
+    """
+    try:
+        if kind == "gz":
+            return zlib.decompressobj(wbits=31).decompress(head, HEADER_BYTES)
+        if kind == "zst":
+            return zstandard.ZstdDecompressor().decompressobj().decompress(head)[:HEADER_BYTES]
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise ValueError(str(error)) from error
+    return head
+
+
+def decompress(path: Path, kind: str, copy: Path) -> None:
+    """Write a file's content to ``copy``.
+
+    Raises:
+        ValueError: the file is damaged or of another compression.
+    """
+    try:
+        with copy.open("wb") as target:
+            if kind == "gz":
+                with gzip.open(path) as source:
+                    shutil.copyfileobj(source, target, _CHUNK_BYTES)
+            else:
+                with path.open("rb") as packed:
+                    zstandard.ZstdDecompressor().copy_stream(packed, target)
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+        raise ValueError(str(error) or "it ends too early") from error
+
+
+def header(head: bytes) -> list[str]:
+    """Return the names of the first line, as they are written, from the first bytes of a file."""
+    text = head.removeprefix(BOM).decode("utf-8", "replace")
+    if "\\" in text:
+        text = text.replace('\\"', '""')
+    row: list[str] = next(csv.reader(io.StringIO(text, newline=""), strict=False), [])
+    return [name.strip() for name in row]
+
+
+def dialect(path: Path) -> Dialect:
+    """Return what occurs in a file, by one look at its bytes."""
+    quotes = backslashes = returns = False
+    for chunk in _chunks(path):
+        quotes = quotes or b'"' in chunk
+        backslashes = backslashes or b"\\" in chunk
+        if not returns and b"\r" in chunk:
+            returns = chunk.count(b"\r") != chunk.count(b"\r\n")
+    return Dialect(quotes, quotes and backslashes, returns)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Yield a file's content; a carriage return and its line feed stay together."""
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            if chunk.endswith(b"\r"):
+                chunk += file.read(1)
+            yield chunk
+
+
+def rewrite(path: Path, copy: Path) -> None:
+    """Write a file as RFC 4180 with the same lines: in quotes, escapes with a backslash become its own."""
+    with path.open("rb") as source, copy.open("wb") as target:
+        quoted = False
+        for line in _lines(source):
+            text, quoted = _rewritten(line, quoted)
+            target.write(text)
+
+
+def _lines(source: IO[bytes]) -> Iterator[bytes]:
+    """Yield lines with their ends; a single carriage return ends one too and becomes a line feed."""
+    for line in source:
+        body = line[:-2] if line.endswith(b"\r\n") else line[:-1] if line.endswith(b"\n") else line
+        if b"\r" in body:
+            end = line[len(body) :]
+            *pieces, rest = body.split(b"\r")
+            for piece in pieces:
+                yield piece + b"\n"
+            yield rest + end
+        else:
+            yield line
+
+
+def _rewritten(line: bytes, quoted: bool) -> tuple[bytes, bool]:
+    """Return a line without backslash escapes in its quoted cells, and whether a cell goes on in the next."""
+    out: list[bytes] = []
+    at = 0
+    while at < len(line):
+        if not quoted:
+            opening = _OPENING.search(line, at)
+            if opening is None:
+                out.append(line[at:])
+                break
+            out.append(line[at : opening.end()])
+            at, quoted = opening.end(), True
+        inside = _QUOTED.match(line, at)
+        end = inside.end() if inside is not None else at
+        out.append(_unescaped(line[at:end]))
+        at = end
+        if line[at : at + 1] == b'"':
+            out.append(b'"')
+            at, quoted = at + 1, False
+        else:
+            break
+    return b"".join(out), quoted
+
+
+def _unescaped(text: bytes) -> bytes:
+    if b"\\" not in text:
+        return text
+    return re.sub(rb'\\(["\\])', lambda found: b'""' if found[1] == b'"' else b"\\", text)
+
+
+def record_lines(
+    path: Path, ordinals: Sequence[int], rejected_offsets: Collection[int], records: int, quotes: bool
+) -> list[int]:
+    """Return the line, from 1, at which each record begins.
+
+    Args:
+        path: a file of RFC 4180 with a header.
+        ordinals: which records, from 0 and ascending; those that were rejected do not count.
+        rejected_offsets: where the rejected ones begin, in bytes.
+        records: how many records the file has, the rejected ones included, the header not.
+        quotes: whether a cell may be quoted, and so go on in the next line.
+    """
+    if not ordinals:
+        return []
+    if not quotes and _count_lines(path) == records + 1:  # then no line is blank
+        rejected = lines_at(path, sorted(rejected_offsets))
+        return [_plain_line(ordinal, rejected) for ordinal in ordinals]
+    return list(_walked_lines(path, ordinals, frozenset(rejected_offsets)))
+
+
+def _count_lines(path: Path) -> int:
+    """Return how many lines a file has; the last need not be ended."""
+    lines, last = 0, b"\n"
+    for chunk in _chunks(path):
+        lines += chunk.count(b"\n")
+        last = chunk[-1:]
+    return lines + (last != b"\n")
+
+
+def _plain_line(ordinal: int, rejected: Sequence[int]) -> int:
+    """Return the line of a record when each line is one: the header's is 1, rejected ones lie between."""
+    line = ordinal + 2
+    while True:
+        moved = ordinal + 2 + bisect_left(rejected, line + 1)
+        if moved == line:
+            return line
+        line = moved
+
+
+def _walked_lines(path: Path, ordinals: Sequence[int], rejected: frozenset[int]) -> Iterator[int]:
+    """Walk the lines, keeping count of the records that begin and of the cells that go on."""
+    wanted = iter(ordinals)
+    want = next(wanted, None)
+    ordinal, offset, quoted, seen_header = -1, 0, False, False
+    with path.open("rb") as file:
+        for line_number, line in enumerate(file, 1):
+            if want is None:
+                return
+            begins = not quoted and line.strip(b"\r\n") != b""
+            if begins and not seen_header:
+                seen_header = True
+            elif begins and offset not in rejected:
+                ordinal += 1
+                if ordinal == want:
+                    yield line_number
+                    want = next(wanted, None)
+            if b'"' in line:
+                quoted = _quoted_after(line, quoted)
+            offset += len(line)
+
+
+def _quoted_after(line: bytes, quoted: bool) -> bool:
+    """Return whether a quoted cell goes on behind this line."""
+    at = 0
+    while True:
+        if not quoted:
+            opening = _OPENING.search(line, at)
+            if opening is None:
+                return False
+            at, quoted = opening.end(), True
+        at = line.find(b'"', at)
+        if at < 0:
+            return True
+        if line[at + 1 : at + 2] == b'"':
+            at += 2
+        else:
+            at, quoted = at + 1, False
+
+
+def lines_at(path: Path, offsets: Sequence[int]) -> list[int]:
+    """Return the line, from 1, of each byte offset; the offsets are ascending."""
+    lines: list[int] = []
+    line, at = 1, 0
+    with path.open("rb", buffering=0) as file:
+        for offset in offsets:
+            while at < offset:
+                chunk = file.read(min(_CHUNK_BYTES, offset - at))
+                if not chunk:
+                    break
+                line += chunk.count(b"\n")
+                at += len(chunk)
+            lines.append(line)
+    return lines
