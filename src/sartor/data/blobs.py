@@ -188,7 +188,7 @@ class S3Blobs:
         """One GET."""
         try:
             return bytes(obstore.get(self._store, path).bytes())
-        except NotFoundError as error:
+        except (NotFoundError, FileNotFoundError) as error:
             raise FileNotFoundError(path) from error
 
     def list(self, prefix: str) -> Iterator[tuple[str, float]]:

@@ -235,7 +235,7 @@ class _Check:
         """Check how many rows there are."""
         if rows < job.minimum_rows:
             self.add("TOO_FEW_ROWS", f"{job.minimum_rows}", 1, [Place(None, None, str(rows))])
-        elif rows == 0:
+        elif rows == 0 and not self.faults:
             self.add("NO_ROWS", "", 1, [Place(None, None, None)])
 
     def check_file(self, file: InputFile, number: int) -> tuple[Part | None, int]:
@@ -402,7 +402,7 @@ class _CsvSource(_Source):
         ).fetchall()
         found: dict[int, tuple[int, str, str]] = {}
         for offset, kind, text in rows:
-            found.setdefault(offset, (offset, _LINE_RULES.get(kind, "INVALID_CSV"), text))
+            found.setdefault(offset, (offset, _LINE_RULES.get(kind, "INVALID_CSV"), text.strip("\r\n")))
         lines = csv_lines.lines_at(self.path, list(found))
         self.line_of_reject = dict(zip(found, lines, strict=True))
         return [(self.line_of_reject[offset], code, text) for offset, code, text in found.values()]

@@ -57,7 +57,7 @@ _RULES = (
         "INVALID_FLOAT",
         "{column} must be a decimal number such as 0.75.",
         "{raw} IS NOT NULL AND ({typed} IS NULL OR NOT isfinite({typed}) OR ({raw} > ':' OR {raw} < '+' OR "
-        "strlen({raw}) > 12) AND " + _DECIMAL + ")",
+        "contains({raw}, '_') OR contains({raw}, ' ')) AND " + _DECIMAL + ")",
     ),
     Rule(
         "INVALID_BOOLEAN",

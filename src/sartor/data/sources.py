@@ -136,9 +136,9 @@ class Sources:
             try:
                 _download(store, key, file, copy, progress)
                 return copy
-            except (PreconditionError, NotFoundError) as error:
+            except (PreconditionError, NotFoundError, FileNotFoundError) as error:
                 raise JobFailed(f"{file.uri} has changed while it was imported.") from error
-            except (PermissionDeniedError, UnauthenticatedError) as error:
+            except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
                 raise JobFailed(_insufficient_privileges(bucket)) from error
             except (BaseError, TimeoutError, ConnectionError) as error:
                 went_on = copy.exists() and copy.stat().st_size > before
@@ -182,7 +182,7 @@ class Sources:
             if key and not key.endswith("/"):
                 try:
                     return [_s3_file(bucket, obstore.head(store, key))]
-                except NotFoundError:
+                except (NotFoundError, FileNotFoundError):
                     pass  # then it may be a folder without its slash
             prefix = key.rstrip("/") + "/" if key.strip("/") else None
             listed = obstore.list_with_delimiter(store, prefix)["objects"]

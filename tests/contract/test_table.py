@@ -1,0 +1,136 @@
+"""Tables and storage: one suite for a folder and for an S3 service."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import pytest
+from deltalake import DeltaTable
+
+from s3_server import S3Server
+from sartor.data import s3, schema
+from sartor.data.blobs import Blobs, open_storage
+from sartor.data.check import Part
+from sartor.data.table import Table
+
+ITEMS = schema.parse(
+    json.dumps(
+        {
+            "type": "record",
+            "name": "Items",
+            "fields": [{"name": "ITEM_ID", "type": "string"}, {"name": "YEAR", "type": ["null", "int"]}],
+        }
+    )
+)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def storage(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Blobs]:
+    if request.param == "folder":
+        yield open_storage(str(tmp_path / "storage"), None, tmp_path / "scratch")
+        return
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVKEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    s3.standard_credentials.cache_clear()
+    with S3Server() as server:
+        yield open_storage("s3://bucket/prefix", server.url, tmp_path / "scratch")
+
+
+def part(table: Table, name: str, *rows: tuple[str, int | None]) -> Part:
+    path = table.stage() / f"{name}.parquet"
+    values = ", ".join(f"('{item}', {'NULL' if year is None else year}::INTEGER)" for item, year in rows)
+    duckdb.execute(f"COPY (SELECT * FROM (VALUES {values}) t(ITEM_ID, YEAR)) TO '{path}'")
+    statistics = {"numRecords": len(rows), "minValues": {}, "maxValues": {}, "nullCount": {}}
+    return Part(path, len(rows), path.stat().st_size, statistics)
+
+
+def read(table: Table) -> list[tuple[object, ...]]:
+    return table.query("SELECT * FROM data ORDER BY ALL")
+
+
+def test_full_replaces_and_incremental_adds_with_the_last_record_of_an_id(storage: Blobs) -> None:
+    table = Table(storage, "d/bulk")
+    assert table.version() is None
+    table.commit([part(table, "1-a", ("a", 1), ("b", 1), ("b", 2))], "FULL", ITEMS, "job-1")
+    assert read(table) == [("a", 1), ("b", 2)]
+    table.commit([part(table, "2-a", ("b", None), ("c", 3))], "INCREMENTAL", ITEMS, "job-2")
+    assert read(table) == [("a", 1), ("b", None), ("c", 3)]
+    table.commit([part(table, "3-a", ("z", 9))], "FULL", ITEMS, "job-3")
+    assert read(table) == [("z", 9)]
+    assert table.count() == 1
+    assert table.version() == 2
+
+
+def test_a_job_that_commits_twice_commits_once(storage: Blobs) -> None:
+    table = Table(storage, "d/bulk")
+    first = part(table, "1-a", ("a", 1))
+    assert not table.committed("job-1")
+    version = table.commit([first], "INCREMENTAL", ITEMS, "job-1")
+    assert table.committed("job-1")
+    again = part(table, "1-b", ("a", 1))
+    assert table.commit([again], "INCREMENTAL", ITEMS, "job-1") == version
+    assert table.version() == version
+
+
+def test_many_commits_at_once_all_count_and_each_job_once(storage: Blobs) -> None:
+    table = Table(storage, "d/bulk")
+    table.commit([part(table, "0-a", ("first", 0))], "FULL", ITEMS, "job-first")
+    names = [f"{n}-{twin}" for n in range(4) for twin in "ab"]
+    parts = {name: part(table, f"1{name}", (name[0], 1)) for name in names}
+    with ThreadPoolExecutor(4) as pool:
+        list(
+            pool.map(
+                lambda name: Table(storage, "d/bulk").commit(
+                    [parts[name]], "INCREMENTAL", ITEMS, f"job-{name[0]}"
+                ),
+                names,
+            )
+        )
+    assert read(table) == [("0", 1), ("1", 1), ("2", 1), ("3", 1), ("first", 0)]
+    assert table.version() == 4
+
+
+def test_parts_that_no_version_names_are_swept_and_the_others_stay(storage: Blobs) -> None:
+    table = Table(storage, "d/bulk")
+    table.commit([part(table, "1-a", ("a", 1))], "FULL", ITEMS, "job-1")
+    table.commit([part(table, "2-a", ("b", 1))], "FULL", ITEMS, "job-2")
+    lost = part(table, "3-lost", ("c", 1))
+    storage.put_file(f"d/bulk/{lost.path.name}", lost.path)
+    assert table.sweep(older_than_seconds=10**9) == 0
+    assert table.sweep(older_than_seconds=-1) == 1
+    assert read(table) == [("b", 1)]
+
+
+def test_deltalake_reads_the_table_as_it_is(storage: Blobs) -> None:
+    table = Table(storage, "d/bulk")
+    table.commit([part(table, "1-a", ("a", 1))], "FULL", ITEMS, "job-1")
+    delta = DeltaTable(f"{storage.uri}/d/bulk", storage_options=storage.delta_options)
+    assert delta.history()[0]["sartor.job"] == "job-1"
+    assert [field.name for field in delta.schema().fields] == ["ITEM_ID", "YEAR"]
+
+
+def test_deleting_a_table_leaves_nothing(storage: Blobs) -> None:
+    table = Table(storage, "d/bulk")
+    table.commit([part(table, "1-a", ("a", 1))], "FULL", ITEMS, "job-1")
+    table.delete()
+    assert list(storage.list("d")) == []
+    assert table.version() is None
+
+
+def test_storage_keeps_replaces_lists_and_forgets(storage: Blobs) -> None:
+    storage.check()
+    storage.put("a/x", b"1")
+    storage.put("a/x", b"2")
+    storage.put("a/b/y", b"3")
+    assert storage.get("a/x") == b"2"
+    assert sorted(path for path, _ in storage.list("a")) == ["a/b/y", "a/x"]
+    assert storage.local("a/b/y").read_bytes() == b"3"
+    storage.delete("a/x")
+    storage.delete_folder("a")
+    assert list(storage.list("a")) == []
+    with pytest.raises(FileNotFoundError):
+        storage.get("a/x")

@@ -1,0 +1,307 @@
+"""The check of an import: any CSV that users have, and every broken row found where it is."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sartor.data import check, schema
+from sartor.data.check import Checked, InputFile, JobRules, StoppedError
+
+
+def schema_of(
+    name: str, *fields: tuple[str, Any], domain: str | None = None, **attributes: Any
+) -> schema.Schema:
+    columns = [{"name": field, "type": kind, **attributes.get(field, {})} for field, kind in fields]
+    return schema.parse(json.dumps({"type": "record", "name": name, "fields": columns}), domain)
+
+
+NULLABLE = ["null", "string"]
+ITEMS = schema_of("Items", ("ITEM_ID", "string"), ("A", NULLABLE), ("B", NULLABLE))
+
+
+def checked(
+    folder: Path, content: str | bytes, of: schema.Schema = ITEMS, name: str = "x.csv", minimum_rows: int = 0
+) -> Checked:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    parts = folder / "parts"
+    parts.mkdir(exist_ok=True)
+    return check.read_and_check(
+        [InputFile(path, f"s3://b/{name}", path.stat().st_size)],
+        of,
+        parts,
+        "0",
+        job=JobRules(minimum_rows, None),
+        memory_bytes=200_000_000,
+        progress=lambda _: None,
+        stop=lambda: False,
+    )
+
+
+def rows_of(result: Checked) -> list[tuple[Any, ...]]:
+    files = [str(part.path) for part in result.parts]
+    return duckdb.execute(
+        "SELECT ITEM_ID, A, B FROM read_parquet(?, file_row_number = true) ORDER BY file_row_number", [files]
+    ).fetchall()
+
+
+def places(result: Checked) -> set[tuple[str, str, int | None, str | None]]:
+    return {
+        (fault.code, fault.column, place.line, place.value)
+        for fault in result.report.faults
+        for place in fault.places
+    }
+
+
+def written(rows: Sequence[Sequence[str]], quoting: Any, line_end: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, quoting=quoting, lineterminator=line_end).writerows([["ITEM_ID", "A", "B"], *rows])
+    return text.getvalue()
+
+
+cell = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from('",\n ;é'), max_size=8)
+item = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=8)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    rows=st.lists(st.tuples(item, cell, cell), min_size=1, max_size=12),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_what_pythons_csv_module_writes_is_read_as_it_was(
+    tmp_path: Path, rows: list[tuple[str, str, str]], quoting: Any, line_end: str
+) -> None:
+    rows = [tuple(one.replace("\\", "/") for one in row) for row in rows]  # type: ignore[misc]
+    result = checked(tmp_path, written(rows, quoting, line_end))
+    assert result.report.faults == ()
+    assert rows_of(result) == [(item, a or None, b or None) for item, a, b in rows]
+
+
+def test_backslash_escapes_and_doubled_quotes_may_stand_in_one_file(tmp_path: Path) -> None:
+    content = 'ITEM_ID,A,B\n1,"say \\"hi\\"","a ""b"" c"\n2,"back\\\\slash",C:\\dir\n3,"a\\",b",x\n'
+    result = checked(tmp_path, content)
+    assert rows_of(result) == [
+        ("1", 'say "hi"', 'a "b" c'),
+        ("2", "back\\slash", "C:\\dir"),
+        ("3", 'a",b', "x"),
+    ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_line_end_and_a_byte_order_mark_are_understood(tmp_path: Path, end: str) -> None:
+    result = checked(tmp_path, "﻿" + end.join(["ITEM_ID,A,B", "1,a,b", "2,c,d"]))
+    assert rows_of(result) == [("1", "a", "b"), ("2", "c", "d")]
+
+
+INTERACTIONS = schema_of(
+    "Interactions", ("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"), ("NOTE", NULLABLE)
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    kinds=st.lists(
+        st.sampled_from(["good", "quoted", "lines", "blank", "type", "null", "few", "many"]),
+        min_size=1,
+        max_size=30,
+    ),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_every_broken_row_is_found_on_its_line_and_no_other(
+    tmp_path: Path, kinds: list[str], line_end: str
+) -> None:
+    forms = {
+        "good": "u,i,5,note",
+        "quoted": 'u,i,5,"a, b"',
+        "lines": 'u,i,5,"one\ntwo\nthree"',
+        "blank": "",
+        "type": "u,i,soon,note",
+        "null": ",i,5,note",
+        "few": "u,i,5",
+        "many": "u,i,5,note,more",
+    }
+    line, expected, good, text = 2, set(), 0, ["USER_ID,ITEM_ID,TIMESTAMP,NOTE"]
+    for kind in kinds:
+        if kind == "type":
+            expected.add(("INVALID_LONG", "TIMESTAMP", line, "soon"))
+        elif kind == "null":
+            expected.add(("MISSING_VALUE", "USER_ID", line, ""))
+        elif kind in ("few", "many"):
+            expected.add((f"TOO_{kind.upper()}_CELLS", "", line, forms[kind]))
+        elif kind != "blank":
+            good += 1
+        line += 3 if kind == "lines" else 1
+        text.append(forms[kind])
+    result = checked(tmp_path, line_end.join(text) + line_end, INTERACTIONS)
+    if good or expected:
+        assert places(result) == expected
+    report = result.report.to_json()
+    assert report["rowsRead"] == good + len(expected)
+    assert report["rowsRead"] == report["rowsImported"] + report["rowsRejected"]
+    assert report["rowsRejected"] == len(expected)
+
+
+CELLS = [
+    ("long", "1.0", "INVALID_LONG"),
+    ("long", "1e3", "INVALID_LONG"),
+    ("long", " 1", "INVALID_LONG"),
+    ("long", "1_000", "INVALID_LONG"),
+    ("long", "0x10", "INVALID_LONG"),
+    ("long", "9223372036854775808", "INVALID_LONG"),
+    ("int", "2147483648", "INVALID_INT"),
+    ("int", "NaN", "INVALID_INT"),
+    ("float", "nan", "INVALID_FLOAT"),
+    ("float", "inf", "INVALID_FLOAT"),
+    ("float", "1,5", "INVALID_FLOAT"),
+    ("float", "1_0.5", "INVALID_FLOAT"),
+    ("float", " 1.5", "INVALID_FLOAT"),
+    ("float", "null", "INVALID_FLOAT"),
+    ("double", "1.5.2", "INVALID_FLOAT"),
+    ("boolean", "True", "INVALID_BOOLEAN"),
+    ("boolean", "1", "INVALID_BOOLEAN"),
+    ("string", "x" * 1001, "STRING_TOO_LONG"),
+    ("string", "", "MISSING_VALUE"),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "code"), CELLS)
+def test_a_cell_that_breaks_its_type_is_a_fault(tmp_path: Path, kind: str, value: str, code: str) -> None:
+    of = schema_of("Items", ("ITEM_ID", "string"), ("A", kind))
+    result = checked(tmp_path, f'ITEM_ID,A\n1,"{value}"\n', of)
+    assert [(fault.code, fault.column, fault.count) for fault in result.report.faults] == [(code, "A", 1)]
+    assert result.parts == ()
+    assert not list((tmp_path / "parts").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "read"),
+    [
+        ("long", "-5", -5),
+        ("long", "007", 7),
+        ("long", "+5", 5),
+        ("long", "9223372036854775807", 2**63 - 1),
+        ("float", ".50", 0.5),
+        ("float", "15", 15.0),
+        ("double", "1e-7", 1e-7),
+        ("double", "0.123456789012345", 0.123456789012345),
+        ("boolean", "true", True),
+        ("string", "ü" * 1000, "ü" * 1000),
+        ("string", "NaN", "NaN"),
+    ],
+)
+def test_a_cell_that_keeps_its_type_is_read_as_its_value(
+    tmp_path: Path, kind: str, value: str, read: Any
+) -> None:
+    of = schema_of("Items", ("ITEM_ID", "string"), ("A", kind))
+    result = checked(tmp_path, f"ITEM_ID,A\n1,{value}\n", of)
+    assert result.report.faults == ()
+    assert duckdb.read_parquet(str(result.parts[0].path)).fetchall()[0][1] == read
+
+
+def test_rules_of_reserved_columns(tmp_path: Path) -> None:
+    of = schema_of(
+        "Actions",
+        ("ACTION_ID", "string"),
+        ("VALUE", "long"),
+        ("REPEAT_FREQUENCY", "long"),
+        ("CREATION_TIMESTAMP", "long"),
+        ("X", NULLABLE),
+    )
+    content = (
+        "ACTION_ID,VALUE,REPEAT_FREQUENCY,CREATION_TIMESTAMP,X\na,11,31,-1,\nb,10,30,0,\n"
+        + "c" * 257
+        + ",1,1,1,\n"
+    )
+    assert places(checked(tmp_path, content, of)) == {
+        ("VALUE_OUT_OF_RANGE", "VALUE", 2, "11"),
+        ("DAYS_OUT_OF_RANGE", "REPEAT_FREQUENCY", 2, "31"),
+        ("NEGATIVE_TIMESTAMP", "CREATION_TIMESTAMP", 2, "-1"),
+        ("ID_TOO_LONG", "ACTION_ID", 4, "c" * 257),
+    }
+
+
+def test_action_interactions_have_three_event_types_in_any_spelling(tmp_path: Path) -> None:
+    of = schema_of(
+        "ActionInteractions",
+        ("USER_ID", "string"),
+        ("ACTION_ID", "string"),
+        ("EVENT_TYPE", "string"),
+        ("TIMESTAMP", "long"),
+    )
+    content = (
+        "USER_ID,ACTION_ID,EVENT_TYPE,TIMESTAMP\nu,a,Taken,1\nu,a,not taken,1\nu,a,VIEWED,1\nu,a,clicked,1\n"
+    )
+    assert places(checked(tmp_path, content, of)) == {("UNKNOWN_EVENT_TYPE", "EVENT_TYPE", 5, "clicked")}
+
+
+def test_a_text_is_cleaned_and_cut_and_never_refused(tmp_path: Path) -> None:
+    of = schema_of("Items", ("ITEM_ID", "string"), ("T", "string"), T={"textual": True})
+    content = f'ITEM_ID,T\n1,"<p>a &amp;  b\n\tc</p>"\n2,{"x" * 20_001}\n3,{"語" * 7_001}\n'
+    result = checked(tmp_path, content, of)
+    texts = [row[1] for row in duckdb.read_parquet(str(result.parts[0].path)).fetchall()]
+    assert texts == ["a b c", "x" * 20_000, "語" * 7_000]
+
+
+@pytest.mark.parametrize("content", ["", "ITEM_ID,A,B", "ITEM_ID,A,B\n", "ITEM_ID,A,B\n\n\n"])
+def test_a_file_without_rows_fails(tmp_path: Path, content: str) -> None:
+    assert checked(tmp_path, content).report.verdict == "failed"
+
+
+def test_too_few_rows_fail_the_job_but_not_the_rows(tmp_path: Path) -> None:
+    result = checked(tmp_path, "ITEM_ID,A,B\n1,a,b\n", minimum_rows=2)
+    assert [(fault.code, fault.rule) for fault in result.report.faults] == [
+        ("TOO_FEW_ROWS", "One import must bring at least 2 rows.")
+    ]
+    assert result.report.rows_rejected == 0
+
+
+def test_a_file_that_is_not_utf8_says_so(tmp_path: Path) -> None:
+    result = checked(tmp_path, "ITEM_ID,A,B\n1,gr\xfcn,b\n".encode("latin-1"))
+    assert [(fault.code, fault.places[0].line) for fault in result.report.faults] == [("INVALID_UTF8", 2)]
+
+
+@pytest.mark.parametrize("name", ["x.csv.gz", "x.csv.zst", "x.parquet"])
+def test_a_damaged_file_is_a_fault_of_the_file_without_a_line(tmp_path: Path, name: str) -> None:
+    result = checked(tmp_path, b"this is something else entirely", name=name)
+    (fault,) = result.report.faults
+    assert fault.code == "UNREADABLE_FILE"
+    assert fault.places[0].line is None
+
+
+def test_many_broken_rows_are_all_counted_and_the_first_are_kept(tmp_path: Path) -> None:
+    lines = [f"{n},a,b" if n % 2 else f",{n},b" for n in range(60_000)]
+    result = checked(tmp_path, "ITEM_ID,A,B\n" + "\n".join(lines))
+    (fault,) = result.report.faults
+    assert fault.count == result.report.rows_rejected == 30_000
+    assert len(fault.places) == 10_000
+    assert [place.line for place in fault.places[:3]] == [2, 4, 6]
+
+
+def test_a_check_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    duckdb.execute(
+        f"COPY (SELECT i::VARCHAR AS ITEM_ID, 'a' AS A, 'b' AS B FROM range(6000000) t(i)) TO '{path}' (HEADER)"
+    )
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    with pytest.raises(StoppedError):
+        check.read_and_check(
+            [InputFile(path, "s3://b/x.csv", path.stat().st_size)],
+            ITEMS,
+            parts,
+            "0",
+            job=JobRules(0, None),
+            memory_bytes=200_000_000,
+            progress=lambda _: None,
+            stop=lambda: True,
+        )
+    assert not list(parts.glob("*.parquet"))
