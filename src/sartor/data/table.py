@@ -71,11 +71,12 @@ class Table:
         for part in parts:
             self._storage.put_file(f"{self._path}/{part.path.name}", part.path)
         for attempt in range(_COMMIT_ATTEMPTS):
-            version = self.version_of(job_arn)
+            table = self._open()
+            version = None if table is None else table.transaction_version(job_arn)
             if version is not None:
                 return version
-            try:
-                self._commit(parts, mode, schema, job_arn)
+            try:  # on top of the very version that was looked at, so that a twin of this job is a conflict
+                self._commit(table, parts, mode, schema, job_arn)
             except CommitFailedError:  # another writer was first; look again
                 time.sleep(0.01 * attempt)
         raise DeltaError(f"{_COMMIT_ATTEMPTS} commits to {self._path} were overtaken by others")
@@ -142,8 +143,10 @@ class Table:
         except TableNotFoundError:
             return None
 
-    def _commit(self, parts: Sequence[Part], mode: Mode, schema: Schema, job_arn: str) -> None:
-        """Try one commit on top of the newest version."""
+    def _commit(
+        self, table: DeltaTable | None, parts: Sequence[Part], mode: Mode, schema: Schema, job_arn: str
+    ) -> None:
+        """Try one commit on top of this version."""
         actions = [
             AddAction(
                 path=part.path.name,
@@ -155,7 +158,6 @@ class Table:
             )
             for part in parts
         ]
-        table = self._open()
         version = 0 if table is None else table.version() + 1
         properties = CommitProperties(
             custom_metadata={"sartor.job": job_arn, "sartor.mode": mode},
