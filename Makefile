@@ -1,7 +1,13 @@
 # `make install`, `make demo`, `make test`, `make lint`, `make bench`: each can be repeated, a second run installs nothing.
-PYTHON ?= python3
+# The first of these that is new enough; name another with `make PYTHON=… install`.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c '$(NEW_ENOUGH)' 2>/dev/null && { echo $$name; break; }; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The build of the package itself is pinned too: pip before 25.3 looks at the first of these for it, later ones at the second.
+export PIP_CONSTRAINT := constraints/all.txt
+export PIP_BUILD_CONSTRAINT := constraints/all.txt
 INSTALLED := .venv/.installed
 TESTED := .venv/.installed-test
 BENCHED := .venv/.installed-bench
@@ -11,17 +17,17 @@ BENCHED := .venv/.installed-bench
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints/all.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Sartor needs Python 3.11 or newer; name one with: make PYTHON=python3.12 install" >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) install --quiet --constraint constraints/all.txt --editable '.[postgres]'
+	@$(or $(PYTHON),false) -c '$(NEW_ENOUGH)' || { echo "Sartor needs Python 3.11 or newer; name one with: make PYTHON=python3.12 install" >&2; exit 1; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(PIP) install --quiet --editable '.[postgres]'
 	@touch $@
 
 $(TESTED): $(INSTALLED) constraints/all.txt
-	$(PIP) install --quiet --constraint constraints/all.txt --editable '.[postgres,test]'
+	$(PIP) install --quiet --editable '.[postgres,test]'
 	@touch $@
 
 $(BENCHED): $(INSTALLED) constraints/bench.txt
-	$(PIP) install --quiet --constraint constraints/all.txt --constraint constraints/bench.txt --editable '.[postgres,bench]'
+	$(PIP) install --quiet --constraint constraints/bench.txt --editable '.[postgres,bench]'
 	@touch $@
 
 demo: $(INSTALLED)

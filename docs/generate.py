@@ -17,7 +17,7 @@ def commands() -> Iterator[str]:
     yield "# Commands\n"
     yield "Every command prints `--help`; the exit code is 0, 1 (it failed, the reason is on stderr) or 2 (usage).\n"
     for name, command in _commands(cli, "sartor"):
-        with click.Context(command, info_name=name) as context:
+        with click.Context(command, info_name=name, terminal_width=78) as context:
             yield f"## `{name}`\n\n```\n{command.get_help(context)}\n```\n"
 
 
@@ -78,11 +78,73 @@ def fault_codes() -> Iterator[str]:
         yield f"| `{rule.code}` | {rule.text} |"
 
 
+def dataset_types() -> Iterator[str]:
+    """Yield the page of every dataset type: the columns that have a meaning, by domain."""
+    from sartor.data.dataset_types import DATASET_TYPES
+
+    yield "# Dataset types\n"
+    yield (
+        "The columns whose names have a meaning; all others are metadata columns. A schema may list its columns in any "
+        "order. A column that may be null may also be declared without null.\n"
+    )
+    for domain, types in DATASET_TYPES.items():
+        yield f"## {f'Domain {domain}' if domain else 'Custom dataset groups'}\n"
+        for of_type in types.values():
+            least, most = of_type.minimum_metadata, of_type.maximum_metadata
+            yield f"### {of_type.name}\n"
+            yield (
+                f"The schema's record is `{of_type.record}`, with {least} to {most} metadata columns"
+                f"{', one of them textual at most' if of_type.textual_allowed else ''}. "
+                + (
+                    f"A newer record replaces an older one of the same `{of_type.identity}`.\n"
+                    if of_type.identity
+                    else "Records that are alike in every column count once.\n"
+                )
+            )
+            yield "| column | type | required | may be null | use |\n| --- | --- | --- | --- | --- |"
+            for column in of_type.keywords.values():
+                yield (
+                    f"| `{column.name}` | {', '.join(column.types)} | {'yes' if column.required else ''} "
+                    f"| {'yes' if column.nullable else ''} | {'' if column.use == 'plain' else column.use} |"
+                )
+            yield ""
+
+
+def quotas() -> Iterator[str]:
+    """Yield the page of every quota that is kept."""
+    from sartor.data.dataset_types import DATASET_TYPES
+    from sartor.data.schema import MAXIMUM_CHARACTERS
+    from sartor.resources import rules
+    from sartor.resources.tags import MAX_TAGS
+    from sartor.wire.read import MAXIMUM_BODY_BYTES
+    from sartor.work.import_data import MAXIMUM_BYTES
+
+    yield "# Quotas\n"
+    yield "Numbers are for one account in one region. `--quotas off` lifts those of the first table.\n"
+    yield "| quota | `--quotas aws` |\n| --- | --- |"
+    yield f"| dataset groups that are pending, in progress or active | {rules.MAX_DATASET_GROUPS} |"
+    yield f"| schemas | {rules.MAX_SCHEMAS} |"
+    yield f"| dataset import jobs that are pending or in progress | {rules.MAX_IMPORT_JOBS_AT_ONCE} |"
+    for mode, size in MAXIMUM_BYTES.items():
+        yield f"| bytes of one {mode} import | {size:,} |"
+    for of_type in DATASET_TYPES[None].values():
+        if of_type.minimum_rows:
+            yield f"| least rows of one import of {of_type.name} | {of_type.minimum_rows:,} |"
+    yield "\nThese hold always:\n"
+    yield "| limit | |\n| --- | --- |"
+    yield f"| characters of a schema | {MAXIMUM_CHARACTERS:,} |"
+    yield f"| tags of a resource | {MAX_TAGS} |"
+    yield f"| bytes of a request's body | {MAXIMUM_BODY_BYTES:,} |"
+    yield "| unfinished dataset import jobs of one dataset | 1 |"
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "commands.md": commands,
     "settings.md": settings,
     "operations.md": operations,
     "fault-codes.md": fault_codes,
+    "dataset-types.md": dataset_types,
+    "quotas.md": quotas,
 }
 
 

@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:  # DeleteObjects
             for piece in body.decode().split("<Key>")[1:]:
                 self.s3.objects.pop(f"{self.bucket}/{unquote(piece.partition('</Key>')[0])}", None)
-            self._answer(200, b"<DeleteResult></DeleteResult>")
+            self._answer(200, b"<DeleteResult><Deleted><Key>all</Key></Deleted></DeleteResult>")
 
     def do_DELETE(self) -> None:
         if self._allowed():
@@ -155,10 +155,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _list(self) -> None:
         prefix = self.query.get("prefix", [""])[0]
         delimiter = self.query.get("delimiter", [""])[0]
+        after = self.query.get("start-after", [""])[0]
         files, folders = [], set()
         for name in sorted(self.s3.objects):
             bucket, _, key = name.partition("/")
-            if bucket != self.bucket or not key.startswith(prefix):
+            if bucket != self.bucket or not key.startswith(prefix) or key <= after:
                 continue
             rest = key[len(prefix) :]
             if delimiter and delimiter in rest:

@@ -17,7 +17,7 @@ from sartor.wire import operations
 from sartor.wire.exchange import Exchange, Route
 from sartor.wire.sign import Authority
 from sartor.work.tools import Tools
-from sartor.worker import Worker, scratch_folder
+from sartor.worker import Scratch, Worker
 
 LOG = logging.getLogger("sartor.app")
 
@@ -32,6 +32,7 @@ class Parts:
         sources: where training data is read from.
         storage: where tables and models are kept.
         keys: who may sign.
+        scratch: this process's folder for what need not survive it.
     """
 
     settings: Settings
@@ -39,6 +40,12 @@ class Parts:
     sources: Sources
     storage: Blobs
     keys: Keys
+    scratch: Scratch
+
+    def close(self) -> None:
+        """Close the database and remove the scratch folder."""
+        self.store.close()
+        self.scratch.close()
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -49,13 +56,27 @@ def open_parts(settings: Settings) -> Parts:
         OSError: a folder cannot be made or the database cannot be reached.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
+    store = _open_store(settings.database)
+    scratch = Scratch(settings)
     return Parts(
         settings,
-        Store.open(settings.database),
+        store,
         Sources(settings.bucket, settings.default_buckets, settings.s3_endpoint, settings.roles),
-        open_storage(settings.storage, settings.s3_endpoint, scratch_folder(settings)),
+        open_storage(settings.storage, settings.s3_endpoint, scratch.folder),
         Keys(settings.data / "keys.json"),
+        scratch,
     )
+
+
+def _open_store(url: str) -> Store:
+    """Open the database; whatever a driver raises becomes one line without the password."""
+    try:
+        return Store.open(url)
+    except ValueError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise OSError(f"The database {url.rpartition('@')[2]} cannot be opened: {reason}") from error
 
 
 def build(parts: Parts) -> Exchange:
@@ -91,7 +112,7 @@ def build_worker(parts: Parts, stopping: threading.Event) -> Worker:
         parts.store,
         parts.sources,
         parts.storage,
-        scratch_folder(settings),
+        parts.scratch.folder,
         settings.memory_bytes,
         settings.quotas == "aws",
         progress=lambda _: None,
@@ -104,8 +125,8 @@ def _ready(parts: Parts) -> tuple[int, str, bytes]:
     """Ask the database and the storage whether they answer."""
     faults: list[str] = []
     checks: dict[str, Any] = {
-        "database": lambda: parts.store.get("arn:aws:personalize:::ready"),
-        "storage": lambda: parts.storage.check(),
+        "database": parts.store.check,
+        "storage": parts.storage.check,
     }
     for name, check in checks.items():
         try:

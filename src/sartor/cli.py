@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from sartor import __version__
-from sartor.settings import SETTINGS, Settings, SettingsError, load
+from sartor.settings import SETTINGS, Settings, SettingsError, load, variables
 
 if TYPE_CHECKING:
     from sartor.keys import AccessKey
@@ -28,11 +28,7 @@ ENDPOINTS = (
 )
 
 
-class _Examples(click.Group):
-    """A group whose commands keep the line breaks of their examples."""
-
-
-@click.group(cls=_Examples, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sartor")
 def cli() -> None:
     r"""Amazon Personalize that runs anywhere.
@@ -112,7 +108,7 @@ def serve(**flags: Any) -> None:
 
     try:
         with _failures(OSError, ValueError, ImportError):
-            run(settings, _environment(settings))
+            run(settings, {**os.environ, **variables(settings)})
     except click.ClickException as error:
         if isinstance(error.__cause__, SettingsError):
             raise click.UsageError(error.message) from error
@@ -137,7 +133,7 @@ def worker(parent: int | None, **flags: Any) -> None:
 
 
 @cli.command()
-@settings_options("data", "host", "port", "region")
+@settings_options("data", "host", "port", "region", "account")
 @JSON
 def env(as_json: bool, **flags: Any) -> None:
     r"""Print what makes any AWS SDK or CLI in this shell talk to the server.
@@ -147,19 +143,17 @@ def env(as_json: bool, **flags: Any) -> None:
       eval "$(sartor env --data ./sartor-data)"
     """
     settings = _settings(flags)
-    key = _first_key(settings)
-    url = _server_url(settings)
-    variables = dict.fromkeys(ENDPOINTS, url) | {
+    server = _server(settings)
+    key = _key_of(settings, flags["account"] or server.get("account", settings.account))
+    exports = dict.fromkeys(ENDPOINTS, _server_url(settings)) | {
         "AWS_ACCESS_KEY_ID": key.access_key_id,
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
-        "AWS_DEFAULT_REGION": settings.region
-        if flags["region"]
-        else _server(settings).get("region", settings.region),
+        "AWS_DEFAULT_REGION": flags["region"] or server.get("region", settings.region),
     }
     if as_json:
-        click.echo(json.dumps(variables, indent=2))
+        click.echo(json.dumps(exports, indent=2))
         return
-    for name, value in variables.items():
+    for name, value in exports.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -254,20 +248,27 @@ def report(job_arn: str, as_json: bool, **flags: Any) -> None:
     parts = job_arn.split(":", 5)
     if len(parts) != 6 or not parts[5].startswith("dataset-import-job/"):
         raise click.UsageError(f"{job_arn} is not the ARN of a dataset import job.")
-    from sartor.data.report import Report
     from sartor.wire import call
 
-    name = parts[5].partition("/")[2]
     with _failures(call.CallError):
-        url, key = _asked_server(settings, parts[4])
-        answer = call.get(url, f"/sartor/v1/import-jobs/{name}/report", key, parts[3])
+        url, key = _asked_server(settings, flags["data"], parts[4])
+        path = f"/sartor/v1/import-jobs/{parts[5].partition('/')[2]}/report"
+        answer = call.get(url, path, key, parts[3])
+        if "progress" in answer and not as_json and sys.stdout.isatty():
+            answer = _followed(answer, lambda: call.get(url, path, key, parts[3]))
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-    elif "verdict" in answer:
+        return
+    if "verdict" in answer:
+        from sartor.data.report import Report
+
         Report.from_json(answer).render(_console())
-    else:
-        for label, value in {**answer, **answer.pop("progress", {})}.items():
-            click.echo(f"{label}: {value}")
+        return
+    click.echo(f"{answer['jobArn']}: {answer['status']}")
+    if "failureReason" in answer:
+        click.echo(answer["failureReason"])
+    if answer.get("progress"):
+        click.echo(_progress_text(answer["progress"]))
 
 
 @cli.group()
@@ -292,7 +293,8 @@ def keys_add(as_json: bool, **flags: Any) -> None:
       sartor keys add --account 111122223333
     """
     settings = _settings(flags)
-    key = _keys(settings).add(settings.account)
+    with _failures(OSError, ValueError):
+        key = _keys(settings).add(settings.account)
     _print_keys([key], as_json, with_secret=True, one=True)
 
 
@@ -306,7 +308,10 @@ def keys_list(as_json: bool, **flags: Any) -> None:
     Example:
       sartor keys list --json
     """
-    _print_keys(_keys(_settings(flags)).all(), as_json)
+    settings = _settings(flags)
+    with _failures(OSError, ValueError):
+        found = _keys(settings).all()
+    _print_keys(found, as_json)
 
 
 @keys.command("revoke")
@@ -319,7 +324,10 @@ def keys_revoke(access_key_id: str, **flags: Any) -> None:
     Example:
       sartor keys revoke AKIAABCDEFGHIJKLMNOP
     """
-    if not _keys(_settings(flags)).revoke(access_key_id):
+    settings = _settings(flags)
+    with _failures(OSError, ValueError):
+        revoked = _keys(settings).revoke(access_key_id)
+    if not revoked:
         raise click.ClickException(f"There is no key {access_key_id}; `sartor keys list` shows all.")
 
 
@@ -345,18 +353,6 @@ def doctor(as_json: bool, **flags: Any) -> None:
     raise click.exceptions.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    """Return this environment with the settings, for the processes of the same service."""
-    environment = dict(os.environ)
-    for setting in SETTINGS:
-        value = getattr(settings, setting.name)
-        if isinstance(value, dict):
-            value = ",".join(f"{name}={folder}" for name, folder in value.items())
-        if value is not None:
-            environment[setting.variable] = str(value)
-    return environment
-
-
 def _console() -> Any:
     from rich.console import Console
 
@@ -369,16 +365,17 @@ def _keys(settings: Settings) -> Any:
     return Keys(settings.data / "keys.json")
 
 
-def _first_key(settings: Settings, account: str | None = None) -> "AccessKey":
-    found: list[AccessKey] = _keys(settings).all()
-    mine = [key for key in found if account in (None, key.account)]
-    if not mine:
-        whose = f" of account {account}" if account else ""
-        raise click.ClickException(
-            f"There is no key{whose} in {settings.data}: start `sartor serve --data {settings.data}` once, "
-            "or name the server's folder with --data."
-        )
-    return mine[0]
+def _key_of(settings: Settings, account: str) -> "AccessKey":
+    """Return the oldest key of an account in the data folder."""
+    with _failures(OSError, ValueError):
+        found: list[AccessKey] = _keys(settings).all()
+    for key in found:
+        if key.account == account:
+            return key
+    raise click.ClickException(
+        f"There is no key of account {account} in {settings.data}: start `sartor serve --data {settings.data}` "
+        "once, make one with `sartor keys add`, or name the server's folder with --data."
+    )
 
 
 def _print_keys(keys: list["AccessKey"], as_json: bool, with_secret: bool = False, one: bool = False) -> None:
@@ -410,17 +407,52 @@ def _server_url(settings: Settings) -> str:
     return str(_server(settings).get("url") or f"http://{settings.host}:{settings.port}")
 
 
-def _asked_server(settings: Settings, account: str) -> tuple[str, Any]:
-    """Return the address to ask and the key to sign with: the data folder's, else the environment's."""
-    if (settings.data / "keys.json").exists():
-        return _server_url(settings), _first_key(settings, account)
-    url = os.environ.get(ENDPOINTS[0])
-    key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if not (url and key_id and secret):
-        raise click.ClickException(
-            f"No server is known: {settings.data} has none, and {ENDPOINTS[0]} with AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY is not set. Name the server's folder with --data."
-        )
+def _asked_server(settings: Settings, data: str | None, account: str) -> tuple[str, "AccessKey"]:
+    """Return the address to ask and the key to sign with.
+
+    Args:
+        settings: name the data folder.
+        data: the ``--data`` option; a folder that was named comes first, then the environment's server, then
+            the default folder.
+        account: whose resource is asked for.
+    """
     from sartor.keys import AccessKey
 
-    return url, AccessKey(key_id, secret, account)
+    url = os.environ.get(ENDPOINTS[0])
+    key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    named = data or os.environ.get("SARTOR_DATA")
+    if not named and url and key_id and secret:
+        return url, AccessKey(key_id, secret, account)
+    if named or (settings.data / "keys.json").exists():
+        return _server_url(settings), _key_of(settings, account)
+    raise click.ClickException(
+        f"No server is known: {settings.data} has none, and {ENDPOINTS[0]} with AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY is not set. Name the server's folder with --data."
+    )
+
+
+def _followed(answer: dict[str, Any], ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Show a running job's progress until it ends, and return what it has to report then."""
+    import time
+
+    with _console().status("") as status:
+        while "progress" in answer:
+            status.update(f"{answer['status']}  {_progress_text(answer['progress'])}")
+            time.sleep(0.5)
+            answer = ask()
+    return answer
+
+
+def _progress_text(progress: dict[str, Any]) -> str:
+    """Return how far a job is in words; what it does not know yet is left out."""
+    words = []
+    if progress.get("rowsRead") is not None:
+        words.append(f"{progress['rowsRead']:,} rows")
+    if progress.get("bytesTotal"):
+        read, total = progress.get("bytesRead", 0), progress["bytesTotal"]
+        words.append(f"{read:,} of {total:,} bytes ({read / total:.0%})")
+    if progress.get("rowsPerSecond"):
+        words.append(f"{progress['rowsPerSecond']:,} rows/s")
+    if progress.get("secondsLeft") is not None:
+        words.append(f"{progress['secondsLeft']:.0f} s left")
+    return ", ".join(words)

@@ -48,7 +48,7 @@ def examine(settings: Settings) -> list[Finding]:
             findings.append(Finding(name, True, look(parts)))
         except Exception as error:  # noqa: BLE001 - as above
             findings.append(Finding(name, False, str(error)))
-    parts.store.close()
+    parts.close()
     return findings
 
 
@@ -66,13 +66,13 @@ def _extras(settings: Settings) -> list[Finding]:
 
 
 def _database(parts: Parts) -> str:
-    parts.store.get("arn:aws:personalize:::doctor")
+    parts.store.check()
     return f"{parts.settings.database.rpartition('@')[2]} answers"
 
 
 def _storage(parts: Parts) -> str:
     parts.storage.check()
-    return f"{parts.storage.uri} can be written to"
+    return f"{parts.storage.uri} answers"
 
 
 def _disk(parts: Parts) -> str:

@@ -30,6 +30,10 @@ class AccessKey:
         return f"AccessKey({self.access_key_id!r}, account={self.account!r})"
 
 
+class KeysError(ValueError):
+    """The file of keys cannot be understood; the message says what to do."""
+
+
 class Keys:
     """The keys in one file, mode 0600. What another process changes is known at the next question.
 
@@ -61,21 +65,20 @@ class Keys:
 
     def add(self, account: str) -> AccessKey:
         """Make a random key pair for an account, keep it, and return it."""
-        key = AccessKey(
-            "AKIA" + "".join(secrets.choice(_ID_LETTERS) for _ in range(16)),
-            "".join(secrets.choice(_SECRET_LETTERS) for _ in range(40)),
-            account,
-        )
+        key = _random(account)
         with self._changing() as keys:
             keys[key.access_key_id] = key
         return key
 
     def first(self, account: str) -> AccessKey:
-        """Return the oldest key, made for ``account`` if there is none; several processes may ask at once."""
+        """Return the account's oldest key, made if it has none; several processes may ask at once."""
         with self._changing() as keys:
-            if keys:
-                return next(iter(keys.values()))
-        return self.add(account)
+            for key in keys.values():
+                if key.account == account:
+                    return key
+            key = _random(account)
+            keys[key.access_key_id] = key
+        return key
 
     def revoke(self, access_key_id: str) -> bool:
         """Remove a key; false if there is none of this id."""
@@ -97,9 +100,14 @@ class Keys:
     def _read(self) -> dict[str, AccessKey]:
         try:
             rows = json.loads(self._path.read_text(encoding="utf-8"))["keys"]
+            return {row["access_key_id"]: AccessKey(**row) for row in rows}
         except FileNotFoundError:
             return {}
-        return {row["access_key_id"]: AccessKey(**row) for row in rows}
+        except (ValueError, TypeError, KeyError):
+            # the cause would show what the file has, and so a secret
+            raise KeysError(
+                f"{self._path} is damaged: restore it, or delete it to begin with a new key."
+            ) from None
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, AccessKey]]:
@@ -119,3 +127,12 @@ class Keys:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self._path)
+
+
+def _random(account: str) -> AccessKey:
+    """Return a key pair that nobody can guess, in the form of Amazon's."""
+    return AccessKey(
+        "AKIA" + "".join(secrets.choice(_ID_LETTERS) for _ in range(16)),
+        "".join(secrets.choice(_SECRET_LETTERS) for _ in range(40)),
+        account,
+    )

@@ -30,6 +30,8 @@ LOG = logging.getLogger("sartor.serve")
 FIRST_RESTART_SECONDS: Final = 0.5
 LAST_RESTART_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
+#: Who listens on every address is reached from this machine at one.
+_REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -50,19 +52,20 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
             "Use --auth signed, or --host 127.0.0.1."
         )
     _log_to_stderr()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     settings.data.mkdir(parents=True, exist_ok=True)
     with _only_server(settings), _listening(settings) as listener:
         parts = open_parts(settings)
         parts.keys.first(settings.account)
-        host, port = listener.getsockname()[:2]
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        _write_address(settings, url)
         crew = _Crew(settings.workers, environment)
         try:
             crew.start()
-            _run_api(parts, listener, url)
+            with _address(settings, listener) as url:
+                _run_api(parts, listener, url)
         finally:
             crew.stop()
+            parts.close()
 
 
 def work(settings: Settings, parent: int | None = None) -> None:
@@ -73,10 +76,16 @@ def work(settings: Settings, parent: int | None = None) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    worker = build_worker(open_parts(settings), stopping)
+    parts = open_parts(settings)
     if parent is not None:
         threading.Thread(target=_watch_parent, args=(parent, stopping), daemon=True).start()
-    worker.run()
+    build_worker(parts, stopping).run()
+    parts.close()
+
+
+def _end(*_: object) -> None:
+    """End this process well; uvicorn gives the signal on once every request has its answer."""
+    sys.exit(0)
 
 
 def _run_api(parts: Parts, listener: socket.socket, url: str) -> None:
@@ -117,8 +126,8 @@ class _Crew:
 
     def __init__(self, number: int, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
-        self._number = number
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._starting = threading.Lock()
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._keep, args=(at,), name=f"crew-{at}", daemon=True)
@@ -132,7 +141,8 @@ class _Crew:
 
     def stop(self) -> None:
         """End the workers; one that does not end in time is killed and its work begins again elsewhere."""
-        self._stopping.set()
+        with self._starting:  # from here on none starts
+            self._stopping.set()
         deadline = time.monotonic() + _STOP_SECONDS
         for process in self._processes.values():
             process.terminate()
@@ -146,11 +156,14 @@ class _Crew:
     def _keep(self, at: int) -> None:
         """Start one worker again and again."""
         wait = FIRST_RESTART_SECONDS
-        while not self._stopping.is_set():
+        command = [sys.executable, "-m", "sartor", "worker", "--parent", str(os.getpid())]
+        while True:
             began = time.monotonic()
-            command = [sys.executable, "-m", "sartor", "worker", "--parent", str(os.getpid())]
-            process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL)
-            self._processes[at] = process
+            with self._starting:
+                if self._stopping.is_set():
+                    return
+                process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL)
+                self._processes[at] = process
             status = process.wait()
             if self._stopping.is_set():
                 return
@@ -196,12 +209,28 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-def _write_address(settings: Settings, url: str) -> None:
-    """Leave the address where ``sartor env`` finds it."""
+@contextmanager
+def _address(settings: Settings, listener: socket.socket) -> Iterator[str]:
+    """Give the URL of the server, which ``sartor env`` finds in the data folder as long as it stands."""
+    host, port = listener.getsockname()[:2]
+    place = settings.data / "server.json"
     new = settings.data / "server.json.new"
-    address: dict[str, Any] = {"url": url, "pid": os.getpid(), "region": settings.region}
+    address: dict[str, Any] = {
+        "url": _url(_REACHED_AT.get(host, host), port),
+        "pid": os.getpid(),
+        "region": settings.region,
+        "account": settings.account,
+    }
     new.write_text(json.dumps(address), encoding="utf-8")
-    new.replace(settings.data / "server.json")
+    new.replace(place)
+    try:
+        yield _url(host, port)
+    finally:
+        place.unlink(missing_ok=True)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _is_loopback(host: str) -> bool:
@@ -227,9 +256,16 @@ def _watch_parent(parent: int, stopping: threading.Event) -> None:
             stopping.set()
 
 
+class _OneLine(logging.Formatter):
+    """Writes each event as one line, its traceback too: what a caller sent cannot forge a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace("\r", "\\r").replace("\n", "\\n")
+
+
 def _log_to_stderr() -> None:
-    """Write one line an event; our own words and the warnings of others."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-    )
+    """Write our own words and the warnings of others, one line an event."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("sartor").setLevel(logging.INFO)

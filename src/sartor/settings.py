@@ -3,7 +3,9 @@
 A value comes from the command line, else from ``SARTOR_<NAME>``, else from the file, else from the table.
 """
 
+import json
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 FILE_NAME: Final = "sartor.toml"
+_REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
+_ACCOUNT: Final = re.compile(r"[0-9]{12}")
 
 
 class SettingsError(ValueError):
@@ -80,23 +84,37 @@ def _one_of(*words: str) -> Callable[[Any], str]:
     return parse
 
 
-def _account(value: Any) -> str:
-    if len(str(value)) != 12 or not str(value).isdigit():
-        raise ValueError("an account is 12 digits")
-    return str(value)
+def _like(pattern: re.Pattern[str], words: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if not pattern.fullmatch(str(value)):
+            raise ValueError(words)
+        return str(value)
+
+    return parse
 
 
 def _buckets(value: Any) -> dict[str, Path]:
-    """Return folders by bucket, from a table or from ``NAME=DIR`` texts (in one text parted by commas)."""
+    """Return folders by bucket.
+
+    Args:
+        value: a table; or ``NAME=DIR`` texts, in one text parted by commas; or a table as JSON, which takes
+            folders with commas too.
+    """
+    if isinstance(value, str) and value.startswith("{"):
+        value = json.loads(value)
     if isinstance(value, Mapping):
         pairs = [(str(name), str(folder)) for name, folder in value.items()]
     else:
         texts = value.split(",") if isinstance(value, str) else value
         pairs = [(name, folder) for name, _, folder in (str(text).partition("=") for text in texts)]
+    buckets: dict[str, Path] = {}
     for name, folder in pairs:
-        if not name or not folder:
+        if not name or not folder or "/" in name:
             raise ValueError("a bucket is NAME=DIR")
-    return {name: Path(folder).absolute() for name, folder in pairs}
+        if name in buckets:
+            raise ValueError(f"the bucket {name} is named twice")
+        buckets[name] = Path(folder).absolute()
+    return buckets
 
 
 def _folder(value: Any) -> Path:
@@ -146,8 +164,19 @@ SETTINGS: Final = (
         "aws keeps Amazon's documented quotas and minimums; off has none.",
         "aws|off",
     ),
-    Setting("region", _text, "us-east-1", "The region for the first key and for open."),
-    Setting("account", _account, "000000000000", "The account for the first key and for open.", "DIGITS"),
+    Setting(
+        "region",
+        _like(_REGION, "a region is lower-case letters, digits and dashes"),
+        "us-east-1",
+        "The region for the first key and for open.",
+    ),
+    Setting(
+        "account",
+        _like(_ACCOUNT, "an account is 12 digits"),
+        "000000000000",
+        "The account for the first key and for open.",
+        "DIGITS",
+    ),
     Setting(
         "lease_seconds",
         _seconds,
@@ -219,12 +248,24 @@ def load(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
     environment = os.environ if environment is None else environment
     file = _read_file(Path(environment.get("SARTOR_CONFIG", FILE_NAME)), "SARTOR_CONFIG" in environment)
     values = {setting.name: _value(setting, flags, environment, file) for setting in SETTINGS}
-    data = values["data"]
-    for name in ("database", "storage"):
-        values[name] = values[name].replace("DATA/", f"{data}/", 1)
-    if values["storage"] and "://" not in values["storage"]:
+    for setting in SETTINGS:
+        if setting.default and "DATA/" in setting.default and values[setting.name] == setting.default:
+            values[setting.name] = setting.default.replace("DATA", str(values["data"]))
+    if "://" not in values["storage"]:
         values["storage"] = str(Path(values["storage"]).absolute())
     return Settings(**values, roles=_roles(file))
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """Return the environment variables that give another process of the service the same settings."""
+    found: dict[str, str] = {}
+    for setting in SETTINGS:
+        value = getattr(settings, setting.name)
+        if isinstance(value, Mapping):
+            value = json.dumps({name: str(folder) for name, folder in value.items()}) if value else ""
+        if value is not None:
+            found[setting.variable] = str(value)
+    return found
 
 
 def _value(
@@ -268,6 +309,8 @@ def _read_file(path: Path, named: bool) -> Mapping[str, Any]:
 def _roles(file: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return the credentials by role of ``[roles."arn:…"]``."""
     roles = file.get("roles", {})
+    if not isinstance(roles, Mapping) or not all(isinstance(role, Mapping) for role in roles.values()):
+        raise SettingsError(f'roles in {FILE_NAME} must be tables: [roles."arn:aws:iam::…:role/…"].')
     for arn, role in roles.items():
         missing = {"aws_access_key_id", "aws_secret_access_key"} - set(role)
         if missing:

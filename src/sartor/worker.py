@@ -1,5 +1,7 @@
 """The worker: claims work, runs it, keeps its lease, and reports how it ended."""
 
+import errno
+import fcntl
 import logging
 import os
 import secrets
@@ -7,10 +9,10 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from sartor.errors import JobFailed
 from sartor.resources import lifecycle
@@ -23,8 +25,10 @@ LOG = logging.getLogger("sartor.worker")
 
 #: Short work never waits behind long work: each lane has a thread of its own.
 LANES: Final = ("quick", "heavy")
-#: How long before work that ended by an unknown fault is tried again, in seconds.
+#: How long before work that ended by an unknown fault is tried again, in seconds; it doubles each time.
 RETRY_SECONDS: Final = 2.0
+#: How long between two tries to write down how a task ended, in seconds.
+_END_SECONDS: Final = 0.5
 #: How often chores run, in seconds.
 CHORE_SECONDS: Final = 600.0
 
@@ -78,22 +82,51 @@ class Worker:
                 self._stopping.wait(RETRY_SECONDS)
 
     def _run(self, task: Task) -> None:
-        """Run one task to its end; one that ends by a fault of ours stays leased and is claimed again."""
+        """Run one task and write down how it ended."""
+        store = self._tools.store
         with _Lease(self._tools, self._settings, task, self._stopping) as lease:
-            tools = replace(self._tools, progress=lease.report, stop=lease.is_lost)
+            tools = replace(self._tools, progress=lease.report, stop=lease.must_stop)
             try:
                 jobs.TABLE[task.kind, task.verb](task, tools)
             except JobFailed as failure:
-                LOG.info("%s failed: %s", task.arn, failure.reason)
-                lifecycle.fail(self._tools.store, task, failure.reason)
-            except Exception:
-                if lease.is_lost():
+                reason = failure.reason
+                LOG.info("%s failed: %s", task.arn, reason)
+                self._end(lease, lambda: lifecycle.fail(store, task, reason))
+            except Exception as error:  # the lane goes on, whatever became of one task
+                if lease.must_stop():
                     LOG.info("%s is left to another worker", task.arn)
-                    lifecycle.heartbeat(self._tools.store, task, time.time(), lease_seconds=0.0)
+                    self._end(lease, lambda: lifecycle.release(store, task))
                 else:
-                    LOG.exception("attempt %s at %s broke; it will be tried again", task.attempt, task.arn)
+                    self._end(lease, self._after_fault(task, error))
             else:
-                lifecycle.finish(self._tools.store, task)
+                self._end(lease, lambda: lifecycle.finish(store, task))
+
+    def _after_fault(self, task: Task, error: Exception) -> Callable[[], bool]:
+        """Return what becomes of a task that a fault ended: a later try, or after the last one a reason."""
+        store = self._tools.store
+        if task.attempt >= lifecycle.MAX_ATTEMPTS:
+            LOG.exception("attempt %s at %s broke; it was the last", task.attempt, task.arn)
+            if jobs.settled(task, self._tools):
+                return lambda: lifecycle.finish(store, task)
+            reason = f"Internal error after {task.attempt} attempts. {_cause(error)}"
+            return lambda: lifecycle.fail(store, task, reason)
+        wait = RETRY_SECONDS * 2 ** (task.attempt - 1)
+        LOG.exception("attempt %s at %s broke; the next begins in %s s", task.attempt, task.arn, wait)
+        return lambda: lifecycle.heartbeat(store, task, time.time(), wait)
+
+    def _end(self, lease: "_Lease", write: Callable[[], bool]) -> None:
+        """Write down how a task ended, again and again while the lease holds: the database may be locked."""
+        lease.over()
+        while True:
+            try:
+                if not write():
+                    LOG.warning("the lease on %s was lost at its end; another worker has it", lease.arn)
+                return
+            except Exception:
+                if lease.lapsed() or self._stopping.is_set():
+                    raise
+                LOG.exception("the end of %s could not be written; again in %s s", lease.arn, _END_SECONDS)
+                self._stopping.wait(_END_SECONDS)
 
     def _chores(self) -> None:
         """Sweep what dead jobs left behind."""
@@ -107,6 +140,7 @@ class _Lease:
     """Renews a task's lease from a thread of its own, with the newest progress."""
 
     def __init__(self, tools: Tools, settings: Settings, task: Task, stopping: threading.Event) -> None:
+        self.arn = task.arn
         self._tools = tools
         self._seconds = settings.lease_seconds
         self._task = task
@@ -114,47 +148,92 @@ class _Lease:
         self._lost = threading.Event()
         self._over = threading.Event()
         self._progress: dict[str, Any] | None = None
+        self._renewed = time.monotonic()
         self._thread = threading.Thread(target=self._renew, name=f"lease-{task.id}", daemon=True)
 
     def report(self, progress: Mapping[str, Any]) -> None:
         """Keep the progress for the next renewal."""
         self._progress = dict(progress)
 
-    def is_lost(self) -> bool:
+    def must_stop(self) -> bool:
         """Return whether the work must stop: another may have the task by now, or this worker ends."""
         return self._lost.is_set() or self._stopping.is_set()
+
+    def lapsed(self) -> bool:
+        """Return whether another worker may have the task by now."""
+        return self._lost.is_set() or time.monotonic() - self._renewed >= self._seconds
+
+    def over(self) -> None:
+        """Renew no more: the task is about to end, and its last word must not be overwritten."""
+        self._over.set()
+        self._thread.join()
 
     def __enter__(self) -> "_Lease":
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+        self.over()
 
     def _renew(self) -> None:
-        renewed = time.monotonic()
         while not self._over.wait(min(self._seconds / 4, 0.5)):
+            asked = time.monotonic()
             try:
                 held = lifecycle.heartbeat(
                     self._tools.store, self._task, time.time(), self._seconds, self._progress
                 )
-                renewed = time.monotonic()
+                self._renewed = asked
             except Exception:
                 LOG.exception("the lease on %s could not be renewed", self._task.arn)
-                held = time.monotonic() - renewed < self._seconds
+                held = not self.lapsed()
             if not held:
                 self._lost.set()
                 return
 
 
-def scratch_folder(settings: Settings) -> Path:
-    """Return this process's folder for what need not survive it; folders of dead processes are removed."""
-    root = settings.data / "scratch"
-    root.mkdir(parents=True, exist_ok=True)
-    for folder in root.iterdir():
-        if folder.name.isdigit() and not Path("/proc", folder.name).exists():
-            shutil.rmtree(folder, ignore_errors=True)
-    place = root / str(os.getpid())
-    place.mkdir(exist_ok=True)
-    return place
+def _cause(error: Exception) -> str:
+    """Return a fault in words that may be shown to who asked: no paths, no values."""
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error):
+        return "The server's disk is full."
+    return f"The server's log has the details ({type(error).__name__})."
+
+
+class Scratch:
+    """This process's folder for what need not survive it; the folders of dead processes are removed.
+
+    A lock says that its process lives: a number of a process may be another's by now, or lie in another
+    container.
+
+    Args:
+        settings: of this process.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        root = settings.data / "scratch"
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / ".lock").open("w") as guard:  # nobody removes a folder that is not locked yet
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            for folder in root.iterdir():
+                if folder.is_dir() and not _is_locked(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+            self.folder = root / f"{os.getpid()}-{secrets.token_hex(4)}"
+            self.folder.mkdir()
+            self._lock: IO[str] = (self.folder / ".lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def close(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.close()
+
+
+def _is_locked(folder: Path) -> bool:
+    """Return whether the process of a scratch folder lives."""
+    try:
+        with (folder / ".lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

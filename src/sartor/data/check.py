@@ -401,7 +401,8 @@ class _CsvSource(_Source):
             "SELECT line_byte_position, error_type::VARCHAR, csv_line FROM rejects ORDER BY line_byte_position"
         ).fetchall()
         found: dict[int, tuple[int, str, str]] = {}
-        for offset, kind, text in rows:
+        for place, kind, text in rows:
+            offset = csv_lines.record_start(self.path, place)
             found.setdefault(offset, (offset, _LINE_RULES.get(kind, "INVALID_CSV"), text.strip("\r\n")))
         lines = csv_lines.lines_at(self.path, list(found))
         self.line_of_reject = dict(zip(found, lines, strict=True))

@@ -257,3 +257,17 @@ def lines_at(path: Path, offsets: Sequence[int]) -> list[int]:
                 at += len(chunk)
             lines.append(line)
     return lines
+
+
+def record_start(path: Path, place: int) -> int:
+    """Return where a record begins, in bytes from 0.
+
+    Args:
+        path: the file.
+        place: as DuckDB counts, from 1; it may be the end of the line before.
+    """
+    offset = max(0, place - 1)
+    with path.open("rb") as file:
+        file.seek(offset)
+        near = file.read(4)
+    return offset + len(near) - len(near.lstrip(b"\r\n"))

@@ -349,6 +349,18 @@ class Store:
         ):
             yield Transaction(connection)
 
+    def check(self) -> None:
+        """Raise if the database is not the one that was opened; a deleted file lives on in open connections."""
+        if self._path is not None:
+            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as fresh:
+                found = dict(fresh.execute("SELECT key, value FROM setting").fetchall())
+        else:
+            with self.read() as transaction:
+                rows = transaction._connection.execute(sa.select(SETTING))
+                found = {row.key: row.value for row in rows}
+        if found.get("secret") != self.secret.hex():
+            raise LookupError("The database was replaced by another one.")
+
     def close(self) -> None:
         """Close every connection; no thread may use the store any more."""
         for reader in self._readers:
