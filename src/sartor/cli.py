@@ -31,7 +31,7 @@ ENDPOINTS = (
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sartor")
 def cli() -> None:
-    r"""Amazon Personalize that runs anywhere.
+    """Amazon Personalize that runs anywhere.
 
     \b
     Example:
@@ -97,7 +97,7 @@ def _failures(*kinds: type[Exception]) -> Iterator[None]:
 @cli.command()
 @settings_options()
 def serve(**flags: Any) -> None:
-    r"""Serve the API and work: the whole service in one process group.
+    """Serve the API and work: the whole service in one process group.
 
     \b
     Example:
@@ -119,7 +119,7 @@ def serve(**flags: Any) -> None:
 @settings_options("data", "database", "storage", "bucket", "s3_endpoint", "quotas")
 @click.option("--parent", type=int, hidden=True, help="End when this process is gone.")
 def worker(parent: int | None, **flags: Any) -> None:
-    r"""Work for a service: claim jobs from the same database and storage.
+    """Work for a service: claim jobs from the same database and storage.
 
     \b
     Example:
@@ -136,7 +136,7 @@ def worker(parent: int | None, **flags: Any) -> None:
 @settings_options("data", "host", "port", "region", "account")
 @JSON
 def env(as_json: bool, **flags: Any) -> None:
-    r"""Print what makes any AWS SDK or CLI in this shell talk to the server.
+    """Print what makes any AWS SDK or CLI in this shell talk to the server.
 
     \b
     Example:
@@ -177,7 +177,7 @@ def env(as_json: bool, **flags: Any) -> None:
 def demo(
     interactions: int, users: int | None, items: int | None, seed: int, keep: bool, data: Path | None
 ) -> None:
-    r"""Show the whole way: make data, serve, import it, look at what came of it.
+    """Show the whole way: make data, serve, import it, look at what came of it.
 
     \b
     Example:
@@ -211,7 +211,7 @@ def validate(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    r"""Check files as an import job would, and write nothing.
+    """Check files as an import job would, and write nothing.
 
     FILES are local files or folders, or s3:// locations.
     The exit code is 0 if a job would import them, 1 if not.
@@ -238,7 +238,7 @@ def validate(
 @settings_options("data", "host", "port")
 @JSON
 def report(job_arn: str, as_json: bool, **flags: Any) -> None:
-    r"""Print the report of a dataset import job, or how far it is.
+    """Print the report of a dataset import job, or how far it is.
 
     \b
     Example:
@@ -273,7 +273,7 @@ def report(job_arn: str, as_json: bool, **flags: Any) -> None:
 
 @cli.group()
 def keys() -> None:
-    r"""Access keys, each bound to an account. A running server knows a change at once.
+    """Access keys, each bound to an account. A running server knows a change at once.
 
     \b
     Example:
@@ -286,7 +286,7 @@ def keys() -> None:
 @settings_options("data")
 @JSON
 def keys_add(as_json: bool, **flags: Any) -> None:
-    r"""Make a key pair for an account.
+    """Make a key pair for an account.
 
     \b
     Example:
@@ -302,7 +302,7 @@ def keys_add(as_json: bool, **flags: Any) -> None:
 @settings_options("data")
 @JSON
 def keys_list(as_json: bool, **flags: Any) -> None:
-    r"""List the keys, without their secrets.
+    """List the keys, without their secrets.
 
     \b
     Example:
@@ -318,7 +318,7 @@ def keys_list(as_json: bool, **flags: Any) -> None:
 @click.argument("access_key_id")
 @settings_options("data")
 def keys_revoke(access_key_id: str, **flags: Any) -> None:
-    r"""Remove a key; what it signs from now on is refused.
+    """Remove a key; what it signs from now on is refused.
 
     \b
     Example:
@@ -335,7 +335,7 @@ def keys_revoke(access_key_id: str, **flags: Any) -> None:
 @settings_options("data", "database", "storage", "s3_endpoint", "bucket")
 @JSON
 def doctor(as_json: bool, **flags: Any) -> None:
-    r"""Check the installation, the storage and the database, and say what to mend.
+    """Check the installation, the storage and the database, and say what to mend.
 
     \b
     Example:

@@ -1,14 +1,18 @@
 """Figures of one API process, in Prometheus' text form."""
 
+import logging
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from sartor.resources.store import Store
+from sartor.resources.store import Store, TaskRow
+
+LOG = logging.getLogger("sartor.metrics")
 
 _BUCKETS_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -63,11 +67,36 @@ class Metrics:
             took.add_metric((operation,), _cumulative(counts), self._seconds[operation])
         yield requests
         yield took
-        tasks = GaugeMetricFamily("sartor_tasks", "Owed work by kind and verb.", labels=("kind", "verb"))
-        with self._store.read() as transaction:
-            for kind, verb, number in transaction.owed():
-                tasks.add_metric((kind, verb), number)
+        yield from self._of_tasks()
+
+    def _of_tasks(self) -> Iterator[Metric]:
+        """Yield what the database knows; that it does not answer is a figure too."""
+        answers = GaugeMetricFamily("sartor_database_up", "1 if the metadata database answers.")
+        try:
+            with self._store.read() as transaction:
+                owed = transaction.tasks()
+        except Exception as error:  # noqa: BLE001 - whatever the driver raises, the other figures stand
+            LOG.warning("no figures of tasks: the database does not answer: %s", error)
+            answers.add_metric((), 0)
+            yield answers
+            return
+        answers.add_metric((), 1)
+        yield answers
+        tasks = GaugeMetricFamily(
+            "sartor_tasks", "Owed work by kind, verb and state.", labels=("kind", "verb", "state")
+        )
+        states = Counter((task.kind, task.verb, "running" if task.worker else "waiting") for task in owed)
+        for labels, number in sorted(states.items()):
+            tasks.add_metric(labels, number)
         yield tasks
+        yield _sum(owed, "rowsRead", "sartor_running_imports_rows", "Rows that running imports have read.")
+        yield _sum(owed, "bytesRead", "sartor_running_imports_bytes", "Bytes that running imports have read.")
+
+
+def _sum(tasks: Sequence[TaskRow], member: str, name: str, text: str) -> Metric:
+    """Return the sum of one member of the progress of all running imports."""
+    running = [task for task in tasks if task.kind == "dataset-import-job" and task.worker and task.progress]
+    return GaugeMetricFamily(name, text, value=sum((task.progress or {}).get(member, 0) for task in running))
 
 
 def _cumulative(counts: list[int]) -> list[tuple[str, float]]:

@@ -92,7 +92,7 @@ class Worker:
                 reason = failure.reason
                 LOG.info("%s failed: %s", task.arn, reason)
                 self._end(lease, lambda: lifecycle.fail(store, task, reason))
-            except Exception as error:  # the lane goes on, whatever became of one task
+            except Exception as error:  # noqa: BLE001 - whatever broke one task, the lane goes on; it is logged
                 if lease.must_stop():
                     LOG.info("%s is left to another worker", task.arn)
                     self._end(lease, lambda: lifecycle.release(store, task))

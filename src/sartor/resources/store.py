@@ -207,10 +207,10 @@ class Transaction:
         query = sa.select(TASK.c.id).where(TASK.c.lane.in_(list(lanes)), TASK.c.leased_until <= now).limit(1)
         return self._connection.execute(query).first() is not None
 
-    def owed(self) -> list[tuple[str, str, int]]:
-        """Return how many tasks are owed by kind and verb."""
-        query = sa.select(TASK.c.kind, TASK.c.verb, sa.func.count()).group_by(TASK.c.kind, TASK.c.verb)
-        return [(kind, verb, number) for kind, verb, number in self._connection.execute(query)]
+    def tasks(self) -> list[TaskRow]:
+        """Return all work that is owed, oldest first; one without a worker waits."""
+        query = sa.select(*TASK_COLUMNS).order_by(TASK.c.id)
+        return [task_of(row) for row in self._connection.execute(query)]
 
     def claim_task(
         self, worker: str, lanes: Collection[str], now: float, leased_until: float
