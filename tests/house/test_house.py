@@ -1,22 +1,43 @@
 """The repository keeps its own rules."""
 
 import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from sartor import __version__
 from sartor.data.rules import RULES
 from sartor.resources.control import ANSWERED
 from sartor.settings import SETTINGS
+from sartor.wire import operations
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "src" / "sartor").rglob("*.py"))
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FORBIDDEN_NAMES = ("utils", "helpers", "manager")
+#: What a base install brings; heavy parts are extras.
+BASE = {
+    *(
+        "boto3",
+        "botocore",
+        "click",
+        "deltalake",
+        "duckdb",
+        "httptools",
+        "obstore",
+        "orjson",
+        "prometheus-client",
+    ),
+    *("regex", "rich", "sqlalchemy", "uvicorn", "uvloop", "zstandard"),
+}
 #: A file is read in one sitting.
 LONGEST_FILE = 600
 
@@ -50,25 +71,57 @@ def test_every_module_is_short_and_says_what_it_is(module: Path) -> None:
     assert ast.get_docstring(ast.parse(text)), "a module needs a docstring"
 
 
-def test_every_command_has_an_example_in_its_help() -> None:
+def test_every_command_has_an_example_on_a_line_of_its_own_in_its_help() -> None:
     from sartor.cli import cli
 
-    def walk(command: click.Command) -> None:
-        assert "Example:" in (command.help or ""), command.name
-        for inner in getattr(command, "commands", {}).values():
-            walk(inner)
+    def walk(command: click.Command, name: str) -> None:
+        with click.Context(command, info_name=name) as context:
+            assert re.search(
+                r"\n  Example:\n    \S.*sartor|\n  Example:\n    sartor", command.get_help(context)
+            ), name
+        for word, inner in getattr(command, "commands", {}).items():
+            walk(inner, f"{name} {word}")
 
-    walk(cli)
+    walk(cli, "sartor")
+
+
+def test_every_command_that_prints_data_has_json() -> None:
+    from sartor.cli import cli, keys
+
+    printing = [cli.commands[name] for name in ("env", "validate", "report", "doctor")]
+    for command in [*printing, keys.commands["add"], keys.commands["list"]]:
+        assert "--json" in [word for option in command.params for word in option.opts], command.name
 
 
 def test_every_setting_operation_and_fault_code_is_documented() -> None:
     reference = ROOT / "docs" / "reference"
-    settings, operations, codes = (
+    settings, listed, codes = (
         (reference / page).read_text() for page in ("settings.md", "operations.md", "fault-codes.md")
     )
     assert all(f"`{setting.name}`" in settings for setting in SETTINGS)
-    assert all(f"| {name} |" in operations for name in ANSWERED)
+    every = operations.load().all
+    assert len(every) == 79
+    for operation in every:
+        answered = "yes" if operation.name in ANSWERED else ""
+        assert f"| {operation.name} | {operation.service} | {answered} |" in listed
     assert all(f"`{code}`" in codes for code in RULES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert f"]({page.relative_to(ROOT)})" in readme, page
+
+
+def test_the_readme_counts_the_operations_that_are_answered() -> None:
+    assert f"{len(ANSWERED)} do their work" in (ROOT / "README.md").read_text()
+    assert f"{len(ANSWERED)} of them do their work" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_the_command_line_starts_without_what_is_heavy() -> None:
@@ -76,6 +129,30 @@ def test_the_command_line_starts_without_what_is_heavy() -> None:
     code = f"import sys, sartor.cli; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_base_install_brings_no_more_than_it_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {canonicalize_name(Requirement(text).name) for text in project["dependencies"]} == BASE
+
+
+def test_every_package_that_the_install_brings_is_pinned() -> None:
+    lines = (ROOT / "constraints" / "all.txt").read_text().splitlines()
+    pinned = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    todo = [Requirement(text) for text in project["dependencies"] + extras["postgres"] + extras["test"]]
+    seen = set()
+    while todo:
+        wanted = todo.pop()
+        name = canonicalize_name(wanted.name)
+        assert pinned.get(name) == importlib.metadata.version(name), name
+        for text in importlib.metadata.requires(name) or []:
+            needed = Requirement(text)
+            applies = [{"extra": extra} for extra in wanted.extras or {""}]
+            if needed.marker is None or any(needed.marker.evaluate(extra) for extra in applies):
+                todo += [needed] if str(needed) not in seen else []
+                seen.add(str(needed))
 
 
 def test_constraints_are_exact_versions_and_nothing_else() -> None:
@@ -96,3 +173,14 @@ def test_nothing_that_is_tracked_names_a_machine() -> None:
 def test_the_version_is_one() -> None:
     assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_license_is_apache_2() -> None:
+    assert (ROOT / "LICENSE").read_text().lstrip().startswith("Apache License\n")
+    assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_ci_runs_the_tests_and_the_linters_and_no_more() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    assert re.findall(r"^make .*", script.read_text(), re.MULTILINE) == ["make test", "make lint"]

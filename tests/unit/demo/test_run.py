@@ -27,7 +27,7 @@ def test_the_demo_imports_everything_shows_it_and_leaves_nothing(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     told = story()
     assert re.search(r"Interactions\W+2,000", told)
-    assert "2,000, 40 for each user who has any" in told
+    assert "2,000, 29 for each user who has any" in told
     assert "CREATE FAILED" in told
     assert "line 101: 'yesterday'" in told
     assert "2,000 rows before, 2,000 now" in told
