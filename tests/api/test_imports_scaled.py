@@ -1,0 +1,129 @@
+"""The same import with the parts that scale: PostgreSQL, an S3 service for data and tables, workers apart."""
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from botocore.exceptions import ClientError
+
+from api.conftest import Client
+from api.test_imports import INTERACTIONS, ITEMS, rows, text
+from s3_server import S3Server
+from sartor.demo.server import Server
+
+_NUMBERS = itertools.count()
+
+
+class Remote(Client):
+    """A client whose bucket is one of the S3 service."""
+
+    def __init__(self, server: Server, s3: S3Server) -> None:
+        super().__init__(server, Path())
+        self.s3 = s3
+
+    def write(self, key: str, content: str | bytes) -> str:
+        self.s3.objects[f"training/{key}"] = content if isinstance(content, bytes) else content.encode()
+        return key
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVKEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    with S3Server() as service:
+        yield service
+
+
+@pytest.fixture
+def database(postgres_url: str) -> str:
+    """Give an empty PostgreSQL database."""
+    server = sa.make_url(postgres_url).set(drivername="postgresql+psycopg")
+    name = f"scaled_{next(_NUMBERS)}"
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    return server.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def worker(*options: str) -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "-m", "sartor", "worker", *options])
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_a_worker_elsewhere_imports_from_s3_into_a_table_on_s3(
+    tmp_path: Path, s3: S3Server, database: str
+) -> None:
+    shared = ("--database", database, "--storage", "s3://tables/sartor", "--s3-endpoint", s3.url)
+    with Server(tmp_path / "api", {}, (*shared, "--workers", "0")) as server:
+        client = Remote(server, s3)
+        with worker("--data", str(tmp_path / "worker"), *shared):
+            dataset = client.dataset(ITEMS, "Items")
+            good = client.write("good.csv", "ITEM_ID,GENRE,YEAR\na,x,1\nb,,2\n")
+            assert client.imported(dataset, good)["status"] == "ACTIVE"
+            broken = client.imported(dataset, client.write("bad.csv", "ITEM_ID,GENRE,YEAR\na,x,soon\n"))
+            assert broken["status"] == "CREATE FAILED"
+        reports = [name for name in s3.objects if name.endswith("report.json")]
+        assert len(reports) == 2
+        assert all(name.startswith("tables/sartor/000000000000/us-east-1/datasets/") for name in reports)
+        assert client.report(broken)["faults"][0]["examples"] == [
+            {"file": "s3://training/bad.csv", "line": 2, "value": "soon"}
+        ]
+        # Without a worker a job waits, and says so; the next worker does it.
+        waiting = client.start(dataset, good)
+        assert client.job(waiting)["status"] == "CREATE PENDING"
+        assert client.report(client.job(waiting))["status"] == "CREATE PENDING"
+        with worker("--data", str(tmp_path / "another"), *shared):
+            assert client.until(lambda: client.job(waiting))["status"] == "ACTIVE"
+
+
+def test_a_bucket_that_refuses_is_refused_at_the_call_and_a_role_may_have_its_own_credentials(
+    tmp_path: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = "arn:aws:iam::000000000000:role/import"
+    settings = tmp_path / "sartor.toml"
+    settings.write_text(
+        f's3_endpoint = "{s3.url}"\n[roles."{role}"]\n'
+        'aws_access_key_id = "ROLEKEY"\naws_secret_access_key = "x"\n'
+    )
+    monkeypatch.setenv("SARTOR_CONFIG", str(settings))
+    with Server(tmp_path / "data", {}) as server:
+        client = Remote(server, s3)
+        dataset = client.dataset(INTERACTIONS, "Interactions")
+        key = client.write("good.csv", text(rows(1000)))
+        s3.faults.refused.add("training")
+        with pytest.raises(ClientError, match="Insufficient privileges for accessing data in S3"):
+            client.start(dataset, key)
+        s3.faults.refused.clear()
+        s3.access_keys.clear()
+        assert client.imported(dataset, key)["status"] == "ACTIVE"
+        assert set(s3.access_keys) == {"ROLEKEY"}
+
+
+def test_a_download_that_breaks_is_resumed_and_one_that_always_breaks_fails_the_job(
+    tmp_path: Path, s3: S3Server
+) -> None:
+    options = ("--s3-endpoint", s3.url)
+    with Server(tmp_path / "data", {}, (*options, "--workers", "0")) as server:
+        client = Remote(server, s3)
+        key = client.write("good.csv", text(rows(50_000)))
+        broken = s3.faults.cuts
+        with worker("--data", str(server.data), *options):
+            dataset = client.dataset(INTERACTIONS, "Interactions")
+        for cuts, status in ((2, "ACTIVE"), (1000, "CREATE FAILED")):
+            job = client.start(dataset, key)
+            broken[f"training/{key}"] = cuts  # from here on: what the call itself reads has been read
+            with worker("--data", str(server.data), *options):
+                ended = client.until(lambda job=job: client.job(job))
+            assert ended["status"] == status, ended
+            assert broken[f"training/{key}"] < cuts
+        assert ended["failureReason"].startswith(f"s3://training/{key} could not be read: ")
