@@ -44,9 +44,7 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line; exits with 0, 1 (it failed) or 2 (usage)."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+        status = cli(standalone_mode=False)  # click returns the code of its Exit and does not raise it
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -55,7 +53,7 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    sys.exit(0)
+    sys.exit(status or 0)
 
 
 def settings_options(*names: str) -> Callable[[Function], Function]:
@@ -404,7 +402,8 @@ def _server(settings: Settings) -> dict[str, Any]:
 
 
 def _server_url(settings: Settings) -> str:
-    return str(_server(settings).get("url") or f"http://{settings.host}:{settings.port}")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return str(_server(settings).get("url") or f"http://{host}:{settings.port}")
 
 
 def _asked_server(settings: Settings, data: str | None, account: str) -> tuple[str, "AccessKey"]:

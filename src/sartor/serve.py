@@ -66,6 +66,7 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
         finally:
             crew.stop()
             parts.close()
+            gc.unfreeze()  # libraries complain at the end of what is frozen and so never let go
 
 
 def work(settings: Settings, parent: int | None = None) -> None:

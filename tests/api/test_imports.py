@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -64,6 +65,14 @@ def sartor_json(*words: str) -> Any:
     return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
+OF_DOMAIN = schema(
+    "Interactions",
+    ("USER_ID", "string"),
+    ("ITEM_ID", "string"),
+    ("TIMESTAMP", "long"),
+    ("EVENT_TYPE", "string"),
+)
+EVENTS = text([f"u{n % 97},i{n % 31},{n},View" for n in range(1000)], "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE")
 TYPES = {
     "Interactions": (INTERACTIONS, None, text(rows(1500))),
     "Items": (ITEMS, None, "ITEM_ID,GENRE,YEAR\n1,Drama|Comedy,1999\n2,,2001\n"),
@@ -105,6 +114,22 @@ TYPES = {
         ),
         "VIDEO_ON_DEMAND",
         "ITEM_ID,GENRES,CREATION_TIMESTAMP\n1,a|b,1600000000\n",
+    ),
+    "ECOMMERCE Interactions": (OF_DOMAIN, "ECOMMERCE", EVENTS),
+    "VIDEO_ON_DEMAND Interactions": (OF_DOMAIN, "VIDEO_ON_DEMAND", EVENTS),
+    "ECOMMERCE Users": (
+        schema(
+            "Users", ("USER_ID", "string"), ("MEMBERSHIP_STATUS", "string"), MEMBERSHIP_STATUS=CATEGORICAL
+        ),
+        "ECOMMERCE",
+        "USER_ID,MEMBERSHIP_STATUS\na,Gold\nb,Free\n",
+    ),
+    "VIDEO_ON_DEMAND Users": (
+        schema(
+            "Users", ("USER_ID", "string"), ("SUBSCRIPTION_MODEL", "string"), SUBSCRIPTION_MODEL=CATEGORICAL
+        ),
+        "VIDEO_ON_DEMAND",
+        'USER_ID,SUBSCRIPTION_MODEL\na,Monthly\nb,"Yearly, paid"\n',
     ),
 }
 
@@ -232,6 +257,40 @@ def test_a_broken_row_fails_the_job_and_the_report_says_where(client: Client) ->
     assert list(rejects[0]) == ["file", "line", "column", "code", "rule", "value"]
     assert len(rejects) == 6
     assert not [path for path in folder.parent.parent.glob("bulk/*.parquet") if job["jobName"] in path.name]
+
+
+def test_statuses_only_move_forward_and_the_times_with_them(client: Client) -> None:
+    dataset = client.dataset(INTERACTIONS, "Interactions")
+    arn = client.start(dataset, client.write("long.csv", text(rows(300_000))))
+    seen = [client.job(arn)]
+    while seen[-1]["status"] != "ACTIVE":
+        seen.append(client.job(arn))
+    order = ["CREATE PENDING", "CREATE IN_PROGRESS", "ACTIVE"]
+    passed = [order.index(job["status"]) for job in seen]
+    assert passed == sorted(passed)
+    assert 1 in passed
+    updated = [job["lastUpdatedDateTime"] for job in seen]
+    assert updated == sorted(updated)
+    assert {job["creationDateTime"] for job in seen} == {seen[0]["creationDateTime"]}
+
+
+def test_validate_says_beforehand_what_the_job_says(client: Client, tmp_path: Path) -> None:
+    lines = rows(1200)
+    lines[7] = "user,,1,1"
+    lines[1100] = 'user,"item,1,1'
+    key = client.write("forecast.csv", text(lines))
+    (tmp_path / "schema.json").write_text(json.dumps(INTERACTIONS))
+    command = [sys.executable, "-m", "sartor", "validate", "s3://training/forecast.csv", "--json"]
+    options = ["--schema", str(tmp_path / "schema.json"), "--bucket", f"training={client.bucket}"]
+    done = subprocess.run([*command, *options], capture_output=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1, done.stderr
+    forecast = json.loads(done.stdout)
+    job = client.imported(client.dataset(INTERACTIONS, "Interactions"), key)
+    report = client.report(job)
+    assert forecast["faults"]
+    assert report.pop("jobArn") == job["datasetImportJobArn"]
+    assert {**forecast, "seconds": 0} == {**report, "seconds": 0}
+    assert list(tmp_path.iterdir()) == [tmp_path / "schema.json"]  # nothing was written
 
 
 def test_amazons_minimum_of_interactions_holds_unless_quotas_are_off(aws: Client, client: Client) -> None:

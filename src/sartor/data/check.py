@@ -375,7 +375,7 @@ class _CsvSource(_Source):
         self.dialect = csv_lines.dialect(self.path)
         if self.dialect.needs_rewriting:
             rewritten = spool.with_suffix(".rewritten")
-            csv_lines.rewrite(self.path, rewritten)
+            csv_lines.rewrite(self.path, rewritten, self.dialect.quotes)
             self.path = rewritten.replace(spool)
         with self.path.open("rb") as opened:
             head = opened.read(csv_lines.HEADER_BYTES)

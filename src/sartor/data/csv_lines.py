@@ -7,6 +7,7 @@ rewritten to it, line by line, so that line numbers stay what the user sees.
 import csv
 import gzip
 import io
+import mmap
 import re
 import shutil
 import zlib
@@ -14,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import zstandard
 
@@ -22,24 +23,35 @@ BOM: Final = b"\xef\xbb\xbf"
 #: A header must fit into this many bytes.
 HEADER_BYTES: Final = 2**20
 _CHUNK_BYTES = 2**22
-#: The rest of a quoted cell up to its end, in a file that escapes with backslashes too.
-_QUOTED = re.compile(rb'(?:[^"\\]|""|\\.)*', re.DOTALL)
+_NEAR_BYTES = 2**10
 #: A cell's beginning with a quote: at the line's start or behind a comma.
 _OPENING = re.compile(rb'(?:(?<=,)|^)"')
 
 
+#: What a rewritten file has otherwise: quoted cells up to their closing quote, and carriage returns outside them.
+_SPECIAL = re.compile(
+    rb'"(?:(?<=[,\r\n]")|(?<=\xef\xbb\xbf")|(?<=\A"))(?:[^"\\]++|""|\\.|\\\Z)*+"?|\r\n?', re.DOTALL
+)
+
+
 @dataclass(frozen=True)
 class Dialect:
-    """What occurs anywhere in a file."""
+    """What occurs anywhere in a file.
+
+    Attributes:
+        quotes: whether a cell may be quoted.
+        backslashes: whether a quoted cell may have escapes with a backslash.
+        one_line_end: whether every line may end alike: with a line feed, or with a carriage return and one.
+    """
 
     quotes: bool
     backslashes: bool
-    lone_returns: bool
+    one_line_end: bool
 
     @property
     def needs_rewriting(self) -> bool:
         """Whether DuckDB would misread the file."""
-        return (self.quotes and self.backslashes) or self.lone_returns
+        return (self.quotes and self.backslashes) or not self.one_line_end
 
 
 def compression(uri: str) -> str | None:
@@ -93,13 +105,18 @@ def header(head: bytes) -> list[str]:
 
 def dialect(path: Path) -> Dialect:
     """Return what occurs in a file, by one look at its bytes."""
-    quotes = backslashes = returns = False
+    quotes = backslashes = returns = feeds = lone_returns = False
     for chunk in _chunks(path):
         quotes = quotes or b'"' in chunk
         backslashes = backslashes or b"\\" in chunk
-        if not returns and b"\r" in chunk:
-            returns = chunk.count(b"\r") != chunk.count(b"\r\n")
-    return Dialect(quotes, quotes and backslashes, returns)
+        if b"\r" in chunk:
+            pairs = chunk.count(b"\r\n")
+            lone_returns = lone_returns or chunk.count(b"\r") != pairs
+            returns = returns or pairs > 0
+            feeds = feeds or chunk.count(b"\n") != pairs
+        else:
+            feeds = feeds or b"\n" in chunk
+    return Dialect(quotes, quotes and backslashes, not lone_returns and not (returns and feeds))
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
@@ -111,51 +128,27 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def rewrite(path: Path, copy: Path) -> None:
-    """Write a file as RFC 4180 with the same lines: in quotes, escapes with a backslash become its own."""
-    with path.open("rb") as source, copy.open("wb") as target:
-        quoted = False
-        for line in _lines(source):
-            text, quoted = _rewritten(line, quoted)
-            target.write(text)
+def rewrite(path: Path, copy: Path, quotes: bool) -> None:
+    """Write a file as RFC 4180 with line feeds, each record on its old line; quoted cells keep their line ends.
 
-
-def _lines(source: IO[bytes]) -> Iterator[bytes]:
-    """Yield lines with their ends; a single carriage return ends one too and becomes a line feed."""
-    for line in source:
-        body = line[:-2] if line.endswith(b"\r\n") else line[:-1] if line.endswith(b"\n") else line
-        if b"\r" in body:
-            end = line[len(body) :]
-            *pieces, rest = body.split(b"\r")
-            for piece in pieces:
-                yield piece + b"\n"
-            yield rest + end
-        else:
-            yield line
-
-
-def _rewritten(line: bytes, quoted: bool) -> tuple[bytes, bool]:
-    """Return a line without backslash escapes in its quoted cells, and whether a cell goes on in the next."""
-    out: list[bytes] = []
-    at = 0
-    while at < len(line):
-        if not quoted:
-            opening = _OPENING.search(line, at)
-            if opening is None:
-                out.append(line[at:])
-                break
-            out.append(line[at : opening.end()])
-            at, quoted = opening.end(), True
-        inside = _QUOTED.match(line, at)
-        end = inside.end() if inside is not None else at
-        out.append(_unescaped(line[at:end]))
-        at = end
-        if line[at : at + 1] == b'"':
-            out.append(b'"')
-            at, quoted = at + 1, False
-        else:
-            break
-    return b"".join(out), quoted
+    Args:
+        path: a file of any dialect, not empty.
+        copy: where to write.
+        quotes: whether a cell may be quoted; its backslash escapes become RFC 4180's.
+    """
+    with copy.open("wb") as target:
+        if not quotes:
+            for chunk in _chunks(path):
+                target.write(chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+            return
+        with path.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            at = 0
+            for found in _SPECIAL.finditer(content):
+                target.write(content[at : found.start()])
+                text = found[0]
+                target.write(_unescaped(text) if text.startswith(b'"') else b"\n")
+                at = found.end()
+            target.write(content[at:])
 
 
 def _unescaped(text: bytes) -> bytes:
@@ -264,10 +257,14 @@ def record_start(path: Path, place: int) -> int:
 
     Args:
         path: the file.
-        place: as DuckDB counts, from 1; it may be the end of the line before.
+        place: as DuckDB counts, from 1; it may be the end of the line before, or of blank lines before.
     """
     offset = max(0, place - 1)
     with path.open("rb") as file:
         file.seek(offset)
-        near = file.read(4)
-    return offset + len(near) - len(near.lstrip(b"\r\n"))
+        while near := file.read(_NEAR_BYTES):
+            rest = near.lstrip(b"\r\n")
+            offset += len(near) - len(rest)
+            if rest:
+                break
+    return offset

@@ -4,12 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sartor.data import check, schema
@@ -114,23 +115,25 @@ INTERACTIONS = schema_of(
         min_size=1,
         max_size=30,
     ),
-    line_end=st.sampled_from(["\n", "\r\n"]),
+    line_ends=st.lists(st.sampled_from(["\n", "\r\n"]), min_size=1, max_size=2),
 )
+@example(kinds=["good", "blank", "blank", "few"], line_ends=["\r\n"])
+@example(kinds=["lines", "null"], line_ends=["\n", "\r\n"])
 def test_every_broken_row_is_found_on_its_line_and_no_other(
-    tmp_path: Path, kinds: list[str], line_end: str
+    tmp_path: Path, kinds: list[str], line_ends: list[str]
 ) -> None:
     forms = {
         "good": "u,i,5,note",
         "quoted": 'u,i,5,"a, b"',
-        "lines": 'u,i,5,"one\ntwo\nthree"',
+        "lines": 'u,i,5,"one\r\ntwo\nthree"',
         "blank": "",
         "type": "u,i,soon,note",
         "null": ",i,5,note",
         "few": "u,i,5",
         "many": "u,i,5,note,more",
     }
-    line, expected, good, text = 2, set(), 0, ["USER_ID,ITEM_ID,TIMESTAMP,NOTE"]
-    for kind in kinds:
+    line, expected, good, text = 2, set(), 0, "USER_ID,ITEM_ID,TIMESTAMP,NOTE" + line_ends[0]
+    for kind, line_end in zip(kinds, cycle(line_ends)):
         if kind == "type":
             expected.add(("INVALID_LONG", "TIMESTAMP", line, "soon"))
         elif kind == "null":
@@ -140,8 +143,8 @@ def test_every_broken_row_is_found_on_its_line_and_no_other(
         elif kind != "blank":
             good += 1
         line += 3 if kind == "lines" else 1
-        text.append(forms[kind])
-    result = checked(tmp_path, line_end.join(text) + line_end, INTERACTIONS)
+        text += forms[kind] + line_end
+    result = checked(tmp_path, text, INTERACTIONS)
     if good or expected:
         assert places(result) == expected
     report = result.report.to_json()

@@ -1,0 +1,253 @@
+"""The commands that need no server: what they print, and how they end."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sartor.cli import ENDPOINTS, _asked_server, _progress_text
+from sartor.keys import Keys
+from sartor.settings import load
+
+ITEMS = {
+    "type": "record",
+    "name": "Items",
+    "namespace": "com.amazonaws.personalize.schema",
+    "fields": [{"name": "ITEM_ID", "type": "string"}, {"name": "YEAR", "type": "int"}],
+    "version": "1.0",
+}
+GOOD = "ITEM_ID,YEAR\na,1999\nb,2001\n"
+BROKEN = "ITEM_ID,YEAR\na,1999\nb,soon\n"
+
+
+def sartor(
+    *words: str | Path, folder: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, with nothing of ours in its environment but what is given."""
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("SARTOR_", "AWS_"))
+    } | (environment or {})
+    command = [sys.executable, "-m", "sartor", *map(str, words)]
+    return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    place = tmp_path / "items.json"
+    place.write_text(json.dumps(ITEMS))
+    return place
+
+
+def test_help_is_instant() -> None:
+    took = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "sartor", "--help"], capture_output=True, check=True)
+        took.append(time.perf_counter() - begun)
+    assert min(took) <= 0.3
+
+
+def test_an_example_keeps_its_lines(tmp_path: Path) -> None:
+    printed = sartor("env", "--help", folder=tmp_path).stdout
+    assert '  Example:\n    eval "$(sartor env --data ./sartor-data)"\n' in printed
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("nothing",),
+        ("serve", "--port", "x"),
+        ("serve", "--auth", "open", "--host", "0.0.0.0"),
+        ("serve", "--surprise"),
+        ("validate", "x.csv"),
+        ("validate", "--schema", "missing.json", "x.csv"),
+        ("keys", "add"),
+        ("keys", "add", "--account", "1"),
+        ("report", "arn:aws:personalize:us-east-1:000000000000:dataset/x/ITEMS"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_a_reason_on_stderr(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = sartor(*words, folder=tmp_path)
+    assert done.returncode == 2
+    assert "Error: " in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("env",), "There is no key of account 000000000000"),
+        (("keys", "revoke", "AKIANOBODY"), "There is no key AKIANOBODY"),
+        (("serve", "--port", "0", "--storage", "gs://x/y"), "Storage must be a folder or s3://"),
+        (("serve", "--port", "0", "--database", "mysql://x/y"), "The database must be sqlite"),
+        (
+            ("serve", "--port", "0", "--database", "postgresql://someone:hidden@127.0.0.1:1/x"),
+            "The database 127.0.0.1:1/x cannot be opened",
+        ),
+        (("serve", "--host", "192.0.2.1"), "Cannot listen on 192.0.2.1 port 4900"),
+        (("report", "arn:aws:personalize:us-east-1:000000000000:dataset-import-job/x"), "No server is known"),
+    ],
+)
+def test_a_failure_ends_with_its_reason_in_one_line_on_stderr(
+    tmp_path: Path, words: tuple[str, ...], reason: str
+) -> None:
+    done = sartor(*words, folder=tmp_path)
+    assert done.returncode in (1, 2)
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hidden" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_key_is_added_listed_and_revoked(tmp_path: Path) -> None:
+    added = sartor("keys", "add", "--account", "111122223333", "--data", "d", "--json", folder=tmp_path)
+    key = json.loads(added.stdout)
+    assert set(key) == {"accessKeyId", "secretAccessKey", "account"}
+    assert key["account"] == "111122223333"
+    listed = sartor("keys", "list", "--data", "d", "--json", folder=tmp_path).stdout
+    assert json.loads(listed) == [{"accessKeyId": key["accessKeyId"], "account": "111122223333"}]
+    assert sartor("keys", "revoke", key["accessKeyId"], "--data", "d", folder=tmp_path).returncode == 0
+    assert json.loads(sartor("keys", "list", "--data", "d", "--json", folder=tmp_path).stdout) == []
+
+
+def test_a_damaged_file_of_keys_is_a_failure_that_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "keys.json").write_text("{")
+    for words in (("keys", "list"), ("keys", "add", "--account", "111122223333"), ("env",)):
+        done = sartor(*words, "--data", "d", folder=tmp_path)
+        assert done.returncode == 1
+        assert "restore it, or delete it" in done.stderr
+
+
+def test_env_without_a_running_server_names_the_address_of_the_settings(tmp_path: Path) -> None:
+    key = Keys(tmp_path / "a folder" / "keys.json").add("000000000000")
+    printed = sartor(
+        "env", "--data", "a folder", "--port", "4999", folder=tmp_path, environment={"SARTOR_HOST": "::1"}
+    ).stdout
+    words = [shlex.split(line) for line in printed.splitlines()]
+    assert {word[0] for word in words} == {"export"}
+    exported = dict(word[1].split("=", 1) for word in words)
+    assert exported == {
+        **dict.fromkeys(ENDPOINTS, "http://[::1]:4999"),
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def test_env_gives_the_key_of_the_account(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "sartor-data" / "keys.json")
+    keys.add("111122223333")
+    mine, other = keys.add("000000000000"), keys.add("444455556666")
+    assert (
+        json.loads(sartor("env", "--json", folder=tmp_path).stdout)["AWS_ACCESS_KEY_ID"] == mine.access_key_id
+    )
+    printed = sartor("env", "--json", "--account", "444455556666", folder=tmp_path).stdout
+    assert json.loads(printed)["AWS_ACCESS_KEY_ID"] == other.access_key_id
+
+
+def test_validate_of_good_files_ends_with_0_and_leaves_nothing(tmp_path: Path, schema: Path) -> None:
+    (tmp_path / "good.csv").write_text(GOOD)
+    (tmp_path / "tmp").mkdir()
+    done = sartor(
+        "validate", "good.csv", "--schema", schema, "--json", folder=tmp_path, environment={"TMPDIR": "tmp"}
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert "jobArn" not in report
+    assert (report["verdict"], report["rowsRead"], report["rowsImported"]) == ("imported", 2, 2)
+    assert report["bytesRead"] == len(GOOD)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["good.csv", "items.json", "tmp"]
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_validate_of_a_broken_file_ends_with_1_and_says_where(tmp_path: Path, schema: Path) -> None:
+    (tmp_path / "broken.csv").write_text(BROKEN)
+    done = sartor("validate", "broken.csv", "--schema", schema, "--json", folder=tmp_path)
+    assert done.returncode == 1
+    (fault,) = json.loads(done.stdout)["faults"]
+    assert (fault["column"], fault["count"]) == ("YEAR", 1)
+    assert fault["examples"] == [{"file": "broken.csv", "line": 3, "value": "soon"}]
+    readable = sartor("validate", "broken.csv", "--schema", schema, folder=tmp_path).stdout
+    assert "2 rows read = 1 imported + 1 rejected" in readable
+    assert "\x1b" not in readable, "no colours where there is no terminal"
+
+
+def test_validate_reads_folders_and_buckets(tmp_path: Path, schema: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "1.csv").write_text(GOOD)
+    (tmp_path / "shop" / "2.csv").write_text(GOOD)
+    for place in ("shop", "s3://training/shop/"):
+        words = ("validate", place, "--schema", schema, "--bucket", f"training={tmp_path}", "--json")
+        done = sartor(*words, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["rowsRead"] == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("missing.csv",), "missing.csv does not exist"),
+        (("s3://nowhere/missing.csv",), "Invalid Data location."),
+        (("good.csv", "--dataset-type", "Users"), "The schema is for ITEMS, not for USERS"),
+        (("good.csv", "--domain", "ECOMMERCE"), ""),
+    ],
+)
+def test_validate_of_what_cannot_be_read_says_why(
+    tmp_path: Path, schema: Path, words: tuple[str, ...], reason: str
+) -> None:
+    (tmp_path / "good.csv").write_text(GOOD)
+    done = sartor("validate", *words, "--schema", schema, folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert reason in done.stderr
+    assert done.stdout == ""
+
+
+def test_the_server_to_ask_is_the_named_folders_then_the_environments_then_the_default_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SARTOR_DATA", raising=False)
+    account = "000000000000"
+    for folder, port in (("sartor-data", 1), ("named", 2)):
+        Keys(tmp_path / folder / "keys.json").add(account)
+        (tmp_path / folder / "server.json").write_text(json.dumps({"url": f"http://127.0.0.1:{port}"}))
+    assert _asked_server(load({}, {}), None, account)[0] == "http://127.0.0.1:1"
+    monkeypatch.setenv(ENDPOINTS[0], "http://elsewhere")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert _asked_server(load({}, {}), None, account)[0] == "http://elsewhere"
+    assert _asked_server(load({"data": "named"}, {}), "named", account)[0] == "http://127.0.0.1:2"
+    monkeypatch.setenv("SARTOR_DATA", "named")
+    assert _asked_server(load({}), None, account)[0] == "http://127.0.0.1:2"
+
+
+def test_progress_is_told_in_words_without_what_is_not_known_yet() -> None:
+    assert _progress_text({"phase": "reading", "bytesRead": 1_000, "bytesTotal": 4_000}) == (
+        "1,000 of 4,000 bytes (25%)"
+    )
+    whole = {"rowsRead": 5_000, "bytesRead": 1, "bytesTotal": 2, "rowsPerSecond": 10_000, "secondsLeft": 0.4}
+    assert _progress_text(whole) == "5,000 rows, 1 of 2 bytes (50%), 10,000 rows/s, 0 s left"
+    assert _progress_text({"secondsLeft": None}) == ""
+
+
+def test_doctor_says_what_is_well_and_what_to_mend(tmp_path: Path) -> None:
+    well = sartor("doctor", "--json", folder=tmp_path)
+    assert well.returncode == 0
+    assert {finding["name"] for finding in json.loads(well.stdout)} >= {
+        "python",
+        "database",
+        "storage",
+        "keys",
+    }
+    (tmp_path / "sartor-data" / "keys.json").write_text('{"keys": []}')
+    (tmp_path / "sartor-data" / "keys.json").chmod(0o644)
+    ill = sartor("doctor", folder=tmp_path)
+    assert ill.returncode == 1
+    assert "chmod 600" in ill.stdout
