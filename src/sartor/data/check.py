@@ -300,7 +300,7 @@ class _Check:
     ) -> None:
         """Add the broken rows of one part to the faults, with their lines."""
         connection.execute(
-            f"CREATE TEMP VIEW broken AS SELECT file_row_number AS n, {columns.texts} FROM (SELECT file_row_number, "
+            f"CREATE TEMP TABLE broken AS SELECT file_row_number AS n, {columns.texts} FROM (SELECT file_row_number, "
             f'"{FAULT}" AS texts FROM read_parquet({_text(str(path))}, file_row_number = true) '
             f'WHERE "{FAULT}" IS NOT NULL)'
         )

@@ -11,7 +11,7 @@ import mmap
 import re
 import shutil
 import zlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,14 @@ BOM: Final = b"\xef\xbb\xbf"
 #: A header must fit into this many bytes.
 HEADER_BYTES: Final = 2**20
 _CHUNK_BYTES = 2**22
+_INDEXED_BYTES = 2**18
 _NEAR_BYTES = 2**10
 #: A cell's beginning with a quote: at the line's start or behind a comma.
 _OPENING = re.compile(rb'(?:(?<=,)|^)"')
 
 
+#: A quote that opens nothing, in a text whose quoted cells are but a quote.
+_STRAY = re.compile(rb'[^,\n"]"')
 #: What a rewritten file has otherwise: quoted cells up to their closing quote, and carriage returns outside them.
 _SPECIAL = re.compile(
     rb'"(?:(?<=[,\r\n]")|(?<=\xef\xbb\xbf")|(?<=\A"))(?:[^"\\]++|""|\\.|\\\Z)*+"?|\r\n?', re.DOTALL
@@ -171,29 +174,93 @@ def record_lines(
     """
     if not ordinals:
         return []
-    if not quotes and _count_lines(path) == records + 1:  # then no line is blank
-        rejected = lines_at(path, sorted(rejected_offsets))
-        return [_plain_line(ordinal, rejected) for ordinal in ordinals]
-    return list(_walked_lines(path, ordinals, frozenset(rejected_offsets)))
+    index = _RecordIndex(path, quotes)
+    if index.stray_quotes or index.records != records + 1:  # the other reason is a blank line
+        return list(_walked_lines(path, ordinals, frozenset(rejected_offsets)))
+    rejected = [index.record_at(offset) for offset in sorted(rejected_offsets)]
+    return [index.line_of(_past_rejected(ordinal + 1, rejected)) for ordinal in ordinals]
 
 
-def _count_lines(path: Path) -> int:
-    """Return how many lines a file has; the last need not be ended."""
-    lines, last = 0, b"\n"
-    for chunk in _chunks(path):
-        lines += chunk.count(b"\n")
-        last = chunk[-1:]
-    return lines + (last != b"\n")
+def _past_rejected(number: int, rejected: Sequence[int]) -> int:
+    """Return the record that has ``number`` records before it that are not rejected."""
+    record = number
+    while (moved := number + bisect_left(rejected, record + 1)) != record:
+        record = moved
+    return record
 
 
-def _plain_line(ordinal: int, rejected: Sequence[int]) -> int:
-    """Return the line of a record when each line is one: the header's is 1, rejected ones lie between."""
-    line = ordinal + 2
-    while True:
-        moved = ordinal + 2 + bisect_left(rejected, line + 1)
-        if moved == line:
-            return line
-        line = moved
+@dataclass(frozen=True)
+class _Mark:
+    """A place in a file: its offset in bytes, how many records and lines end before it, whether it is in quotes."""
+
+    offset: int
+    records: int
+    lines: int
+    quoted: bool
+
+
+class _RecordIndex:
+    """Where the records of a file begin that has no blank lines, and quotes around whole cells only.
+
+    A quote toggles between in and out; two of them, for one in a cell, toggle twice.
+
+    Attributes:
+        records: how many there are, the header's included; it is number 0.
+        stray_quotes: whether a quote stands within an unquoted cell; then nothing here holds.
+    """
+
+    def __init__(self, path: Path, quotes: bool) -> None:
+        self._path = path
+        self._quotes = quotes
+        self.stray_quotes = False
+        self._marks: list[_Mark] = []
+        mark, last = _Mark(0, 0, 0, False), b"\n"
+        with path.open("rb", buffering=0) as file:
+            while chunk := file.read(_INDEXED_BYTES):
+                self._marks.append(mark)
+                mark = self._behind(mark, chunk, last)
+                last = chunk[-1:]
+        self.records = mark.records + (last != b"\n")
+
+    def _behind(self, mark: _Mark, chunk: bytes, before: bytes = b"") -> _Mark:
+        lines = chunk.count(b"\n")
+        quoted = mark.quoted
+        if self._quotes and b'"' in chunk:
+            pieces = chunk.split(b'"')
+            outside = b'"'.join(pieces[quoted::2])
+            ends = outside.count(b"\n")
+            before = b"" if quoted else before
+            quoted ^= len(pieces) % 2 == 0
+            text = before + outside.removeprefix(BOM if mark.offset == 0 else b"") + b'"' * quoted
+            self.stray_quotes = self.stray_quotes or _STRAY.search(text) is not None
+        else:
+            ends = 0 if quoted else lines
+        return _Mark(mark.offset + len(chunk), mark.records + ends, mark.lines + lines, quoted)
+
+    def record_at(self, offset: int) -> int:
+        """Return the number of the record that begins at an offset."""
+        mark = self._marks[bisect_right(self._marks, offset, key=lambda mark: mark.offset) - 1]
+        return self._behind(mark, self._read(mark, offset - mark.offset)).records
+
+    def line_of(self, record: int) -> int:
+        """Return the line, from 1, at which a record begins."""
+        if not self._quotes or record == 0:
+            return record + 1
+        mark = self._marks[bisect_left(self._marks, record, key=lambda mark: mark.records) - 1]
+        line, wanted, quoted = mark.lines + 1, record - mark.records, mark.quoted
+        for piece in self._read(mark, _INDEXED_BYTES).split(b'"'):
+            ends = piece.count(b"\n")
+            if not quoted and ends >= wanted:
+                return line + wanted
+            line += ends
+            wanted -= 0 if quoted else ends
+            quoted = not quoted
+        raise ValueError(f"{self._path} has no record {record}")
+
+    def _read(self, mark: _Mark, size_bytes: int) -> bytes:
+        with self._path.open("rb", buffering=0) as file:
+            file.seek(mark.offset)
+            return file.read(size_bytes)
 
 
 def _walked_lines(path: Path, ordinals: Sequence[int], rejected: frozenset[int]) -> Iterator[int]:

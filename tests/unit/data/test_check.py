@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sartor.data import check, schema
+from sartor.data import check, csv_lines, schema
 from sartor.data.check import Checked, InputFile, JobRules, StoppedError
 
 
@@ -111,20 +112,22 @@ INTERACTIONS = schema_of(
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     kinds=st.lists(
-        st.sampled_from(["good", "quoted", "lines", "blank", "type", "null", "few", "many"]),
+        st.sampled_from(["good", "quoted", "stray", "lines", "blank", "type", "null", "few", "many"]),
         min_size=1,
         max_size=30,
     ),
     line_ends=st.lists(st.sampled_from(["\n", "\r\n"]), min_size=1, max_size=2),
+    indexed_bytes=st.sampled_from([13, 2**18]),
 )
-@example(kinds=["good", "blank", "blank", "few"], line_ends=["\r\n"])
-@example(kinds=["lines", "null"], line_ends=["\n", "\r\n"])
+@example(kinds=["good", "blank", "blank", "few"], line_ends=["\r\n"], indexed_bytes=13)
+@example(kinds=["lines", "null"], line_ends=["\n", "\r\n"], indexed_bytes=13)
 def test_every_broken_row_is_found_on_its_line_and_no_other(
-    tmp_path: Path, kinds: list[str], line_ends: list[str]
+    tmp_path: Path, kinds: list[str], line_ends: list[str], indexed_bytes: int
 ) -> None:
     forms = {
         "good": "u,i,5,note",
         "quoted": 'u,i,5,"a, b"',
+        "stray": 'u,i"x,5,note',
         "lines": 'u,i,5,"one\r\ntwo\nthree"',
         "blank": "",
         "type": "u,i,soon,note",
@@ -144,7 +147,8 @@ def test_every_broken_row_is_found_on_its_line_and_no_other(
             good += 1
         line += 3 if kind == "lines" else 1
         text += forms[kind] + line_end
-    result = checked(tmp_path, text, INTERACTIONS)
+    with patch.object(csv_lines, "_INDEXED_BYTES", indexed_bytes):
+        result = checked(tmp_path, text, INTERACTIONS)
     if good or expected:
         assert places(result) == expected
     report = result.report.to_json()
