@@ -143,10 +143,12 @@ def env(as_json: bool, **flags: Any) -> None:
     settings = _settings(flags)
     server = _server(settings)
     key = _key_of(settings, flags["account"] or server.get("account", settings.account))
+    region = flags["region"] or server.get("region", settings.region)
     exports = dict.fromkeys(ENDPOINTS, _server_url(settings)) | {
         "AWS_ACCESS_KEY_ID": key.access_key_id,
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
-        "AWS_DEFAULT_REGION": flags["region"] or server.get("region", settings.region),
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,  # the JavaScript SDK v3 reads no other
     }
     if as_json:
         click.echo(json.dumps(exports, indent=2))

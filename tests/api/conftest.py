@@ -77,6 +77,14 @@ class Client:
         return found
 
     @staticmethod
+    def wait(look: Callable[[], bool]) -> None:
+        """Return once it is so."""
+        deadline = time.monotonic() + 60
+        while not look():
+            assert time.monotonic() < deadline, "it never came to be"
+            time.sleep(0.005)
+
+    @staticmethod
     def until(look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return what is looked at once its status is final."""
         deadline = time.monotonic() + 60

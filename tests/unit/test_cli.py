@@ -137,6 +137,7 @@ def test_env_without_a_running_server_names_the_address_of_the_settings(tmp_path
         "AWS_ACCESS_KEY_ID": key.access_key_id,
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
     }
 
 
