@@ -5,7 +5,20 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import bad_row, describe, footprint, growth, import_full, incremental, table
+from bench import (
+    bad_row,
+    deletion,
+    describe,
+    export,
+    footprint,
+    growth,
+    import_full,
+    incremental,
+    killed_events,
+    put_events,
+    statistics,
+    table,
+)
 
 MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "import": import_full.run,
@@ -13,6 +26,11 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "incremental": incremental.run,
     "bad-row": bad_row.run,
     "describe": describe.run,
+    "put-events": put_events.run,
+    "killed-events": killed_events.run,
+    "export": export.run,
+    "deletion": deletion.run,
+    "statistics": statistics.run,
     "footprint": footprint.run,
 }
 

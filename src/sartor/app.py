@@ -10,6 +10,8 @@ from sartor.data.blobs import Blobs, open_storage
 from sartor.data.sources import Sources
 from sartor.keys import Keys
 from sartor.metrics import Metrics
+from sartor.realtime import record
+from sartor.realtime.record import Recorder
 from sartor.resources.control import Control
 from sartor.resources.store import Store
 from sartor.settings import Settings
@@ -87,19 +89,20 @@ def build(parts: Parts) -> Exchange:
         parts.keys.get, None if settings.auth == "signed" else (settings.account, settings.region)
     )
     metrics = Metrics(parts.store)
-    console = Console(parts.store, parts.storage)
+    recorder = Recorder(parts.store)
+    console = Console(parts.store, parts.storage, parts.scratch.folder, settings.memory_bytes)
     routes: dict[str, Route] = {
-        "/health/live": Route(lambda _caller, _path: (200, "text/plain", b"live\n"), signed=False),
-        "/health/ready": Route(lambda _caller, _path: _ready(parts), signed=False),
-        "/metrics": Route(lambda _caller, _path: (200, *metrics.render()), signed=False),
+        "/health/live": Route(lambda _caller, _request: (200, "text/plain", b"live\n"), signed=False),
+        "/health/ready": Route(lambda _caller, _request: _ready(parts), signed=False),
+        "/metrics": Route(lambda _caller, _request: (200, *metrics.render()), signed=False),
         "/sartor/v1/openapi.json": Route(console.openapi, signed=False),
-        "/sartor/v1/": Route(console.answer, signed=True),
+        "/sartor/v1/": Route(console.answer, signed=True, methods=("GET", "HEAD", "POST")),
     }
     return Exchange(
         operations.load(),
-        control.handlers(),
+        {**control.handlers(), **recorder.handlers()},
         authority,
-        control.inline_operations(),
+        control.inline_operations() | (frozenset(record.ANSWERED) if parts.store.local else frozenset()),
         routes,
         observe=metrics.observe,
     )
@@ -114,6 +117,8 @@ def build_worker(parts: Parts, stopping: threading.Event) -> Worker:
         parts.storage,
         parts.scratch.folder,
         settings.memory_bytes,
+        settings.drain_seconds,
+        settings.history_days,
         settings.quotas == "aws",
         progress=lambda _: None,
         stop=stopping.is_set,

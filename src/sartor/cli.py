@@ -6,8 +6,10 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from urllib.parse import quote
 
 import click
 
@@ -271,6 +273,76 @@ def report(job_arn: str, as_json: bool, **flags: Any) -> None:
         click.echo(_progress_text(answer["progress"]))
 
 
+@cli.command()
+@click.argument("dataset_arn")
+@settings_options("data", "host", "port")
+@JSON
+def describe(dataset_arn: str, as_json: bool, **flags: Any) -> None:
+    """Show what is in a dataset: columns, events by type and day, users, and advice.
+
+    \b
+    Example:
+      sartor describe arn:aws:personalize:us-east-1:000000000000:dataset/shop/INTERACTIONS
+    """
+    answer = _asked_dataset(dataset_arn, "statistics", flags)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    from sartor.data.statistics import render
+
+    render(answer, _console())
+
+
+@cli.command()
+@click.argument("dataset_arn")
+@settings_options("data", "host", "port")
+@JSON
+def history(dataset_arn: str, as_json: bool, **flags: Any) -> None:
+    """List the versions of a dataset's imported records: what each added, replaced and removed.
+
+    \b
+    Example:
+      sartor history arn:aws:personalize:us-east-1:000000000000:dataset/shop/ITEMS
+    """
+    answer = _asked_dataset(dataset_arn, "history", flags)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    if not answer["versions"]:
+        click.echo("Nothing has been imported yet.")
+        return
+    rows = [("version", "when", "rows", "added", "replaced", "removed", "what")]
+    for one in answer["versions"]:
+        moment = datetime.fromtimestamp(one["timestamp"]).astimezone().isoformat(" ", "seconds")
+        counts = [f"{one[name]:,}" for name in ("rows", "added", "replaced", "removed")]
+        job = one.get("jobArn", "").rpartition("/")[2]
+        what = f"{one['action']} {job}".strip() + ("" if one["restorable"] else ", kept no longer")
+        rows.append((str(one["version"]), moment, *counts, what))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+        click.echo("  ".join([*cells, row[-1]]))
+
+
+@cli.command()
+@click.argument("dataset_arn")
+@click.option("--to", "version", type=int, required=True, metavar="N", help="The version to go back to.")
+@settings_options("data", "host", "port")
+@JSON
+def rollback(dataset_arn: str, version: int, as_json: bool, **flags: Any) -> None:
+    """Make a dataset's imported records what they were in an older version, as a new version.
+
+    \b
+    Example:
+      sartor rollback arn:aws:personalize:us-east-1:000000000000:dataset/shop/ITEMS --to 3
+    """
+    answer = _asked_dataset(dataset_arn, "rollback", flags, {"to": version})
+    if as_json:
+        click.echo(json.dumps(answer, indent=2))
+        return
+    click.echo(f"Version {answer['version']} is what version {answer['restored']} was.")
+
+
 @cli.group()
 def keys() -> None:
     """Access keys, each bound to an account. A running server knows a change at once.
@@ -430,6 +502,24 @@ def _asked_server(settings: Settings, data: str | None, account: str) -> tuple[s
         f"No server is known: {settings.data} has none, and {ENDPOINTS[0]} with AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY is not set. Name the server's folder with --data."
     )
+
+
+def _asked_dataset(
+    dataset_arn: str, what: str, flags: dict[str, Any], members: dict[str, Any] | None = None
+) -> Any:
+    """Return what a running server answers about a dataset; with members, to a POST of them."""
+    settings = _settings(flags)
+    parts = dataset_arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith("dataset/"):
+        raise click.UsageError(f"{dataset_arn} is not the ARN of a dataset.")
+    from sartor.wire import call
+
+    with _failures(call.CallError):
+        url, key = _asked_server(settings, flags["data"], parts[4])
+        path = f"/sartor/v1/datasets/{quote(dataset_arn, safe='')}/{what}"
+        if members is None:
+            return call.get(url, path, key, parts[3])
+        return call.post(url, path, key, parts[3], members)
 
 
 def _followed(answer: dict[str, Any], ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -67,6 +67,14 @@ class Metrics:
             took.add_metric((operation,), _cumulative(counts), self._seconds[operation])
         yield requests
         yield took
+        put = CounterMetricFamily(
+            "sartor_put_rejected",
+            "What calls put and could not be used, by reason, since this process started.",
+            labels=("code",),
+        )
+        for code, count in sorted(self._store.put_records.counts.items()):
+            put.add_metric((code,), count)
+        yield put
         yield from self._of_tasks()
 
     def _of_tasks(self) -> Iterator[Metric]:
@@ -89,6 +97,15 @@ class Metrics:
         for labels, number in sorted(states.items()):
             tasks.add_metric(labels, number)
         yield tasks
+        attributed = CounterMetricFamily(
+            "sartor_attributed",
+            "Metric attribution: the value of each metric from each source, as Amazon's CloudWatch has it.",
+            labels=("metric_attribution", "metric_name", "event_type", "event_attribution_source"),
+        )
+        for *names, value in self._store.samples.totals():
+            attribution, metric, event_type, source = names
+            attributed.add_metric((attribution, metric, event_type, source.upper()), value)
+        yield attributed
         yield _sum(owed, "rowsRead", "sartor_running_imports_rows", "Rows that running imports have read.")
         yield _sum(owed, "bytesRead", "sartor_running_imports_bytes", "Bytes that running imports have read.")
 

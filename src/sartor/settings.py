@@ -194,6 +194,22 @@ SETTINGS: Final = (
         option=False,
     ),
     Setting(
+        "drain_seconds",
+        _seconds,
+        "30",
+        "How long a record that a call put waits in the database until it is moved into its table, in seconds.",
+        "SECONDS",
+        option=False,
+    ),
+    Setting(
+        "history_days",
+        _seconds,
+        "30",
+        "How long a version of a dataset that was replaced can be restored, in days.",
+        "DAYS",
+        option=False,
+    ),
+    Setting(
         "memory_bytes",
         _whole(64 * 2**20, 2**40),
         str(600_000_000),
@@ -225,6 +241,8 @@ class Settings:
     account: str
     lease_seconds: float
     poll_seconds: float
+    drain_seconds: float
+    history_days: float
     memory_bytes: int
     roles: Mapping[str, Mapping[str, str]]
 

@@ -31,6 +31,8 @@ RETRY_SECONDS: Final = 2.0
 _END_SECONDS: Final = 0.5
 #: How often chores run, in seconds.
 CHORE_SECONDS: Final = 600.0
+#: How often the worker looks whether put records wait, in seconds.
+DRAIN_LOOK_SECONDS: Final = 0.5
 
 
 class Worker:
@@ -54,7 +56,9 @@ class Worker:
         for lane in lanes:
             lane.start()
         next_chores = 0.0
-        while not self._stopping.wait(1.0):
+        drains = jobs.Drains(self._name)
+        while not self._stopping.wait(DRAIN_LOOK_SECONDS):
+            self._drain(drains)
             if time.monotonic() >= next_chores:
                 self._chores()
                 next_chores = time.monotonic() + CHORE_SECONDS
@@ -127,6 +131,14 @@ class Worker:
                     raise
                 LOG.exception("the end of %s could not be written; again in %s s", lease.arn, _END_SECONDS)
                 self._stopping.wait(_END_SECONDS)
+
+    def _drain(self, drains: jobs.Drains) -> None:
+        """Move what calls put into tables."""
+        try:
+            drains.run(self._tools)
+        except Exception:
+            LOG.exception("put records could not be drained; they are tried again")
+            self._stopping.wait(RETRY_SECONDS)
 
     def _chores(self) -> None:
         """Sweep what dead jobs left behind."""

@@ -1,67 +1,223 @@
 """``/sartor/v1``: what Amazon has no operation for, as JSON."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qs, unquote
 
 from sartor import __version__
+from sartor.data import statistics, versions
 from sartor.data.blobs import Blobs
-from sartor.errors import not_found
-from sartor.resources.kinds import KINDS, arn_of
-from sartor.resources.store import Store
-from sartor.wire.sign import Caller
+from sartor.errors import JobFailed, in_use, invalid_input, not_found
+from sartor.resources.kinds import KINDS, UNFINISHED, arn_of, kind_of
+from sartor.resources.store import Resource, Store
+from sartor.wire.sign import Caller, HttpRequest
 from sartor.work.import_data import report_path
+from sartor.work.records import datasets_of, records_of
 
 _JSON: Final = "application/json"
-_FOLDER: Final = "/sartor/v1/import-jobs/"
+_IMPORT_REPORT: Final = re.compile(r"/sartor/v1/import-jobs/([^/]+)/report")
+_DATASET: Final = re.compile(r"/sartor/v1/datasets/(.+)/(statistics|history|records|rollback)")
+_MOST_RECORDS: Final = 1000
 
 
+@dataclass(frozen=True)
 class Console:
     """Answers for one service.
 
-    Args:
+    Attributes:
         store: the metadata database.
-        storage: where the reports lie.
+        storage: where tables and reports lie.
+        scratch: a local folder for what need not survive.
+        memory_bytes: how much memory one look at a dataset may use.
     """
 
-    def __init__(self, store: Store, storage: Blobs) -> None:
-        self._store = store
-        self._storage = storage
+    store: Store
+    storage: Blobs
+    scratch: Path
+    memory_bytes: int
 
-    def openapi(self, _caller: Caller | None, _path: str) -> tuple[int, str, bytes]:
+    def openapi(self, _caller: Caller | None, _request: HttpRequest) -> tuple[int, str, bytes]:
         """Return the OpenAPI description."""
         return 200, _JSON, json.dumps(OPENAPI, indent=2).encode()
 
-    def answer(self, caller: Caller | None, path: str) -> tuple[int, str, bytes]:
-        """Answer a signed GET below ``/sartor/v1/``.
+    def answer(self, caller: Caller | None, request: HttpRequest) -> tuple[int, str, bytes]:
+        """Answer a signed request below ``/sartor/v1/``.
 
         Raises:
-            ApiError: ``ResourceNotFoundException``: nothing of the caller's lies at the path.
+            ApiError: ``ResourceNotFoundException``: nothing of the caller's lies at the path; or the request
+                has a fault.
         """
-        name, _, last = path.removeprefix(_FOLDER).partition("/")
-        if caller is None or not path.startswith(_FOLDER) or last != "report" or not name:
+        path = unquote(request.path)
+        if caller is None:
             raise not_found(path)
-        return self._import_report(caller, name)
+        job = _IMPORT_REPORT.fullmatch(path)
+        if job is not None and request.method != "POST":
+            return self._import_report(caller, job[1])
+        if path == "/sartor/v1/events/rejected" and request.method != "POST":
+            return _json(self._rejected(caller, _query(request)))
+        found = _DATASET.fullmatch(path)
+        changes = found is not None and found[2] == "rollback"
+        if found is None or changes != (request.method == "POST"):
+            raise not_found(path)
+        answers: Mapping[str, Callable[[Resource, HttpRequest], dict[str, Any]]] = {
+            "statistics": self._statistics,
+            "history": self._history,
+            "records": self._records,
+            "rollback": self._rollback,
+        }
+        try:
+            return _json(answers[found[2]](self._dataset(caller, found[1]), request))
+        except JobFailed as failure:  # the dataset went away meanwhile
+            raise not_found(found[1]) from failure
+
+    def _dataset(self, caller: Caller, name: str) -> Resource:
+        """Return a dataset of the caller's by its ARN, or by the ARN's end."""
+        arn = name
+        if not name.startswith("arn:"):
+            group, _, dataset_type = name.partition("/")
+            arn = arn_of(KINDS["dataset"], caller.region, caller.account, group=group, type=dataset_type)
+        kind = kind_of(arn, caller.region, caller.account)
+        dataset = self.store.get(arn) if kind is not None and kind.name == "dataset" else None
+        if dataset is None or "table" not in dataset.private:
+            raise not_found(arn)
+        return dataset
+
+    def _statistics(self, dataset: Resource, _request: HttpRequest) -> dict[str, Any]:
+        """Return what the dataset's rows look like, bulk and live together."""
+        records = records_of(dataset, self)
+        others = datasets_of(dataset.body["datasetGroupArn"], self.store)
+        is_interactions = records.schema.type_rules.identity is None
+        known = {
+            view: records_of(others[name], self)
+            for view, name in (("items", "ITEMS"), ("users", "USERS"))
+            if name in others and is_interactions
+        }
+        with records.connection() as connection, records.shown(connection), ExitStack() as views:
+            for view, other in known.items():
+                views.enter_context(other.shown(connection, "ALL", view))
+            found = statistics.statistics(
+                connection,
+                records.schema,
+                "data",
+                "items" if "items" in known else None,
+                "users" if "users" in known else None,
+            )
+        return {"datasetArn": dataset.arn, **found}
+
+    def _history(self, dataset: Resource, _request: HttpRequest) -> dict[str, Any]:
+        """Return the versions of the dataset's imported records."""
+        return {"datasetArn": dataset.arn, "versions": versions.history(records_of(dataset, self))}
+
+    def _records(self, dataset: Resource, request: HttpRequest) -> dict[str, Any]:
+        """Return the newest records that calls put for one user, item or action, oldest first."""
+        query = _query(request)
+        key = query.get("id")
+        if not key:
+            raise invalid_input("id is required: a user's, an item's, an action's or an anonymous session's.")
+        limit = _number(query, "limit", 100, _MOST_RECORDS)
+        found = self.store.put_records.history(dataset.seq, key, limit)
+        return {
+            "datasetArn": dataset.arn,
+            "id": key,
+            "records": [{"receivedAt": round(at, 3), "record": cells} for at, cells in found],
+        }
+
+    def _rollback(self, dataset: Resource, request: HttpRequest) -> dict[str, Any]:
+        """Make the imported records what they were in an older version."""
+        try:
+            asked = json.loads(request.body or b"{}")
+            version = int(asked["to"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise invalid_input('The body must be {"to": VERSION}.') from error
+        with self.store.read() as transaction:
+            unfinished = transaction.child(dataset.arn, "dataset-import-job", UNFINISHED)
+        if unfinished is not None:
+            raise in_use(f"Dataset {dataset.arn} has an import in progress: {unfinished.arn}.")
+        try:
+            new = versions.rollback(records_of(dataset, self), version)
+        except LookupError as error:
+            raise invalid_input(str(error.args[0])) from error
+        return {"datasetArn": dataset.arn, "restored": version, "version": new}
+
+    def _rejected(self, caller: Caller, query: Mapping[str, str]) -> dict[str, Any]:
+        """Return what calls put and could not be used, newest first, with its counts."""
+        arn = query.get("datasetArn")
+        if arn is not None:
+            datasets = [self._dataset(caller, arn)]
+        else:
+            with self.store.read() as transaction:
+                datasets = [
+                    one
+                    for one in transaction.every("dataset")
+                    if (one.account, one.region) == (caller.account, caller.region)
+                ]
+        limit = _number(query, "limit", 100, _MOST_RECORDS)
+        before = _number(query, "before", 0, 2**62) or None
+        put = self.store.put_records
+        counts: dict[str, int] = {}
+        found: list[dict[str, Any]] = []
+        for dataset in datasets:
+            for code, count in put.rejected_counts(dataset.seq).items():
+                counts[code] = counts.get(code, 0) + count
+            found.extend(
+                {
+                    "number": one.seq,
+                    "datasetArn": dataset.arn,
+                    "receivedAt": round(one.at, 3),
+                    "code": one.code,
+                    "reason": one.reason,
+                    "record": one.body,
+                }
+                for one in put.rejected(dataset.seq, limit, before)
+            )
+        found.sort(key=lambda one: -int(one["number"]))
+        return {"counts": counts, "total": sum(counts.values()), "rejected": found[:limit]}
 
     def _import_report(self, caller: Caller, name: str) -> tuple[int, str, bytes]:
         """Return a finished job's report, or how far a running one is."""
         arn = arn_of(KINDS["dataset-import-job"], caller.region, caller.account, name=name)
-        job = self._store.get(arn)
+        job = self.store.get(arn)
         if job is None:
             raise not_found(arn)
         if job.status in ("ACTIVE", "CREATE FAILED"):
             try:
-                return 200, _JSON, self._storage.get(f"{report_path(job)}/report.json")
+                return 200, _JSON, self.storage.get(f"{report_path(job)}/report.json")
             except FileNotFoundError:  # it failed before a row was read, or its dataset is deleted
                 answer: dict[str, Any] = {"jobArn": arn, "status": job.status}
                 if job.failure_reason is not None:
                     answer["failureReason"] = job.failure_reason
                 return 200, _JSON, json.dumps(answer).encode()
-        with self._store.read() as transaction:
+        with self.store.read() as transaction:
             task = transaction.task(arn)
         progress: Mapping[str, Any] = (task.progress if task is not None else None) or {}
         answer = {"jobArn": arn, "status": job.status, "progress": progress}
         return 200, _JSON, json.dumps(answer).encode()
+
+
+def _json(answer: Mapping[str, Any]) -> tuple[int, str, bytes]:
+    return 200, _JSON, json.dumps(answer, ensure_ascii=False).encode()
+
+
+def _query(request: HttpRequest) -> dict[str, str]:
+    """Return the query's parameters; of a repeated one the last."""
+    return {name: values[-1] for name, values in parse_qs(request.query).items()}
+
+
+def _number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """Return a parameter that is a whole number.
+
+    Raises:
+        ApiError: it is none, or too large.
+    """
+    text = query.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or int(text) > most:
+        raise invalid_input(f"{name} must be a whole number up to {most}.")
+    return int(text)
 
 
 _NUMBER: Final = {"type": "number"}
@@ -99,6 +255,48 @@ _RUNNING = _object(
         rowsRead=_WHOLE, bytesRead=_WHOLE, bytesTotal=_WHOLE, rowsPerSecond=_NUMBER, secondsLeft=_NUMBER
     ),
 )
+_LIST = {"type": "array"}
+_VERSION = _object(
+    version=_WHOLE,
+    timestamp=_NUMBER,
+    action=_TEXT,
+    jobArn=_TEXT,
+    rows=_WHOLE,
+    added=_WHOLE,
+    replaced=_WHOLE,
+    removed=_WHOLE,
+    restorable={"type": "boolean"},
+)
+_REJECTED = _object(
+    number=_WHOLE, datasetArn=_TEXT, receivedAt=_NUMBER, code=_TEXT, reason=_TEXT, record={"type": "object"}
+)
+_COUNT_OF = {"type": "object", "additionalProperties": _WHOLE}
+_STATISTICS = _object(
+    datasetArn=_TEXT,
+    datasetType=_TEXT,
+    rows=_WHOLE,
+    columns={**_LIST, "items": _object(name=_TEXT, type=_TEXT, nulls=_WHOLE, distinct=_WHOLE)},
+    advice={**_LIST, "items": _TEXT},
+)
+
+
+def _path(summary: str, answer: Mapping[str, Any], *parameters: tuple[str, str, bool]) -> dict[str, Any]:
+    """Return the description of one operation; a parameter has its place, its name and whether it must be."""
+    return {
+        "summary": summary,
+        "security": [{"sigv4": []}],
+        "parameters": [
+            {"name": name, "in": place, "required": required, "schema": _TEXT}
+            for place, name, required in parameters
+        ],
+        "responses": {
+            "200": {"description": summary, "content": {_JSON: {"schema": answer}}},
+            "400": {"description": "There is no such thing of the caller's in this region, or a fault."},
+        },
+    }
+
+
+_OF_DATASET: Final = ("path", "datasetArn", True)
 _SIGNED = {"description": "AWS Signature Version 4 in the Authorization header, for the service personalize."}
 #: The description of every path below ``/sartor/v1``.
 OPENAPI: Final[Mapping[str, Any]] = {
@@ -109,18 +307,53 @@ OPENAPI: Final[Mapping[str, Any]] = {
     },
     "paths": {
         "/sartor/v1/import-jobs/{jobName}/report": {
-            "get": {
-                "summary": "The report of a finished dataset import job, or the progress of a running one.",
-                "security": [{"sigv4": []}],
-                "parameters": [{"name": "jobName", "in": "path", "required": True, "schema": _TEXT}],
-                "responses": {
-                    "200": {
-                        "description": "The report, or the progress.",
-                        "content": {_JSON: {"schema": {"anyOf": [_REPORT, _RUNNING]}}},
-                    },
-                    "400": {"description": "There is no such job of the caller's, in this region."},
-                },
+            "get": _path(
+                "The report of a finished dataset import job, or the progress of a running one.",
+                {"anyOf": [_REPORT, _RUNNING]},
+                ("path", "jobName", True),
+            )
+        },
+        "/sartor/v1/datasets/{datasetArn}/statistics": {
+            "get": _path("What a dataset's rows look like, and advice.", _STATISTICS, _OF_DATASET)
+        },
+        "/sartor/v1/datasets/{datasetArn}/history": {
+            "get": _path(
+                "The versions of a dataset's imported records, newest first.",
+                _object(datasetArn=_TEXT, versions={**_LIST, "items": _VERSION}),
+                _OF_DATASET,
+            )
+        },
+        "/sartor/v1/datasets/{datasetArn}/rollback": {
+            "post": {
+                **_path(
+                    "Make the imported records what they were in an older version.",
+                    _object(datasetArn=_TEXT, restored=_WHOLE, version=_WHOLE),
+                    _OF_DATASET,
+                ),
+                "requestBody": {"content": {_JSON: {"schema": _object(to=_WHOLE)}}},
             }
-        }
+        },
+        "/sartor/v1/datasets/{datasetArn}/records": {
+            "get": _path(
+                "The newest records that calls put for one user, item, action or session, oldest first.",
+                _object(
+                    datasetArn=_TEXT,
+                    id=_TEXT,
+                    records={**_LIST, "items": _object(receivedAt=_NUMBER, record={"type": "object"})},
+                ),
+                _OF_DATASET,
+                ("query", "id", True),
+                ("query", "limit", False),
+            )
+        },
+        "/sartor/v1/events/rejected": {
+            "get": _path(
+                "What calls put and could not be used, newest first, and how often each reason occurred.",
+                _object(counts=_COUNT_OF, total=_WHOLE, rejected={**_LIST, "items": _REJECTED}),
+                ("query", "datasetArn", False),
+                ("query", "limit", False),
+                ("query", "before", False),
+            )
+        },
     },
 }

@@ -198,8 +198,9 @@ class S3Blobs:
                 yield found["path"], found["last_modified"].timestamp()
 
     def delete(self, path: str) -> None:
-        """One DELETE."""
+        """One DELETE; the local copy goes too."""
         obstore.delete(self._store, path)
+        self._cached(path).unlink(missing_ok=True)
 
     def delete_folder(self, prefix: str) -> None:
         """Delete every key below a folder."""
@@ -219,7 +220,7 @@ class S3Blobs:
 
     def local(self, path: str) -> Path:
         """Download once; what is in the scratch space under its path is the file."""
-        place = self._scratch / "cached" / path
+        place = self._cached(path)
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             new = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
@@ -228,6 +229,9 @@ class S3Blobs:
                     file.write(chunk)
             new.replace(place)
         return place
+
+    def _cached(self, path: str) -> Path:
+        return self._scratch / "cached" / path
 
 
 def open_storage(url: str, endpoint: str | None, scratch: Path) -> Blobs:

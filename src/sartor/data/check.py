@@ -549,18 +549,18 @@ def _by_rule(rejects: Sequence[tuple[int, str, str]], uri: str) -> dict[str, lis
 
 
 def _statistics(rows: int, columns: Mapping[str, Mapping[str, str]], schema: Schema) -> dict[str, Any]:
-    """Return Delta's statistics of a part from DuckDB's; cut strings are no bounds and are left out."""
+    """Return Delta's statistics of a part from DuckDB's; strings have no bounds: they would name users."""
     low: dict[str, Any] = {}
     high: dict[str, Any] = {}
     nulls: dict[str, int] = {}
     for field in schema.fields:
         found = columns.get(f'"{field.name}"', {})
         nulls[field.name] = int(found.get("null_count", 0))
-        if field.type in ("int", "long", "string") and "min" in found and "max" in found:
+        if field.type in ("int", "long") and "min" in found and "max" in found:
             exact = found.get("min_is_exact") == "true" and found.get("max_is_exact") == "true"
             if exact:
-                low[field.name] = found["min"] if field.type == "string" else int(found["min"])
-                high[field.name] = found["max"] if field.type == "string" else int(found["max"])
+                low[field.name] = int(found["min"])
+                high[field.name] = int(found["max"])
     return {"numRecords": rows, "minValues": low, "maxValues": high, "nullCount": nulls}
 
 

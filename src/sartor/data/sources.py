@@ -1,7 +1,8 @@
-"""Where training data comes from: buckets that are folders, and any S3 service."""
+"""Where training data comes from and exports go: buckets that are folders, and any S3 service."""
 
 import builtins
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -78,6 +79,100 @@ class Sources:
         if not found:
             raise invalid_input("Invalid Data location.")
         return sorted(found, key=lambda file: file.uri)
+
+    def list_csv(self, location: str, role_arn: str | None = None) -> "builtins.list[SourceFile]":
+        """Return the file at a location, or every ``.csv`` file below a folder, in the order of their keys.
+
+        Raises:
+            ApiError: ``InvalidInputException``: there is nothing, or it may not be read.
+        """
+        bucket, key = _split(location)
+        if key and not key.endswith("/"):
+            return self.list(location, role_arn)
+        found: builtins.list[SourceFile] = []
+        folder = self._folder(bucket)
+        with _refusals(bucket):
+            if folder is None:
+                for page in obstore.list(self._store(bucket, role_arn), key or None):
+                    found.extend(_s3_file(bucket, one) for one in page)
+            else:
+                root = folder.resolve()
+                for inner, _, names in os.walk(_place(folder, key)):
+                    for name in names:
+                        place = Path(inner, name)
+                        uri = f"s3://{bucket}/{place.relative_to(root).as_posix()}"
+                        found.append(_source_file(place, uri))
+        csv = [file for file in found if file.size_bytes and file.uri.lower().endswith(".csv")]
+        if not csv:
+            raise invalid_input("Invalid Data location.")
+        return sorted(csv, key=lambda file: file.uri)
+
+    def keep_writable(self, location: str, role_arn: str | None = None) -> None:
+        """Refuse a folder into which nothing can be written.
+
+        Raises:
+            ApiError: ``InvalidInputException``.
+        """
+        bucket, key = _split(location)
+        folder = self._folder(bucket)
+        with _refusals(bucket):
+            if folder is None:
+                obstore.list_with_delimiter(self._store(bucket, role_arn), key or None)
+                return
+            place = _place(folder, key)
+            if folder in self._buckets.values() and not folder.is_dir():
+                raise FileNotFoundError(folder)
+            there = next(one for one in (place, *place.parents) if one.exists())
+            if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+                raise PermissionError(there)
+
+    def write(self, location: str, file: Path, role_arn: str | None = None) -> None:
+        """Store a local file at a location, whole or not at all; the local file may be moved.
+
+        Raises:
+            JobFailed: it cannot be written.
+        """
+        bucket, key = _split(location)
+        folder = self._folder(bucket)
+        try:
+            if folder is None:
+                with file.open("rb") as stream:
+                    obstore.put(self._store(bucket, role_arn), key, stream)
+                return
+            place = _place(folder, key)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            beside = place.with_name(f".{place.name}.new")
+            shutil.move(file, beside)
+            with beside.open("rb") as stream:
+                os.fsync(stream.fileno())
+            beside.replace(place)
+        except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
+            raise JobFailed(_insufficient_privileges(bucket)) from error
+        except s3.NoCredentialsError as error:
+            raise JobFailed(str(error)) from error
+        except BaseError as error:
+            raise JobFailed(
+                _unreadable(location, error).replace("could not be read", "could not be written")
+            ) from error
+
+    def delete_parts(self, location: str, role_arn: str | None = None) -> None:
+        """Delete what an earlier attempt has written directly into a folder.
+
+        Raises:
+            ApiError: the folder may not be read.
+        """
+        bucket, key = _split(location)
+        folder = self._folder(bucket)
+        with _refusals(bucket):
+            if folder is None:
+                store = self._store(bucket, role_arn)
+                listed = obstore.list_with_delimiter(store, key)["objects"]
+                for one in listed:
+                    obstore.delete(store, one["path"])
+            elif _place(folder, key).is_dir():
+                for place in _place(folder, key).iterdir():
+                    if place.is_file():
+                        place.unlink()
 
     def read_range(self, file: SourceFile, start: int, length: int, role_arn: str | None = None) -> bytes:
         """Return up to ``length`` bytes of a file from ``start``.

@@ -1,14 +1,15 @@
 """A dataset's table: a Delta Lake table whose commits carry the ARN of the job that made them.
 
-Parts are written by the check; a commit names them without reading them. INCREMENTAL imports append: which
-record of an id counts is settled on the one read path, by the order of arrival. A part's name begins with the
-time of its import and its rows keep the order of their file, so name and row number are that order.
+Parts are written elsewhere; a commit names them without reading them. INCREMENTAL imports append: which record
+of an id counts is settled on the one read path, by the order of arrival. A part's name begins with the time of
+its import and its rows keep the order of their file, so name and row number are that order.
 """
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
 
 import duckdb
 from deltalake import DeltaTable, Field
@@ -40,7 +41,10 @@ _DELTA_TYPES: Final[Mapping[str, str]] = {
     "double": "double",
     "boolean": "boolean",
 }
+#: DuckDB's types in Delta's words, for columns that no schema has.
+_MORE_TYPES: Final[Mapping[str, str]] = {"VARCHAR": "string", "BIGINT": "long"}
 _COMMIT_ATTEMPTS = 20
+Result = TypeVar("Result")
 
 
 class Table:
@@ -59,8 +63,22 @@ class Table:
         """Return the local folder into which an import writes its parts."""
         return self._storage.stage(self._path)
 
-    def commit(self, parts: Sequence[Part], mode: Mode, schema: Schema, job_arn: str) -> int:
+    def commit(
+        self,
+        parts: Sequence[Part],
+        mode: Mode,
+        schema: Schema,
+        job_arn: str,
+        note: Mapping[str, str] | None = None,
+    ) -> int:
         """Make the parts the data (FULL) or add them to it (INCREMENTAL), all or nothing and once a job.
+
+        Args:
+            parts: what the job brings.
+            mode: of the import.
+            schema: of the dataset.
+            job_arn: the job.
+            note: what the table's history keeps of the job beside its ARN and mode.
 
         Returns:
             The version that the job's commit made, by this call or an earlier one.
@@ -68,18 +86,202 @@ class Table:
         Raises:
             deltalake.exceptions.DeltaError: storage refuses the commit.
         """
-        for part in parts:
-            self._storage.put_file(f"{self._path}/{part.path.name}", part.path)
-        for attempt in range(_COMMIT_ATTEMPTS):
-            table = self._open()
+        self._store_parts(parts)
+        metadata = {"sartor.job": job_arn, "sartor.mode": mode, **(note or {})}
+
+        def attempt(table: DeltaTable | None) -> int | None:
             version = None if table is None else table.transaction_version(job_arn)
             if version is not None:
                 return version
-            try:  # on top of the very version that was looked at, so that a twin of this job is a conflict
-                self._commit(table, parts, mode, schema, job_arn)
-            except CommitFailedError:  # another writer was first; look again
-                time.sleep(0.01 * attempt)
-        raise DeltaError(f"{_COMMIT_ATTEMPTS} commits to {self._path} were overtaken by others")
+            version = 0 if table is None else table.version() + 1
+            how: Literal["overwrite", "append"] = "overwrite" if mode == "FULL" else "append"
+            self._write(table, _adds(parts), how, schema, {}, metadata, (job_arn, version))
+            return None
+
+        return self._until_committed(attempt, lambda: self._version_of_application(job_arn))
+
+    def change(
+        self,
+        adds: Sequence[Part],
+        removes: Sequence[str],
+        *,
+        schema: Schema,
+        application: tuple[str, int],
+        expected: int | None,
+        more_columns: Mapping[str, str] | None = None,
+        note: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Replace some parts by others in one commit, if nobody has done so yet.
+
+        Args:
+            adds: new parts.
+            removes: the names of parts that they replace.
+            schema: of the dataset.
+            application: a name and a number that the commit carries.
+            expected: the number that the table must have of this application so far; 0 is none, ``None``
+                anything but ``application``'s own.
+            more_columns: columns beside the schema's, with DuckDB's types.
+            note: what the table's history keeps of it.
+
+        Returns:
+            False if another was first; then these parts are nobody's and are swept later.
+        """
+        self._store_parts(adds)
+        name, number = application
+
+        def attempt(table: DeltaTable | None) -> bool | None:
+            found = 0 if table is None else table.transaction_version(name) or 0
+            if found == number if expected is None else found != expected:
+                return False
+            there = set() if table is None else {_name(uri) for uri in table.file_uris()}
+            if not there.issuperset(removes):
+                return False
+            actions: list[AddAction | RemoveAction] = [*_adds(adds), *(_remove(one) for one in removes)]
+            self._write(table, actions, "append", schema, more_columns or {}, dict(note or {}), application)
+            return None
+
+        return self._until_committed(attempt, lambda: True)
+
+    def restore(self, version: int, schema: Schema) -> int:
+        """Make the data what it was in an older version, as a new version, and return its number.
+
+        Args:
+            version: the older one.
+            schema: of the dataset.
+
+        Raises:
+            LookupError: there is no such version, or its files are gone.
+        """
+
+        def attempt(table: DeltaTable | None) -> int | None:
+            if table is None or not 0 <= version <= table.version():
+                newest = "no version" if table is None else f"versions 0 to {table.version()}"
+                raise LookupError(f"The table has {newest}; there is no version {version}.")
+            now = {_name(uri) for uri in table.file_uris()}
+            wanted = self.parts_of(version)
+            back = [part for name, part in wanted.items() if name not in now]
+            there = self.stored_names()
+            gone = [name for name in wanted if name not in there]
+            if gone:
+                raise LookupError(
+                    f"Version {version} is no longer kept: {len(gone)} of its {len(wanted)} files are deleted."
+                )
+            actions: list[AddAction | RemoveAction] = [
+                *back,
+                *(_remove(name) for name in now if name not in wanted),
+            ]
+            lost = self.parts_of(table.version())
+            note = {
+                "sartor.restored": str(version),
+                "sartor.added": str(sum(self.rows_in(vars(part)) for part in back)),
+                "sartor.removed": str(sum(self.rows_in(vars(lost[name])) for name in now - set(wanted))),
+            }
+            self._write(table, actions, "append", schema, {}, note, ("sartor.restore", table.version() + 1))
+            return None
+
+        return self._until_committed(attempt, lambda: self.version() or 0)
+
+    def add_columns(self, schema: Schema) -> None:
+        """Give the table the columns that a newer schema has and it lacks; old rows read null."""
+        table = self._open()
+        if table is None:
+            return
+        there = {field.name for field in table.schema().fields}
+        missing = [field for field in _delta_schema(schema, {}).fields if field.name not in there]
+        if missing:
+            table.alter.add_columns(
+                missing, commit_properties=CommitProperties(custom_metadata={"sartor.columns": "added"})
+            )
+
+    def application_version(self, name: str) -> int:
+        """Return the number that the newest commit of an application carries, 0 if it has none."""
+        return self._version_of_application(name)
+
+    def snapshot(self, application: str) -> tuple[list[str], int]:
+        """Return the names of the parts of the newest version, and the number of an application in it."""
+        table = self._open()
+        if table is None:
+            return [], 0
+        names = sorted(_name(uri) for uri in table.file_uris())
+        return names, table.transaction_version(application) or 0
+
+    def part_names(self) -> list[str]:
+        """Return the names of the parts of the newest version."""
+        return self.snapshot("")[0]
+
+    def rows_of_parts(self) -> dict[str, int]:
+        """Return how many rows each part of the newest version has."""
+        table = self._open()
+        if table is None:
+            return {}
+        version = table.version()
+        return {
+            name: int(json.loads(part.stats)["numRecords"]) for name, part in self.parts_of(version).items()
+        }
+
+    def added_in(self, version: int) -> list[str]:
+        """Return the names of the parts that a version's commit added."""
+        text = self._storage.get(f"{self._path}/_delta_log/{version:020d}.json")
+        entries = (json.loads(line) for line in text.splitlines() if line.strip())
+        return [entry["add"]["path"] for entry in entries if "add" in entry]
+
+    @staticmethod
+    def rows_in(entry: Mapping[str, Any]) -> int:
+        """Return how many rows a part has, from its entry in the log."""
+        return int(json.loads(entry["stats"])["numRecords"])
+
+    def stored_names(self) -> set[str]:
+        """Return the names of all parts that are stored, of whatever version."""
+        return {path.rpartition("/")[2] for path, _ in self._storage.list(self._path)}
+
+    def local(self, name: str) -> Path:
+        """Return a local file with a part's content."""
+        return self._storage.local(f"{self._path}/{name}")
+
+    def parts_of(self, version: int) -> dict[str, AddAction]:
+        """Return the parts of a version by name, as the log's entries have them."""
+        parts: dict[str, AddAction] = {}
+        for entries in self.log(version):
+            for entry in entries:
+                if "remove" in entry:
+                    parts.pop(entry["remove"]["path"], None)
+            for entry in entries:
+                if "add" in entry:
+                    add = entry["add"]
+                    moment = round(time.time() * 1000)
+                    parts[add["path"]] = AddAction(add["path"], add["size"], {}, moment, True, add["stats"])
+        return parts
+
+    def log(self, upto: int | None = None) -> Iterator[list[dict[str, Any]]]:
+        """Yield the log's entries of each version, oldest first, up to a version or the newest."""
+        last = self.version() if upto is None else upto
+        for version in range(0 if last is None else last + 1):
+            text = self._storage.get(f"{self._path}/_delta_log/{version:020d}.json")
+            yield [json.loads(line) for line in text.splitlines() if line.strip()]
+
+    def vacuum(self, before: float) -> int:
+        """Delete the parts that only versions have which were replaced before a time, and return how many.
+
+        Args:
+            before: epoch seconds; a version that was the newest at that time is kept.
+        """
+        newest = self.version()
+        if newest is None:
+            return 0
+        replaced_at: dict[str, float] = {}
+        for entries in self.log(newest):
+            moment = next((entry["commitInfo"]["timestamp"] for entry in entries if "commitInfo" in entry), 0)
+            for entry in entries:
+                if "remove" in entry:
+                    replaced_at[entry["remove"]["path"]] = moment / 1000
+            for entry in entries:
+                if "add" in entry:
+                    replaced_at.pop(entry["add"]["path"], None)
+        there = {path.rpartition("/")[2]: path for path, _ in self._storage.list(self._path)}
+        gone = [name for name, moment in replaced_at.items() if moment < before and name in there]
+        for name in gone:
+            self._storage.delete(there[name])
+        return len(gone)
 
     def version_of(self, job_arn: str) -> int | None:
         """Return the version that a job's commit made, or ``None`` if it has not committed."""
@@ -143,32 +345,55 @@ class Table:
         except TableNotFoundError:
             return None
 
-    def _commit(
-        self, table: DeltaTable | None, parts: Sequence[Part], mode: Mode, schema: Schema, job_arn: str
+    def _version_of_application(self, name: str) -> int:
+        table = self._open()
+        return 0 if table is None else table.transaction_version(name) or 0
+
+    def _store_parts(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            self._storage.put_file(f"{self._path}/{part.path.name}", part.path)
+
+    def _until_committed(
+        self, attempt: Callable[[DeltaTable | None], Result | None], done: Callable[[], Result]
+    ) -> Result:
+        """Commit on top of the newest version, again while other writers are first.
+
+        Args:
+            attempt: commits on top of a version; a result that is not ``None`` means there is nothing to do.
+            done: gives the result after a commit.
+        """
+        for number in range(_COMMIT_ATTEMPTS):
+            table = self._open()
+            try:  # on top of the very version that was looked at, so that a twin of this writer is a conflict
+                found = attempt(table)
+            except CommitFailedError:  # another writer was first; look again
+                time.sleep(0.01 * number)
+                continue
+            return done() if found is None else found
+        raise DeltaError(f"{_COMMIT_ATTEMPTS} commits to {self._path} were overtaken by others")
+
+    def _write(
+        self,
+        table: DeltaTable | None,
+        actions: Sequence[AddAction | RemoveAction],
+        mode: Literal["overwrite", "append"],
+        schema: Schema,
+        more_columns: Mapping[str, str],
+        metadata: Mapping[str, str],
+        application: tuple[str, int],
     ) -> None:
         """Try one commit on top of this version."""
-        actions = [
-            AddAction(
-                path=part.path.name,
-                size=part.size_bytes,
-                partition_values={},
-                modification_time=round(time.time() * 1000),
-                data_change=True,
-                stats=json.dumps(part.statistics),
-            )
-            for part in parts
-        ]
-        version = 0 if table is None else table.version() + 1
+        name, number = application
         properties = CommitProperties(
-            custom_metadata={"sartor.job": job_arn, "sartor.mode": mode},
-            max_commit_retries=0,  # a retry must look first whether the job has committed meanwhile
-            app_transactions=[Transaction(app_id=job_arn, version=version)],
+            custom_metadata=dict(metadata),
+            max_commit_retries=0,  # a retry must look first whether it is still wanted
+            app_transactions=[Transaction(app_id=name, version=number)],
         )
         if table is None:
             create_table_with_add_actions(
                 self._uri,
-                _delta_schema(schema),
-                actions,
+                _delta_schema(schema, more_columns),
+                [action for action in actions if isinstance(action, AddAction)],
                 mode="error",
                 name=schema.dataset_type,
                 storage_options=self._storage.delta_options,
@@ -176,9 +401,9 @@ class Table:
             )
         else:
             table.create_write_transaction(
-                list[AddAction | RemoveAction](actions),
-                mode="overwrite" if mode == "FULL" else "append",
-                schema=_delta_schema(schema),
+                list(actions),
+                mode=mode,
+                schema=_delta_schema(schema, more_columns),
                 commit_properties=properties,
                 # log clean-up would forget the versions that undo needs
                 post_commithook_properties=PostCommitHookProperties(
@@ -204,11 +429,30 @@ class Table:
         )
 
 
-def _delta_schema(schema: Schema) -> DeltaSchema:
+def _adds(parts: Sequence[Part]) -> list[AddAction]:
+    """Return the log's entries of new parts."""
+    return [
+        AddAction(
+            path=part.path.name,
+            size=part.size_bytes,
+            partition_values={},
+            modification_time=round(time.time() * 1000),
+            data_change=True,
+            stats=json.dumps(part.statistics),
+        )
+        for part in parts
+    ]
+
+
+def _remove(name: str) -> RemoveAction:
+    return RemoveAction(path=name, data_change=True, deletion_timestamp=round(time.time() * 1000))
+
+
+def _delta_schema(schema: Schema, more_columns: Mapping[str, str]) -> DeltaSchema:
     """Return Delta's schema; every column is nullable there, what may be null is the check's to say."""
-    return DeltaSchema(
-        [Field(field.name, PrimitiveType(_DELTA_TYPES[field.type]), nullable=True) for field in schema.fields]
-    )
+    columns = {field.name: _DELTA_TYPES[field.type] for field in schema.fields}
+    columns |= {name: _MORE_TYPES[kind] for name, kind in more_columns.items()}
+    return DeltaSchema([Field(name, PrimitiveType(kind), nullable=True) for name, kind in columns.items()])
 
 
 def _names(table: DeltaTable) -> list[str]:

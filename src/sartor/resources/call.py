@@ -26,6 +26,7 @@ class Draft:
         parents: the ARNs that it names.
         tags: its first tags.
         answer: members of the Create answer beside its ARN.
+        also: resources that come with it unless they are there already, by their kind; they are active at once.
         slow_check: a check that must not hold a transaction open, such as a look at the files of an import.
     """
 
@@ -36,6 +37,7 @@ class Draft:
     parents: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     answer: dict[str, Any] = field(default_factory=dict)
+    also: "Mapping[str, Draft]" = field(default_factory=dict)
     slow_check: Callable[["Sources"], None] | None = None
 
 
@@ -66,6 +68,10 @@ class Call:
         if resource is None:
             raise not_found(arn)
         return resource
+
+    def arn(self, kind: str, **names: str) -> str:
+        """Return the ARN of a resource of the caller's account and region."""
+        return arn_of(KINDS[kind], self.region, self.account, **names)
 
     def free_arn(self, kind: str, **names: str) -> str:
         """Return the ARN that a new resource of this kind gets.

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sartor.errors import already_exists, in_use, not_found
-from sartor.resources import catalogue, lifecycle, paging, rules, tags
-from sartor.resources.call import Call, Request
+from sartor.resources import attribution, catalogue, lifecycle, paging, rules, tags
+from sartor.resources.call import Call, Draft, Request
 from sartor.resources.kinds import KINDS, UNFINISHED, Kind, kind_of
 from sartor.resources.store import Duplicate, Resource, Store, Transaction
 
@@ -29,6 +29,7 @@ ANSWERED: Final = frozenset(
     [f"{verb}{KINDS[name].noun}" for name in rules.CREATE for verb in ("Create", "Describe")]
     + [f"List{KINDS[name].noun}s" for name in rules.CREATE]
     + [f"Delete{KINDS[name].noun}" for name in rules.CREATE if KINDS[name].deletable]
+    + ["UpdateDataset", "UpdateMetricAttribution", "ListMetricAttributionMetrics"]
     + ["TagResource", "UntagResource", "ListTagsForResource", "ListRecipes"]
     + ["DescribeRecipe", "DescribeAlgorithm", "DescribeFeatureTransformation"]
 )
@@ -66,6 +67,11 @@ class Control:
             "TagResource": partial(self._write, tags.tag_resource),
             "UntagResource": partial(self._write, tags.untag_resource),
             "ListTagsForResource": self._list_tags,
+            "UpdateDataset": partial(self._write, partial(rules.update_dataset, self._now)),
+            "UpdateMetricAttribution": partial(
+                self._write, partial(attribution.update_metric_attribution, self._now)
+            ),
+            "ListMetricAttributionMetrics": self._list_metrics,
             "ListRecipes": lambda _caller, request: catalogue.list_recipes(secret, request),
             "DescribeRecipe": lambda _caller, request: catalogue.describe_recipe(request),
             "DescribeAlgorithm": lambda _caller, request: catalogue.describe_algorithm(request),
@@ -94,28 +100,34 @@ class Control:
             draft.slow_check(self._sources)
         with self._store.write(_lock(caller)) as transaction:
             draft = rule(self._call(caller, transaction), request)
-            now = self._now()
             status = None if kind.lane is None else lifecycle.status_of(kind.name, "create", "waiting")
-            resource = Resource(
-                draft.arn,
-                kind.name,
-                caller.account,
-                caller.region,
-                draft.name,
-                status,
-                draft.body,
-                draft.private,
-                created_at=now,
-                updated_at=now,
-            )
             try:
-                transaction.add(resource, draft.parents)
+                transaction.add(self._resource(caller, kind.name, draft, status), draft.parents)
+                for name, one in draft.also.items():
+                    if transaction.get(one.arn) is None:
+                        transaction.add(self._resource(caller, name, one, "ACTIVE"), one.parents)
             except Duplicate:
                 raise already_exists(draft.arn) from None
             transaction.set_tags(draft.arn, draft.tags)
             if kind.lane is not None:
                 lifecycle.owe(transaction, draft.arn, kind.name, "create", kind.lane)
         return {kind.arn_member: draft.arn, **draft.answer}
+
+    def _resource(self, caller: "Caller", kind: str, draft: Draft, status: str | None) -> Resource:
+        """Return a draft as the resource that is written."""
+        now = self._now()
+        return Resource(
+            draft.arn,
+            kind,
+            caller.account,
+            caller.region,
+            draft.name,
+            status,
+            draft.body,
+            draft.private,
+            created_at=now,
+            updated_at=now,
+        )
 
     def _describe(self, kind: Kind, caller: "Caller", request: Request) -> dict[str, Any]:
         """Answer with one resource."""
@@ -182,6 +194,12 @@ class Control:
         with self._store.read() as transaction:
             return tags.list_tags_for_resource(self._call(caller, transaction), request)
 
+    def _list_metrics(self, caller: "Caller", request: Request) -> dict[str, Any]:
+        with self._store.read() as transaction:
+            return attribution.list_metric_attribution_metrics(
+                self._store.secret, transaction, caller.account, caller.region, request
+            )
+
     def _call(self, caller: "Caller", transaction: Transaction) -> Call:
         return Call(transaction, caller.account, caller.region, self._quotas_on)
 
@@ -206,6 +224,12 @@ def _shown(kind: Kind, resource: Resource) -> dict[str, Any]:
     }
     if resource.status is not None:
         shown["status"] = resource.status
+    if (resource.status or "").startswith("UPDATE"):  # what an update changes is in the body once it is done
+        shown["latestDatasetUpdate"] = {
+            **resource.private["update"],
+            "status": resource.status,
+            "lastUpdatedDateTime": resource.updated_at,
+        }
     if resource.failure_reason is not None:
         shown["failureReason"] = resource.failure_reason
     return shown

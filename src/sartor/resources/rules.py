@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sartor.data import check, schema
-from sartor.errors import JobFailed, in_use, invalid_input, limit_exceeded
-from sartor.resources import tags
+from sartor.errors import JobFailed, already_exists, in_use, invalid_input, limit_exceeded
+from sartor.resources import attribution, lifecycle, tags
 from sartor.resources.call import Call, Draft, Request, keep_active
 from sartor.resources.kinds import UNFINISHED
 from sartor.resources.store import Resource
@@ -29,6 +29,10 @@ DOMAIN_DATASET_TYPES: Final = DATASET_TYPES[:3]
 MAX_DATASET_GROUPS: Final = 5
 MAX_SCHEMAS: Final = 500
 MAX_IMPORT_JOBS_AT_ONCE: Final = 5
+MAX_DELETION_JOBS_PENDING: Final = 5
+MAX_DELETION_BYTES: Final = 100_000_000
+#: The types of datasets that can be exported.
+EXPORTED_TYPES: Final = DATASET_TYPES[:3]
 #: How many headers are read at once while the caller waits.
 _HEADERS_AT_ONCE = 8
 
@@ -67,8 +71,10 @@ def create_dataset(call: Call, request: Request) -> Draft:
         "datasetType": dataset_type,
         "schemaArn": of_schema.arn,
     }
+    names: tuple[str, ...] = ()
     if dataset_type == "ACTION_INTERACTIONS":
         body["trackingId"] = str(uuid.uuid4())  # these datasets bring their own event tracker
+        names = (tracking_name(body["trackingId"]),)
     # The random part keeps a new dataset apart from what is left of a deleted one of the same name.
     folder = f"{call.account}/{call.region}/datasets/{group.name}-{dataset_type}-{secrets.token_hex(4)}"
     return Draft(
@@ -76,7 +82,7 @@ def create_dataset(call: Call, request: Request) -> Draft:
         request["name"],
         body,
         private={"table": f"{folder}/bulk"},
-        parents=(group.arn, of_schema.arn),
+        parents=(group.arn, of_schema.arn, *names),
         tags=tags.checked(request.get("tags")),
     )
 
@@ -119,12 +125,125 @@ def create_dataset_import_job(call: Call, request: Request) -> Draft:
     )
 
 
+def create_event_tracker(call: Call, request: Request) -> Draft:
+    """Allow CreateEventTracker: one in a group that has an Item interactions dataset.
+
+    With it comes the hidden dataset EVENT_INTERACTIONS, which stays when the tracker goes. It can be described
+    and deleted, and holds nothing: events are records of the Item interactions dataset.
+    """
+    group = call.find(request["datasetGroupArn"], "dataset-group")
+    keep_active(group)
+    other = call.transaction.child(group.arn, "event-tracker")
+    if other is not None:
+        raise already_exists(other.arn)
+    interactions = call.transaction.get(call.arn("dataset", group=group.name, type="INTERACTIONS"))
+    if interactions is None:
+        raise invalid_input(f"Dataset group {group.arn} must have an Item interactions dataset.")
+    keep_active(interactions)
+    tracking_id = str(uuid.uuid4())
+    arn = call.free_arn("event-tracker", id=secrets.token_hex(4))
+    hidden = Draft(
+        call.arn("dataset", group=group.name, type="EVENT_INTERACTIONS"),
+        "EVENT_INTERACTIONS",
+        {**interactions.body, "datasetType": "EVENT_INTERACTIONS"},
+    )
+    return Draft(
+        arn,
+        request["name"],
+        {"accountId": call.account, "trackingId": tracking_id, "datasetGroupArn": group.arn},
+        parents=(group.arn, interactions.arn, tracking_name(tracking_id)),
+        tags=tags.checked(request.get("tags")),
+        answer={"trackingId": tracking_id},
+        also={"dataset": hidden},
+    )
+
+
+def create_dataset_export_job(call: Call, request: Request) -> Draft:
+    """Allow CreateDatasetExportJob as far as the database knows; its folder is the draft's slow check."""
+    dataset = call.find(request["datasetArn"], "dataset")
+    keep_active(dataset)
+    if dataset.body["datasetType"] not in EXPORTED_TYPES:
+        raise invalid_input(f"A dataset of type {dataset.body['datasetType']} cannot be exported.")
+    arn = call.free_arn("dataset-export-job", name=request["jobName"])
+    path = request["jobOutput"]["s3DataDestination"]["path"]
+    body = {
+        "datasetArn": dataset.arn,
+        "ingestionMode": request.get("ingestionMode", "PUT"),
+        "jobOutput": request["jobOutput"],
+        **_given(request, "roleArn"),
+    }
+    return Draft(
+        arn,
+        request["jobName"],
+        body,
+        parents=(dataset.arn,),
+        tags=tags.checked(request.get("tags")),
+        slow_check=lambda sources: sources.keep_writable(path, request.get("roleArn")),
+    )
+
+
+def create_data_deletion_job(call: Call, request: Request) -> Draft:
+    """Allow CreateDataDeletionJob as far as the database knows; its files are the draft's slow check."""
+    group = call.find(request["datasetGroupArn"], "dataset-group")
+    keep_active(group)
+    arn = call.free_arn("data-deletion-job", name=request["jobName"])
+    first_tags = tags.checked(request.get("tags"))
+    jobs = call.transaction.children(group.arn, "data-deletion-job")
+    pending = sum(job.status == "PENDING" for job in jobs)
+    if call.quotas_on and pending >= MAX_DELETION_JOBS_PENDING:
+        raise limit_exceeded(f"More than {MAX_DELETION_JOBS_PENDING} resources with PENDING status.")
+    return Draft(
+        arn,
+        request["jobName"],
+        {"datasetGroupArn": group.arn, "dataSource": request["dataSource"], **_given(request, "roleArn")},
+        parents=(group.arn,),
+        tags=first_tags,
+        slow_check=partial(
+            _check_deletion_files, request["dataSource"], request.get("roleArn"), call.quotas_on
+        ),
+    )
+
+
+def update_dataset(now: Callable[[], float], call: Call, request: Request) -> dict[str, Any]:
+    """Begin UpdateDataset: the new schema keeps every field and adds only fields that may be null."""
+    dataset = call.find(request["datasetArn"], "dataset")
+    of_schema = call.find(request["schemaArn"], "schema")
+    dataset_type = dataset.body["datasetType"]
+    if dataset_type not in ("ITEMS", "USERS"):
+        raise invalid_input(f"The schema of a dataset of type {dataset_type} cannot be replaced.")
+    keep_active(dataset)
+    unfinished = call.transaction.child(dataset.arn, "dataset-import-job", UNFINISHED)
+    if unfinished is not None:
+        raise in_use(f"Dataset {dataset.arn} has an import in progress: {unfinished.arn}.")
+    _keep_types_together(call.find(dataset.body["datasetGroupArn"], "dataset-group"), of_schema, dataset_type)
+    _keep_fields(_parsed(call.find(dataset.body["schemaArn"], "schema")), _parsed(of_schema), of_schema.arn)
+    moment = now()
+    update = {"schemaArn": of_schema.arn, "creationDateTime": moment}
+    call.transaction.replace_body(dataset.arn, dataset.body, {**dataset.private, "update": update}, moment)
+    call.transaction.set_status(dataset.arn, lifecycle.status_of("dataset", "update", "waiting"), moment)
+    # the old schema and the new one stay as long as it is not decided which of them is the dataset's
+    call.transaction.set_parents(
+        dataset.arn, (dataset.body["datasetGroupArn"], dataset.body["schemaArn"], of_schema.arn)
+    )
+    lifecycle.owe(call.transaction, dataset.arn, "dataset", "update", "quick")
+    return {"datasetArn": dataset.arn}
+
+
+def tracking_name(tracking_id: str) -> str:
+    """Return what an event tracker, or a dataset that is its own, names to be found by its tracking id."""
+    return f"tracking/{tracking_id}"
+
+
 #: The rule of each kind that can be created; a kind that is not here belongs to a later issue.
 CREATE: Final[Mapping[str, Callable[[Call, Request], Draft]]] = {
     "dataset-group": create_dataset_group,
     "schema": create_schema,
     "dataset": create_dataset,
     "dataset-import-job": create_dataset_import_job,
+    "dataset-export-job": create_dataset_export_job,
+    "data-deletion-job": create_data_deletion_job,
+    "event-tracker": create_event_tracker,
+    "metric-attribution": attribution.create_metric_attribution,
 }
 
 
@@ -171,13 +290,50 @@ def _keep_first_import_full(call: Call, dataset: Resource, mode: str) -> None:
 def _keep_metrics_publishable(call: Call, dataset: Resource) -> None:
     """Refuse to publish metrics when the dataset's group has no metric attribution that writes to S3."""
     group_arn = dataset.body["datasetGroupArn"]
-    attribution = call.transaction.child(group_arn, "metric-attribution", ("ACTIVE",))
-    output = {} if attribution is None else attribution.body.get("metricsOutputConfig", {})
+    found = call.transaction.child(group_arn, "metric-attribution", ("ACTIVE",))
+    output = {} if found is None else found.body.get("metricsOutputConfig", {})
     if "s3DataDestination" not in output:
         raise invalid_input(
             "publishAttributionMetricsToS3 needs an active metric attribution with an S3 path in "
             f"dataset group {group_arn}."
         )
+
+
+def _parsed(of_schema: Resource) -> schema.Schema:
+    return schema.parse(of_schema.body["schema"], of_schema.body.get("domain"))
+
+
+def _keep_fields(old: schema.Schema, new: schema.Schema, arn: str) -> None:
+    """Refuse a schema that does not keep every field of an older one, or adds one that must have a value."""
+    there = {field.name: field for field in new.fields}
+    lost = [field.name for field in old.fields if there.get(field.name) != field]
+    if lost:
+        raise invalid_input(
+            f"Schema {arn} must keep every field of the dataset's schema with its type and attributes. "
+            f"It changes or misses: [{', '.join(lost)}]."
+        )
+    before = {field.name for field in old.fields}
+    strict = [field.name for field in new.fields if field.name not in before and not field.nullable]
+    if strict:
+        raise invalid_input(f"New fields must allow null, as older records lack them: [{', '.join(strict)}].")
+
+
+def _check_deletion_files(
+    source: Mapping[str, str], role_arn: str | None, quotas_on: bool, sources: "Sources"
+) -> None:
+    """Refuse a deletion whose files cannot be reached, are too large or have no column of users."""
+    location = source.get("dataLocation")
+    if location is None:
+        raise invalid_input("Invalid Data location.")
+    files = sources.list_csv(location, role_arn)
+    total = sum(file.size_bytes for file in files)
+    if quotas_on and total > MAX_DELETION_BYTES:
+        raise invalid_input(f"The files have {total:,} bytes; {MAX_DELETION_BYTES:,} are allowed.")
+    for file in files:
+        read = partial(sources.read_range, file, role_arn=role_arn)
+        names = check.column_names(file.uri, file.size_bytes, read)
+        if "USER_ID" not in [name.upper() for name in names]:
+            raise invalid_input("Input csv is missing the following columns: [USER_ID]")
 
 
 def _check_files(

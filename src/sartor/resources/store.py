@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -20,6 +20,9 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from sartor.data import events, samples
+from sartor.data.events import PutRecords
+from sartor.data.samples import Samples
 from sartor.resources.tables import (
     METADATA,
     REFERENCE,
@@ -97,6 +100,32 @@ class Transaction:
         if resource is not None:
             merged = _text({**resource.private, **members})
             self._connection.execute(sa.update(RESOURCE).where(RESOURCE.c.arn == arn).values(private=merged))
+
+    def replace_body(self, arn: str, body: Mapping[str, Any], private: Mapping[str, Any], now: float) -> None:
+        """Give a resource other members and what Sartor alone knows of it, at a time (epoch seconds)."""
+        values = {"body": _text(body), "private": _text(private), "updated_at": now}
+        self._connection.execute(sa.update(RESOURCE).where(RESOURCE.c.arn == arn).values(values))
+
+    def set_parents(self, arn: str, parents: Collection[str]) -> None:
+        """Let a resource name these and no others."""
+        self._connection.execute(sa.delete(REFERENCE).where(REFERENCE.c.child == arn))
+        edges = [{"parent": parent, "child": arn} for parent in dict.fromkeys(parents)]
+        self._connection.execute(sa.insert(REFERENCE), edges)
+
+    def children(self, parent: str, kind: str) -> list[Resource]:
+        """Return the resources of a kind that name ``parent``, oldest first."""
+        query = (
+            sa.select(*RESOURCE_COLUMNS)
+            .join(REFERENCE, REFERENCE.c.child == RESOURCE.c.arn)
+            .where(REFERENCE.c.parent == parent, RESOURCE.c.kind == kind)
+            .order_by(RESOURCE.c.seq)
+        )
+        return [resource_of(row) for row in self._connection.execute(query)]
+
+    def has_put(self, seq: int) -> bool:
+        """Return whether calls have put records into the dataset whose resource has this ``seq``."""
+        query = sa.select(events.PUT.c.seq).where(events.PUT.c.dataset == seq).limit(1)
+        return self._connection.execute(query).first() is not None
 
     def remove(self, arn: str) -> None:
         """Remove a resource, its tags and the references that it holds; what others hold to it stays."""
@@ -267,6 +296,8 @@ class Store:
     Attributes:
         local: true for SQLite, where a read by key is quick enough for an event loop.
         secret: random bytes that every process of the service shares; they sign list tokens.
+        put_records: what calls put into datasets, in the same database.
+        samples: the values of metric attributions.
     """
 
     def __init__(self, engine: sa.Engine, path: Path | None) -> None:
@@ -278,6 +309,8 @@ class Store:
         self._threads = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self.secret = self._create_tables()
+        self.put_records = PutRecords(self._writing, self._engine.begin, self._quick_read)
+        self.samples = Samples(self._writing, self._engine.begin)
 
     @classmethod
     def open(cls, url: str) -> "Store":
@@ -312,15 +345,25 @@ class Store:
 
     def get(self, arn: str) -> Resource | None:
         """Return the resource of this ARN, whoever owns it; the quick way of the Describe operations."""
+        rows = self._quick_read(_GET, (arn,))
+        return resource_of(rows[0]) if rows else None
+
+    def stamps(self, arns: Sequence[str]) -> list[tuple[str, int, str | None, float]]:
+        """Return ARN, ``seq``, status and ``updated_at`` of those that exist: what tells whether one changed."""
+        marks = ", ".join("?" * len(arns))
+        query = f"SELECT arn, seq, status, updated_at FROM resource WHERE arn IN ({marks}) ORDER BY arn"
+        return [tuple(row) for row in self._quick_read(query, tuple(arns))]
+
+    def _quick_read(self, query: str, values: tuple[Any, ...]) -> list[Any]:
+        """Return the rows of a SELECT with ``?``, on SQLite past SQLAlchemy for its speed."""
         if self._path is None:
-            with self.read() as transaction:
-                return transaction.get(arn)
+            with self._engine.begin() as connection:
+                return list(connection.exec_driver_sql(query.replace("?", "%s"), values).fetchall())
         reader = getattr(self._threads, "reader", None)
         if reader is None:
             reader = self._threads.reader = self._open_reader(self._path)
         # fetchall steps to the end, so the statement gives its snapshot back at once
-        rows = reader.execute(_GET, (arn,)).fetchall()
-        return resource_of(rows[0]) if rows else None
+        return list(reader.execute(query, values).fetchall())
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -336,18 +379,23 @@ class Store:
             lock: a word; two writers with the same word wait for each other, so what one of them checked
                 still holds when it commits. SQLite has one writer at a time and needs no word.
         """
+        with self._writing(lock) as connection:
+            yield Transaction(connection)
+
+    @contextmanager
+    def _writing(self, lock: str | None = None) -> Iterator[sa.Connection]:
         if not self.local:
             with self._engine.begin() as connection:
                 if lock is not None:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_number(lock))))
-                yield Transaction(connection)
+                yield connection
             return
         with (
             self._one_writer,
             self._engine.connect().execution_options(sartor_writes=True) as connection,
             connection.begin(),
         ):
-            yield Transaction(connection)
+            yield connection
 
     def check(self) -> None:
         """Raise if the database is not the one that was opened; a deleted file lives on in open connections."""
@@ -363,6 +411,7 @@ class Store:
 
     def close(self) -> None:
         """Close every connection; no thread may use the store any more."""
+        self.put_records.close()
         for reader in self._readers:
             reader.close()
         self._readers.clear()
@@ -379,6 +428,8 @@ class Store:
         with self.write("create tables") as transaction:
             connection = transaction._connection
             METADATA.create_all(connection)
+            events.METADATA.create_all(connection)
+            samples.METADATA.create_all(connection)
             stored = {row.key: row.value for row in connection.execute(sa.select(SETTING))}
             if not stored:
                 stored = {"schema_version": SCHEMA_VERSION, "secret": secrets.token_hex(32)}

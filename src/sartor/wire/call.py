@@ -1,7 +1,8 @@
-"""A signed GET to a server of ours, for the commands that ask a running server."""
+"""Signed requests to a server of ours, for the commands that ask a running server."""
 
 import http.client
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from botocore.credentials import Credentials
 
 from sartor.wire.sign import SIGNING_NAME, Key
 
-_TIMEOUT_SECONDS = 30.0
+_TIMEOUT_SECONDS = 300.0
 
 
 class CallError(Exception):
@@ -30,7 +31,28 @@ def get(url: str, path: str, key: Key, region: str) -> Any:
     Raises:
         CallError: it cannot be reached, or answers with an error.
     """
-    request = AWSRequest("GET", url.rstrip("/") + path)
+    return _ask("GET", url, path, key, region, b"")
+
+
+def post(url: str, path: str, key: Key, region: str, members: Mapping[str, Any]) -> Any:
+    """Return the JSON that a server answers to a signed POST of a JSON object.
+
+    Args:
+        url: where the server listens.
+        path: begins with ``/``.
+        key: who asks.
+        region: where.
+        members: of the object.
+
+    Raises:
+        CallError: it cannot be reached, or answers with an error.
+    """
+    return _ask("POST", url, path, key, region, json.dumps(members).encode())
+
+
+def _ask(method: str, url: str, path: str, key: Key, region: str, body: bytes) -> Any:
+    headers = {"Content-Type": "application/json"} if body else {}
+    request = AWSRequest(method, url.rstrip("/") + path, data=body, headers=headers)
     credentials = Credentials(key.access_key_id, key.secret_access_key)
     SigV4Auth(credentials, SIGNING_NAME, region).add_auth(request)
     parts = urlsplit(url)
@@ -38,7 +60,7 @@ def get(url: str, path: str, key: Key, region: str) -> Any:
     connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     connection = connect(parts.netloc, timeout=_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", path, headers=dict(request.headers.items()))
+        connection.request(method, path, body=body or None, headers=dict(request.headers.items()))
         response = connection.getresponse()
         body = response.read()
     except OSError as error:

@@ -9,9 +9,9 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sartor.errors import ApiError, invalid_input
 from sartor.wire.operations import Operation, Operations
@@ -21,7 +21,10 @@ from sartor.wire.write import Answer, write_error, write_result
 
 LOG = logging.getLogger("sartor.wire")
 
-Handler = Callable[[Caller, dict[str, Any]], dict[str, Any]]
+#: The members of an answer, or what will be done when a call without an answer's members is.
+Result = dict[str, Any] | Future[None]
+Handler = Callable[[Caller, dict[str, Any]], Result]
+Done = TypeVar("Done")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -34,15 +37,17 @@ _JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0", "appl
 
 @dataclass(frozen=True)
 class Route:
-    """A GET of ours beside Amazon's operations.
+    """A path of ours beside Amazon's operations.
 
     Attributes:
-        answer: takes the caller (``None`` if unsigned) and the path; returns status, content type and body.
+        answer: takes the caller (``None`` if unsigned) and the request; returns status, content type and body.
         signed: whether the caller must sign.
+        methods: the HTTP methods that it answers.
     """
 
-    answer: Callable[[Caller | None, str], tuple[int, str, bytes]]
+    answer: Callable[[Caller | None, HttpRequest], tuple[int, str, bytes]]
     signed: bool
+    methods: tuple[str, ...] = ("GET", "HEAD")
 
 
 class Exchange:
@@ -53,7 +58,7 @@ class Exchange:
         handlers: what answers each operation, by name; without one it answers that it is not built yet.
         authority: knows who is asking.
         inline: the operations that are quick enough for the event loop.
-        routes: further GET paths; one that ends with ``/`` takes everything below it.
+        routes: further paths; one that ends with ``/`` takes everything below it.
         observe: takes operation, HTTP status and seconds of each answer.
     """
 
@@ -97,9 +102,13 @@ class Exchange:
                 operation = self._operation(request)
                 name = operation.name
                 if name in self._inline:
-                    answer = self._answer(operation, request, request_id)
+                    result = self._handle(operation, request)
                 else:
-                    answer = await self._in_thread(self._answer, operation, request, request_id)
+                    result = await self._in_thread(self._handle, operation, request)
+                if isinstance(result, Future):  # what the call brought is on its way to the disk
+                    await asyncio.wrap_future(result)
+                    result = {}
+                answer = write_result(operation.protocol, operation.writer, result, request_id)
         except _ClientLeftError:
             return
         except TimeoutError:
@@ -131,8 +140,8 @@ class Exchange:
             raise ApiError("UnsupportedMediaTypeException", f"A body must be JSON, not {content_type[:100]}.")
         return operation
 
-    def _answer(self, operation: Operation, request: HttpRequest, request_id: str) -> Answer:
-        """Verify, read, handle and write one call."""
+    def _handle(self, operation: Operation, request: HttpRequest) -> Result:
+        """Verify, read and handle one call."""
         caller = self._authority.caller(request, time.time())
         members = read(operation.reader, request.body)
         handler = self._handlers.get(operation.name)
@@ -141,23 +150,20 @@ class Exchange:
                 f"Sartor does not answer {operation.name} yet. "
                 "docs/reference/operations.md lists what it answers."
             )
-        result = handler(caller, members)
-        return write_result(operation.protocol, operation.writer, result, request_id)
+        return handler(caller, members)
 
     def _route(self, scope: Mapping[str, Any]) -> Route | None:
-        """Return the route of a GET, the exact one before the folder."""
-        if scope["method"] not in ("GET", "HEAD"):
-            return None
+        """Return the route of a path, the exact one before the folder."""
         path = scope["path"]
-        if path in self._routes:
-            return self._routes[path]
-        return next(
-            (self._routes[root] for root in self._routes if root[-1] == "/" and path.startswith(root)), None
-        )
+        if path == "/":
+            return None
+        folders = (self._routes[root] for root in self._routes if root[-1] == "/" and path.startswith(root))
+        route = self._routes.get(path) or next(folders, None)
+        return route if route is not None and scope["method"] in route.methods else None
 
     def _answer_route(self, route: Route, request: HttpRequest, request_id: str) -> Answer:
         caller = self._authority.caller(request, time.time()) if route.signed else None
-        status, content_type, body = route.answer(caller, request.path)
+        status, content_type, body = route.answer(caller, request)
         headers = [
             (b"content-type", content_type.encode()),
             (b"content-length", str(len(body)).encode()),
@@ -165,7 +171,7 @@ class Exchange:
         ]
         return Answer(status, headers, body)
 
-    async def _in_thread(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+    async def _in_thread(self, function: Callable[..., Done], *arguments: Any) -> Done:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def _live(self, receive: Receive, send: Send) -> None:

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from sartor.data import check, schema
+from sartor.data import check, versions
 from sartor.data.check import Checked, InputFile, JobRules, Progress
 from sartor.data.report import Report
 from sartor.data.schema import Schema
@@ -18,6 +18,8 @@ from sartor.data.table import Table
 from sartor.errors import ApiError, JobFailed
 from sartor.resources.lifecycle import Task
 from sartor.resources.store import Resource
+from sartor.work import attribution
+from sartor.work.records import records_of
 from sartor.work.tools import Tools
 
 GIGABYTE = 1_000_000_000
@@ -33,17 +35,29 @@ def run(task: Task, tools: Tools) -> None:
     """
     job = task.resource
     table = Table(tools.storage, job.private["table"])
-    if table.committed(job.arn):  # a former attempt came this far
-        return
-    wanted = _schema(job, tools)
+    version = table.version_of(job.arn)
+    if version is None:  # else a former attempt came this far
+        version = _import(task, table, tools)
+    try:
+        attribution.count_import(job, [table.local(name) for name in table.added_in(version)], tools)
+    except JobFailed as failure:  # the data is in: what is left is tried again, and fails nothing
+        raise OSError(failure.reason) from failure
+
+
+def _import(task: Task, table: Table, tools: Tools) -> int:
+    """Check the files and commit them; return the version that this made."""
+    job = task.resource
+    records = records_of(_dataset(job, tools), tools)
+    mode = job.body["importMode"]
     scratch = tools.scratch / f"{job.name}-{task.attempt}"
     scratch.mkdir(parents=True, exist_ok=True)
     try:
-        checked = _checked(job, wanted, table, scratch, tools)
+        checked = _checked(job, records.schema, table, scratch, tools)
         _keep_report(checked.report, job, tools)
         if checked.report.verdict == "failed":
             raise JobFailed(checked.report.failure_reason())
-        table.commit(checked.parts, job.body["importMode"], wanted, job.arn)
+        note = versions.noted(records, checked.parts, mode)
+        return table.commit(checked.parts, mode, records.schema, job.arn, note)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -70,17 +84,16 @@ def report_path(job: Resource) -> str:
     return f"{dataset_path(job)}/imports/{job.name}"
 
 
-def _schema(job: Resource, tools: Tools) -> Schema:
-    """Return the schema that the job's dataset has now.
+def _dataset(job: Resource, tools: Tools) -> Resource:
+    """Return the job's dataset.
 
     Raises:
         JobFailed: the dataset was deleted meanwhile.
     """
     dataset = tools.store.get(job.body["datasetArn"])
-    resource = None if dataset is None else tools.store.get(dataset.body["schemaArn"])
-    if resource is None:
+    if dataset is None:
         raise JobFailed(f"Dataset {job.body['datasetArn']} no longer exists.")
-    return schema.parse(resource.body["schema"], resource.body.get("domain"))
+    return dataset
 
 
 def _checked(job: Resource, wanted: Schema, table: Table, scratch: Path, tools: Tools) -> Checked:

@@ -1,15 +1,23 @@
 """The table of work: which function does what for a resource."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from sartor.data.table import Table
 from sartor.resources.lifecycle import Task
-from sartor.work import import_data
+from sartor.resources.store import Resource
+from sartor.work import attribution, delete_users, export_data, import_data, update_dataset
+from sartor.work.records import records_of
 from sartor.work.tools import Tools
 
 #: Parts that no commit names are left alone for this long: their job may still run, in seconds.
-SWEEP_SECONDS: Final = 24 * 3600.0
+DAY_SECONDS: Final = 24 * 3600.0
+SWEEP_SECONDS: Final = DAY_SECONDS
+#: Put records stay in the database this long as their users' recent history: filters forget after three months.
+HISTORY_SECONDS: Final = 90 * DAY_SECONDS
+#: Put records are drained once there are so many, or the oldest has waited as long as the settings say.
+DRAIN_RECORDS: Final = 50_000
+DRAIN_LEASE_SECONDS: Final = 600.0
 
 
 def _nothing(_task: Task, _tools: Tools) -> None:
@@ -17,17 +25,35 @@ def _nothing(_task: Task, _tools: Tools) -> None:
 
 
 def _delete_dataset(task: Task, tools: Tools) -> None:
-    """Delete a dataset's table and its import reports."""
-    tools.storage.delete_folder(import_data.dataset_path(task.resource))
+    """Delete a dataset's tables, its import reports, and what calls put into it."""
+    dataset = task.resource
+    if dataset.body["datasetType"] == "EVENT_INTERACTIONS":  # it holds nothing of its own
+        return
+    tools.storage.delete_folder(import_data.dataset_path(dataset))
+    tools.store.put_records.delete_dataset(dataset.seq)
+
+
+def _delete_group(task: Task, tools: Tools) -> None:
+    """Delete the hidden dataset of the group's events."""
+    arn = task.arn.replace(":dataset-group/", ":dataset/") + "/EVENT_INTERACTIONS"
+    with tools.store.write() as transaction:
+        transaction.remove(arn)
 
 
 #: What is done for each kind of resource and verb.
 TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], None]]] = {
     ("dataset-group", "create"): _nothing,
-    ("dataset-group", "delete"): _nothing,
+    ("dataset-group", "delete"): _delete_group,
     ("dataset", "create"): _nothing,
     ("dataset", "delete"): _delete_dataset,
+    ("dataset", "update"): update_dataset.run,
     ("dataset-import-job", "create"): import_data.run,
+    ("dataset-export-job", "create"): export_data.run,
+    ("data-deletion-job", "create"): delete_users.run,
+    ("event-tracker", "create"): _nothing,
+    ("event-tracker", "delete"): _nothing,
+    ("metric-attribution", "create"): attribution.begin,
+    ("metric-attribution", "delete"): attribution.end,
 }
 #: How a task whose attempts all died is recognised as done all the same.
 _SETTLED: Final[Mapping[tuple[str, str], Callable[[Task, Tools], bool]]] = {
@@ -42,8 +68,57 @@ def settled(task: Task, tools: Tools) -> bool:
 
 
 def sweep(tools: Tools) -> None:
-    """Delete the parts that dead import jobs left in the tables of all datasets."""
+    """Delete what dead jobs left in the tables of all datasets, and what is kept no longer."""
+    now = time.time()
+    before = now - tools.history_days * DAY_SECONDS
+    for dataset in _datasets(tools):
+        records = records_of(dataset, tools)
+        for table, oldest in ((records.bulk_table, before), (records.put_table, now - SWEEP_SECONDS)):
+            table.sweep(SWEEP_SECONDS)
+            table.vacuum(oldest)
+        tools.store.put_records.prune(dataset.seq, records.drained(), now - HISTORY_SECONDS)
+
+
+class Drains:
+    """Moves what calls put from the database into tables, once it is much or old.
+
+    Args:
+        holder: a name that no other worker has.
+    """
+
+    def __init__(self, holder: str) -> None:
+        self._holder = holder
+        self._drained: dict[int, int] = {}
+
+    def run(self, tools: Tools) -> None:
+        """Drain every dataset that is due."""
+        put = tools.store.put_records
+        for dataset in _datasets(tools):
+            newest = put.newest(dataset.seq)
+            known = self._drained.get(dataset.seq)
+            if newest == 0 or newest == known:
+                continue
+            records = records_of(dataset, tools)
+            after = records.drained() if known is None else known
+            count, first = put.waiting(dataset.seq, after)
+            if count < DRAIN_RECORDS and (first is None or time.time() - first < tools.drain_seconds):
+                continue
+            lease = f"drain/{dataset.seq}"
+            if put.lease(lease, self._holder, DRAIN_LEASE_SECONDS):
+                try:
+                    attribution.count_put(dataset, tools)
+                    records.drain()
+                finally:
+                    put.end_lease(lease, self._holder)
+            self._drained[dataset.seq] = records.drained()
+
+
+def _datasets(tools: Tools) -> list[Resource]:
+    """Return every dataset that has tables."""
     with tools.store.read() as transaction:
-        datasets = transaction.every("dataset")
-    for dataset in datasets:
-        Table(tools.storage, dataset.private["table"]).sweep(SWEEP_SECONDS)
+        found = transaction.every("dataset")
+    return [
+        one
+        for one in found
+        if one.body["datasetType"] != "EVENT_INTERACTIONS" and not (one.status or "").startswith("DELETE")
+    ]

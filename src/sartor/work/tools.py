@@ -20,6 +20,8 @@ class Tools:
         storage: where tables and models are kept.
         scratch: a local folder for what need not survive the job.
         memory_bytes: how much memory one job may use for its tables.
+        drain_seconds: how long a put record waits in the database until it is moved into its table.
+        history_days: how long versions that were replaced can be restored.
         quotas_on: whether Amazon's minimums and sizes apply.
         progress: takes what the job has done so far; it travels with the next heartbeat.
         stop: true once the task is no longer ours (its lease is lost) or the worker must end.
@@ -30,6 +32,8 @@ class Tools:
     storage: Blobs
     scratch: Path
     memory_bytes: int
+    drain_seconds: float
+    history_days: float
     quotas_on: bool
     progress: Callable[[Mapping[str, Any]], None]
     stop: Callable[[], bool]

@@ -1,0 +1,339 @@
+"""One dataset's records: what imports brought, what calls put in, and both on the one read path.
+
+Calls' records are in the database first and are drained into a second Delta table. That table's commit says up
+to which number it has them, so a reader takes the table and, from the database, what comes after: no gap, and
+nothing twice, at any moment.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final, Literal
+
+import duckdb
+import orjson
+
+from sartor.data.blobs import Blobs
+from sartor.data.check import Part
+from sartor.data.events import PutRecords, Stored
+from sartor.data.schema import Schema
+from sartor.data.table import Table
+
+#: Which records: imported, put in by calls, or both.
+Store = Literal["BULK", "PUT", "ALL"]
+
+#: What the table of put records has beside the schema's columns; no schema can have these names.
+SEQ: Final = "put-seq"
+AT: Final = "put-at"
+SESSION: Final = "put-session"
+_OWN_COLUMNS: Final = {SEQ: "BIGINT", AT: "BIGINT", SESSION: "VARCHAR"}
+#: The application whose transaction says how far the database is drained.
+_DRAINED: Final = "sartor.drain"
+#: Parts of put records are merged once there are this many.
+_MANY_PARTS: Final = 16
+#: When an imported record came: its job's time, then its row; both stand in its part's name.
+_BULK_ORDER: Final = (
+    "* EXCLUDE (filename, file_row_number), "
+    "regexp_extract(filename, '/([0-9]{13})-([0-9]+)-[^/]*$', 1)::BIGINT AS \"#at\", "
+    "(regexp_extract(filename, '/([0-9]{13})-([0-9]+)-[^/]*$', 2)::BIGINT << 40) + file_row_number AS \"#n\""
+)
+_PARQUET: Final = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, RETURN_STATS"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the rows of a view before they are read.
+
+    Attributes:
+        rows: how many there are, equal ones counted each.
+        unique: whether no two are alike.
+        backslashes: the columns in which a backslash occurs.
+    """
+
+    rows: int
+    unique: bool
+    backslashes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Relation:
+    """Records of one store.
+
+    Attributes:
+        selects: their SELECTs.
+        version: what stands for exactly these records; ``None`` if it cannot be said.
+    """
+
+    selects: list[str]
+    version: str | None
+
+
+_NOTHING: Final = _Relation([], "")
+
+
+@dataclass(frozen=True)
+class DatasetRecords:
+    """The records of one dataset.
+
+    Attributes:
+        storage: where its tables lie.
+        folder: its folder there.
+        number: of its resource; the key of its put records.
+        schema: that it has now.
+        put: the put records of the service.
+        memory_bytes: how much DuckDB may use.
+        scratch: a local folder for what need not survive.
+    """
+
+    storage: Blobs
+    folder: str
+    number: int
+    schema: Schema
+    put: PutRecords
+    memory_bytes: int
+    scratch: Path
+
+    @property
+    def bulk_table(self) -> Table:
+        """The table of imported records."""
+        return Table(self.storage, f"{self.folder}/bulk")
+
+    @property
+    def put_table(self) -> Table:
+        """The table of drained records."""
+        return Table(self.storage, f"{self.folder}/put")
+
+    @contextmanager
+    def open(self, store: Store = "ALL", view: str = "data") -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a connection on which ``view`` is what training, filters and exports see.
+
+        The newest record of an id counts; interactions that are alike in every column count once; those of a
+        session that was never linked to a user are left out.
+
+        Args:
+            store: which records; of ``BULK`` or ``PUT`` alone every version of an id is there.
+            view: the view's name.
+        """
+        with self.connection() as connection, self.shown(connection, store, view):
+            yield connection
+
+    @contextmanager
+    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a connection with this dataset's limits."""
+        with (
+            tempfile.TemporaryDirectory(prefix="query-", dir=self.scratch) as folder,
+            duckdb.connect() as connection,
+        ):
+            connection.execute(f"SET memory_limit = '{self.memory_bytes // 2**20}MiB'")
+            connection.execute(f"SET temp_directory = {_text(folder)}")
+            yield connection
+
+    @contextmanager
+    def shown(
+        self, connection: duckdb.DuckDBPyConnection, store: Store = "ALL", view: str = "data"
+    ) -> Iterator[Facts]:
+        """Create the view on a connection for as long as this is open, and give what is known of its rows."""
+        columns = ", ".join(f'"{name}"' for name in self._columns())
+        with tempfile.TemporaryDirectory(prefix="tail-", dir=self.scratch) as folder:
+            bulk = self._bulk() if store != "PUT" else _NOTHING
+            put = self._put(Path(folder)) if store != "BULK" else _NOTHING
+            rows = _union([self._empty(), *bulk.selects, *put.selects])
+            versions = None if None in (bulk.version, put.version) else f"{bulk.version}-{put.version}"
+            identity = self.schema.type_rules.identity
+            if identity is not None and store == "ALL":
+                rows = (
+                    f"SELECT * FROM ({rows}) QUALIFY row_number() OVER "
+                    f'(PARTITION BY "{identity}" ORDER BY "#at" DESC, "#n" DESC) = 1'
+                )
+            facts = self._facts(connection, rows, store, versions)
+            distinct = "" if facts.unique else "DISTINCT "
+            select = f"SELECT {distinct}{columns} FROM ({rows})"
+            connection.execute(f'CREATE OR REPLACE TEMP VIEW "{view}" AS {select}')
+            yield facts
+
+    @contextmanager
+    def put_between(
+        self, connection: duckdb.DuckDBPyConnection, after: int, upto: int, view: str
+    ) -> Iterator[None]:
+        """Create a view of the database's records with ``after < number <= upto`` for as long as this is open."""
+        with tempfile.TemporaryDirectory(prefix="between-", dir=self.scratch) as folder:
+            text = Path(folder) / "records.json"
+            count, _ = _write_lines(self.put.since(self.number, after, upto, 2**62), text)
+            rows = self._lines(text) if count else self._empty()
+            connection.execute(f'CREATE OR REPLACE TEMP VIEW "{view}" AS {rows}')
+            yield
+
+    def count(self, store: Store = "ALL") -> int:
+        """Return how many records there are."""
+        with self.open(store) as connection:
+            ((count,),) = connection.execute("SELECT count(*) FROM data").fetchall()
+        return int(count)
+
+    def drain(self, limit: int = 1_000_000) -> int:
+        """Move records from the database's end into the table, and return how many; once each."""
+        table = self.put_table
+        after = table.application_version(_DRAINED)
+        upto = self.put.newest(self.number)
+        if upto <= after:
+            return 0
+        stage = table.stage()
+        with tempfile.TemporaryDirectory(prefix="drain-", dir=self.scratch) as folder:
+            text = Path(folder) / "records.json"
+            count, last = _write_lines(self.put.since(self.number, after, upto, limit), text)
+            if count == 0:
+                return 0
+            if count < limit:
+                last = upto
+            with self.connection() as connection:
+                old = _small_parts(table)
+                rows = [self._lines(text)]
+                if old:
+                    rows.append(self._parquet(table, old))
+                path = stage / f"{round(time.time() * 1000):013d}-{last}.parquet"
+                part = write_part(connection, f'{_union(rows)} ORDER BY "{SEQ}"', path)
+        table.change(
+            [part],
+            old,
+            schema=self.schema,
+            more_columns=_OWN_COLUMNS,
+            application=(_DRAINED, last),
+            expected=after,
+            note={"sartor.rows": str(count)},
+        )
+        return count
+
+    def drained(self) -> int:
+        """Return up to which number the table has the database's records."""
+        return self.put_table.application_version(_DRAINED)
+
+    def _bulk(self) -> "_Relation":
+        """Return imported records with the order in which they came."""
+        table = self.bulk_table
+        names, _ = table.snapshot("")
+        return _Relation(self._parquets(table, names, _BULK_ORDER), _fingerprint(names))
+
+    def _put(self, folder: Path) -> "_Relation":
+        """Return put records; those that are not drained are copied into a folder first."""
+        table = self.put_table
+        names, after = table.snapshot(_DRAINED)
+        text = folder / "tail.json"
+        count, _ = _write_lines(self.put.since(self.number, after, 2**62, 2**62), text)
+        order = f'"{AT}" AS "#at", "{SEQ}" AS "#n"'
+        selects = self._parquets(table, names, f"* EXCLUDE (filename, file_row_number), {order}")
+        if count:
+            selects.append(f"SELECT *, {order} FROM ({self._lines(text)})")
+        version = None if count else _fingerprint(names)
+        if not selects or "USER_ID" not in self._columns() or self.schema.type_rules.identity is not None:
+            return _Relation(selects, version)
+        # what an anonymous session did belongs to the user that it was linked to last
+        found = _union([self._empty(), *selects])
+        links = (
+            f'SELECT "{SESSION}" AS session, arg_max("USER_ID", "#n") AS user FROM ({found}) '
+            f'WHERE "USER_ID" IS NOT NULL GROUP BY ALL'
+        )
+        known = f'SELECT * FROM ({found}) WHERE "USER_ID" IS NOT NULL'
+        linked = (
+            f'SELECT records.* REPLACE (links.user AS "USER_ID") FROM ({found}) records '
+            f'JOIN ({links}) links ON records."{SESSION}" = links.session WHERE records."USER_ID" IS NULL'
+        )
+        return _Relation([known, linked], version)
+
+    def _facts(
+        self, connection: duckdb.DuckDBPyConnection, rows: str, store: Store, versions: str | None
+    ) -> Facts:
+        """Return what holds for the rows, from the last look at the same versions if there was one.
+
+        One quick look at a hash of each row saves every later reader a sort of all rows.
+        """
+        path = f"{self.folder}/facts/{store}.json"
+        if versions is not None:
+            with suppress(FileNotFoundError, ValueError, KeyError):
+                known = json.loads(self.storage.get(path))
+                if known["versions"] == versions and known["columns"] == self._columns():
+                    return Facts(known["rows"], known["unique"], tuple(known["backslashes"]))
+        columns = ", ".join(f'"{name}"' for name in self._columns())
+        texts = [one.name for one in self.schema.fields if one.type == "string"]
+        slashes = ", ".join(f"coalesce(bool_or(contains(\"{name}\", '\\')), false)" for name in texts)
+        (found,) = connection.execute(
+            f"SELECT count(*), count(DISTINCT hash({columns})), {slashes} FROM ({rows})"
+        ).fetchall()
+        count, distinct, *slashed = found
+        backslashes = tuple(name for name, there in zip(texts, slashed, strict=True) if there)
+        facts = Facts(int(count), count == distinct, backslashes)
+        if versions is not None:
+            known = {"versions": versions, "columns": self._columns(), "rows": facts.rows}
+            known |= {"unique": facts.unique, "backslashes": list(backslashes)}
+            self.storage.put(path, json.dumps(known).encode())
+        return facts
+
+    def _columns(self) -> list[str]:
+        return [one.name for one in self.schema.fields]
+
+    def _empty(self) -> str:
+        """Return a SELECT without rows that has every column: older files lack newer ones."""
+        columns = [f'NULL::{one.sql_type} AS "{one.name}"' for one in self.schema.fields]
+        own = [f'NULL::{kind} AS "{name}"' for name, kind in _OWN_COLUMNS.items()]
+        return (
+            f'SELECT {", ".join([*columns, *own])}, NULL::BIGINT AS "#at", NULL::BIGINT AS "#n" WHERE false'
+        )
+
+    def _parquet(self, table: Table, names: Sequence[str], select: str = "*") -> str:
+        files = ", ".join(_text(str(table.local(name))) for name in names)
+        return f"SELECT {select} FROM read_parquet([{files}], union_by_name = true)"
+
+    def _parquets(self, table: Table, names: Sequence[str], select: str) -> list[str]:
+        if not names:
+            return []
+        files = ", ".join(_text(str(table.local(name))) for name in names)
+        source = f"read_parquet([{files}], union_by_name = true, filename = true, file_row_number = true)"
+        return [f"SELECT {select} FROM {source}"]
+
+    def _lines(self, text: Path) -> str:
+        columns = {one.name: one.sql_type for one in self.schema.fields} | _OWN_COLUMNS
+        kinds = ", ".join(f"{_text(name)}: '{kind}'" for name, kind in columns.items())
+        return f"SELECT * FROM read_json({_text(str(text))}, format = 'newline_delimited', columns = {{{kinds}}})"
+
+
+def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> Part:
+    """Write the rows of a SELECT as one Parquet file, and return it as a part."""
+    ((_, rows, size, *_),) = connection.execute(
+        f"COPY ({select}) TO {_text(str(path))} ({_PARQUET})"
+    ).fetchall()
+    return Part(path, int(rows), int(size), {"numRecords": int(rows)})
+
+
+def _small_parts(table: Table) -> list[str]:
+    """Return the parts to merge with the next one, once they are many: the smaller half of them."""
+    rows = sorted((rows, name) for name, rows in table.rows_of_parts().items())
+    return [name for _, name in rows[: _MANY_PARTS // 2]] if len(rows) >= _MANY_PARTS else []
+
+
+def _fingerprint(names: Sequence[str]) -> str:
+    """Return one short word that stands for exactly these parts."""
+    return blake2b("/".join(names).encode(), digest_size=12).hexdigest()
+
+
+def _union(selects: Sequence[str]) -> str:
+    return " UNION ALL BY NAME ".join(selects)
+
+
+def _write_lines(records: Iterator[Stored], path: Path) -> tuple[int, int]:
+    """Write records as JSON lines with their own columns; return how many and the last one's number."""
+    count, last = 0, 0
+    with path.open("wb") as file:
+        for record in records:
+            own = orjson.dumps({SEQ: record.seq, AT: round(record.at * 1000), SESSION: record.session})
+            cells = record.body.encode()
+            file.write(own if cells == b"{}" else own[:-1] + b"," + cells[1:])
+            file.write(b"\n")
+            count, last = count + 1, record.seq
+    return count, last
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

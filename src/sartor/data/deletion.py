@@ -1,0 +1,185 @@
+"""Users out of a dataset: out of the database, the tables, their older versions and the import reports."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from sartor.data.check import Part
+from sartor.data.dataset import SESSION, DatasetRecords, write_part
+from sartor.data.table import Table
+from sartor.data.watch import interrupting
+from sartor.errors import JobFailed
+
+_DELETED: Final = "(deleted)"
+
+
+def read_users(files: Sequence[Path], target: Path) -> None:
+    """Write the distinct users that CSV files with a column USER_ID name, as Parquet.
+
+    Raises:
+        JobFailed: a file cannot be read.
+    """
+    names = ", ".join(_text(str(file)) for file in files)
+    options = "header = true, delim = ',', quote = '\"', all_varchar = true, union_by_name = true"
+    try:
+        with duckdb.connect() as connection:
+            connection.execute(
+                f'COPY (SELECT DISTINCT "USER_ID" AS id FROM read_csv([{names}], {options}) '
+                f"WHERE coalesce(\"USER_ID\", '') <> '') TO {_text(str(target))} (FORMAT parquet)"
+            )
+    except duckdb.Error as error:
+        raise JobFailed(f"The files could not be read: {str(error).splitlines()[0]}") from error
+
+
+def count_users(datasets: Sequence[DatasetRecords], users: Path) -> int:
+    """Return how many of the users occur in any of the datasets' tables."""
+    found = []
+    for dataset in datasets:
+        files = _files(dataset.bulk_table) + _files(dataset.put_table)
+        if files:
+            found.append(f'SELECT "USER_ID" AS id FROM {_read(files)}')
+    if not found:
+        return 0
+    with datasets[0].connection() as connection:
+        ((count,),) = connection.execute(
+            f"SELECT count(DISTINCT id) FROM ({' UNION ALL '.join(found)}) "
+            f"WHERE id IN (SELECT id FROM {_read([users])})"
+        ).fetchall()
+    return int(count)
+
+
+def delete_users(
+    dataset: DatasetRecords, users: Path, job_arn: str, stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Delete all that users have in a dataset whose put records are drained; doing it again is harmless.
+
+    The parts of older versions are deleted with it: undo ends here.
+
+    Args:
+        dataset: whose records.
+        users: a Parquet file with a column ``id``.
+        job_arn: the job; its tables' commits carry it.
+        stop: asked some times a second whether to give up.
+
+    Raises:
+        InterruptedError: ``stop`` said so.
+    """
+    with dataset.connection() as connection, interrupting(connection, stop):
+        try:
+            connection.execute(f"CREATE TEMP TABLE users AS SELECT id FROM {_read([users])}")
+            connection.execute("CREATE TEMP TABLE sessions (id VARCHAR)")
+            ids = [row[0] for row in connection.execute("SELECT id FROM users").fetchall()]
+            put_files = _files(dataset.put_table)
+            if put_files and dataset.schema.type_rules.identity is None:
+                connection.execute(
+                    f'INSERT INTO sessions SELECT DISTINCT "{SESSION}" FROM {_read(put_files)} '
+                    f'WHERE "USER_ID" IN (SELECT id FROM users) AND "{SESSION}" IS NOT NULL'
+                )
+            sessions = [row[0] for row in connection.execute("SELECT id FROM sessions").fetchall()]
+            dataset.put.delete_keys(dataset.number, [*ids, *sessions])
+            for table, theirs in (
+                (dataset.bulk_table, '"USER_ID" IN (SELECT id FROM users)'),
+                (
+                    dataset.put_table,
+                    '"USER_ID" IN (SELECT id FROM users) OR '
+                    f'("USER_ID" IS NULL AND "{SESSION}" IN (SELECT id FROM sessions))',
+                ),
+            ):
+                _rewrite(connection, dataset, table, theirs, job_arn)
+        except duckdb.InterruptException as error:
+            raise InterruptedError from error
+    _redact_reports(dataset, set(ids))
+
+
+def _rewrite(
+    connection: duckdb.DuckDBPyConnection, dataset: DatasetRecords, table: Table, theirs: str, job_arn: str
+) -> None:
+    """Replace every part that has rows of the users, then delete all parts that are not data any more."""
+    names = table.part_names()
+    if not names:
+        return
+    stage = table.stage()
+    new: list[Part] = []
+    old: list[str] = []
+    removed = 0
+    for name in names:
+        file = _read([table.local(name)])
+        ((count,),) = connection.execute(f"SELECT count(*) FROM {file} WHERE {theirs}").fetchall()
+        if not count:
+            continue
+        removed += count
+        old.append(name)
+        # the name's beginning stays: it says when the rows came
+        place = stage / f"{name.removesuffix('.parquet').rsplit('-', 1)[0]}-{time.time_ns():x}.parquet"
+        part = write_part(connection, f"SELECT * FROM {file} WHERE ({theirs}) IS NOT TRUE", place)
+        if part.rows:
+            new.append(part)
+        else:
+            place.unlink()
+    if old:
+        note = {"sartor.job": job_arn, "sartor.removed": str(removed)}
+        table.change(new, old, schema=dataset.schema, application=(job_arn, 1), expected=None, note=note)
+    table.vacuum(time.time() + 1)
+
+
+def _redact_reports(dataset: DatasetRecords, users: set[str]) -> None:
+    """Take the users' ids out of the values that import reports quote."""
+    storage = dataset.storage
+    for path, _ in list(storage.list(f"{dataset.folder}/imports")):
+        text = storage.get(path).decode("utf-8", "replace")
+        redact = _REDACT.get(path.rpartition("/")[2])
+        redacted = text if redact is None else redact(text, users)
+        if redacted != text:
+            storage.put(path, redacted.encode())
+
+
+def _redacted_csv(text: str, users: set[str]) -> str:
+    """Return a ``rejects.csv`` without users in its last column."""
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    if not any(_names(row[-1], users) for row in rows if row):
+        return text
+    target = io.StringIO(newline="")
+    csv.writer(target, lineterminator="\n").writerows(
+        [*row[:-1], _DELETED] if row and _names(row[-1], users) else row for row in rows
+    )
+    return target.getvalue()
+
+
+def _redacted_json(text: str, users: set[str]) -> str:
+    """Return a ``report.json`` without users in its examples."""
+    report: dict[str, Any] = json.loads(text)
+    for fault in report.get("faults", []):
+        for example in fault.get("examples", []):
+            if _names(str(example.get("value", "")), users):
+                example["value"] = _DELETED
+    return json.dumps(report, indent=2)
+
+
+def _names(value: str, users: set[str]) -> bool:
+    """Return whether a cell, or a whole line that could not be split, has one of the users."""
+    return value in users or any(cell.strip('" ') in users for cell in value.split(","))
+
+
+_REDACT: Final[dict[str, Callable[[str, set[str]], str]]] = {
+    "rejects.csv": _redacted_csv,
+    "report.json": _redacted_json,
+}
+
+
+def _files(table: Table) -> list[Path]:
+    return [table.local(name) for name in table.part_names()]
+
+
+def _read(files: Sequence[Path]) -> str:
+    names = ", ".join(_text(str(file)) for file in files)
+    return f"read_parquet([{names}], union_by_name = true)"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,394 @@
+"""Records that calls put in: in the metadata database before they are acknowledged.
+
+One writer a process commits what all its callers wait for, so that a flush of the disk serves many of them. A
+row has a number that grows with every commit, over all processes; whoever drains rows into a table does so by
+number. Rows stay for a while after that: they are each user's recent history.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+
+from sartor.data.put import Note, Row
+
+METADATA = sa.MetaData()
+#: Records by whose history they belong to; ``body`` has the cells by column.
+PUT = sa.Table(
+    "put_record",
+    METADATA,
+    sa.Column("dataset", sa.BigInteger, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("event", sa.Text),
+    sa.Column("session", sa.Text),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Index("put_record_seq", "dataset", "seq"),
+    # one user's records lie together, so that his history is one read
+    sqlite_with_rowid=False,
+)
+sa.Index(
+    "put_record_event",
+    PUT.c.dataset,
+    PUT.c.event,
+    unique=True,
+    sqlite_where=PUT.c.event.is_not(None),
+    postgresql_where=PUT.c.event.is_not(None),
+)
+#: What was taken and could not be used.
+REJECTED = sa.Table(
+    "put_rejected",
+    METADATA,
+    sa.Column("dataset", sa.BigInteger, primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+#: The one number that grows, and the leases of chores.
+COUNTER = sa.Table(
+    "put_counter",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+)
+LEASE = sa.Table(
+    "chore_lease",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("leased_until", sa.Double, nullable=False),
+)
+
+#: The most calls that one commit serves.
+_BATCH_CALLS: Final = 512
+_HISTORY = (
+    "SELECT seq, at, session, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
+)
+
+
+class Stored(NamedTuple):
+    """One record of the database.
+
+    Attributes:
+        seq: its number.
+        at: when it came, in epoch seconds.
+        session: of an event.
+        event: the id that the client gave.
+        body: the JSON text of its cells.
+    """
+
+    seq: int
+    at: float
+    session: str | None
+    event: str | None
+    body: str
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Something that was taken and could not be used.
+
+    Attributes:
+        seq: its number; the newest has the largest.
+        at: when it came, in epoch seconds.
+        code: why, as a stable name.
+        reason: why, in words.
+        body: the cells as they were understood.
+    """
+
+    seq: int
+    at: float
+    code: str
+    reason: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What one call puts."""
+
+    dataset: int
+    rows: Sequence[Row]
+    at: float
+    done: "Future[None]"
+
+
+class PutRecords:
+    """The put records of one service; safe to share between threads.
+
+    Args:
+        write: gives a connection in a transaction that commits.
+        read: gives a connection that reads.
+        quick_read: runs one SELECT with ``?`` by key; the quick way on SQLite.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[], AbstractContextManager[sa.Connection]],
+        read: Callable[[], AbstractContextManager[sa.Connection]],
+        quick_read: Callable[[str, tuple[Any, ...]], list[Any]],
+    ) -> None:
+        self._write = write
+        self._read = read
+        self._quick_read = quick_read
+        self._waiting: list[_Call] = []
+        self._some = threading.Condition()
+        self._closed = False
+        self._writer: threading.Thread | None = None
+        self.counts: Counter[str] = Counter()
+
+    def put(self, dataset: int, rows: Sequence[Row]) -> "Future[None]":
+        """Store rows; the future is done once they are durable, and fails if they are not stored.
+
+        Args:
+            dataset: the number of the dataset's resource.
+            rows: as a ``Mapper`` made them.
+        """
+        call = _Call(dataset, rows, time.time(), Future())
+        with self._some:
+            if self._closed:
+                raise RuntimeError("The server is stopping.")
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._commit_all, name="put", daemon=True)
+                self._writer.start()
+            self._waiting.append(call)
+            self._some.notify()
+        return call.done
+
+    def close(self) -> None:
+        """Commit what waits, and take no more."""
+        with self._some:
+            self._closed = True
+            self._some.notify()
+        if self._writer is not None:
+            self._writer.join()
+
+    def history(self, dataset: int, key: str, limit: int = 100) -> list[tuple[float, dict[str, Any]]]:
+        """Return when the newest records of a user came and their cells, oldest first.
+
+        Args:
+            dataset: the number of the dataset's resource.
+            key: the user's id, or of an anonymous user the session's.
+            limit: how many at most.
+        """
+        rows = self._quick_read(_HISTORY, (dataset, key, limit))
+        return [(at, orjson.loads(body)) for _, at, _, body in reversed(rows)]
+
+    def since(self, dataset: int, after: int, upto: int, limit: int) -> Iterator[Stored]:
+        """Yield up to ``limit`` records with ``after < seq <= upto``, by number."""
+        column = PUT.c
+        query = (
+            sa.select(column.seq, column.at, column.session, column.event, column.body)
+            .where(column.dataset == dataset, column.seq > after, column.seq <= upto)
+            .order_by(column.seq)
+            .limit(limit)
+        )
+        with self._read() as connection:
+            for row in connection.execution_options(stream_results=True).execute(query):
+                yield Stored(*row)
+
+    def newest(self, dataset: int) -> int:
+        """Return the number of a dataset's newest record, 0 if it has none; none with a smaller one comes."""
+        query = sa.select(sa.func.max(PUT.c.seq)).where(PUT.c.dataset == dataset)
+        with self._read() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def waiting(self, dataset: int, after: int) -> tuple[int, float | None]:
+        """Return how many records have a larger number, counted to 100,000, and when the first of them came."""
+        column = PUT.c
+        some = (
+            sa.select(column.seq, column.at)
+            .where(column.dataset == dataset, column.seq > after)
+            .order_by(column.seq)
+            .limit(100_000)
+            .subquery()
+        )
+        with self._read() as connection:
+            count, first = connection.execute(sa.select(sa.func.count(), sa.func.min(some.c.at))).one()
+        return int(count), first
+
+    def rejected(self, dataset: int, limit: int = 100, before: int | None = None) -> list[Rejected]:
+        """Return what of a dataset could not be used, newest first."""
+        column = REJECTED.c
+        query = sa.select(column.seq, column.at, column.code, column.reason, column.body).where(
+            column.dataset == dataset
+        )
+        if before is not None:
+            query = query.where(column.seq < before)
+        with self._read() as connection:
+            found = connection.execute(query.order_by(column.seq.desc()).limit(limit)).fetchall()
+        return [Rejected(seq, at, code, reason, orjson.loads(body)) for seq, at, code, reason, body in found]
+
+    def rejected_counts(self, dataset: int) -> dict[str, int]:
+        """Return how many rejections a dataset has by their code."""
+        query = (
+            sa.select(REJECTED.c.code, sa.func.count())
+            .where(REJECTED.c.dataset == dataset)
+            .group_by(REJECTED.c.code)
+        )
+        with self._read() as connection:
+            return {code: int(count) for code, count in connection.execute(query)}
+
+    def delete_dataset(self, dataset: int) -> None:
+        """Remove everything of a dataset."""
+        with self._write() as connection:
+            for table in (PUT, REJECTED):
+                connection.execute(sa.delete(table).where(table.c.dataset == dataset))
+
+    def delete_keys(self, dataset: int, keys: Collection[str]) -> None:
+        """Remove all records of these users and sessions, and what of theirs could not be used."""
+        names = sorted(keys)
+        for start in range(0, len(names), 500):
+            some = names[start : start + 500]
+            with self._write() as connection:
+                connection.execute(sa.delete(PUT).where(PUT.c.dataset == dataset, PUT.c.key.in_(some)))
+        wanted = set(names)
+        query = sa.select(REJECTED.c.seq, REJECTED.c.body).where(REJECTED.c.dataset == dataset)
+        with self._read() as connection:
+            theirs = [
+                seq
+                for seq, body in connection.execution_options(stream_results=True).execute(query)
+                if orjson.loads(body).get("USER_ID") in wanted
+            ]
+        for start in range(0, len(theirs), 500):
+            with self._write() as connection:
+                column = REJECTED.c
+                connection.execute(
+                    sa.delete(REJECTED).where(
+                        column.dataset == dataset, column.seq.in_(theirs[start : start + 500])
+                    )
+                )
+
+    def prune(self, dataset: int, upto: int, before: float) -> None:
+        """Remove records that a table has (``seq <= upto``) and old notes; both came before ``before``."""
+        with self._write() as connection:
+            connection.execute(
+                sa.delete(PUT).where(PUT.c.dataset == dataset, PUT.c.seq <= upto, PUT.c.at < before)
+            )
+            connection.execute(
+                sa.delete(REJECTED).where(REJECTED.c.dataset == dataset, REJECTED.c.at < before)
+            )
+
+    def lease(self, name: str, holder: str, seconds: float) -> bool:
+        """Take or renew a lease; false if another holder has it."""
+        now = time.time()
+        with self._write() as connection:
+            row = connection.execute(sa.select(LEASE).where(LEASE.c.name == name).with_for_update()).first()
+            if row is not None and row.holder != holder and row.leased_until > now:
+                return False
+            connection.execute(sa.delete(LEASE).where(LEASE.c.name == name))
+            connection.execute(sa.insert(LEASE).values(name=name, holder=holder, leased_until=now + seconds))
+            return True
+
+    def end_lease(self, name: str, holder: str) -> None:
+        """Give a lease back."""
+        with self._write() as connection:
+            connection.execute(sa.delete(LEASE).where(LEASE.c.name == name, LEASE.c.holder == holder))
+
+    def _commit_all(self) -> None:
+        """Commit call after call, all that wait at once, until closed and empty."""
+        while True:
+            with self._some:
+                while not self._waiting and not self._closed:
+                    self._some.wait()
+                calls, self._waiting = self._waiting[:_BATCH_CALLS], self._waiting[_BATCH_CALLS:]
+            if not calls:
+                return
+            try:
+                notes = self._commit(calls)
+            except BaseException as error:  # noqa: BLE001 - each caller gets it, and logs it
+                for call in calls:
+                    call.done.set_exception(error)
+                continue
+            self.counts.update(notes)
+            for call in calls:
+                with suppress(Exception):  # a caller that left has cancelled it
+                    call.done.set_result(None)
+
+    def _commit(self, calls: Sequence[_Call]) -> list[str]:
+        """Write the rows of several calls in one transaction; return the codes of what could not be used."""
+        total = sum(len(call.rows) + sum(len(row.notes) for row in call.rows) + 1 for call in calls)
+        with self._write() as connection:
+            seq = _numbers(connection, 2 * total)
+            repeated = _repeated(connection, calls)
+            put: list[dict[str, Any]] = []
+            rejected: list[dict[str, Any]] = []
+            for call in calls:
+                for row in call.rows:
+                    body, notes, name = orjson.dumps(row.cells).decode(), row.notes, (call.dataset, row.event)
+                    if row.stored and name in repeated:
+                        reason = f"The event id {str(row.event)[:60]} was used before."
+                        notes = [*notes, Note("REPEATED_EVENT_ID", reason)]
+                    elif row.stored:
+                        seq += 1
+                        put.append(_put(call, row, seq, body))
+                        if row.event is not None:
+                            repeated.add(name)
+                    for note in notes:
+                        seq += 1
+                        rejected.append(
+                            {
+                                "dataset": call.dataset,
+                                "seq": seq,
+                                "at": call.at,
+                                "code": note.code,
+                                "reason": note.reason,
+                                "body": body,
+                            }
+                        )
+            if put:
+                connection.execute(sa.insert(PUT), put)
+            if rejected:
+                connection.execute(sa.insert(REJECTED), rejected)
+        return [row["code"] for row in rejected]
+
+
+def _put(call: _Call, row: Row, seq: int, body: str) -> dict[str, Any]:
+    return {
+        "dataset": call.dataset,
+        "key": row.key,
+        "seq": seq,
+        "at": call.at,
+        "event": row.event,
+        "session": row.session,
+        "body": body,
+    }
+
+
+def _numbers(connection: sa.Connection, count: int) -> int:
+    """Take ``count`` numbers and return the one before the first; other writers wait until this one commits."""
+    taken = sa.update(COUNTER).values(seq=COUNTER.c.seq + count).returning(COUNTER.c.seq)
+    last = connection.execute(taken).scalar()
+    if last is None:
+        connection.execute(sa.insert(COUNTER).values(id=1, seq=count))
+        return 0
+    return int(last) - count
+
+
+def _repeated(connection: sa.Connection, calls: Sequence[_Call]) -> set[tuple[int, str | None]]:
+    """Return the given event ids that are stored already, with their dataset."""
+    given: dict[int, set[str]] = {}
+    for call in calls:
+        for row in call.rows:
+            if row.event is not None:
+                given.setdefault(call.dataset, set()).add(row.event)
+    found: set[tuple[int, str | None]] = set()
+    for dataset, events in given.items():
+        names = sorted(events)
+        for start in range(0, len(names), 500):
+            query = sa.select(PUT.c.event).where(
+                PUT.c.dataset == dataset, PUT.c.event.in_(names[start : start + 500])
+            )
+            found.update((dataset, row[0]) for row in connection.execute(query))
+    return found

@@ -1,0 +1,52 @@
+"""Records as CSV files that our own import, and Amazon's, reads back as they were."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from sartor.data.dataset import DatasetRecords, Store
+from sartor.data.watch import interrupting
+
+#: About how large one file becomes, in DuckDB's words.
+_PART: Final = "512MB"
+
+
+def write_csv(
+    records: DatasetRecords, store: Store, folder: Path, stop: Callable[[], bool] = lambda: False
+) -> Sequence[Path]:
+    """Write records as CSV files with a header, in the schema's order of columns; there is at least one file.
+
+    Null is an empty cell. In a quoted cell the import takes a backslash for an escape, so columns that have any
+    are quoted as a whole, with each backslash doubled.
+
+    Args:
+        records: of the dataset.
+        store: which of them.
+        folder: an empty local folder.
+        stop: asked some times a second whether to give up.
+
+    Raises:
+        InterruptedError: ``stop`` said so.
+    """
+    with records.connection() as connection, records.shown(connection, store) as facts:
+        columns = [
+            f"replace(\"{one.name}\", '\\', '\\\\') AS \"{one.name}\""
+            if one.name in facts.backslashes
+            else f'"{one.name}"'
+            for one in records.schema.fields
+        ]
+        quoted = ", ".join(f'"{name}"' for name in facts.backslashes)
+        options = f", FORCE_QUOTE ({quoted})" if quoted else ""
+        place = folder / "parts"
+        connection.execute("SET preserve_insertion_order = false")
+        with interrupting(connection, stop):
+            try:
+                connection.execute(
+                    f"COPY (SELECT {', '.join(columns)} FROM data) TO '{place}' "
+                    f"(FORMAT csv, HEADER, FILE_SIZE_BYTES '{_PART}'{options})"
+                )
+            except duckdb.InterruptException as error:
+                raise InterruptedError from error
+    return sorted(place.glob("*.csv"), key=lambda file: (len(file.name), file.name))

@@ -1,0 +1,275 @@
+"""Records as calls bring them: properties in camelCase become columns of a schema, cell by cell.
+
+A pure mapping. What Amazon refuses is an error; what it takes and cannot use comes back as a note beside the
+row, so that nothing is dropped in silence.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from sartor.data.rules import CJK_TEXT_CHARACTERS, ID_CHARACTERS, STRING_CHARACTERS, TEXT_CHARACTERS
+from sartor.data.schema import Field, Schema, folded
+from sartor.errors import invalid_input
+
+#: Keys that properties of an event may not have, in the form in which names are compared.
+FORBIDDEN: Final = frozenset(
+    ("userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression")
+)
+#: The largest event, in bytes of its JSON ("Amazon Personalize endpoints and quotas").
+MAXIMUM_EVENT_BYTES: Final = 10_240
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_RANGES: Final = {"int": 2**31, "long": 2**63}
+_MARKUP = re.compile(r"<[^>]*>|&[a-zA-Z0-9#]+;")
+_CJK = re.compile(r"[\u4e00-\u9fff\u3400-\u4dbf\u3040-\u30ff]")
+
+#: What a value cannot become; never stored.
+_UNUSABLE: Final = object()
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that was taken and could not be used.
+
+    Attributes:
+        code: its stable name: ``UNKNOWN_KEY``, ``INVALID_VALUE``, ``NULL_SESSION``, ``NO_ITEM`` or
+            ``REPEATED_EVENT_ID``.
+        reason: what it was, in words.
+    """
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record that is to be stored.
+
+    Attributes:
+        key: whose history it belongs to: the user, else the session; the id of an item, user or action.
+        cells: values by column; a column that is not here is null.
+        session: the session of an event.
+        event: the event's id, if the client gave one.
+        notes: what of it could not be used.
+        stored: whether the record itself is of use; if not, only its notes are kept.
+    """
+
+    key: str
+    cells: dict[str, Any]
+    session: str | None = None
+    event: str | None = None
+    notes: list[Note] = field(default_factory=list)
+    stored: bool = True
+
+
+class Mapper:
+    """Turns the members of calls into rows of one schema.
+
+    Args:
+        schema: of the dataset that is written to.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._fields = {folded(one.name): one for one in schema.fields}
+        self._cells: dict[str, Callable[[Any], Any]] = {
+            key: _cell_reader(one) for key, one in self._fields.items()
+        }
+
+    def record(self, id_column: str, record_id: str, properties: str | None) -> Row:
+        """Return the row of one user, item or action.
+
+        Args:
+            id_column: such as ``ITEM_ID``.
+            record_id: its value.
+            properties: the JSON text of the other columns.
+
+        Raises:
+            ApiError: ``InvalidInputException``: the properties do not match the schema.
+        """
+        row = Row(record_id, {id_column: record_id})
+        given = _object(properties)
+        for key, value in given.items():
+            place = folded(key)
+            one = self._fields.get(place)
+            if one is None or one.name == id_column:
+                if one is None:
+                    row.notes.append(Note("UNKNOWN_KEY", f"The schema has no field for {_short(key)}."))
+                continue
+            cell = self._cells[place](value)
+            if cell is _UNUSABLE:
+                raise invalid_input(f"{one.name}: {_short(value)} is not a valid {_wanted(one)}.")
+            if cell is not None:
+                row.cells[one.name] = cell
+        missing = [
+            one.name for one in self._schema.fields if not one.nullable and row.cells.get(one.name) is None
+        ]
+        if missing:
+            raise invalid_input(f"Properties miss a value for the fields: [{', '.join(missing)}].")
+        return row
+
+    def event(
+        self,
+        members: Mapping[str, Any],
+        properties: str | None,
+        *,
+        item_column: str = "ITEM_ID",
+        user: str | None,
+        session: str,
+        event: str | None,
+    ) -> Row:
+        """Return the row of one event.
+
+        Args:
+            members: values by column: what the event says outside its properties.
+            properties: the JSON text of further columns.
+            item_column: the column that must have a value for the event to be of use.
+            user: who did it, if it is known.
+            session: in which session.
+            event: the event's id, if the client gave one.
+
+        Raises:
+            ApiError: ``InvalidInputException``: the properties are no JSON object, or have a forbidden key.
+        """
+        row = Row(user or session, {}, session, event)
+        for key, value in (_object(properties) if properties else {}).items():
+            place = folded(key)
+            if place in FORBIDDEN:
+                raise invalid_input(f"The properties of an event may not have the key {_short(key)}.")
+            self._set(row, place, key, value)
+        for column, value in members.items():
+            if value is not None:
+                self._set(row, folded(column), column, value, is_member=True)
+        if session.casefold() == "null":
+            row.notes.append(Note("NULL_SESSION", f'The session id is "{session}": it names no session.'))
+        elif row.cells.get(item_column) is None:
+            row.notes.append(Note("NO_ITEM", f"The event has no {item_column}."))
+        else:
+            return row
+        return Row(row.key, row.cells, session, event, row.notes, stored=False)
+
+    def _set(self, row: Row, place: str, key: str, value: Any, is_member: bool = False) -> None:
+        """Set one cell of an event, or note why it cannot be used."""
+        one = self._fields.get(place)
+        if one is None:
+            if not is_member:  # Amazon's own members are no keys of the user's
+                row.notes.append(Note("UNKNOWN_KEY", f"The schema has no field for {_short(key)}."))
+            return
+        cell = self._cells[place](value)
+        if cell is _UNUSABLE:
+            row.notes.append(
+                Note("INVALID_VALUE", f"{one.name}: {_short(value)} is not a valid {_wanted(one)}.")
+            )
+        elif cell is not None:
+            row.cells[one.name] = cell
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    """Return the JSON object of a text; a number that is none, such as NaN, is no JSON.
+
+    Raises:
+        ApiError: the text that users know.
+    """
+    if text is None:
+        return {}
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise invalid_input("Error parsing properties json") from error
+    if not isinstance(found, dict):
+        raise invalid_input("Error parsing properties json")
+    return found
+
+
+def _cell_reader(one: Field) -> Callable[[Any], Any]:
+    """Return what turns a JSON value into a cell of this field."""
+    if one.type in _RANGES:
+        return _whole(_RANGES[one.type])
+    if one.type in ("float", "double"):
+        return _decimal
+    if one.type == "boolean":
+        return _boolean
+    if one.textual:
+        return _cleaned
+    longest = ID_CHARACTERS if one.name in ("USER_ID", "ITEM_ID", "ACTION_ID") else STRING_CHARACTERS
+
+    def text(value: Any) -> Any:
+        found = _text(value)
+        return found if found is None or found is _UNUSABLE or len(found) <= longest else _UNUSABLE
+
+    return text
+
+
+def _text(value: Any) -> Any:
+    """Return a string's cell; an empty one is null, as in a CSV file; several categories are joined."""
+    if isinstance(value, str):
+        return value or None
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
+        return "|".join(str(one) for one in value) or None
+    return _UNUSABLE
+
+
+def _cleaned(value: Any) -> Any:
+    """Return a textual cell as the import writes it: without markup, cut to its longest length."""
+    found = _text(value)
+    if not isinstance(found, str):
+        return found
+    words = " ".join(_MARKUP.sub(" ", found).split())
+    return words[: CJK_TEXT_CHARACTERS if _CJK.search(found) else TEXT_CHARACTERS] or None
+
+
+def _whole(bound: int) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool):
+            return _UNUSABLE
+        if isinstance(value, str):
+            value = int(value) if _WHOLE.fullmatch(value) else _UNUSABLE
+        elif isinstance(value, float):
+            value = int(value) if value.is_integer() else _UNUSABLE
+        if not isinstance(value, int):
+            return _UNUSABLE
+        return value if -bound <= value < bound else _UNUSABLE
+
+    return read
+
+
+def _decimal(value: Any) -> Any:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return _UNUSABLE
+    if isinstance(value, str):
+        value = float(value) if _DECIMAL.fullmatch(value) else _UNUSABLE
+    if not isinstance(value, int | float):
+        return _UNUSABLE
+    return float(value) if math.isfinite(value) else _UNUSABLE
+
+
+def _boolean(value: Any) -> Any:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value, _UNUSABLE)
+    return value if isinstance(value, bool) else _UNUSABLE
+
+
+def _wanted(one: Field) -> str:
+    return "text of that length" if one.type == "string" else one.type
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= 60 else f"{text[:57]}..."

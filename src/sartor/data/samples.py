@@ -1,0 +1,112 @@
+"""The values of metric attributions as they grow: how much each metric had from each source in each window.
+
+What is counted carries its origin, such as an import job or the number of the last event, and is added in the
+same transaction as the note of that origin: nothing counts twice.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import astuple
+
+import sqlalchemy as sa
+
+from sartor.data.attribution import Sample
+
+METADATA = sa.MetaData()
+SAMPLE = sa.Table(
+    "metric_sample",
+    METADATA,
+    sa.Column("attribution", sa.Text, primary_key=True),
+    sa.Column("metric", sa.Text, primary_key=True),
+    sa.Column("event_type", sa.Text, primary_key=True),
+    sa.Column("function", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("window_start", sa.BigInteger, primary_key=True),
+    sa.Column("value", sa.Double, nullable=False),
+)
+#: How far each origin of an attribution is counted.
+ORIGIN = sa.Table(
+    "metric_origin",
+    METADATA,
+    sa.Column("attribution", sa.Text, primary_key=True),
+    sa.Column("origin", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+)
+
+
+class Samples:
+    """The values of all metric attributions of a service.
+
+    Args:
+        write: gives a connection in a transaction that commits.
+        read: gives a connection that reads.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[], AbstractContextManager[sa.Connection]],
+        read: Callable[[], AbstractContextManager[sa.Connection]],
+    ) -> None:
+        self._write = write
+        self._read = read
+
+    def counted(self, attribution: str, origin: str) -> int | None:
+        """Return how far an origin is counted, ``None`` if not at all."""
+        query = sa.select(ORIGIN.c.seq).where(ORIGIN.c.attribution == attribution, ORIGIN.c.origin == origin)
+        with self._read() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else int(found)
+
+    def add(
+        self, attribution: str, origin: str, samples: Sequence[Sample], seq: int, expected: int | None
+    ) -> bool:
+        """Add values to what is there, if the origin is counted as far as expected; false if it is not.
+
+        Args:
+            attribution: the ARN of the metric attribution.
+            origin: where the values come from.
+            samples: the values.
+            seq: how far the origin is counted then.
+            expected: how far it was counted before; ``None``: not at all.
+        """
+        mine = (ORIGIN.c.attribution == attribution, ORIGIN.c.origin == origin)
+        with self._write() as connection:
+            found = connection.execute(sa.select(ORIGIN.c.seq).where(*mine).with_for_update()).scalar()
+            if found != expected:
+                return False
+            if expected is None:
+                row = {"attribution": attribution, "origin": origin, "seq": seq}
+                connection.execute(sa.insert(ORIGIN).values(row))
+            else:
+                connection.execute(sa.update(ORIGIN).where(*mine).values(seq=seq))
+            for sample in samples:
+                name, event_type, value, function, source, start = astuple(sample)
+                key = sa.and_(
+                    SAMPLE.c.attribution == attribution,
+                    SAMPLE.c.metric == name,
+                    SAMPLE.c.event_type == event_type,
+                    SAMPLE.c.function == function,
+                    SAMPLE.c.source == source,
+                    SAMPLE.c.window_start == start,
+                )
+                grown = sa.update(SAMPLE).where(key).values(value=SAMPLE.c.value + value)
+                if connection.execute(grown).rowcount == 0:
+                    connection.execute(
+                        sa.insert(SAMPLE).values(
+                            (attribution, name, event_type, function, source, start, value)
+                        )
+                    )
+        return True
+
+    def delete(self, attribution: str) -> None:
+        """Remove all values of an attribution."""
+        with self._write() as connection:
+            for table in (SAMPLE, ORIGIN):
+                connection.execute(sa.delete(table).where(table.c.attribution == attribution))
+
+    def totals(self) -> list[tuple[str, str, str, str, float]]:
+        """Return attribution, metric, event type, source and value over all windows, for every attribution."""
+        names = (SAMPLE.c.attribution, SAMPLE.c.metric, SAMPLE.c.event_type, SAMPLE.c.source)
+        query = sa.select(*names, sa.func.sum(SAMPLE.c.value)).group_by(*names).order_by(*names)
+        with self._read() as connection:
+            return [(a, b, c, d, float(value)) for a, b, c, d, value in connection.execute(query)]

@@ -1,0 +1,105 @@
+"""The history of a dataset: each import is a version of its table, and any older one can be restored."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sartor.data.check import Part
+from sartor.data.dataset import DatasetRecords
+
+
+def noted(records: DatasetRecords, parts: Sequence[Part], mode: str) -> dict[str, str]:
+    """Return what an import will add, replace and remove, for the note of its commit.
+
+    A record of an id that was there is replaced. Where records have no id, an import adds all of its own, and a
+    FULL one removes all that were there.
+
+    Args:
+        records: of the dataset, before the commit.
+        parts: what the import brings.
+        mode: ``FULL`` or ``INCREMENTAL``.
+    """
+    table = records.bulk_table
+    brought = sum(part.rows for part in parts)
+    names = table.part_names()
+    identity = records.schema.type_rules.identity
+    if identity is None or not names:
+        before = sum(table.rows_of_parts().values()) if mode == "FULL" else 0
+        return _note(brought, 0, before)
+    with records.connection() as connection:
+        new, old = (
+            f'SELECT DISTINCT "{identity}" AS id FROM read_parquet([{_files(paths)}])'
+            for paths in ([part.path for part in parts], [table.local(name) for name in names])
+        )
+        ((ids, replaced),) = connection.execute(
+            f"SELECT count(*), count(*) FILTER (WHERE id IN ({old})) FROM ({new})"
+        ).fetchall()
+        removed = 0
+        if mode == "FULL":
+            ((there,),) = connection.execute(f"SELECT count(*) FROM ({old})").fetchall()
+            removed = there - replaced
+    return _note(ids - replaced, replaced, removed)
+
+
+def history(records: DatasetRecords) -> list[dict[str, Any]]:
+    """Return every version of the imported records, newest first.
+
+    Each has ``version``, ``timestamp`` (epoch seconds), ``action``, ``jobArn`` if a job made it, ``rows`` that it
+    has, the rows that it ``added``, ``replaced`` and ``removed``, and whether it is ``restorable``.
+    """
+    table = records.bulk_table
+    found: list[dict[str, Any]] = []
+    rows: dict[str, int] = {}
+    there = table.stored_names()
+    for version, entries in enumerate(table.log()):
+        info: Mapping[str, Any] = {}
+        for entry in entries:
+            if "remove" in entry:
+                rows.pop(entry["remove"]["path"], None)
+            info = entry.get("commitInfo", info)
+        added = {
+            entry["add"]["path"]: int(table.rows_in(entry["add"])) for entry in entries if "add" in entry
+        }
+        rows |= added
+        found.append(
+            {
+                "version": version,
+                "timestamp": info.get("timestamp", 0) / 1000,
+                "action": _action(info),
+                **({"jobArn": info["sartor.job"]} if "sartor.job" in info else {}),
+                "rows": sum(rows.values()),
+                **{name: int(info.get(f"sartor.{name}", 0)) for name in ("added", "replaced", "removed")},
+                "restorable": there.issuperset(rows),
+            }
+        )
+    return found[::-1]
+
+
+def rollback(records: DatasetRecords, version: int) -> int:
+    """Make the imported records what they were in an older version, as a new version, and return its number.
+
+    Raises:
+        LookupError: there is no such version, or it is kept no longer.
+    """
+    return records.bulk_table.restore(version, records.schema)
+
+
+def _action(info: Mapping[str, Any]) -> str:
+    if "sartor.mode" in info:
+        return f"{info['sartor.mode']} import"
+    if "sartor.restored" in info:
+        return f"rollback to version {info['sartor.restored']}"
+    if "sartor.columns" in info:
+        return "new schema"
+    return "deletion of users" if "sartor.removed" in info else str(info.get("operation", "unknown"))
+
+
+def _note(added: int, replaced: int, removed: int) -> dict[str, str]:
+    return {
+        "sartor.added": str(added),
+        "sartor.replaced": str(replaced),
+        "sartor.removed": str(removed),
+    }
+
+
+def _files(paths: Sequence[object]) -> str:
+    return ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)

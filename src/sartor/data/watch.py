@@ -1,0 +1,29 @@
+"""Long statements that can be stopped."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+
+_LOOK_SECONDS: Final = 0.2
+
+
+@contextmanager
+def interrupting(connection: duckdb.DuckDBPyConnection, stop: Callable[[], bool]) -> Iterator[None]:
+    """Interrupt the connection's statements once ``stop`` says so; they raise ``duckdb.InterruptException``."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            if stop():
+                connection.interrupt()
+
+    watch = threading.Thread(target=look, daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watch.join()

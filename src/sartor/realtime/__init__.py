@@ -1,0 +1,1 @@
+"""What answers at once: records that calls put in, and later recommendations."""

@@ -1,0 +1,243 @@
+"""PutEvents, PutUsers, PutItems, PutActions and PutActionInteractions: records that are durable before the 200.
+
+A handler reads the call into rows and gives them to the writer; its answer is a future that is done once the
+rows are on disk. Source of the rules: the service model of personalize-events and the guide's "Recording events".
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from sartor.data import schema
+from sartor.data.put import MAXIMUM_EVENT_BYTES, Mapper, Row
+from sartor.errors import ApiError, in_use, invalid_input, not_found
+from sartor.resources.kinds import KINDS, arn_of, kind_of
+from sartor.resources.rules import tracking_name
+from sartor.resources.store import Resource, Store
+
+if TYPE_CHECKING:
+    from sartor.wire.sign import Caller
+
+Request = dict[str, Any]
+#: Answers with an empty body once the rows are durable.
+Handler = Callable[["Caller", Request], "Future[None]"]
+
+#: The operations that bring whole records: their list, a record's id, its column and its dataset type.
+_RECORDS: Final[Mapping[str, tuple[str, str, str, str]]] = {
+    "PutUsers": ("users", "userId", "USER_ID", "USERS"),
+    "PutItems": ("items", "itemId", "ITEM_ID", "ITEMS"),
+    "PutActions": ("actions", "actionId", "ACTION_ID", "ACTIONS"),
+}
+#: The operations of this module.
+ANSWERED: Final = frozenset((*_RECORDS, "PutEvents", "PutActionInteractions"))
+#: How many datasets a process keeps the mappings of.
+_KNOWN_TARGETS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where records go.
+
+    Attributes:
+        dataset: its resource.
+        mapper: turns members into its rows.
+        arns: what it was read from.
+        stamps: what told then whether one of them changes.
+    """
+
+    dataset: Resource
+    mapper: Mapper
+    arns: tuple[str, ...]
+    stamps: list[tuple[str, int, str | None, float]]
+
+
+class Recorder:
+    """Takes records for the datasets of one service.
+
+    Args:
+        store: the metadata database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._targets: dict[tuple[str, str, str], _Target] = {}
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return what answers each operation, by its name."""
+        records = {name: partial(self._put_records, *how) for name, how in _RECORDS.items()}
+        return {
+            **records,
+            "PutEvents": self._put_events,
+            "PutActionInteractions": self._put_action_interactions,
+        }
+
+    def _put_records(
+        self,
+        members: str,
+        id_member: str,
+        id_column: str,
+        dataset_type: str,
+        caller: "Caller",
+        request: Request,
+    ) -> "Future[None]":
+        """Store users, items or actions; a newer record of an id replaces the older one."""
+        arn = request["datasetArn"]
+        target = self._known(caller, arn, partial(self._dataset_target, caller, arn, dataset_type))
+        rows = [
+            target.mapper.record(id_column, one[id_member], one.get("properties")) for one in request[members]
+        ]
+        return self._put(target, rows)
+
+    def _put_events(self, caller: "Caller", request: Request) -> "Future[None]":
+        """Store events of one user or session."""
+        target = self._tracked(caller, request["trackingId"], "event-tracker")
+        rows = [_event(target.mapper, request, one) for one in request["eventList"]]
+        return self._put(target, rows)
+
+    def _put_action_interactions(self, caller: "Caller", request: Request) -> "Future[None]":
+        """Store what users did with actions."""
+        target = self._tracked(caller, request["trackingId"], "dataset")
+        rows = [_action_interaction(target.mapper, one) for one in request["actionInteractions"]]
+        return self._put(target, rows)
+
+    def _put(self, target: _Target, rows: list[Row]) -> "Future[None]":
+        return self._store.put_records.put(target.dataset.seq, rows)
+
+    def _known(self, caller: "Caller", name: str, find: Callable[[], _Target]) -> _Target:
+        """Return a target from memory if nothing of it has changed, else as it is now."""
+        key = (caller.account, caller.region, name)
+        target = self._targets.get(key)
+        if target is None or self._store.stamps(target.arns) != target.stamps:
+            self._targets.pop(key, None)
+            target = find()
+            if len(self._targets) >= _KNOWN_TARGETS:
+                self._targets.clear()
+            self._targets[key] = target
+        return target
+
+    def _tracked(self, caller: "Caller", tracking_id: str, kind: str) -> _Target:
+        try:
+            return self._known(caller, tracking_id, partial(self._tracked_target, caller, tracking_id, kind))
+        except ApiError as error:
+            if error.code != "ResourceNotFoundException" or kind != "event-tracker":
+                raise
+            raise invalid_input(f"There is no event tracker with the tracking id {tracking_id}.") from error
+
+    def _tracked_target(self, caller: "Caller", tracking_id: str, kind: str) -> _Target:
+        """Return where the records with a tracking id go.
+
+        Raises:
+            ApiError: nothing of the caller's has this tracking id, or it is not active.
+        """
+        with self._store.read() as transaction:
+            found = transaction.child(tracking_name(tracking_id), kind)
+        if found is None or (found.account, found.region) != (caller.account, caller.region):
+            raise not_found(tracking_id)
+        if kind == "dataset":
+            return self._target(found, (found.arn,))
+        if found.status != "ACTIVE":
+            raise invalid_input(
+                f"Event tracker {found.arn} must be ACTIVE, but its status is {found.status}."
+            )
+        group = found.body["datasetGroupArn"].rpartition("/")[2]
+        arn = arn_of(KINDS["dataset"], caller.region, caller.account, group=group, type="INTERACTIONS")
+        dataset = self._store.get(arn)
+        if dataset is None:
+            raise not_found(arn)
+        return self._target(dataset, (arn, found.arn))
+
+    def _dataset_target(self, caller: "Caller", arn: str, dataset_type: str) -> _Target:
+        """Return where the records for a dataset go.
+
+        Raises:
+            ApiError: the caller has no such dataset, or it is of another type or not active.
+        """
+        named = kind_of(arn, caller.region, caller.account)
+        dataset = self._store.get(arn) if named is not None and named.name == "dataset" else None
+        if dataset is None:
+            raise not_found(arn)
+        if dataset.body["datasetType"] != dataset_type:
+            raise invalid_input(
+                f"Dataset {arn} is of type {dataset.body['datasetType']}, not of type {dataset_type}."
+            )
+        return self._target(dataset, (arn,))
+
+    def _target(self, dataset: Resource, arns: tuple[str, ...]) -> _Target:
+        if dataset.status not in ("ACTIVE", "UPDATE PENDING", "UPDATE IN_PROGRESS"):
+            raise in_use(f"Resource {dataset.arn} must be ACTIVE, but its status is {dataset.status}.")
+        stamps = self._store.stamps(arns)
+        of_schema = self._store.get(dataset.body["schemaArn"])
+        if of_schema is None:
+            raise not_found(dataset.body["schemaArn"])
+        wanted = schema.parse(of_schema.body["schema"], of_schema.body.get("domain"))
+        return _Target(dataset, Mapper(wanted), arns, stamps)
+
+
+def _event(mapper: Mapper, request: Request, one: Mapping[str, Any]) -> Row:
+    """Return the row of one event of PutEvents.
+
+    Raises:
+        ApiError: ``InvalidInputException``: it is too large, or its properties cannot be read.
+    """
+    impression = one.get("impression")
+    attribution = one.get("metricAttribution")
+    user, session = request.get("userId"), request["sessionId"]
+    _keep_small(one)
+    return mapper.event(
+        {
+            "USER_ID": user,
+            "ITEM_ID": one.get("itemId"),
+            "EVENT_TYPE": one["eventType"],
+            "EVENT_VALUE": one.get("eventValue"),
+            "TIMESTAMP": _seconds(one["sentAt"]),
+            "RECOMMENDATION_ID": one.get("recommendationId"),
+            "IMPRESSION": "|".join(impression) if impression else None,
+            "EVENT_ATTRIBUTION_SOURCE": attribution["eventAttributionSource"] if attribution else None,
+        },
+        one.get("properties"),
+        user=user,
+        session=session,
+        event=one.get("eventId"),
+    )
+
+
+def _action_interaction(mapper: Mapper, one: Mapping[str, Any]) -> Row:
+    """Return the row of one record of PutActionInteractions; its impression is taken and not used."""
+    user = one.get("userId")
+    _keep_small(one)
+    return mapper.event(
+        {
+            "USER_ID": user,
+            "ACTION_ID": one["actionId"],
+            "EVENT_TYPE": one["eventType"],
+            "TIMESTAMP": _seconds(one["timestamp"]),
+            "RECOMMENDATION_ID": one.get("recommendationId"),
+        },
+        one.get("properties"),
+        item_column="ACTION_ID",
+        user=user,
+        session=one["sessionId"],
+        event=one.get("eventId"),
+    )
+
+
+def _keep_small(one: Mapping[str, Any]) -> None:
+    """Refuse an event that is too large.
+
+    Raises:
+        ApiError: ``InvalidInputException``.
+    """
+    # what cannot exceed the limit is not measured: the members of most events are short
+    if len(one) > 6 or "impression" in one or len(one.get("properties") or "") > 1024:
+        size = len(orjson.dumps(one, default=str))
+        if size > MAXIMUM_EVENT_BYTES:
+            raise invalid_input(f"An event must not be larger than {MAXIMUM_EVENT_BYTES} bytes, not {size}.")
+
+
+def _seconds(moment: Any) -> int:
+    """Return a timestamp member in whole epoch seconds."""
+    return int(moment if isinstance(moment, int | float) else moment.timestamp())

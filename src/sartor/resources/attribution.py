@@ -1,0 +1,186 @@
+"""What is particular about metric attributions: their metrics, which only the datasets' schemas make sense of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from sartor.data import attribution, schema
+from sartor.data.attribution import Metric, metric_key
+from sartor.errors import ApiError, already_exists, invalid_input
+from sartor.resources import paging
+from sartor.resources.call import Call, Draft, Request, keep_active
+from sartor.resources.kinds import KINDS, arn_of
+from sartor.resources.store import Resource, Transaction
+
+#: The types of the datasets that a metric can look at.
+_DATASET_TYPES: Final = ("INTERACTIONS", "ITEMS")
+
+
+def create_metric_attribution(call: Call, request: Request) -> Draft:
+    """Allow CreateMetricAttribution: one a group, with metrics that the group's datasets can give."""
+    group = call.find(request["datasetGroupArn"], "dataset-group")
+    keep_active(group)
+    arn = call.free_arn("metric-attribution", name=request["name"])
+    other = call.transaction.child(group.arn, "metric-attribution")
+    if other is not None:
+        raise already_exists(other.arn)
+    metrics = request["metrics"]
+    datasets = _datasets(call.transaction, group)
+    measured = _measured(call.transaction, datasets, metrics)
+    body = {"datasetGroupArn": group.arn, "metricsOutputConfig": request["metricsOutputConfig"]}
+    return Draft(arn, request["name"], body, {"metrics": metrics}, parents=(group.arn, *measured))
+
+
+def update_metric_attribution(now: Callable[[], float], call: Call, request: Request) -> dict[str, Any]:
+    """Answer UpdateMetricAttribution: metrics are removed first, so one call can give a name a new meaning.
+
+    Args:
+        now: gives epoch seconds.
+        call: in a transaction that writes.
+        request: ``metricAttributionArn`` and any of ``addMetrics``, ``removeMetrics``, ``metricsOutputConfig``.
+
+    Raises:
+        ApiError: ``ResourceInUseException`` when it is not active, ``ResourceAlreadyExistsException`` when it
+            has one of the added metrics, ``InvalidInputException`` when it lacks one of the removed ones.
+    """
+    found = call.find(_arn(request), "metric-attribution")
+    keep_active(found)
+    metrics = found.private["metrics"]
+    if request.get("addMetrics") or request.get("removeMetrics"):
+        added = request.get("addMetrics", [])
+        metrics = _with(_without(metrics, request.get("removeMetrics", []), found.arn), added, found.arn)
+        group = call.find(found.body["datasetGroupArn"], "dataset-group")
+        datasets = _datasets(call.transaction, group)
+        measured = _measured(call.transaction, datasets, metrics)
+        call.transaction.set_parents(found.arn, (group.arn, *measured))
+    output = request.get("metricsOutputConfig", found.body["metricsOutputConfig"])
+    call.transaction.replace_body(
+        found.arn,
+        {**found.body, "metricsOutputConfig": output},
+        {**found.private, "metrics": metrics},
+        now(),
+    )
+    return {"metricAttributionArn": found.arn}
+
+
+def list_metric_attribution_metrics(
+    secret: bytes, transaction: Transaction, caller_account: str, region: str, request: Request
+) -> dict[str, Any]:
+    """Answer ListMetricAttributionMetrics: a page of the metrics, sorted by name.
+
+    Args:
+        secret: the service's secret, for the token.
+        transaction: the open transaction.
+        caller_account: who asks.
+        region: of the request.
+        request: ``metricAttributionArn``, ``maxResults``, ``nextToken``.
+
+    Raises:
+        ApiError: ``ResourceNotFoundException``, or ``InvalidNextTokenException`` for another list's token.
+    """
+    call = Call(transaction, caller_account, region, quotas_on=False)
+    found = call.find(_arn(request), "metric-attribution")
+    query = ("ListMetricAttributionMetrics", caller_account, region, found.arn)
+    token = request.get("nextToken")
+    after = paging.unseal(secret, query, token)[0] if token else ""
+    limit = request.get("maxResults") or paging.DEFAULT_RESULTS
+    in_order = sorted(found.private["metrics"], key=_key)
+    left = [metric for metric in in_order if _key(metric) > after]
+    answer: dict[str, Any] = {"metrics": left[:limit]}
+    if len(left) > limit:
+        answer["nextToken"] = paging.seal(secret, query, [_key(left[limit - 1])])
+    return answer
+
+
+def metrics_of(resource: Resource, transaction: Transaction) -> list[Metric]:
+    """Return the metrics of an attribution, under the schemas that the datasets have now.
+
+    Raises:
+        ApiError: ``InvalidInputException`` when a dataset or one of the columns is not there any more.
+    """
+    group = transaction.get(resource.body["datasetGroupArn"])
+    datasets = {} if group is None else _datasets(transaction, group)
+    return attribution.parse(resource.private["metrics"], _schemas(transaction, datasets))
+
+
+def _arn(request: Request) -> str:
+    """Return the ARN in a request whose model does not require one."""
+    arn: str | None = request.get("metricAttributionArn")
+    if arn is None:
+        raise invalid_input("metricAttributionArn is required.")
+    return arn
+
+
+def _key(metric: Mapping[str, str]) -> str:
+    return metric_key(metric["metricName"])
+
+
+def _datasets(transaction: Transaction, group: Resource) -> dict[str, Resource]:
+    """Return those of a group's datasets that metrics look at, by type."""
+    arns = {
+        name: arn_of(KINDS["dataset"], group.region, group.account, group=group.name, type=name)
+        for name in _DATASET_TYPES
+    }
+    found = {name: transaction.get(arn) for name, arn in arns.items()}
+    return {name: dataset for name, dataset in found.items() if dataset is not None}
+
+
+def _schemas(transaction: Transaction, datasets: Mapping[str, Resource]) -> dict[str, schema.Schema]:
+    """Return the schemas of datasets, by type."""
+    found = {name: transaction.get(dataset.body["schemaArn"]) for name, dataset in datasets.items()}
+    return {
+        name: schema.parse(stored.body["schema"], stored.body.get("domain"))
+        for name, stored in found.items()
+        if stored is not None
+    }
+
+
+def _measured(
+    transaction: Transaction, datasets: Mapping[str, Resource], metrics: Sequence[Mapping[str, str]]
+) -> list[str]:
+    """Return the ARNs of the datasets that metrics look at; they must stay as long as the metrics do.
+
+    Raises:
+        ApiError: ``InvalidInputException`` when the datasets cannot give a metric, ``ResourceInUseException``
+            when one of them is not active.
+    """
+    parsed = attribution.parse(metrics, _schemas(transaction, datasets))
+    types = {"INTERACTIONS"} | {metric.dataset_type for metric in parsed if metric.dataset_type is not None}
+    used = [dataset for name, dataset in datasets.items() if name in types]
+    for dataset in used:
+        keep_active(dataset)
+    if "ITEMS" in types:
+        _keep_filled(transaction, datasets["ITEMS"])
+    return [dataset.arn for dataset in used]
+
+
+def _keep_filled(transaction: Transaction, items: Resource) -> None:
+    """Refuse to sum over items before there are any; an earlier dataset's import jobs do not count."""
+    imported = transaction.child(items.arn, "dataset-import-job", ("ACTIVE",), newer_than=items.seq)
+    if imported is None and not transaction.has_put(items.seq):
+        raise invalid_input(
+            f"SUM over Items needs item metadata: import records into dataset {items.arn} first."
+        )
+
+
+def _without(metrics: Sequence[Mapping[str, str]], names: Sequence[str], arn: str) -> list[Mapping[str, str]]:
+    """Return the metrics without those of these names."""
+    known = {_key(metric) for metric in metrics}
+    unknown = [name for name in names if metric_key(name) not in known]
+    if unknown:
+        raise invalid_input(f"Metric attribution {arn} has no metric {', '.join(unknown)}.")
+    removed = {metric_key(name) for name in names}
+    return [metric for metric in metrics if _key(metric) not in removed]
+
+
+def _with(
+    metrics: Sequence[Mapping[str, str]], added: Sequence[Mapping[str, str]], arn: str
+) -> list[Mapping[str, str]]:
+    """Return the metrics with new ones."""
+    known = {_key(metric) for metric in metrics}
+    taken = [metric["metricName"] for metric in added if _key(metric) in known]
+    if taken:
+        raise ApiError(
+            "ResourceAlreadyExistsException",
+            f"Metric attribution {arn} already has a metric {', '.join(taken)}.",
+        )
+    return [*metrics, *added]

@@ -1,0 +1,99 @@
+"""Metric attribution at work: values from what calls put and imports bring, and the report files on S3."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sartor.data.attribution as values
+from sartor.data.attribution import Sample
+from sartor.errors import ApiError
+from sartor.resources.attribution import metrics_of
+from sartor.resources.lifecycle import Task
+from sartor.resources.store import Resource
+from sartor.work.records import datasets_of, records_of
+from sartor.work.tools import Tools
+
+#: Events that are older do not count live.
+LIVE_SECONDS = 14 * 24 * 3600.0
+_PUT = "put"
+
+
+def begin(task: Task, tools: Tools) -> None:
+    """Count what is put from now on."""
+    found = datasets_of(task.resource.body["datasetGroupArn"], tools.store)
+    newest = tools.store.put_records.newest(found["INTERACTIONS"].seq) if "INTERACTIONS" in found else 0
+    tools.store.samples.add(task.arn, _PUT, [], newest, None)
+
+
+def end(task: Task, tools: Tools) -> None:
+    """Forget the values."""
+    tools.store.samples.delete(task.arn)
+
+
+def count_put(dataset: Resource, tools: Tools) -> None:
+    """Add what calls have put into an Interactions dataset since the last count, once."""
+    attribution = _active(dataset, tools)
+    if attribution is None:
+        return
+    counted = tools.store.samples.counted(attribution.arn, _PUT)
+    newest = tools.store.put_records.newest(dataset.seq)
+    if counted is None or newest <= counted:
+        return
+    records = records_of(dataset, tools)
+    with records.connection() as connection, records.put_between(connection, counted, newest, "events"):
+        samples = _samples(attribution, dataset, tools, connection, time.time() - LIVE_SECONDS)
+    tools.store.samples.add(attribution.arn, _PUT, samples, newest, counted)
+
+
+def count_import(job: Resource, parts: Sequence[Path], tools: Tools) -> None:
+    """Add what an INCREMENTAL import brought, once, and write the report file if the job asks for it.
+
+    Raises:
+        JobFailed: the report cannot be written.
+    """
+    dataset = tools.store.get(job.body["datasetArn"])
+    attribution = None if dataset is None else _active(dataset, tools)
+    publishes = job.body.get("publishAttributionMetricsToS3", False)
+    is_live = job.body["importMode"] == "INCREMENTAL"
+    if dataset is None or attribution is None or not (publishes or is_live):
+        return
+    records = records_of(dataset, tools)
+    with records.connection() as connection:
+        names = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
+        connection.execute(f"CREATE TEMP VIEW events AS SELECT * FROM read_parquet([{names}])")
+        if is_live:
+            samples = _samples(attribution, dataset, tools, connection, time.time() - LIVE_SECONDS)
+            tools.store.samples.add(attribution.arn, job.arn, samples, 0, None)
+        output = attribution.body["metricsOutputConfig"]
+        if publishes and "s3DataDestination" in output:
+            samples = _samples(attribution, dataset, tools, connection, 0.0)
+            file = tools.scratch / f"metrics-{job.name}.csv"
+            file.write_bytes(values.report_csv(samples))
+            name = values.report_name(job.body["importMode"], job.created_at)
+            folder = output["s3DataDestination"]["path"].rstrip("/")
+            tools.sources.write(f"{folder}/{name}", file, output.get("roleArn"))
+
+
+def _active(dataset: Resource, tools: Tools) -> Resource | None:
+    """Return the active metric attribution of an Interactions dataset's group."""
+    if dataset.body["datasetType"] != "INTERACTIONS":
+        return None
+    with tools.store.read() as transaction:
+        return transaction.child(dataset.body["datasetGroupArn"], "metric-attribution", ("ACTIVE",))
+
+
+def _samples(
+    attribution: Resource, dataset: Resource, tools: Tools, connection: Any, since: float
+) -> list[Sample]:
+    """Return the values of the view ``events``; none once a column that a metric sums is gone."""
+    try:
+        with tools.store.read() as transaction:
+            metrics = metrics_of(attribution, transaction)
+    except ApiError:
+        return []
+    items = datasets_of(dataset.body["datasetGroupArn"], tools.store).get("ITEMS")
+    if items is None or not any(metric.dataset_type == "ITEMS" for metric in metrics):
+        return values.aggregate(connection, metrics, "events", None, since)
+    with records_of(items, tools).shown(connection, "ALL", "items"):
+        return values.aggregate(connection, metrics, "events", "items", since)
