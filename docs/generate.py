@@ -51,7 +51,7 @@ def settings() -> Iterator[str]:
 
 def operations() -> Iterator[str]:
     """Yield the page of all operations."""
-    from sartor.resources.control import ANSWERED
+    from sartor.app import ANSWERED
     from sartor.wire.operations import load
 
     found = load().all

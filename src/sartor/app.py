@@ -3,7 +3,7 @@
 import logging
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sartor.console.v1 import Console
 from sartor.data.blobs import Blobs, open_storage
@@ -12,6 +12,7 @@ from sartor.keys import Keys
 from sartor.metrics import Metrics
 from sartor.realtime import record
 from sartor.realtime.record import Recorder
+from sartor.resources import control
 from sartor.resources.control import Control
 from sartor.resources.store import Store
 from sartor.settings import Settings
@@ -22,6 +23,9 @@ from sartor.work.tools import Tools
 from sartor.worker import Scratch, Worker
 
 LOG = logging.getLogger("sartor.app")
+
+#: The operations that do their work; the others validate their request and say that they do not yet.
+ANSWERED: Final = control.ANSWERED | record.ANSWERED
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def _open_store(url: str) -> Store:
 def build(parts: Parts) -> Exchange:
     """Return the service as an ASGI application."""
     settings = parts.settings
-    control = Control(parts.store, settings.quotas == "aws", parts.sources)
+    resources = Control(parts.store, settings.quotas == "aws", parts.sources)
     authority = Authority(
         parts.keys.get, None if settings.auth == "signed" else (settings.account, settings.region)
     )
@@ -100,9 +104,9 @@ def build(parts: Parts) -> Exchange:
     }
     return Exchange(
         operations.load(),
-        {**control.handlers(), **recorder.handlers()},
+        {**resources.handlers(), **recorder.handlers()},
         authority,
-        control.inline_operations() | (frozenset(record.ANSWERED) if parts.store.local else frozenset()),
+        resources.inline_operations() | (record.ANSWERED if parts.store.local else frozenset()),
         routes,
         observe=metrics.observe,
     )

@@ -311,7 +311,7 @@ def history(dataset_arn: str, as_json: bool, **flags: Any) -> None:
     if not answer["versions"]:
         click.echo("Nothing has been imported yet.")
         return
-    rows = [("version", "when", "rows", "added", "replaced", "removed", "what")]
+    rows: list[tuple[str, ...]] = [("version", "when", "rows", "added", "replaced", "removed", "what")]
     for one in answer["versions"]:
         moment = datetime.fromtimestamp(one["timestamp"]).astimezone().isoformat(" ", "seconds")
         counts = [f"{one[name]:,}" for name in ("rows", "added", "replaced", "removed")]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sartor.data.attribution import Metric
+from sartor.data.put import Row
 from sartor.resources import attribution
 
 WITH_EVENT_TYPE = {
@@ -113,8 +114,8 @@ def test_a_sum_over_items_needs_items(service: Any, group: str) -> None:
 
 def test_items_that_a_call_put_are_items(service: Any, group: str) -> None:
     items = service.dataset("Items", group)
-    with service.store.write() as transaction:
-        transaction.merge_private(items, {"put_at": 1.0})
+    number = service.store.get(items).seq
+    service.store.put_records.put(number, [Row("i1", {"ITEM_ID": "i1", "PRICE": 2.0})]).result(10)
     created(service, group, PRICE)
 
 

@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sartor import __version__
+from sartor.app import ANSWERED
 from sartor.data.rules import RULES
-from sartor.resources.control import ANSWERED
 from sartor.settings import SETTINGS
 from sartor.wire import operations
 

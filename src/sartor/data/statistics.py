@@ -166,8 +166,9 @@ def _events_by_day(connection: duckdb.DuckDBPyConnection, relation: str) -> list
     """Return the events of each day in UTC; times in milliseconds count as the day they mean."""
     first, last = ((day - _EPOCH).days for day in (date.min, date.max))
     found = connection.execute(
-        'SELECT floor(if("TIMESTAMP" > $latest, "TIMESTAMP" / 1000, "TIMESTAMP") / 86400)::BIGINT AS day, '
-        f"count(*) FROM {_quoted(relation)} GROUP BY ALL HAVING day BETWEEN $first AND $last ORDER BY day",
+        "SELECT day, count(*) FROM (SELECT "
+        'floor(if("TIMESTAMP" > $latest, "TIMESTAMP" / 1000, "TIMESTAMP") / 86400)::BIGINT AS day '
+        f"FROM {_quoted(relation)}) WHERE day BETWEEN $first AND $last GROUP BY day ORDER BY day",
         {"latest": LATEST_SECONDS, "first": first, "last": last},
     ).fetchall()
     return [{"day": (_EPOCH + timedelta(days=day)).isoformat(), "events": events} for day, events in found]
