@@ -113,7 +113,9 @@ def dataset_types() -> Iterator[str]:
 def quotas() -> Iterator[str]:
     """Yield the page of every quota that is kept."""
     from sartor.data.dataset_types import DATASET_TYPES
+    from sartor.data.put import MAXIMUM_EVENT_BYTES
     from sartor.data.schema import MAXIMUM_CHARACTERS
+    from sartor.realtime.rates import REQUESTS_PER_SECOND
     from sartor.resources import rules
     from sartor.resources.tags import MAX_TAGS
     from sartor.wire.read import MAXIMUM_BODY_BYTES
@@ -130,10 +132,15 @@ def quotas() -> Iterator[str]:
     for of_type in DATASET_TYPES[None].values():
         if of_type.minimum_rows:
             yield f"| least rows of one import of {of_type.name} | {of_type.minimum_rows:,} |"
+    yield f"| data deletion jobs of a dataset group that are pending | {rules.MAX_DELETION_JOBS_PENDING} |"
+    yield f"| bytes of one data deletion job's files | {rules.MAX_DELETION_BYTES:,} |"
+    for operation, rate in REQUESTS_PER_SECOND.items():
+        yield f"| {operation} requests a second for one dataset and API process | {rate:,} |"
     yield "\nThese hold always:\n"
     yield "| limit | |\n| --- | --- |"
     yield f"| characters of a schema | {MAXIMUM_CHARACTERS:,} |"
     yield f"| tags of a resource | {MAX_TAGS} |"
+    yield f"| bytes of one event | {MAXIMUM_EVENT_BYTES:,} |"
     yield f"| bytes of a request's body | {MAXIMUM_BODY_BYTES:,} |"
     yield "| unfinished dataset import jobs of one dataset | 1 |"
 

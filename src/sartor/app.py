@@ -93,7 +93,7 @@ def build(parts: Parts) -> Exchange:
         parts.keys.get, None if settings.auth == "signed" else (settings.account, settings.region)
     )
     metrics = Metrics(parts.store)
-    recorder = Recorder(parts.store)
+    recorder = Recorder(parts.store, settings.quotas == "aws")
     console = Console(parts.store, parts.storage, parts.scratch.folder, settings.memory_bytes)
     routes: dict[str, Route] = {
         "/health/live": Route(lambda _caller, _request: (200, "text/plain", b"live\n"), signed=False),

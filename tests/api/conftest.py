@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+from botocore.exceptions import ClientError
 
 from sartor.demo.server import Server
 
-SETTLED = ("ACTIVE", "CREATE FAILED")
+SETTLED = ("ACTIVE", "CREATE FAILED", "COMPLETED", "FAILED")
 ROLE = "arn:aws:iam::000000000000:role/import"
 
 
@@ -21,6 +23,7 @@ class Client:
         self.server = server
         self.bucket = bucket
         self.personalize: Any = server.client()
+        self.events: Any = server.client("personalize-events")
         self.names = 0
 
     def name(self, word: str) -> str:
@@ -28,11 +31,19 @@ class Client:
         self.names += 1
         return f"{word}-{time.time_ns():x}-{self.names}"
 
-    def dataset(self, schema: dict[str, Any], dataset_type: str, domain: str | None = None) -> str:
-        """Return the ARN of an ACTIVE dataset in a group of its own."""
+    def group(self, domain: str | None = None) -> str:
+        """Return the ARN of a new ACTIVE dataset group."""
         client, of_domain = self.personalize, {} if domain is None else {"domain": domain}
-        group = client.create_dataset_group(name=self.name("group"), **of_domain)["datasetGroupArn"]
+        group: str = client.create_dataset_group(name=self.name("group"), **of_domain)["datasetGroupArn"]
         self.until(lambda: client.describe_dataset_group(datasetGroupArn=group)["datasetGroup"])
+        return group
+
+    def dataset(
+        self, schema: dict[str, Any], dataset_type: str, domain: str | None = None, group: str | None = None
+    ) -> str:
+        """Return the ARN of an ACTIVE dataset, in a group of its own if none is given."""
+        client, of_domain = self.personalize, {} if domain is None else {"domain": domain}
+        group = group or self.group(domain)
         text = json.dumps(schema)
         of_schema = client.create_schema(name=self.name("schema"), schema=text, **of_domain)["schemaArn"]
         arn: str = client.create_dataset(
@@ -64,6 +75,53 @@ class Client:
         arn = self.start(dataset, key, mode)
         return self.until(lambda: self.job(arn))
 
+    def group_of(self, dataset: str) -> str:
+        """Return the ARN of a dataset's group."""
+        found: str = self.personalize.describe_dataset(datasetArn=dataset)["dataset"]["datasetGroupArn"]
+        return found
+
+    def tracker(self, dataset: str) -> str:
+        """Return the tracking id of a new ACTIVE event tracker in a dataset's group."""
+        made = self.personalize.create_event_tracker(
+            name=self.name("tracker"), datasetGroupArn=self.group_of(dataset)
+        )
+        arn = made["eventTrackerArn"]
+        self.until(lambda: self.personalize.describe_event_tracker(eventTrackerArn=arn)["eventTracker"])
+        return str(made["trackingId"])
+
+    def exported(self, dataset: str, mode: str = "ALL") -> list[dict[str, str | None]]:
+        """Export a dataset and return its rows as DuckDB reads the files; every cell is text."""
+        name = self.name("export")
+        arn = self.personalize.create_dataset_export_job(
+            jobName=name,
+            datasetArn=dataset,
+            ingestionMode=mode,
+            roleArn=ROLE,
+            jobOutput={"s3DataDestination": {"path": "s3://training/exports/"}},
+        )["datasetExportJobArn"]
+        job = self.until(
+            lambda: self.personalize.describe_dataset_export_job(datasetExportJobArn=arn)["datasetExportJob"]
+        )
+        assert job["status"] == "ACTIVE", job
+        found = duckdb.sql(
+            "SELECT * FROM read_csv($files, header = true, all_varchar = true, delim = ',', quote = '\"')",
+            params={"files": [str(file) for file in (self.bucket / "exports" / name).glob("*.csv")]},
+        )
+        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+    def deleted(self, group: str, *users: str) -> dict[str, Any]:
+        """Delete users of a group, and return the job when it has ended."""
+        key = self.write(f"{self.name('users')}.csv", "\n".join(["USER_ID", *users]) + "\n")
+        arn = self.personalize.create_data_deletion_job(
+            jobName=self.name("deletion"),
+            datasetGroupArn=group,
+            dataSource={"dataLocation": f"s3://training/{key}"},
+            roleArn=ROLE,
+        )["dataDeletionJobArn"]
+        return self.until(
+            lambda: self.personalize.describe_data_deletion_job(dataDeletionJobArn=arn)["dataDeletionJob"]
+        )
+
     def write(self, key: str, content: str | bytes) -> str:
         """Write a file of the bucket and return its key."""
         place = self.bucket / key
@@ -83,6 +141,20 @@ class Client:
         while not look():
             assert time.monotonic() < deadline, "it never came to be"
             time.sleep(0.005)
+
+    @staticmethod
+    def gone(describe: Callable[[], Any]) -> None:
+        """Return once what is described is not found."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                describe()
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                    return
+                raise
+            time.sleep(0.01)
+        raise AssertionError("it never went away")
 
     @staticmethod
     def until(look: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def refusal(request: HttpRequest, now: float | None = None) -> str:
 
 
 @pytest.mark.parametrize("auth", [SigV4Auth, SigV4QueryAuth])
-@pytest.mark.parametrize("url", [URL, URL + "events", URL + "?b=2&a=1&a=%20x&empty="])
+@pytest.mark.parametrize("url", [URL, URL + "events", URL + "?b=2&a=1&a=%20x&empty=", URL + "?b=x:y/z&a=1"])
 def test_what_botocore_signs_names_the_keys_account_and_the_signed_region(auth: Any, url: str) -> None:
     caller = verify(signed(auth, url), KEYS.get, time.time())
     assert caller == Caller("111122223333", "eu-west-1", Key.access_key_id)

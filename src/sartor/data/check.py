@@ -496,7 +496,7 @@ def _value(field: Field, raw: str, typed: str) -> str:
         f"trim(regexp_replace(regexp_replace({raw}, '<[^>]*>|&[a-zA-Z0-9#]+;', ' ', 'g'), '\\s+', ' ', 'g'))"
     )
     cjk = f"regexp_matches({raw}, '[\\p{{Han}}\\p{{Hiragana}}\\p{{Katakana}}]')"
-    return f"left({clean}, CASE WHEN {cjk} THEN {CJK_TEXT_CHARACTERS} ELSE {TEXT_CHARACTERS} END)"
+    return f"nullif(left({clean}, CASE WHEN {cjk} THEN {CJK_TEXT_CHARACTERS} ELSE {TEXT_CHARACTERS} END), '')"
 
 
 class _Watch:

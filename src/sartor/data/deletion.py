@@ -82,7 +82,7 @@ def delete_users(
                     f'WHERE "USER_ID" IN (SELECT id FROM users) AND "{SESSION}" IS NOT NULL'
                 )
             sessions = [row[0] for row in connection.execute("SELECT id FROM sessions").fetchall()]
-            dataset.put.delete_keys(dataset.number, [*ids, *sessions])
+            dataset.put.delete_keys(dataset.number, ids, sessions)
             for table, theirs in (
                 (dataset.bulk_table, '"USER_ID" IN (SELECT id FROM users)'),
                 (

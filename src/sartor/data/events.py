@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -74,6 +74,16 @@ LEASE = sa.Table(
 _BATCH_CALLS: Final = 512
 _HISTORY = (
     "SELECT seq, at, session, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
+)
+#: One statement each, so that of many who are first at once nobody fails.
+_TAKE_NUMBERS = sa.text(
+    "INSERT INTO put_counter (id, seq) VALUES (1, :count) "
+    "ON CONFLICT (id) DO UPDATE SET seq = put_counter.seq + :count RETURNING seq"
+)
+_TAKE_LEASE = sa.text(
+    "INSERT INTO chore_lease (name, holder, leased_until) VALUES (:name, :holder, :until) "
+    "ON CONFLICT (name) DO UPDATE SET holder = :holder, leased_until = :until "
+    "WHERE chore_lease.holder = :holder OR chore_lease.leased_until <= :now"
 )
 
 
@@ -246,27 +256,35 @@ class PutRecords:
             for table in (PUT, REJECTED):
                 connection.execute(sa.delete(table).where(table.c.dataset == dataset))
 
-    def delete_keys(self, dataset: int, keys: Collection[str]) -> None:
-        """Remove all records of these users and sessions, and what of theirs could not be used."""
-        names = sorted(keys)
-        for start in range(0, len(names), 500):
-            some = names[start : start + 500]
-            with self._write() as connection:
-                connection.execute(sa.delete(PUT).where(PUT.c.dataset == dataset, PUT.c.key.in_(some)))
-        wanted = set(names)
+    def delete_keys(self, dataset: int, keys: Collection[str], sessions: Collection[str] = ()) -> None:
+        """Remove all records of these users, and what of theirs could not be used.
+
+        Args:
+            dataset: the number of the dataset's resource.
+            keys: the users.
+            sessions: whose records go too that name no user; a user may have the id of another's session.
+        """
+        anonymous = ~PUT.c.body.contains('"USER_ID":', autoescape=True)
+        for theirs, which in ((keys, sa.true()), (sessions, anonymous)):
+            names = sorted(theirs)
+            for start in range(0, len(names), 500):
+                some = PUT.c.key.in_(names[start : start + 500])
+                with self._write() as connection:
+                    connection.execute(sa.delete(PUT).where(PUT.c.dataset == dataset, some, which))
+        wanted = set(keys)
         query = sa.select(REJECTED.c.seq, REJECTED.c.body).where(REJECTED.c.dataset == dataset)
         with self._read() as connection:
-            theirs = [
+            numbers = [
                 seq
                 for seq, body in connection.execution_options(stream_results=True).execute(query)
                 if orjson.loads(body).get("USER_ID") in wanted
             ]
-        for start in range(0, len(theirs), 500):
+        for start in range(0, len(numbers), 500):
             with self._write() as connection:
                 column = REJECTED.c
                 connection.execute(
                     sa.delete(REJECTED).where(
-                        column.dataset == dataset, column.seq.in_(theirs[start : start + 500])
+                        column.dataset == dataset, column.seq.in_(numbers[start : start + 500])
                     )
                 )
 
@@ -283,13 +301,9 @@ class PutRecords:
     def lease(self, name: str, holder: str, seconds: float) -> bool:
         """Take or renew a lease; false if another holder has it."""
         now = time.time()
+        values = {"name": name, "holder": holder, "until": now + seconds, "now": now}
         with self._write() as connection:
-            row = connection.execute(sa.select(LEASE).where(LEASE.c.name == name).with_for_update()).first()
-            if row is not None and row.holder != holder and row.leased_until > now:
-                return False
-            connection.execute(sa.delete(LEASE).where(LEASE.c.name == name))
-            connection.execute(sa.insert(LEASE).values(name=name, holder=holder, leased_until=now + seconds))
-            return True
+            return connection.execute(_TAKE_LEASE, values).rowcount == 1
 
     def end_lease(self, name: str, holder: str) -> None:
         """Give a lease back."""
@@ -309,11 +323,12 @@ class PutRecords:
                 notes = self._commit(calls)
             except BaseException as error:  # noqa: BLE001 - each caller gets it, and logs it
                 for call in calls:
-                    call.done.set_exception(error)
+                    with suppress(InvalidStateError):  # a caller that left has cancelled it
+                        call.done.set_exception(error)
                 continue
             self.counts.update(notes)
             for call in calls:
-                with suppress(Exception):  # a caller that left has cancelled it
+                with suppress(InvalidStateError):
                     call.done.set_result(None)
 
     def _commit(self, calls: Sequence[_Call]) -> list[str]:
@@ -368,12 +383,7 @@ def _put(call: _Call, row: Row, seq: int, body: str) -> dict[str, Any]:
 
 def _numbers(connection: sa.Connection, count: int) -> int:
     """Take ``count`` numbers and return the one before the first; other writers wait until this one commits."""
-    taken = sa.update(COUNTER).values(seq=COUNTER.c.seq + count).returning(COUNTER.c.seq)
-    last = connection.execute(taken).scalar()
-    if last is None:
-        connection.execute(sa.insert(COUNTER).values(id=1, seq=count))
-        return 0
-    return int(last) - count
+    return int(connection.execute(_TAKE_NUMBERS, {"count": count}).scalar_one()) - count
 
 
 def _repeated(connection: sa.Connection, calls: Sequence[_Call]) -> set[tuple[int, str | None]]:

@@ -11,8 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+import regex
 
-from sartor.data.rules import CJK_TEXT_CHARACTERS, ID_CHARACTERS, STRING_CHARACTERS, TEXT_CHARACTERS
+from sartor.data.rules import (
+    CJK_TEXT_CHARACTERS,
+    ID_CHARACTERS,
+    STRING_CHARACTERS,
+    TEXT_CHARACTERS,
+    rules_of,
+)
 from sartor.data.schema import Field, Schema, folded
 from sartor.errors import invalid_input
 
@@ -22,11 +29,17 @@ FORBIDDEN: Final = frozenset(
 )
 #: The largest event, in bytes of its JSON ("Amazon Personalize endpoints and quotas").
 MAXIMUM_EVENT_BYTES: Final = 10_240
-_WHOLE = re.compile(r"[+-]?[0-9]+")
+#: A number of so few digits that Python reads it, and no one waits for it.
+_WHOLE = re.compile(r"([+-]?)0*([0-9]{1,20})")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _RANGES: Final = {"int": 2**31, "long": 2**63}
+#: What lies outside is infinite in the column.
+_BOUNDS: Final = {"float": 2.0**128 - 2.0**103, "double": math.inf}
 _MARKUP = re.compile(r"<[^>]*>|&[a-zA-Z0-9#]+;")
-_CJK = re.compile(r"[\u4e00-\u9fff\u3400-\u4dbf\u3040-\u30ff]")
+#: White space, as DuckDB's patterns have it, and as its trim.
+_SPACE = re.compile(r"[ \t\n\f\r]+")
+_ENDS = regex.compile(r"\A\p{Zs}+|\p{Zs}+\Z")
+_CJK = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
 
 #: What a value cannot become; never stored.
 _UNUSABLE: Final = object()
@@ -78,7 +91,7 @@ class Mapper:
         self._schema = schema
         self._fields = {folded(one.name): one for one in schema.fields}
         self._cells: dict[str, Callable[[Any], Any]] = {
-            key: _cell_reader(one) for key, one in self._fields.items()
+            key: _cell_reader(one, schema) for key, one in self._fields.items()
         }
 
     def record(self, id_column: str, record_id: str, properties: str | None) -> Row:
@@ -90,9 +103,9 @@ class Mapper:
             properties: the JSON text of the other columns.
 
         Raises:
-            ApiError: ``InvalidInputException``: the properties do not match the schema.
+            ApiError: ``InvalidInputException``: the id cannot be kept, or the properties do not match the schema.
         """
-        row = Row(record_id, {id_column: record_id})
+        row = Row(_kept(record_id), {id_column: record_id})
         given = _object(properties)
         for key, value in given.items():
             place = folded(key)
@@ -134,9 +147,10 @@ class Mapper:
             event: the event's id, if the client gave one.
 
         Raises:
-            ApiError: ``InvalidInputException``: the properties are no JSON object, or have a forbidden key.
+            ApiError: ``InvalidInputException``: the properties are no JSON object or have a forbidden key, or
+                an id cannot be kept.
         """
-        row = Row(user or session, {}, session, event)
+        row = Row(_kept(user or session), {}, _kept(session), event and _kept(event))
         for key, value in (_object(properties) if properties else {}).items():
             place = folded(key)
             if place in FORBIDDEN:
@@ -186,17 +200,29 @@ def _object(text: str | None) -> dict[str, Any]:
     return found
 
 
-def _cell_reader(one: Field) -> Callable[[Any], Any]:
+def _kept(name: str) -> str:
+    """Return an id that a database's column can have: PostgreSQL's text has no null characters.
+
+    Raises:
+        ApiError: this one has.
+    """
+    if "\0" in name:
+        raise invalid_input(f"The id {_short(name)} has a null character.")
+    return name
+
+
+def _cell_reader(one: Field, schema: Schema) -> Callable[[Any], Any]:
     """Return what turns a JSON value into a cell of this field."""
     if one.type in _RANGES:
         return _whole(_RANGES[one.type])
-    if one.type in ("float", "double"):
-        return _decimal
+    if one.type in _BOUNDS:
+        return _decimal(_BOUNDS[one.type])
     if one.type == "boolean":
         return _boolean
     if one.textual:
         return _cleaned
-    longest = ID_CHARACTERS if one.name in ("USER_ID", "ITEM_ID", "ACTION_ID") else STRING_CHARACTERS
+    is_id = "ID_TOO_LONG" in (rule.code for rule in rules_of(one, schema))
+    longest = ID_CHARACTERS if is_id else STRING_CHARACTERS
 
     def text(value: Any) -> Any:
         found = _text(value)
@@ -207,17 +233,17 @@ def _cell_reader(one: Field) -> Callable[[Any], Any]:
 
 def _text(value: Any) -> Any:
     """Return a string's cell; an empty one is null, as in a CSV file; several categories are joined."""
-    if isinstance(value, str):
-        return value or None
     if value is None:
         return None
+    words = [_word(one) for one in (value if isinstance(value, list) else [value])]
+    return _UNUSABLE if None in words else "|".join(filter(None, words)) or None
+
+
+def _word(value: Any) -> str | None:
+    """Return one word of a string's cell, ``None`` for what is none."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
-        return "|".join(str(one) for one in value) or None
-    return _UNUSABLE
+    return str(value) if isinstance(value, str | int | float) else None
 
 
 def _cleaned(value: Any) -> Any:
@@ -225,7 +251,7 @@ def _cleaned(value: Any) -> Any:
     found = _text(value)
     if not isinstance(found, str):
         return found
-    words = " ".join(_MARKUP.sub(" ", found).split())
+    words = _ENDS.sub("", _SPACE.sub(" ", _MARKUP.sub(" ", found)))
     return words[: CJK_TEXT_CHARACTERS if _CJK.search(found) else TEXT_CHARACTERS] or None
 
 
@@ -236,7 +262,8 @@ def _whole(bound: int) -> Callable[[Any], Any]:
         if isinstance(value, bool):
             return _UNUSABLE
         if isinstance(value, str):
-            value = int(value) if _WHOLE.fullmatch(value) else _UNUSABLE
+            digits = _WHOLE.fullmatch(value)
+            value = int(digits[1] + digits[2]) if digits else _UNUSABLE
         elif isinstance(value, float):
             value = int(value) if value.is_integer() else _UNUSABLE
         if not isinstance(value, int):
@@ -246,16 +273,19 @@ def _whole(bound: int) -> Callable[[Any], Any]:
     return read
 
 
-def _decimal(value: Any) -> Any:
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool):
-        return _UNUSABLE
-    if isinstance(value, str):
-        value = float(value) if _DECIMAL.fullmatch(value) else _UNUSABLE
-    if not isinstance(value, int | float):
-        return _UNUSABLE
-    return float(value) if math.isfinite(value) else _UNUSABLE
+def _decimal(bound: float) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool):
+            return _UNUSABLE
+        if isinstance(value, str):
+            value = float(value) if _DECIMAL.fullmatch(value) else _UNUSABLE
+        if not isinstance(value, int | float):
+            return _UNUSABLE
+        return float(value) if -bound < value < bound else _UNUSABLE
+
+    return read
 
 
 def _boolean(value: Any) -> Any:
@@ -271,5 +301,8 @@ def _wanted(one: Field) -> str:
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    """Return a value for a message; any text is such that a database's column can have it."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    text = value.replace("\0", "\\0") if isinstance(value, str) else orjson.dumps(value).decode()
     return text if len(text) <= 60 else f"{text[:57]}..."

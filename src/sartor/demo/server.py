@@ -1,6 +1,5 @@
 """A server of one's own: started as a process, asked through boto3, stopped again."""
 
-import json
 import os
 import re
 import shlex
@@ -8,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
+
+from sartor.keys import AccessKey
 
 _READY: Final = re.compile(r"Sartor is listening on (http://\S+)")
 #: How long a start may take before it counts as failed, and a stop before it is forced.
@@ -96,18 +96,26 @@ class Server:
         """Return the JSON behind one of the paths that no AWS operation covers, asked for with our signature.
 
         Raises:
-            urllib.error.HTTPError: it answered with an error.
+            CallError: it answered with an error.
         """
-        from botocore.auth import SigV4Auth  # here and not above, like boto3
-        from botocore.awsrequest import AWSRequest
-        from botocore.credentials import Credentials
+        return self._call("get", path)
 
-        signed = AWSRequest("GET", self.url + path)
-        keys = Credentials(self.environment["AWS_ACCESS_KEY_ID"], self.environment["AWS_SECRET_ACCESS_KEY"])
-        SigV4Auth(keys, "personalize", self.environment["AWS_DEFAULT_REGION"]).add_auth(signed)
-        request = urllib.request.Request(self.url + path, headers=dict(signed.headers.items()))
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            found: dict[str, Any] = json.load(answer)
+    def post(self, path: str, members: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what such a path answers to a JSON object.
+
+        Raises:
+            CallError: it answered with an error.
+        """
+        return self._call("post", path, members)
+
+    def _call(self, method: str, path: str, *members: Mapping[str, Any]) -> dict[str, Any]:
+        from sartor.wire import call  # here and not above, like boto3
+
+        words = self.environment
+        key = AccessKey(words["AWS_ACCESS_KEY_ID"], words["AWS_SECRET_ACCESS_KEY"], "")
+        found: dict[str, Any] = getattr(call, method)(
+            self.url, path, key, words["AWS_DEFAULT_REGION"], *members
+        )
         return found
 
     def stop(self) -> None:

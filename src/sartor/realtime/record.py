@@ -15,6 +15,7 @@ import orjson
 from sartor.data import schema
 from sartor.data.put import MAXIMUM_EVENT_BYTES, Mapper, Row
 from sartor.errors import ApiError, in_use, invalid_input, not_found
+from sartor.realtime.rates import Rates
 from sartor.resources.kinds import KINDS, arn_of, kind_of
 from sartor.resources.rules import tracking_name
 from sartor.resources.store import Resource, Store
@@ -60,15 +61,17 @@ class Recorder:
 
     Args:
         store: the metadata database.
+        quotas_on: whether Amazon's request rates apply.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, quotas_on: bool) -> None:
         self._store = store
+        self._rates = Rates() if quotas_on else None
         self._targets: dict[tuple[str, str, str], _Target] = {}
 
     def handlers(self) -> dict[str, Handler]:
         """Return what answers each operation, by its name."""
-        records = {name: partial(self._put_records, *how) for name, how in _RECORDS.items()}
+        records = {name: partial(self._put_records, name, *how) for name, how in _RECORDS.items()}
         return {
             **records,
             "PutEvents": self._put_events,
@@ -77,6 +80,7 @@ class Recorder:
 
     def _put_records(
         self,
+        operation: str,
         members: str,
         id_member: str,
         id_column: str,
@@ -87,6 +91,7 @@ class Recorder:
         """Store users, items or actions; a newer record of an id replaces the older one."""
         arn = request["datasetArn"]
         target = self._known(caller, arn, partial(self._dataset_target, caller, arn, dataset_type))
+        self._take(operation, target)
         rows = [
             target.mapper.record(id_column, one[id_member], one.get("properties")) for one in request[members]
         ]
@@ -95,17 +100,28 @@ class Recorder:
     def _put_events(self, caller: "Caller", request: Request) -> "Future[None]":
         """Store events of one user or session."""
         target = self._tracked(caller, request["trackingId"], "event-tracker")
+        self._take("PutEvents", target)
         rows = [_event(target.mapper, request, one) for one in request["eventList"]]
         return self._put(target, rows)
 
     def _put_action_interactions(self, caller: "Caller", request: Request) -> "Future[None]":
         """Store what users did with actions."""
         target = self._tracked(caller, request["trackingId"], "dataset")
+        self._take("PutActionInteractions", target)
         rows = [_action_interaction(target.mapper, one) for one in request["actionInteractions"]]
         return self._put(target, rows)
 
     def _put(self, target: _Target, rows: list[Row]) -> "Future[None]":
         return self._store.put_records.put(target.dataset.seq, rows)
+
+    def _take(self, operation: str, target: _Target) -> None:
+        """Count a request against its rate.
+
+        Raises:
+            ApiError: ``ThrottlingException``.
+        """
+        if self._rates is not None:
+            self._rates.take(operation, target.dataset.seq)
 
     def _known(self, caller: "Caller", name: str, find: Callable[[], _Target]) -> _Target:
         """Return a target from memory if nothing of it has changed, else as it is now."""

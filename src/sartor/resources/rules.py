@@ -129,7 +129,7 @@ def create_event_tracker(call: Call, request: Request) -> Draft:
     """Allow CreateEventTracker: one in a group that has an Item interactions dataset.
 
     With it comes the hidden dataset EVENT_INTERACTIONS, which stays when the tracker goes. It can be described
-    and deleted, and holds nothing: events are records of the Item interactions dataset.
+    and deleted by its ARN, is in no list, and holds nothing: events are records of the Item interactions dataset.
     """
     group = call.find(request["datasetGroupArn"], "dataset-group")
     keep_active(group)
@@ -154,7 +154,7 @@ def create_event_tracker(call: Call, request: Request) -> Draft:
         parents=(group.arn, interactions.arn, tracking_name(tracking_id)),
         tags=tags.checked(request.get("tags")),
         answer={"trackingId": tracking_id},
-        also={"dataset": hidden},
+        also={"hidden-dataset": hidden},
     )
 
 

@@ -117,8 +117,4 @@ def _datasets(tools: Tools) -> list[Resource]:
     """Return every dataset that has tables."""
     with tools.store.read() as transaction:
         found = transaction.every("dataset")
-    return [
-        one
-        for one in found
-        if one.body["datasetType"] != "EVENT_INTERACTIONS" and not (one.status or "").startswith("DELETE")
-    ]
+    return [one for one in found if not (one.status or "").startswith("DELETE")]
