@@ -16,6 +16,7 @@ from bench import (
     incremental,
     killed_events,
     put_events,
+    recent_events,
     statistics,
     table,
 )
@@ -28,6 +29,7 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "describe": describe.run,
     "put-events": put_events.run,
     "killed-events": killed_events.run,
+    "recent-events": recent_events.run,
     "export": export.run,
     "deletion": deletion.run,
     "statistics": statistics.run,

@@ -30,6 +30,8 @@ LOG = logging.getLogger("sartor.serve")
 FIRST_RESTART_SECONDS: Final = 0.5
 LAST_RESTART_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
+#: How much a worker beside an API gives way to it.
+NICENESS: Final = 10
 #: Who listens on every address is reached from this machine at one.
 _REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _PR_SET_PDEATHSIG = 1
@@ -74,6 +76,7 @@ def work(settings: Settings, parent: int | None = None) -> None:
     _log_to_stderr()
     if parent is not None:
         _die_with_parent(parent)
+        os.nice(NICENESS)  # beside an API, which answers first
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -59,7 +59,7 @@ class Note:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Row:
     """One record that is to be stored.
 
@@ -235,6 +235,8 @@ def _text(value: Any) -> Any:
     """Return a string's cell; an empty one is null, as in a CSV file; several categories are joined."""
     if value is None:
         return None
+    if type(value) is str:  # nearly every value
+        return value or None
     words = [_word(one) for one in (value if isinstance(value, list) else [value])]
     return _UNUSABLE if None in words else "|".join(filter(None, words)) or None
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from sartor.data.dataset_types import DATASET_TYPES, DatasetType, Keyword
@@ -71,6 +72,7 @@ class Schema:
         return DATASET_TYPES[self.domain][self.dataset_type]
 
 
+@lru_cache(maxsize=4096)
 def folded(name: str) -> str:
     """Return the form in which two names are the same: underscores and case do not count."""
     return name.replace("_", "").casefold()

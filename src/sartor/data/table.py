@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, cast
 
 import duckdb
 from deltalake import DeltaTable, Field
@@ -28,7 +28,7 @@ from deltalake.transaction import (
 from sartor.data.blobs import Blobs
 from sartor.data.check import Part
 from sartor.data.dataset_types import DATASET_TYPES
-from sartor.data.schema import Schema
+from sartor.data.schema import SQL_TYPES, Schema
 
 Mode = Literal["FULL", "INCREMENTAL"]
 
@@ -43,6 +43,8 @@ _DELTA_TYPES: Final[Mapping[str, str]] = {
 }
 #: DuckDB's types in Delta's words, for columns that no schema has.
 _MORE_TYPES: Final[Mapping[str, str]] = {"VARCHAR": "string", "BIGINT": "long"}
+#: Delta's types in DuckDB's words.
+_SQL_TYPES: Final = {delta: SQL_TYPES[avro] for avro, delta in _DELTA_TYPES.items()}
 _COMMIT_ATTEMPTS = 20
 Result = TypeVar("Result")
 
@@ -179,7 +181,7 @@ class Table:
             self._write(table, actions, "append", schema, {}, note, ("sartor.restore", table.version() + 1))
             return None
 
-        return self._until_committed(attempt, lambda: self.version() or 0)
+        return self._until_committed(attempt, lambda: self._version_of_application("sartor.restore"))
 
     def add_columns(self, schema: Schema) -> None:
         """Give the table the columns that a newer schema has and it lacks; old rows read null."""
@@ -190,7 +192,9 @@ class Table:
         missing = [field for field in _delta_schema(schema, {}).fields if field.name not in there]
         if missing:
             table.alter.add_columns(
-                missing, commit_properties=CommitProperties(custom_metadata={"sartor.columns": "added"})
+                missing,
+                commit_properties=CommitProperties(custom_metadata={"sartor.columns": "added"}),
+                post_commithook_properties=_keeping_log(),
             )
 
     def application_version(self, name: str) -> int:
@@ -366,8 +370,11 @@ class Table:
             table = self._open()
             try:  # on top of the very version that was looked at, so that a twin of this writer is a conflict
                 found = attempt(table)
-            except CommitFailedError:  # another writer was first; look again
-                time.sleep(0.01 * number)
+            except DeltaError as error:
+                made = table is None and self._open() is not None  # the table, by another writer
+                if not made and not isinstance(error, CommitFailedError):
+                    raise
+                time.sleep(0.01 * number)  # another writer was first; look again
                 continue
             return done() if found is None else found
         raise DeltaError(f"{_COMMIT_ATTEMPTS} commits to {self._path} were overtaken by others")
@@ -405,10 +412,7 @@ class Table:
                 mode=mode,
                 schema=_delta_schema(schema, more_columns),
                 commit_properties=properties,
-                # log clean-up would forget the versions that undo needs
-                post_commithook_properties=PostCommitHookProperties(
-                    create_checkpoint=True, cleanup_expired_logs=False
-                ),
+                post_commithook_properties=_keeping_log(),
             )
 
     def _view(self) -> str:
@@ -416,17 +420,32 @@ class Table:
         table = self._open()
         if table is None:
             raise LookupError(f"Nothing has been imported into {self._path} yet.")
-        columns = ", ".join(f'"{field.name}"' for field in table.schema().fields)
+        kinds = {
+            field.name: _SQL_TYPES[cast(PrimitiveType, field.type).type] for field in table.schema().fields
+        }
+        columns = ", ".join(f'"{name}"' for name in kinds)
+        # no file needs to have a column that was added, and no file needs to be left
+        none = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in kinds.items())
+        rows = f"SELECT {none}, NULL AS filename, NULL AS file_row_number WHERE false"
         paths = sorted(str(self._storage.local(f"{self._path}/{_name(uri)}")) for uri in table.file_uris())
-        files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-        rows = f"read_parquet([{files}], union_by_name = true, filename = true, file_row_number = true)"
+        if paths:
+            files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            rows += (
+                f" UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true, "
+                "filename = true, file_row_number = true)"
+            )
         id_column = DATASET_TYPES[None][table.metadata().name].identity
         if id_column is None:
-            return f"SELECT DISTINCT {columns} FROM {rows}"
+            return f"SELECT DISTINCT {columns} FROM ({rows})"
         return (
-            f"SELECT {columns} FROM {rows} QUALIFY row_number() OVER (PARTITION BY "
+            f"SELECT {columns} FROM ({rows}) QUALIFY row_number() OVER (PARTITION BY "
             f'"{id_column}" ORDER BY filename DESC, file_row_number DESC) = 1'
         )
+
+
+def _keeping_log() -> PostCommitHookProperties:
+    """Return what keeps a commit from cleaning up the log: that would forget the versions that undo needs."""
+    return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
 def _adds(parts: Sequence[Part]) -> list[AddAction]:

@@ -22,12 +22,14 @@ def noted(records: DatasetRecords, parts: Sequence[Part], mode: str) -> dict[str
     brought = sum(part.rows for part in parts)
     names = table.part_names()
     identity = records.schema.type_rules.identity
-    if identity is None or not names:
+    if identity is None:
         before = sum(table.rows_of_parts().values()) if mode == "FULL" else 0
         return _note(brought, 0, before)
     with records.connection() as connection:
         new, old = (
             f'SELECT DISTINCT "{identity}" AS id FROM read_parquet([{_files(paths)}])'
+            if paths
+            else "SELECT NULL AS id WHERE false"
             for paths in ([part.path for part in parts], [table.local(name) for name in names])
         )
         ((ids, replaced),) = connection.execute(
