@@ -1,6 +1,7 @@
 """The exceptions that carry a message to a person.
 
-``ApiError`` ends a call, ``JobFailed`` ends a job. Anything else that is raised is a defect of ours.
+``ApiError`` ends a call, ``JobFailed`` ends a job; ``ChangedMeanwhile`` begins a call again. Anything else that is
+raised is a defect of ours.
 """
 
 
@@ -28,6 +29,10 @@ class JobFailed(Exception):  # noqa: N818 - the house's word: a job fails, it do
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class ChangedMeanwhile(Exception):  # noqa: N818 - no error: whoever catches it asks again
+    """What a call was read against has changed before it was done; handling it again reads the new state."""
 
 
 def invalid_input(message: str) -> ApiError:

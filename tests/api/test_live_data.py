@@ -9,7 +9,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 from api.conftest import Client
-from api.schemas import ACTION_INTERACTIONS, ACTIONS, INTERACTIONS, ITEMS, USERS
+from api.schemas import (
+    ACTION_INTERACTIONS,
+    ACTIONS,
+    CATEGORICAL,
+    INTERACTIONS,
+    ITEMS,
+    TEXT,
+    USERS,
+    schema,
+)
 
 AT = 1_700_000_000
 
@@ -308,6 +317,22 @@ def test_records_for_a_dataset_of_another_type_or_of_nobody_are_refused(client: 
         with pytest.raises(ClientError) as refused:
             client.events.put_items(datasetArn=arn, items=[{"itemId": "a"}])
         assert refused.value.response["Error"]["Code"] == code
+
+
+def test_a_dataset_that_was_made_anew_takes_records_by_its_new_schema(client: Client) -> None:
+    group = client.group()
+    dataset = client.dataset(USERS, "Users", group=group)
+    put = client.events.put_users
+    put(datasetArn=dataset, users=[{"userId": "u", "properties": '{"age": 5}'}])
+    client.personalize.delete_dataset(datasetArn=dataset)
+    client.gone(lambda: client.personalize.describe_dataset(datasetArn=dataset))
+    with pytest.raises(ClientError) as refused:
+        put(datasetArn=dataset, users=[{"userId": "u", "properties": '{"age": 5}'}])
+    assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    texts = schema("Users", ("USER_ID", "string"), ("AGE", TEXT), AGE=CATEGORICAL)
+    assert client.dataset(texts, "Users", group=group) == dataset
+    put(datasetArn=dataset, users=[{"userId": "u", "properties": '{"age": "of consent"}'}])
+    assert client.exported(dataset) == [{"USER_ID": "u", "AGE": "of consent"}]
 
 
 def test_actions_and_what_users_do_with_them(client: Client) -> None:

@@ -12,12 +12,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 
 from sartor.data.put import Note, Row
+from sartor.errors import ChangedMeanwhile
 
 METADATA = sa.MetaData()
 #: Records by whose history they belong to; ``body`` has the cells by column.
@@ -72,17 +74,8 @@ LEASE = sa.Table(
 
 #: The most calls that one commit serves.
 _BATCH_CALLS: Final = 512
-#: How each database reads rows from one JSON text: its members, and a column of one by its type.
-_MEMBERS: Final = {
-    "sqlite": (
-        "json_each(?)",
-        dict.fromkeys((sa.BigInteger, sa.Text, sa.Double), "json_extract(value, '$[{}]')"),
-    ),
-    "postgresql": (
-        "json_array_elements(%s::json) AS value",
-        {sa.BigInteger: "(value->>{})::bigint", sa.Text: "value->>{}", sa.Double: "(value->>{})::float8"},
-    ),
-}
+#: The most rows of one INSERT; SQLite takes 32,766 values.
+_INSERTED_ROWS: Final = 4_000
 _HISTORY = (
     "SELECT seq, at, session, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
 )
@@ -135,12 +128,21 @@ class Rejected:
     body: dict[str, Any]
 
 
+#: Says in the transaction that writes whether what a call was read against is as it was.
+Holds = Callable[[sa.Connection], bool]
+
+
+def _always(_connection: sa.Connection) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class _Call:
     """What one call puts."""
 
     dataset: int
     rows: Sequence[Row]
+    holds: Holds
     at: float
     done: "Future[None]"
 
@@ -169,14 +171,16 @@ class PutRecords:
         self._writer: threading.Thread | None = None
         self.counts: Counter[str] = Counter()
 
-    def put(self, dataset: int, rows: Sequence[Row]) -> "Future[None]":
+    def put(self, dataset: int, rows: Sequence[Row], holds: Holds = _always) -> "Future[None]":
         """Store rows; the future is done once they are durable, and fails if they are not stored.
 
         Args:
             dataset: the number of the dataset's resource.
             rows: as a ``Mapper`` made them.
+            holds: asked once for all calls of a commit that bring the same one; if it says no, none of their
+                rows is stored and their futures fail with ``ChangedMeanwhile``.
         """
-        call = _Call(dataset, rows, time.time(), Future())
+        call = _Call(dataset, rows, holds, time.time(), Future())
         with self._some:
             if self._closed:
                 raise RuntimeError("The server is stopping.")
@@ -331,21 +335,26 @@ class PutRecords:
             if not calls:
                 return
             try:
-                notes = self._commit(calls)
+                notes, changed = self._commit(calls)
             except BaseException as error:  # noqa: BLE001 - each caller gets it, and logs it
                 for call in calls:
-                    with suppress(InvalidStateError):  # a caller that left has cancelled it
-                        call.done.set_exception(error)
+                    _end(call, error)
                 continue
             self.counts.update(notes)
             for call in calls:
-                with suppress(InvalidStateError):
-                    call.done.set_result(None)
+                _end(call, ChangedMeanwhile() if call.holds in changed else None)
 
-    def _commit(self, calls: Sequence[_Call]) -> list[str]:
-        """Write the rows of several calls in one transaction; return the codes of what could not be used."""
+    def _commit(self, calls: Sequence[_Call]) -> tuple[list[str], set[Holds]]:
+        """Write the rows of several calls in one transaction.
+
+        Returns:
+            The codes of what could not be used, and what did not hold any more: its calls are not written.
+        """
         total = sum(len(call.rows) + sum(len(row.notes) for row in call.rows) + 1 for call in calls)
         with self._write() as connection:
+            changed = {holds for holds in {call.holds for call in calls} if not holds(connection)}
+            if changed:
+                calls = [call for call in calls if call.holds not in changed]
             seq = _numbers(connection, 2 * total)
             repeated = _repeated(connection, calls)
             put: list[tuple[Any, ...]] = []
@@ -367,21 +376,29 @@ class PutRecords:
             for table, rows in ((PUT, put), (REJECTED, rejected)):
                 if rows:
                     _insert(connection, table, rows)
-        return [code for _, _, _, code, _, _ in rejected]
+        return [code for _, _, _, code, _, _ in rejected], changed
+
+
+def _end(call: _Call, error: BaseException | None) -> None:
+    """Tell a call's future how it ended; a caller that left has cancelled it."""
+    with suppress(InvalidStateError):
+        if error is None:
+            call.done.set_result(None)
+        else:
+            call.done.set_exception(error)
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows, each with a value for every column, in one step of the database.
+    """Insert rows, each with a value for every column, in as few steps of the database as can be.
 
     A statement for each row would take Python's lock for each of them, which the event loop holds most of the time.
     """
-    members, kinds = _MEMBERS[connection.dialect.name]
-    names = ", ".join(table.c.keys())
-    values = ", ".join(
-        kinds[type(column.type)].format(number) for number, column in enumerate(table.c.values())
-    )
-    insert = f"INSERT INTO {table.name} ({names}) SELECT {values} FROM {members}"
-    connection.exec_driver_sql(insert, (orjson.dumps(rows).decode(),))
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    names, marks = ", ".join(table.c.keys()), f"({', '.join([mark] * len(table.c))})"
+    for start in range(0, len(rows), _INSERTED_ROWS):
+        some = rows[start : start + _INSERTED_ROWS]
+        insert = f"INSERT INTO {table.name} ({names}) VALUES {', '.join([marks] * len(some))}"
+        connection.exec_driver_sql(insert, tuple(chain.from_iterable(some)))
 
 
 def _numbers(connection: sa.Connection, count: int) -> int:

@@ -14,11 +14,11 @@ import orjson
 
 from sartor.data import schema
 from sartor.data.put import MAXIMUM_EVENT_BYTES, Mapper, Row
-from sartor.errors import ApiError, in_use, invalid_input, not_found
+from sartor.errors import ApiError, ChangedMeanwhile, in_use, invalid_input, not_found
 from sartor.realtime.rates import Rates
 from sartor.resources.kinds import KINDS, arn_of, kind_of
 from sartor.resources.rules import tracking_name
-from sartor.resources.store import Resource, Store
+from sartor.resources.store import Resource, Store, Unchanged
 
 if TYPE_CHECKING:
     from sartor.wire.sign import Caller
@@ -46,14 +46,12 @@ class _Target:
     Attributes:
         dataset: its resource.
         mapper: turns members into its rows.
-        arns: what it was read from.
-        stamps: what told then whether one of them changes.
+        unchanged: whether that is as it was.
     """
 
     dataset: Resource
     mapper: Mapper
-    arns: tuple[str, ...]
-    stamps: list[tuple[str, int, str | None, float]]
+    unchanged: Unchanged
 
 
 class Recorder:
@@ -91,43 +89,54 @@ class Recorder:
         """Store users, items or actions; a newer record of an id replaces the older one."""
         arn = request["datasetArn"]
         target = self._known(caller, arn, partial(self._dataset_target, caller, arn, dataset_type))
-        self._take(operation, target)
-        rows = [
-            target.mapper.record(id_column, one[id_member], one.get("properties")) for one in request[members]
-        ]
-        return self._put(target, rows)
+        return self._put(
+            operation,
+            target,
+            lambda: [
+                target.mapper.record(id_column, one[id_member], one.get("properties"))
+                for one in request[members]
+            ],
+        )
 
     def _put_events(self, caller: "Caller", request: Request) -> "Future[None]":
         """Store events of one user or session."""
         target = self._tracked(caller, request["trackingId"], "event-tracker")
-        self._take("PutEvents", target)
-        rows = [_event(target.mapper, request, one) for one in request["eventList"]]
-        return self._put(target, rows)
+        return self._put(
+            "PutEvents", target, lambda: [_event(target.mapper, request, one) for one in request["eventList"]]
+        )
 
     def _put_action_interactions(self, caller: "Caller", request: Request) -> "Future[None]":
         """Store what users did with actions."""
         target = self._tracked(caller, request["trackingId"], "dataset")
-        self._take("PutActionInteractions", target)
-        rows = [_action_interaction(target.mapper, one) for one in request["actionInteractions"]]
-        return self._put(target, rows)
+        interactions = request["actionInteractions"]
+        return self._put(
+            "PutActionInteractions",
+            target,
+            lambda: [_action_interaction(target.mapper, one) for one in interactions],
+        )
 
-    def _put(self, target: _Target, rows: list[Row]) -> "Future[None]":
-        return self._store.put_records.put(target.dataset.seq, rows)
-
-    def _take(self, operation: str, target: _Target) -> None:
-        """Count a request against its rate.
+    def _put(self, operation: str, target: _Target, rows: Callable[[], list[Row]]) -> "Future[None]":
+        """Count a request, read its rows and give them to the writer.
 
         Raises:
-            ApiError: ``ThrottlingException``.
+            ApiError: ``ThrottlingException``, or the rows cannot be read.
+            ChangedMeanwhile: they cannot be read for a target that is another by now.
         """
         if self._rates is not None:
             self._rates.take(operation, target.dataset.seq)
+        try:
+            found = rows()
+        except ApiError:
+            if not self._store.still(target.unchanged):
+                raise ChangedMeanwhile from None
+            raise
+        return self._store.put_records.put(target.dataset.seq, found, target.unchanged)
 
     def _known(self, caller: "Caller", name: str, find: Callable[[], _Target]) -> _Target:
-        """Return a target from memory if nothing of it has changed, else as it is now."""
+        """Return a target from memory unless it was seen to have changed, else as it is now."""
         key = (caller.account, caller.region, name)
         target = self._targets.get(key)
-        if target is None or self._store.stamps(target.arns) != target.stamps:
+        if target is None or not target.unchanged.was:
             self._targets.pop(key, None)
             target = find()
             if len(self._targets) >= _KNOWN_TARGETS:
@@ -185,12 +194,12 @@ class Recorder:
     def _target(self, dataset: Resource, arns: tuple[str, ...]) -> _Target:
         if dataset.status not in ("ACTIVE", "UPDATE PENDING", "UPDATE IN_PROGRESS"):
             raise in_use(f"Resource {dataset.arn} must be ACTIVE, but its status is {dataset.status}.")
-        stamps = self._store.stamps(arns)
+        unchanged = self._store.unchanged(arns)
         of_schema = self._store.get(dataset.body["schemaArn"])
         if of_schema is None:
             raise not_found(dataset.body["schemaArn"])
         wanted = schema.parse(of_schema.body["schema"], of_schema.body.get("domain"))
-        return _Target(dataset, Mapper(wanted), arns, stamps)
+        return _Target(dataset, Mapper(wanted), unchanged)
 
 
 def _event(mapper: Mapper, request: Request, one: Mapping[str, Any]) -> Row:

@@ -46,6 +46,7 @@ SCHEMA_VERSION = "1"
 BUSY_SECONDS = 30.0
 
 _GET = f"SELECT {', '.join(column.name for column in RESOURCE_COLUMNS)} FROM resource WHERE arn = ?"
+_STAMPS = "SELECT arn, seq, status, updated_at FROM resource WHERE arn IN ({}) ORDER BY arn"
 
 
 class Duplicate(Exception):  # noqa: N818 - says what the row is
@@ -290,6 +291,38 @@ class Transaction:
         return self._connection.execute(held).rowcount == 1
 
 
+class Unchanged:
+    """Whether some resources are what they were: ARN, ``seq``, status and ``updated_at`` of those that exist.
+
+    Args:
+        arns: which resources.
+        stamps: what they were.
+
+    Attributes:
+        was: false once it has been seen that one of them has changed.
+    """
+
+    def __init__(self, arns: tuple[str, ...], stamps: Sequence[Sequence[Any]]) -> None:
+        self._arns = arns
+        self._stamps = [tuple(row) for row in stamps]
+        self.was = True
+
+    def __call__(self, connection: sa.Connection) -> bool:
+        """Return whether they are; until the transaction ends no other one changes them."""
+        if self.was:
+            local = connection.dialect.name == "sqlite"
+            query = _STAMPS.format(_marks("?" if local else "%s", self._arns)) + (
+                "" if local else " FOR SHARE"
+            )
+            found = connection.exec_driver_sql(query, self._arns).fetchall()
+            self.was = [tuple(row) for row in found] == self._stamps
+        return self.was
+
+
+def _marks(mark: str, values: Sequence[Any]) -> str:
+    return ", ".join([mark] * len(values))
+
+
 class Store:
     """The metadata database of one service; safe to share between threads. Made by ``Store.open``.
 
@@ -348,11 +381,14 @@ class Store:
         rows = self._quick_read(_GET, (arn,))
         return resource_of(rows[0]) if rows else None
 
-    def stamps(self, arns: Sequence[str]) -> list[tuple[str, int, str | None, float]]:
-        """Return ARN, ``seq``, status and ``updated_at`` of those that exist: what tells whether one changed."""
-        marks = ", ".join("?" * len(arns))
-        query = f"SELECT arn, seq, status, updated_at FROM resource WHERE arn IN ({marks}) ORDER BY arn"
-        return [tuple(row) for row in self._quick_read(query, tuple(arns))]
+    def unchanged(self, arns: Sequence[str]) -> "Unchanged":
+        """Return what tells later, in any transaction, whether one of these resources has changed since now."""
+        return Unchanged(tuple(arns), self._quick_read(_STAMPS.format(_marks("?", arns)), tuple(arns)))
+
+    def still(self, unchanged: Unchanged) -> bool:
+        """Return whether those resources are what they were, now."""
+        with self._engine.begin() as connection:
+            return unchanged(connection)
 
     def _quick_read(self, query: str, values: tuple[Any, ...]) -> list[Any]:
         """Return the rows of a SELECT with ``?``, on SQLite past SQLAlchemy for its speed."""

@@ -6,14 +6,15 @@ becomes an answer; what we did not foresee becomes a 500 with a log line that ha
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from random import getrandbits
 from typing import Any, Final, TypeVar
 
-from sartor.errors import ApiError, invalid_input
+from sartor.errors import ApiError, ChangedMeanwhile, in_use, invalid_input
 from sartor.wire.operations import Operation, Operations
 from sartor.wire.read import MAXIMUM_BODY_BYTES, read
 from sartor.wire.sign import Authority, Caller, HttpRequest
@@ -32,6 +33,8 @@ Send = Callable[[Message], Awaitable[None]]
 #: How long a body may take to come, in seconds.
 BODY_SECONDS: Final = 30.0
 _THREADS: Final = 32
+#: How often a call is handled when what it names changes in between.
+_TRIES: Final = 5
 _JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0", "application/json")
 
 
@@ -101,13 +104,7 @@ class Exchange:
             else:
                 operation = self._operation(request)
                 name = operation.name
-                if name in self._inline:
-                    result = self._handle(operation, request)
-                else:
-                    result = await self._in_thread(self._handle, operation, request)
-                if isinstance(result, Future):  # what the call brought is on its way to the disk
-                    await asyncio.wrap_future(result)
-                    result = {}
+                result = await self._result(operation, request)
                 answer = write_result(operation.protocol, operation.writer, result, request_id)
         except _ClientLeftError:
             return
@@ -124,6 +121,20 @@ class Exchange:
         self._observe(name, answer.status, time.perf_counter() - began)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
+
+    async def _result(self, operation: Operation, request: HttpRequest) -> dict[str, Any]:
+        """Return what the handler of a call says, once what the call brought is on the disk."""
+        for _ in range(_TRIES):
+            with suppress(ChangedMeanwhile):
+                if operation.name in self._inline:
+                    result = self._handle(operation, request)
+                else:
+                    result = await self._in_thread(self._handle, operation, request)
+                if not isinstance(result, Future):
+                    return result
+                await asyncio.wrap_future(result)
+                return {}
+        raise in_use("What the call names changes all the time; try again.")
 
     def _operation(self, request: HttpRequest) -> Operation:
         """Return the operation that a request names."""
@@ -185,8 +196,8 @@ class Exchange:
 
 
 def _request_id() -> str:
-    """Return a random UUID's text; ``uuid`` itself takes three times as long."""
-    text = os.urandom(16).hex()
+    """Return a random UUID's text; ``uuid``, and the system's random numbers, take several times as long."""
+    text = f"{getrandbits(128):032x}"
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{text[16:20]}-{text[20:]}"
 
 
