@@ -155,10 +155,14 @@ class Mapper:
             place = folded(key)
             if place in FORBIDDEN:
                 raise invalid_input(f"The properties of an event may not have the key {_short(key)}.")
-            self._set(row, place, key, value)
+            if place in self._fields:
+                self._set(row, place, value)
+            else:
+                row.notes.append(Note("UNKNOWN_KEY", f"The schema has no field for {_short(key)}."))
         for column, value in members.items():
-            if value is not None:
-                self._set(row, folded(column), column, value, is_member=True)
+            place = folded(column)
+            if value is not None and place in self._fields:
+                self._set(row, place, value)
         if session.casefold() == "null":
             row.notes.append(Note("NULL_SESSION", f'The session id is "{session}": it names no session.'))
         elif row.cells.get(item_column) is None:
@@ -167,14 +171,9 @@ class Mapper:
             return row
         return Row(row.key, row.cells, session, event, row.notes, stored=False)
 
-    def _set(self, row: Row, place: str, key: str, value: Any, is_member: bool = False) -> None:
+    def _set(self, row: Row, place: str, value: Any) -> None:
         """Set one cell of an event, or note why it cannot be used."""
-        one = self._fields.get(place)
-        if one is None:
-            if not is_member:  # Amazon's own members are no keys of the user's
-                row.notes.append(Note("UNKNOWN_KEY", f"The schema has no field for {_short(key)}."))
-            return
-        cell = self._cells[place](value)
+        one, cell = self._fields[place], self._cells[place](value)
         if cell is _UNUSABLE:
             row.notes.append(
                 Note("INVALID_VALUE", f"{one.name}: {_short(value)} is not a valid {_wanted(one)}.")
@@ -225,6 +224,8 @@ def _cell_reader(one: Field, schema: Schema) -> Callable[[Any], Any]:
     longest = ID_CHARACTERS if is_id else STRING_CHARACTERS
 
     def text(value: Any) -> Any:
+        if type(value) is str and 0 < len(value) <= longest:  # nearly every value
+            return value
         found = _text(value)
         return found if found is None or found is _UNUSABLE or len(found) <= longest else _UNUSABLE
 
@@ -235,8 +236,6 @@ def _text(value: Any) -> Any:
     """Return a string's cell; an empty one is null, as in a CSV file; several categories are joined."""
     if value is None:
         return None
-    if type(value) is str:  # nearly every value
-        return value or None
     words = [_word(one) for one in (value if isinstance(value, list) else [value])]
     return _UNUSABLE if None in words else "|".join(filter(None, words)) or None
 

@@ -159,21 +159,14 @@ class Recorder:
             ApiError: nothing of the caller's has this tracking id, or it is not active.
         """
         with self._store.read() as transaction:
-            found = transaction.child(tracking_name(tracking_id), kind)
-        if found is None or (found.account, found.region) != (caller.account, caller.region):
+            named = transaction.child(tracking_name(tracking_id), kind)
+        if named is None or (named.account, named.region) != (caller.account, caller.region):
             raise not_found(tracking_id)
         if kind == "dataset":
-            return self._target(found, (found.arn,))
-        if found.status != "ACTIVE":
-            raise invalid_input(
-                f"Event tracker {found.arn} must be ACTIVE, but its status is {found.status}."
-            )
-        group = found.body["datasetGroupArn"].rpartition("/")[2]
+            return self._target(named.arn)
+        group = named.body["datasetGroupArn"].rpartition("/")[2]
         arn = arn_of(KINDS["dataset"], caller.region, caller.account, group=group, type="INTERACTIONS")
-        dataset = self._store.get(arn)
-        if dataset is None:
-            raise not_found(arn)
-        return self._target(dataset, (arn, found.arn))
+        return self._target(arn, named.arn)
 
     def _dataset_target(self, caller: "Caller", arn: str, dataset_type: str) -> _Target:
         """Return where the records for a dataset go.
@@ -182,24 +175,40 @@ class Recorder:
             ApiError: the caller has no such dataset, or it is of another type or not active.
         """
         named = kind_of(arn, caller.region, caller.account)
-        dataset = self._store.get(arn) if named is not None and named.name == "dataset" else None
-        if dataset is None:
+        if named is None or named.name != "dataset":
             raise not_found(arn)
-        if dataset.body["datasetType"] != dataset_type:
-            raise invalid_input(
-                f"Dataset {arn} is of type {dataset.body['datasetType']}, not of type {dataset_type}."
-            )
-        return self._target(dataset, (arn,))
+        target = self._target(arn)
+        found = target.dataset.body["datasetType"]
+        if found != dataset_type:
+            raise invalid_input(f"Dataset {arn} is of type {found}, not of type {dataset_type}.")
+        return target
 
-    def _target(self, dataset: Resource, arns: tuple[str, ...]) -> _Target:
+    def _target(self, arn: str, tracker_arn: str | None = None) -> _Target:
+        """Return where the records for a dataset go, perhaps by way of an event tracker.
+
+        Raises:
+            ApiError: one of them does not exist or is not active.
+        """
+        # first of all, so that nothing of what is read below can be older than it says
+        unchanged = self._store.unchanged([arn] if tracker_arn is None else [arn, tracker_arn])
+        if tracker_arn is not None:
+            tracker = self._found(tracker_arn)
+            if tracker.status != "ACTIVE":
+                raise invalid_input(
+                    f"Event tracker {tracker_arn} must be ACTIVE, but its status is {tracker.status}."
+                )
+        dataset = self._found(arn)
         if dataset.status not in ("ACTIVE", "UPDATE PENDING", "UPDATE IN_PROGRESS"):
-            raise in_use(f"Resource {dataset.arn} must be ACTIVE, but its status is {dataset.status}.")
-        unchanged = self._store.unchanged(arns)
-        of_schema = self._store.get(dataset.body["schemaArn"])
-        if of_schema is None:
-            raise not_found(dataset.body["schemaArn"])
+            raise in_use(f"Resource {arn} must be ACTIVE, but its status is {dataset.status}.")
+        of_schema = self._found(dataset.body["schemaArn"])
         wanted = schema.parse(of_schema.body["schema"], of_schema.body.get("domain"))
         return _Target(dataset, Mapper(wanted), unchanged)
+
+    def _found(self, arn: str) -> Resource:
+        found = self._store.get(arn)
+        if found is None:
+            raise not_found(arn)
+        return found
 
 
 def _event(mapper: Mapper, request: Request, one: Mapping[str, Any]) -> Row:
@@ -208,24 +217,25 @@ def _event(mapper: Mapper, request: Request, one: Mapping[str, Any]) -> Row:
     Raises:
         ApiError: ``InvalidInputException``: it is too large, or its properties cannot be read.
     """
-    impression = one.get("impression")
-    attribution = one.get("metricAttribution")
-    user, session = request.get("userId"), request["sessionId"]
+    user = request.get("userId")
     _keep_small(one)
+    members = {
+        "USER_ID": user,
+        "ITEM_ID": one.get("itemId"),
+        "EVENT_TYPE": one["eventType"],
+        "EVENT_VALUE": one.get("eventValue"),
+        "TIMESTAMP": _seconds(one["sentAt"]),
+        "RECOMMENDATION_ID": one.get("recommendationId"),
+    }
+    if "impression" in one:
+        members["IMPRESSION"] = "|".join(one["impression"])
+    if "metricAttribution" in one:
+        members["EVENT_ATTRIBUTION_SOURCE"] = one["metricAttribution"]["eventAttributionSource"]
     return mapper.event(
-        {
-            "USER_ID": user,
-            "ITEM_ID": one.get("itemId"),
-            "EVENT_TYPE": one["eventType"],
-            "EVENT_VALUE": one.get("eventValue"),
-            "TIMESTAMP": _seconds(one["sentAt"]),
-            "RECOMMENDATION_ID": one.get("recommendationId"),
-            "IMPRESSION": "|".join(impression) if impression else None,
-            "EVENT_ATTRIBUTION_SOURCE": attribution["eventAttributionSource"] if attribution else None,
-        },
+        members,
         one.get("properties"),
         user=user,
-        session=session,
+        session=request["sessionId"],
         event=one.get("eventId"),
     )
 
