@@ -48,8 +48,8 @@ def fill(path: Path, users: int) -> None:
         connection.execute(
             "WITH RECURSIVE user(u) AS (VALUES (0) UNION ALL SELECT u + 1 FROM user WHERE u < ? - 1), "
             "turn(n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM turn WHERE n < ? - 1) "
-            "INSERT INTO put_record (dataset, key, seq, at, session, body) "
-            "SELECT ?, printf('user-%06d', u), n * ? + u + 1, 1.7e9 + n, printf('session-%d', u), "
+            "INSERT INTO put_record (dataset, key, seq, count, at, session, body) "
+            "SELECT ?, printf('user-%06d', u), n * ? + u + 1, 1, 1.7e9 + n, printf('session-%d', u), "
             'printf(\'{"USER_ID":"user-%06d","ITEM_ID":"item-%d","EVENT_TYPE":"click",'
             '"EVENT_VALUE":1.5,"TIMESTAMP":%d}\', u, (u * 7919 + n * 104729) % 27000, 1700000000 + n) '
             "FROM user CROSS JOIN turn",

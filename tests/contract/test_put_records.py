@@ -72,8 +72,19 @@ def test_what_is_acknowledged_another_process_sees(store: Store, other: Store) -
     assert found == {"A": 1, "B": "é\u2028\x00", "C": None, "D": []}
     assert before <= at <= time.time()
     (stored,) = other.put_records.since(DATASET, 0, 2**62, 10)
-    assert (stored.session, stored.event, json.loads(stored.body)) == ("s-u", None, found)
+    assert (stored.session, json.loads(stored.body)) == ("s-u", found)
     assert other.put_records.newest(DATASET) == stored.seq > 0
+
+
+def test_the_records_of_one_call_keep_their_order_and_their_numbers(store: Store) -> None:
+    put(store, *(row("abc"[number % 3], N=number) for number in range(10)), row("a", N=10))
+    put(store, row("a", N=11))
+    found = list(store.put_records.since(DATASET, 0, 2**62, 100))
+    assert [one.seq for one in found] == list(range(found[0].seq, found[0].seq + 11)) + [found[-1].seq]
+    assert [one["N"] for one in cells(store, "a")] == [0, 3, 6, 9, 10, 11]
+    assert [one["N"] for one in cells(store, "a", 3)] == [9, 10, 11]
+    assert [one["N"] for one in cells(store, "b", 2)] == [4, 7]
+    assert store.put_records.waiting(DATASET, 0)[0] == 12
 
 
 def test_history_is_the_newest_of_one_user_with_the_newest_last(store: Store) -> None:
@@ -249,7 +260,8 @@ def test_deleting_a_dataset_leaves_the_others(store: Store) -> None:
 
 
 def test_pruning_keeps_what_is_not_drained_and_what_is_young(store: Store) -> None:
-    put(store, row(N=0), row(N=1), noted("NO_ITEM"))
+    put(store, row(N=0), noted("NO_ITEM"))
+    put(store, row(N=1))
     first, second = store.put_records.since(DATASET, 0, 2**62, 10)
     store.put_records.prune(DATASET, second.seq, before=first.at)
     assert len(bodies(store)) == 2

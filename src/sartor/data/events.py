@@ -22,28 +22,32 @@ from sartor.data.put import Note, Row
 from sartor.errors import ChangedMeanwhile
 
 METADATA = sa.MetaData()
-#: Records by whose history they belong to; ``body`` has the cells by column.
+#: The records that one call brought of one history; ``body`` has a line for each, a JSON object of its cells by
+#: column, and ``seq`` is the number of the last. A row for each record would cost twice the writing.
 PUT = sa.Table(
     "put_record",
     METADATA,
     sa.Column("dataset", sa.BigInteger, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
-    sa.Column("event", sa.Text),
     sa.Column("session", sa.Text),
     sa.Column("body", sa.Text, nullable=False),
     sa.Index("put_record_seq", "dataset", "seq"),
     # one user's records lie together, so that his history is one read
     sqlite_with_rowid=False,
 )
-sa.Index(
-    "put_record_event",
-    PUT.c.dataset,
-    PUT.c.event,
-    unique=True,
-    sqlite_where=PUT.c.event.is_not(None),
-    postgresql_where=PUT.c.event.is_not(None),
+#: The event ids that clients gave, and the history that they belong to.
+EVENT = sa.Table(
+    "put_event",
+    METADATA,
+    sa.Column("dataset", sa.BigInteger, primary_key=True),
+    sa.Column("event", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Index("put_event_key", "dataset", "key"),
+    sqlite_with_rowid=False,
 )
 #: What was taken and could not be used.
 REJECTED = sa.Table(
@@ -76,9 +80,7 @@ LEASE = sa.Table(
 _BATCH_CALLS: Final = 512
 #: The most rows of one INSERT; SQLite takes 32,766 values.
 _INSERTED_ROWS: Final = 4_000
-_HISTORY = (
-    "SELECT seq, at, session, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
-)
+_HISTORY = "SELECT at, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
 #: One statement each, so that of many who are first at once nobody fails.
 _TAKE_NUMBERS: Final = (
     "INSERT INTO put_counter (id, seq) VALUES (1, {0}) "
@@ -98,14 +100,12 @@ class Stored(NamedTuple):
         seq: its number.
         at: when it came, in epoch seconds.
         session: of an event.
-        event: the id that the client gave.
         body: the JSON text of its cells.
     """
 
     seq: int
     at: float
     session: str | None
-    event: str | None
     body: str
 
 
@@ -207,21 +207,40 @@ class PutRecords:
             key: the user's id, or of an anonymous user the session's.
             limit: how many at most.
         """
-        rows = self._quick_read(_HISTORY, (dataset, key, limit))
-        return [(at, orjson.loads(body)) for _, at, _, body in reversed(rows)]
+        found: list[tuple[float, str]] = []
+        for most in (max(limit // 10, 10), limit):  # calls often bring ten records each
+            rows = self._quick_read(_HISTORY, (dataset, key, most))
+            found = [(at, line) for at, body in reversed(rows) for line in body.split("\n")]
+            if len(found) >= limit or len(rows) < most:
+                break
+        return [(at, orjson.loads(line)) for at, line in found[-limit:]]
 
     def since(self, dataset: int, after: int, upto: int, limit: int) -> Iterator[Stored]:
-        """Yield up to ``limit`` records with ``after < seq <= upto``, by number."""
+        """Yield records with ``after < seq <= upto``, by number.
+
+        Args:
+            dataset: the number of the dataset's resource.
+            after: the number of the last record that is known.
+            upto: the number of the last one that is wanted.
+            limit: how many; those that came in one call with the last are yielded too.
+        """
         column = PUT.c
         query = (
-            sa.select(column.seq, column.at, column.session, column.event, column.body)
+            sa.select(column.seq, column.count, column.at, column.session, column.body)
             .where(column.dataset == dataset, column.seq > after, column.seq <= upto)
             .order_by(column.seq)
             .limit(limit)
         )
+        yielded = 0
         with self._read() as connection:
-            for row in connection.execution_options(stream_results=True).execute(query):
-                yield Stored(*row)
+            for seq, count, at, session, body in connection.execution_options(stream_results=True).execute(
+                query
+            ):
+                for number, line in enumerate(body.split("\n"), seq - count + 1):
+                    yield Stored(number, at, session, line)
+                yielded += count
+                if yielded >= limit:
+                    return
 
     def newest(self, dataset: int) -> int:
         """Return the number of a dataset's newest record, 0 if it has none; none with a smaller one comes."""
@@ -230,18 +249,19 @@ class PutRecords:
             return int(connection.execute(query).scalar() or 0)
 
     def waiting(self, dataset: int, after: int) -> tuple[int, float | None]:
-        """Return how many records have a larger number, counted to 100,000, and when the first of them came."""
+        """Return how many records have a larger number, of up to 100,000 calls, and when the first of them came."""
         column = PUT.c
         some = (
-            sa.select(column.seq, column.at)
+            sa.select(column.count, column.at)
             .where(column.dataset == dataset, column.seq > after)
             .order_by(column.seq)
             .limit(100_000)
             .subquery()
         )
+        query = sa.select(sa.func.sum(some.c.count), sa.func.min(some.c.at))
         with self._read() as connection:
-            count, first = connection.execute(sa.select(sa.func.count(), sa.func.min(some.c.at))).one()
-        return int(count), first
+            count, first = connection.execute(query).one()
+        return int(count or 0), first
 
     def rejected(self, dataset: int, limit: int = 100, before: int | None = None) -> list[Rejected]:
         """Return what of a dataset could not be used, newest first."""
@@ -268,7 +288,7 @@ class PutRecords:
     def delete_dataset(self, dataset: int) -> None:
         """Remove everything of a dataset."""
         with self._write() as connection:
-            for table in (PUT, REJECTED):
+            for table in (PUT, EVENT, REJECTED):
                 connection.execute(sa.delete(table).where(table.c.dataset == dataset))
 
     def delete_keys(self, dataset: int, keys: Collection[str], sessions: Collection[str] = ()) -> None:
@@ -283,9 +303,14 @@ class PutRecords:
         for theirs, which in ((keys, sa.true()), (sessions, anonymous)):
             names = sorted(theirs)
             for start in range(0, len(names), 500):
-                some = PUT.c.key.in_(names[start : start + 500])
+                some = names[start : start + 500]
                 with self._write() as connection:
-                    connection.execute(sa.delete(PUT).where(PUT.c.dataset == dataset, some, which))
+                    connection.execute(
+                        sa.delete(PUT).where(PUT.c.dataset == dataset, PUT.c.key.in_(some), which)
+                    )
+                    connection.execute(
+                        sa.delete(EVENT).where(EVENT.c.dataset == dataset, EVENT.c.key.in_(some))
+                    )
         wanted = set(keys)
         query = sa.select(REJECTED.c.seq, REJECTED.c.body).where(REJECTED.c.dataset == dataset)
         with self._read() as connection:
@@ -309,9 +334,8 @@ class PutRecords:
             connection.execute(
                 sa.delete(PUT).where(PUT.c.dataset == dataset, PUT.c.seq <= upto, PUT.c.at < before)
             )
-            connection.execute(
-                sa.delete(REJECTED).where(REJECTED.c.dataset == dataset, REJECTED.c.at < before)
-            )
+            for table in (EVENT, REJECTED):
+                connection.execute(sa.delete(table).where(table.c.dataset == dataset, table.c.at < before))
 
     def lease(self, name: str, holder: str, seconds: float) -> bool:
         """Take or renew a lease; false if another holder has it."""
@@ -355,28 +379,61 @@ class PutRecords:
             changed = {holds for holds in {call.holds for call in calls} if not holds(connection)}
             if changed:
                 calls = [call for call in calls if call.holds not in changed]
-            seq = _numbers(connection, 2 * total)
-            repeated = _repeated(connection, calls)
-            put: list[tuple[Any, ...]] = []
-            rejected: list[tuple[Any, ...]] = []
+            batch = _Batch(_numbers(connection, 2 * total), _repeated(connection, calls))
             for call in calls:
-                for row in call.rows:
-                    body, notes, name = orjson.dumps(row.cells).decode(), row.notes, (call.dataset, row.event)
-                    if row.stored and name in repeated:
-                        reason = f"The event id {str(row.event)[:60]} was used before."
-                        notes = [*notes, Note("REPEATED_EVENT_ID", reason)]
-                    elif row.stored:
-                        seq += 1
-                        put.append((call.dataset, row.key, seq, call.at, row.event, row.session, body))
-                        if row.event is not None:
-                            repeated.add(name)
-                    for note in notes:
-                        seq += 1
-                        rejected.append((call.dataset, seq, call.at, note.code, note.reason, body))
-            for table, rows in ((PUT, put), (REJECTED, rejected)):
+                batch.add(call)
+            for table, rows in ((PUT, batch.put), (EVENT, batch.events), (REJECTED, batch.rejected)):
                 if rows:
                     _insert(connection, table, rows)
-        return [code for _, _, _, code, _, _ in rejected], changed
+        return batch.codes, changed
+
+
+class _Batch:
+    """The rows that one commit writes.
+
+    Args:
+        seq: the number before the first that is free.
+        repeated: the event ids that are stored already, with their dataset.
+
+    Attributes:
+        put: rows of ``PUT``.
+        events: rows of ``EVENT``.
+        rejected: rows of ``REJECTED``.
+        codes: of what could not be used.
+    """
+
+    def __init__(self, seq: int, repeated: set[tuple[int, str | None]]) -> None:
+        self._seq = seq
+        self._repeated = repeated
+        self.put: list[tuple[Any, ...]] = []
+        self.events: list[tuple[Any, ...]] = []
+        self.rejected: list[tuple[Any, ...]] = []
+        self.codes: list[str] = []
+
+    def add(self, call: _Call) -> None:
+        """Add what a call puts: one row for the records of each history, and what could not be used."""
+        histories: dict[tuple[str, str | None, bool], list[bytes]] = {}
+        for row in call.rows:
+            body, notes, name = orjson.dumps(row.cells), row.notes, (call.dataset, row.event)
+            if row.stored and name in self._repeated:
+                reason = f"The event id {str(row.event)[:60]} was used before."
+                notes = [*notes, Note("REPEATED_EVENT_ID", reason)]
+            elif row.stored:
+                # what a session did before its user was known can be deleted apart from what it did after
+                histories.setdefault((row.key, row.session, "USER_ID" in row.cells), []).append(body)
+                if row.event is not None:
+                    self.events.append((*name, row.key, call.at))
+                    self._repeated.add(name)
+            for note in notes:
+                self._seq += 1
+                self.codes.append(note.code)
+                self.rejected.append(
+                    (call.dataset, self._seq, call.at, note.code, note.reason, body.decode())
+                )
+        for (key, session, _), bodies in histories.items():
+            self._seq += len(bodies)
+            text = b"\n".join(bodies).decode()
+            self.put.append((call.dataset, key, self._seq, len(bodies), call.at, session, text))
 
 
 def _end(call: _Call, error: BaseException | None) -> None:
@@ -423,8 +480,8 @@ def _repeated(connection: sa.Connection, calls: Sequence[_Call]) -> set[tuple[in
     for dataset, events in given.items():
         names = sorted(events)
         for start in range(0, len(names), 500):
-            query = sa.select(PUT.c.event).where(
-                PUT.c.dataset == dataset, PUT.c.event.in_(names[start : start + 500])
+            query = sa.select(EVENT.c.event).where(
+                EVENT.c.dataset == dataset, EVENT.c.event.in_(names[start : start + 500])
             )
             found.update((dataset, row[0]) for row in connection.execute(query))
     return found

@@ -339,6 +339,7 @@ class Store:
         self._path = path
         # In one process a fair lock is kinder than SQLite's busy handler, which sleeps and tries again.
         self._one_writer = threading.Lock()
+        self._writer: sa.Connection | None = None
         self._threads = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self.secret = self._create_tables()
@@ -426,12 +427,11 @@ class Store:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_number(lock))))
                 yield connection
             return
-        with (
-            self._one_writer,
-            self._engine.connect().execution_options(sartor_writes=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
+        with self._one_writer:
+            if self._writer is None:
+                self._writer = self._engine.connect().execution_options(sartor_writes=True)
+            with self._writer.begin():
+                yield self._writer
 
     def check(self) -> None:
         """Raise if the database is not the one that was opened; a deleted file lives on in open connections."""
@@ -448,6 +448,9 @@ class Store:
     def close(self) -> None:
         """Close every connection; no thread may use the store any more."""
         self.put_records.close()
+        with self._one_writer:
+            if self._writer is not None:
+                self._writer.close()
         for reader in self._readers:
             reader.close()
         self._readers.clear()
