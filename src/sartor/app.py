@@ -121,6 +121,7 @@ def build_worker(parts: Parts, stopping: threading.Event) -> Worker:
         parts.storage,
         parts.scratch.folder,
         settings.memory_bytes,
+        settings.lease_seconds,
         settings.drain_seconds,
         settings.history_days,
         settings.quotas == "aws",

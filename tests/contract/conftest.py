@@ -1,4 +1,7 @@
-"""One suite, every database: SQLite in a file and a real PostgreSQL, which a Python package brings."""
+"""One suite, every database and every storage.
+
+SQLite in a file and a real PostgreSQL, which a Python package brings; a folder and a small S3 service.
+"""
 
 import itertools
 import json
@@ -10,6 +13,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from s3_server import S3Server
+from sartor.data import s3
+from sartor.data.blobs import Blobs, open_storage
 from sartor.errors import ApiError, invalid_input
 from sartor.resources import lifecycle
 from sartor.resources.control import Control
@@ -63,6 +69,21 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     yield url.render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def storage(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Blobs]:
+    """Give an empty storage of each sort."""
+    if request.param == "folder":
+        yield open_storage(str(tmp_path / "storage"), None, tmp_path / "scratch")
+        return
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVKEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    s3.standard_credentials.cache_clear()
+    with S3Server() as server:
+        yield open_storage("s3://bucket/prefix", server.url, tmp_path / "scratch")
 
 
 @pytest.fixture

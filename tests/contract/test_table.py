@@ -1,17 +1,14 @@
 """Tables and storage: one suite for a folder and for an S3 service."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import duckdb
 import pytest
 from deltalake import DeltaTable
 
-from s3_server import S3Server
-from sartor.data import s3, schema
-from sartor.data.blobs import Blobs, open_storage
+from sartor.data import schema
+from sartor.data.blobs import Blobs
 from sartor.data.check import Part
 from sartor.data.table import Table
 
@@ -24,20 +21,6 @@ ITEMS = schema.parse(
         }
     )
 )
-
-
-@pytest.fixture(params=["folder", "s3"])
-def storage(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Blobs]:
-    if request.param == "folder":
-        yield open_storage(str(tmp_path / "storage"), None, tmp_path / "scratch")
-        return
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVKEY")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    s3.standard_credentials.cache_clear()
-    with S3Server() as server:
-        yield open_storage("s3://bucket/prefix", server.url, tmp_path / "scratch")
 
 
 def part(table: Table, name: str, *rows: tuple[str, int | None]) -> Part:

@@ -1,50 +1,126 @@
-"""A worker that is killed by SIGKILL right before or right after one named step of an import job.
+"""A worker that is killed by SIGKILL right before or right after one named step of a job.
 
-Run as ``python dying_worker.py STEP before|after WORKER_OPTION…``. The step is the real function; nothing in the
-product knows of this.
+Run as ``python dying_worker.py JOB STEP before|after WORKER_OPTION…``. The step is the real function; nothing in
+the product knows of this.
 """
 
 import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-#: The steps of an import job, in their order, as (module, owner, function).
-STEPS = {
-    "claim": ("sartor.resources.lifecycle", None, "claim"),
-    "list": ("sartor.data.sources", "Sources", "list"),
-    "spool": ("sartor.data.sources", "Sources", "spool"),
-    "check": ("sartor.work.import_data", None, "_checked"),
-    "report": ("sartor.work.import_data", None, "_keep_report"),
-    "commit": ("sartor.data.table", "Table", "commit"),
-    "finish": ("sartor.resources.lifecycle", None, "finish"),
+
+class Step(NamedTuple):
+    """One call of one function.
+
+    Attributes:
+        module: where it is.
+        owner: its class, if it has one.
+        function: its name.
+        call: which of its calls is the step; 1 is the first.
+    """
+
+    module: str
+    owner: str | None
+    function: str
+    call: int = 1
+
+
+#: The steps of each job, in their order.
+STEPS: dict[str, dict[str, Step]] = {
+    "import": {
+        "claim": Step("sartor.resources.lifecycle", None, "claim"),
+        "list": Step("sartor.data.sources", "Sources", "list"),
+        "spool": Step("sartor.data.sources", "Sources", "spool"),
+        "check": Step("sartor.work.import_data", None, "_checked"),
+        "report": Step("sartor.work.import_data", None, "_keep_report"),
+        "commit": Step("sartor.data.table", "Table", "commit"),
+        "finish": Step("sartor.resources.lifecycle", None, "finish"),
+    },
+    "drain": {
+        "take lease": Step("sartor.data.events", "PutRecords", "lease"),
+        "count metrics": Step("sartor.data.samples", "Samples", "add"),
+        "write part": Step("sartor.data.dataset", None, "write_part"),
+        "store part": Step("sartor.data.table", "Table", "_store_parts"),
+        "commit": Step("sartor.data.table", "Table", "change"),
+        "end lease": Step("sartor.data.events", "PutRecords", "end_lease"),
+    },
+    "export": {
+        "delete old parts": Step("sartor.data.sources", "Sources", "delete_parts"),
+        "write first part": Step("sartor.data.sources", "Sources", "write", 1),
+        "write second part": Step("sartor.data.sources", "Sources", "write", 2),
+        "finish": Step("sartor.resources.lifecycle", None, "finish"),
+    },
+    # of a group with users whom calls put in, and interactions that were imported, drained, and put in since
+    "deletion": {
+        "take first lease": Step("sartor.data.events", "PutRecords", "lease", 1),
+        "take second lease": Step("sartor.data.events", "PutRecords", "lease", 2),
+        "drain": Step("sartor.data.table", "Table", "change", 1),
+        "write down count": Step("sartor.resources.store", "Transaction", "merge_private"),
+        "delete put users": Step("sartor.data.events", "PutRecords", "delete_keys", 1),
+        "rewrite users": Step("sartor.data.table", "Table", "change", 2),
+        "vacuum users": Step("sartor.data.table", "Table", "vacuum", 2),
+        "delete put interactions": Step("sartor.data.events", "PutRecords", "delete_keys", 2),
+        "rewrite imported": Step("sartor.data.table", "Table", "change", 3),
+        "vacuum imported": Step("sartor.data.table", "Table", "vacuum", 3),
+        "rewrite drained": Step("sartor.data.table", "Table", "change", 4),
+        "vacuum drained": Step("sartor.data.table", "Table", "vacuum", 4),
+        "redact reports": Step("sartor.data.deletion", None, "_redact_reports", 2),
+        "end leases": Step("sartor.data.events", "PutRecords", "end_lease"),
+        "write down result": Step("sartor.resources.store", "Transaction", "replace_body"),
+        "finish": Step("sartor.resources.lifecycle", None, "finish"),
+    },
+    "update": {
+        "alter imported": Step("sartor.data.table", "Table", "add_columns", 1),
+        "alter drained": Step("sartor.data.table", "Table", "add_columns", 2),
+        "replace schema": Step("sartor.resources.store", "Transaction", "replace_body"),
+        "finish": Step("sartor.resources.lifecycle", None, "finish"),
+    },
 }
 
 
-def die_at(step: str, when: str) -> None:
+def die_at(job: str, step: str, when: str) -> None:
     """Replace the step's function by one that kills this process before or after its work."""
-    module_name, owner_name, function_name = STEPS[step]
+    module_name, owner_name, function_name, call = STEPS[job][step]
     owner: Any = importlib.import_module(module_name)
     if owner_name is not None:
         owner = getattr(owner, owner_name)
     original: Callable[..., Any] = getattr(owner, function_name)
+    calls = 0
 
     def dying(*arguments: Any, **options: Any) -> Any:
-        if when == "before":
+        nonlocal calls
+        # drains and chores run in the main thread, jobs in others
+        is_ours = (threading.current_thread() is threading.main_thread()) == (job == "drain")
+        calls += is_ours
+        is_step = is_ours and calls == call
+        if is_step and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         answer = original(*arguments, **options)
-        if answer is not None or function_name != "claim":  # an idle claim is not the step
+        if function_name == "claim":  # an idle claim is not the step
+            calls, is_step = 0, answer is not None
+        if is_step:
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
     setattr(owner, function_name, dying)
 
 
+def write_small_parts() -> None:
+    """Let an export write several files of little data."""
+    import sartor.data.export
+
+    vars(sartor.data.export)["_PART"] = "10KB"
+
+
 if __name__ == "__main__":
-    die_at(sys.argv[1], sys.argv[2])
+    die_at(*sys.argv[1:4])
+    if sys.argv[1] == "export":
+        write_small_parts()
     from sartor.cli import main
 
-    sys.argv = ["sartor", "worker", *sys.argv[3:]]
+    sys.argv = ["sartor", "worker", *sys.argv[4:]]
     main()

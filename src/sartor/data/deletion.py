@@ -100,15 +100,26 @@ def delete_users(
 def _rewrite(
     connection: duckdb.DuckDBPyConnection, dataset: DatasetRecords, table: Table, theirs: str, job_arn: str
 ) -> None:
-    """Replace every part that has rows of the users, then delete all parts that are not data any more."""
-    names = table.part_names()
-    if not names:
-        return
+    """Replace every part that has rows of the users, then delete all parts that are not data any more.
+
+    Another writer may replace parts meanwhile, such as a FULL import: then it looks again. So does an attempt after
+    one that died, as rows of the users may have come since.
+    """
+    while not _rewritten(connection, dataset, table, theirs, job_arn):
+        pass
+    table.vacuum(time.time() + 1)
+
+
+def _rewritten(
+    connection: duckdb.DuckDBPyConnection, dataset: DatasetRecords, table: Table, theirs: str, job_arn: str
+) -> bool:
+    """Replace every part that has rows of the users; false if another writer replaced one of them first."""
+    before = table.application_version(job_arn)
     stage = table.stage()
     new: list[Part] = []
     old: list[str] = []
     removed = 0
-    for name in names:
+    for name in table.part_names():
         file = _read([table.local(name)])
         ((count,),) = connection.execute(f"SELECT count(*) FROM {file} WHERE {theirs}").fetchall()
         if not count:
@@ -122,10 +133,11 @@ def _rewrite(
             new.append(part)
         else:
             place.unlink()
-    if old:
-        note = {"sartor.job": job_arn, "sartor.removed": str(removed)}
-        table.change(new, old, schema=dataset.schema, application=(job_arn, 1), expected=None, note=note)
-    table.vacuum(time.time() + 1)
+    note = {"sartor.job": job_arn, "sartor.removed": str(removed)}
+    application = (job_arn, before + 1)
+    return not old or table.change(
+        new, old, schema=dataset.schema, application=application, expected=before, note=note
+    )
 
 
 def _redact_reports(dataset: DatasetRecords, users: set[str]) -> None:

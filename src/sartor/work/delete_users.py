@@ -4,15 +4,18 @@ import tempfile
 import time
 from pathlib import Path
 
+from sartor.data.dataset import DatasetRecords
 from sartor.data.deletion import count_users, delete_users, read_users
 from sartor.errors import ApiError, JobFailed
+from sartor.resources.kinds import UNFINISHED
 from sartor.resources.lifecycle import Task
+from sartor.resources.store import Resource
+from sartor.work.drain_lease import held_drains
 from sartor.work.records import datasets_of, records_of
 from sartor.work.tools import Tools
 
 #: The datasets that have users.
 _TYPES = ("USERS", "INTERACTIONS", "ACTION_INTERACTIONS")
-_LEASE_SECONDS = 3600.0
 
 
 def run(task: Task, tools: Tools) -> None:
@@ -34,18 +37,14 @@ def run(task: Task, tools: Tools) -> None:
         except ApiError as error:
             raise JobFailed(error.message) from error
         found = datasets_of(job.body["datasetGroupArn"], tools.store)
-        datasets = [records_of(found[name], tools) for name in _TYPES if name in found]
+        resources = [found[name] for name in _TYPES if name in found]
+        datasets = [records_of(one, tools) for one in resources]
         with tools.store.read() as transaction:
             now = transaction.get(job.arn)
         number = None if now is None else now.private.get("numDeleted")
-        leases = [f"drain/{dataset.number}" for dataset in datasets]
         holder = f"{job.arn}#{task.attempt}"
-        for lease in leases:  # what is being drained meanwhile could bring a user back
-            while not tools.store.put_records.lease(lease, holder, _LEASE_SECONDS):
-                if tools.stop():
-                    raise InterruptedError
-                time.sleep(0.2)
-        try:
+        # what is being drained meanwhile could bring a user back
+        with held_drains([dataset.number for dataset in datasets], holder, tools) as must_stop:
             for dataset in datasets:
                 while dataset.drain():
                     pass
@@ -53,13 +52,24 @@ def run(task: Task, tools: Tools) -> None:
                 number = count_users(datasets, users)
                 with tools.store.write() as transaction:
                     transaction.merge_private(job.arn, {"numDeleted": number})
-            for at, dataset in enumerate(datasets):
-                delete_users(dataset, users, job.arn, tools.stop)
+            for at, (resource, dataset) in enumerate(zip(resources, datasets, strict=True)):
+                delete_users(dataset, users, job.arn, must_stop)
+                _sweep(resource, dataset, tools)
                 tools.progress({"phase": "deleting", "datasets": at + 1, "datasetsTotal": len(datasets)})
-        finally:
-            for lease in leases:
-                tools.store.put_records.end_lease(lease, holder)
     with tools.store.write() as transaction:
         moment = round(time.time(), 3)
         body = {**job.body, "numDeleted": number}
         transaction.replace_body(job.arn, body, {**job.private, "numDeleted": number}, moment)
+
+
+def _sweep(resource: Resource, dataset: DatasetRecords, tools: Tools) -> None:
+    """Delete what dead jobs left in the tables, which may have the users too; a running import's parts stay.
+
+    The caller holds the drain lease, so nobody else writes drained parts or rewrites imported ones.
+    """
+    began = time.time()
+    with tools.store.read() as transaction:
+        importing = transaction.child(resource.arn, "dataset-import-job", UNFINISHED)
+    dataset.put_table.sweep(0.0)
+    if importing is None:
+        dataset.bulk_table.sweep(time.time() - began)  # an import that begins meanwhile writes younger ones

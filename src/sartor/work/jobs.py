@@ -7,6 +7,7 @@ from typing import Final
 from sartor.resources.lifecycle import Task
 from sartor.resources.store import Resource
 from sartor.work import attribution, delete_users, export_data, import_data, update_dataset
+from sartor.work.drain_lease import held_drain
 from sartor.work.records import records_of
 from sartor.work.tools import Tools
 
@@ -17,7 +18,6 @@ SWEEP_SECONDS: Final = DAY_SECONDS
 HISTORY_SECONDS: Final = 90 * DAY_SECONDS
 #: Put records are drained once there are so many, or the oldest has waited as long as the settings say.
 DRAIN_RECORDS: Final = 50_000
-DRAIN_LEASE_SECONDS: Final = 600.0
 
 
 def _nothing(_task: Task, _tools: Tools) -> None:
@@ -103,13 +103,10 @@ class Drains:
             count, first = put.waiting(dataset.seq, after)
             if count < DRAIN_RECORDS and (first is None or time.time() - first < tools.drain_seconds):
                 continue
-            lease = f"drain/{dataset.seq}"
-            if put.lease(lease, self._holder, DRAIN_LEASE_SECONDS):
-                try:
+            with held_drain(dataset.seq, self._holder, tools) as lost:
+                if lost is not None:
                     attribution.count_put(dataset, tools)
                     records.drain()
-                finally:
-                    put.end_lease(lease, self._holder)
             self._drained[dataset.seq] = records.drained()
 
 

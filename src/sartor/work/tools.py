@@ -20,6 +20,7 @@ class Tools:
         storage: where tables and models are kept.
         scratch: a local folder for what need not survive the job.
         memory_bytes: how much memory one job may use for its tables.
+        lease_seconds: how long a lease holds that nobody renews.
         drain_seconds: how long a put record waits in the database until it is moved into its table.
         history_days: how long versions that were replaced can be restored.
         quotas_on: whether Amazon's minimums and sizes apply.
@@ -32,6 +33,7 @@ class Tools:
     storage: Blobs
     scratch: Path
     memory_bytes: int
+    lease_seconds: float
     drain_seconds: float
     history_days: float
     quotas_on: bool
