@@ -229,14 +229,15 @@ def test_older_records_are_null_in_the_columns_of_a_newer_schema(make: Make) -> 
 
 def test_records_between_two_numbers_are_shown_as_they_came(make: Make) -> None:
     events_ = make(EVENTS)
-    events_.put(*(event("u", "i", at) for at in range(5)))
+    for at in range(5):
+        events_.put(event("u", "i", at))
     numbers = [one.seq for one in events_.store.put_records.since(1, 0, 2**62, 9)]
     events_.drain()
     with events_.records.connection() as connection:
         with events_.records.put_between(connection, numbers[1], numbers[3], "some"):
-            found = connection.execute('SELECT "TIMESTAMP" FROM some ORDER BY 1').fetchall()
+            found = connection.execute('SELECT "TIMESTAMP" FROM "some" ORDER BY 1').fetchall()
         with events_.records.put_between(connection, numbers[4], numbers[4], "none"):
-            assert connection.execute('SELECT "TIMESTAMP", "USER_ID" FROM none').fetchall() == []
+            assert connection.execute('SELECT "TIMESTAMP", "USER_ID" FROM "none"').fetchall() == []
     assert found == [(2,), (3,)]
 
 
@@ -334,7 +335,8 @@ def test_a_drained_record_keeps_when_it_came_and_its_session(make: Make) -> None
 
 def test_draining_with_a_limit_goes_on_where_it_ended(make: Make) -> None:
     events_ = make(EVENTS)
-    events_.put(*(event("u", "i", at) for at in range(10)))
+    for at in range(10):  # what one call brought stays together
+        events_.put(event("u", "i", at))
     assert [events_.records.drain(4) for _ in range(4)] == [4, 4, 2, 0]
     assert numbers(events_) == put_numbers(events_)
     assert len(events_.shown()) == 10
@@ -420,7 +422,7 @@ def test_a_reader_sees_every_record_once_at_any_moment_of_a_drain(make: Make) ->
                 ((count, distinct, newest),) = connection.execute(
                     'SELECT count(*), count(DISTINCT "TIMESTAMP"), max("TIMESTAMP") FROM data'
                 ).fetchall()
-            if not before <= count == distinct == (newest or -1) + 1 + (count == 1 and newest == 0) * 0:
+            if not before <= count == distinct == (-1 if newest is None else newest) + 1:
                 seen.append(f"{count} rows, {distinct} distinct, newest {newest}, {before} acknowledged")
 
     threads = [threading.Thread(target=one) for one in (drain, read)]
@@ -540,7 +542,8 @@ def test_an_export_of_few_rows_is_read_back_whatever_its_quotes(
 ) -> None:
     items = make(ITEMS)
     items.bring("FULL", *((f"i{at}", cell) for at, cell in enumerate(cells)))
-    assert reimported(items, exported(items, "ALL", tmp_path / "out"), tmp_path) == items.shown()
+    found = reimported(items, exported(items, "ALL", tmp_path / "out"), tmp_path)
+    assert Counter(found) == Counter(items.shown())
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -569,7 +572,7 @@ def test_an_export_has_the_schemas_columns_in_their_order_even_without_rows(
 ) -> None:
     events_ = make(EVENTS)
     for number, which in enumerate(WHICH):
-        (file,) = exported(events_, which, tmp_path / str(number))
+        (file,) = exported(events_, which, tmp_path / f"out-{number}")
         assert file.read_text() == "USER_ID,ITEM_ID,TIMESTAMP\n"
     events_.put(event("u", "i", 1, "secret session"))
     (file,) = exported(events_, "PUT", tmp_path / "rows")
@@ -684,10 +687,10 @@ def test_reports_keep_what_they_say_of_others(make: Make, tmp_path: Path) -> Non
     assert [line.rpartition(",")[2] for line in lines] == ["value", "(deleted)", "v", "é", "(deleted)", 'i"']
 
 
-def test_undo_ends_at_a_deletion(make: Make, tmp_path: Path) -> None:
+def test_undo_ends_at_a_deletion_for_every_version_that_had_the_user(make: Make, tmp_path: Path) -> None:
     events_ = with_a_past(make)
     delete(events_, tmp_path, VICTIM)
-    for version in range(4):
+    for version in (0, 1, 3):
         with pytest.raises(LookupError):
             versions.rollback(events_.records, version)
     events_.bring("FULL", ("w", "i", 1))
@@ -929,12 +932,12 @@ def test_a_dataset_lives_in_every_storage(storage: Blobs, tmp_path: Path) -> Non
     events_.put(event(None, "i", 5))
     assert len(events_.shown()) == 6
     delete(events_, tmp_path, VICTIM)
-    assert events_.shown() == [("v", "i", 1), ("v", "i", 2), ("v", "i", 4)]
+    assert events_.shown() == [("v", "i", at) for at in (1, 2, 4, 5)]  # the session was linked to v last
     for path, _ in list(storage.list("d")):
         if path.endswith(".parquet"):
             assert VICTIM not in repr(duckdb.read_parquet(str(storage.local(path))).fetchall())
         else:
             assert VICTIM.encode() not in storage.get(path)
     (file,) = exported(events_, "ALL", tmp_path / "out")
-    assert sorted(file.read_text().splitlines()[1:]) == ["v,i,1", "v,i,2", "v,i,4"]
+    assert sorted(file.read_text().splitlines()[1:]) == ["v,i,1", "v,i,2", "v,i,4", "v,i,5"]
     events_.store.close()

@@ -175,7 +175,10 @@ class DatasetRecords:
         return int(count)
 
     def drain(self, limit: int = 1_000_000) -> int:
-        """Move records from the database's end into the table, and return how many; once each."""
+        """Move records from the database's end into the table, once each, and return how many.
+
+        None are moved when another drain was first.
+        """
         table = self.put_table
         after = table.application_version(_DRAINED)
         upto = self.put.newest(self.number)
@@ -196,7 +199,7 @@ class DatasetRecords:
                     rows.append(self._parquet(table, old))
                 path = stage / f"{round(time.time() * 1000):013d}-{last}.parquet"
                 part = write_part(connection, f'{_union(rows)} ORDER BY "{SEQ}"', path)
-        table.change(
+        moved = table.change(
             [part],
             old,
             schema=self.schema,
@@ -205,7 +208,7 @@ class DatasetRecords:
             expected=after,
             note={"sartor.rows": str(count)},
         )
-        return count
+        return count if moved else 0
 
     def drained(self) -> int:
         """Return up to which number the table has the database's records."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 
 from sartor.data.check import Part
-from sartor.data.dataset import SESSION, DatasetRecords, write_part
+from sartor.data.dataset import SEQ, SESSION, DatasetRecords, write_part
 from sartor.data.table import Table
 from sartor.data.watch import interrupting
 from sartor.errors import JobFailed
@@ -78,8 +78,10 @@ def delete_users(
             put_files = _files(dataset.put_table)
             if put_files and dataset.schema.type_rules.identity is None:
                 connection.execute(
-                    f'INSERT INTO sessions SELECT DISTINCT "{SESSION}" FROM {_read(put_files)} '
-                    f'WHERE "USER_ID" IN (SELECT id FROM users) AND "{SESSION}" IS NOT NULL'
+                    # a session is the user's to whom it was linked last
+                    f'INSERT INTO sessions SELECT "{SESSION}" FROM {_read(put_files)} '
+                    f'WHERE "USER_ID" IS NOT NULL AND "{SESSION}" IS NOT NULL GROUP BY ALL '
+                    f'HAVING arg_max("USER_ID", "{SEQ}") IN (SELECT id FROM users)'
                 )
             sessions = [row[0] for row in connection.execute("SELECT id FROM sessions").fetchall()]
             dataset.put.delete_keys(dataset.number, ids, sessions)
@@ -166,11 +168,11 @@ def _redacted_csv(text: str, users: set[str]) -> str:
 def _redacted_json(text: str, users: set[str]) -> str:
     """Return a ``report.json`` without users in its examples."""
     report: dict[str, Any] = json.loads(text)
-    for fault in report.get("faults", []):
-        for example in fault.get("examples", []):
-            if _names(str(example.get("value", "")), users):
-                example["value"] = _DELETED
-    return json.dumps(report, indent=2)
+    examples = [one for fault in report.get("faults", []) for one in fault.get("examples", [])]
+    theirs = [one for one in examples if _names(str(one.get("value", "")), users)]
+    for example in theirs:
+        example["value"] = _DELETED
+    return json.dumps(report, indent=2, ensure_ascii=False) if theirs else text
 
 
 def _names(value: str, users: set[str]) -> bool:

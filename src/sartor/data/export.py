@@ -44,9 +44,13 @@ def write_csv(
         with interrupting(connection, stop):
             try:
                 connection.execute(
-                    f"COPY (SELECT {', '.join(columns)} FROM data) TO '{place}' "
+                    f"COPY (SELECT {', '.join(columns)} FROM data) TO '{_escaped(place)}' "
                     f"(FORMAT csv, HEADER, FILE_SIZE_BYTES '{_PART}'{options})"
                 )
             except duckdb.InterruptException as error:
                 raise InterruptedError from error
     return sorted(place.glob("*.csv"), key=lambda file: (len(file.name), file.name))
+
+
+def _escaped(place: Path) -> str:
+    return str(place).replace("'", "''")
