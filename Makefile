@@ -19,15 +19,15 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints/all.txt
 	@$(or $(PYTHON),false) -c '$(NEW_ENOUGH)' || { echo "Sartor needs Python 3.11 or newer; name one with: make PYTHON=python3.12 install" >&2; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(PIP) install --quiet --editable '.[postgres]'
+	$(PIP) install --quiet --editable '.[postgres,torch]'
 	@touch $@
 
 $(TESTED): $(INSTALLED) constraints/all.txt
-	$(PIP) install --quiet --editable '.[postgres,test]'
+	$(PIP) install --quiet --editable '.[postgres,torch,test]'
 	@touch $@
 
 $(BENCHED): $(INSTALLED) constraints/bench.txt
-	$(PIP) install --quiet --constraint constraints/bench.txt --editable '.[postgres,bench]'
+	$(PIP) install --quiet --constraint constraints/bench.txt --editable '.[postgres,torch,bench]'
 	@touch $@
 
 demo: $(INSTALLED)

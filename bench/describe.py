@@ -92,11 +92,13 @@ def signed_requests(server: Server, dataset: str) -> list[str]:
     return prepared
 
 
-def measure(port: int, seconds: float, requests: Path) -> dict[str, float]:
+def measure(
+    port: int, seconds: float, requests: Path, connections: int = CONNECTIONS
+) -> dict[str, float]:
     done = subprocess.run(
         [
             sys.executable, "-m", "bench.load",
-            "127.0.0.1", str(port), str(CONNECTIONS), str(seconds), str(requests),
+            "127.0.0.1", str(port), str(connections), str(seconds), str(requests),
         ],
         capture_output=True,
         text=True,
@@ -115,8 +117,8 @@ def free_port() -> int:
         return port
 
 
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 10
+def wait_for(port: int, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
     while True:
         try:
             socket.create_connection(("127.0.0.1", port)).close()

@@ -1,16 +1,21 @@
 """Every part put together; the only module that knows them all."""
 
 import logging
+import os
 import threading
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sartor.console.models import ModelPages
 from sartor.console.v1 import Console
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.sources import Sources
 from sartor.keys import Keys
 from sartor.metrics import Metrics
-from sartor.realtime import record
+from sartor.realtime import recommend, record
+from sartor.realtime.deployments import Deployments
+from sartor.realtime.filtering import Filters
+from sartor.realtime.recommend import Recommender
 from sartor.realtime.record import Recorder
 from sartor.resources import control
 from sartor.resources.control import Control
@@ -25,7 +30,7 @@ from sartor.worker import Scratch, Worker
 LOG = logging.getLogger("sartor.app")
 
 #: The operations that do their work; the others validate their request and say that they do not yet.
-ANSWERED: Final = control.ANSWERED | record.ANSWERED
+ANSWERED: Final = control.ANSWERED | record.ANSWERED | recommend.ANSWERED
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,16 @@ def build(parts: Parts) -> Exchange:
     )
     metrics = Metrics(parts.store)
     recorder = Recorder(parts.store, settings.quotas == "aws")
-    console = Console(parts.store, parts.storage, parts.scratch.folder, settings.memory_bytes)
+    deployments = Deployments(parts.store, parts.storage, parts.scratch.folder, settings.memory_bytes)
+    filters = Filters(parts.store)
+    recommender = Recommender(deployments, filters)
+    console = Console(
+        parts.store,
+        parts.storage,
+        parts.scratch.folder,
+        settings.memory_bytes,
+        ModelPages(deployments, recommender, filters),
+    )
     routes: dict[str, Route] = {
         "/health/live": Route(lambda _caller, _request: (200, "text/plain", b"live\n"), signed=False),
         "/health/ready": Route(lambda _caller, _request: _ready(parts), signed=False),
@@ -102,13 +116,15 @@ def build(parts: Parts) -> Exchange:
         "/sartor/v1/openapi.json": Route(console.openapi, signed=False),
         "/sartor/v1/": Route(console.answer, signed=True, methods=("GET", "HEAD", "POST")),
     }
+    quick = record.ANSWERED | recommend.ANSWERED
     return Exchange(
         operations.load(),
-        {**resources.handlers(), **recorder.handlers()},
+        {**resources.handlers(), **recorder.handlers(), **recommender.handlers()},
         authority,
-        resources.inline_operations() | (record.ANSWERED if parts.store.local else frozenset()),
+        resources.inline_operations() | (quick if parts.store.local else frozenset()),
         routes,
         observe=metrics.observe,
+        parts=(deployments,),
     )
 
 
@@ -125,6 +141,8 @@ def build_worker(parts: Parts, stopping: threading.Event) -> Worker:
         settings.drain_seconds,
         settings.history_days,
         settings.quotas == "aws",
+        settings.sequence_models == "on",
+        settings.training_threads or os.cpu_count() or 1,
         progress=lambda _: None,
         stop=stopping.is_set,
     )

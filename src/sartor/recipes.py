@@ -4,7 +4,7 @@ Names, types, defaults and ranges are those of the developer guide's recipe page
 case pages (domains). The service model has no room for how a parameter behaves, so nothing else is kept here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -18,6 +18,24 @@ RecipeType = Literal[
     "USER_SEGMENTATION",
 ]
 
+#: What only some recipes can do; see the guide's "Features available for each use case and recipe".
+#: exploration: a campaign configures how new items are explored. update: a version can be trained on the new
+#: data alone. weights: event types are weighted. objective: an item column is optimized besides relevance.
+#: metadata: campaigns return item metadata without being asked to. incremental: new items without a training.
+#: influence: a campaign weighs popularity and freshness. campaign: versions can be deployed. ranking: it answers
+#: GetPersonalizedRanking.
+Feature = Literal[
+    "exploration",
+    "update",
+    "weights",
+    "objective",
+    "metadata",
+    "incremental",
+    "influence",
+    "campaign",
+    "ranking",
+]
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -28,12 +46,53 @@ class Parameter:
         default: as text, the way the service's maps carry it.
         range: the least and the greatest number, or every word that is allowed.
         tunable: whether hyperparameter optimization may vary it.
+        only_tuned: whether optimization alone may set it.
+        prefix: what the service puts before its name where it shows its range in a solution.
     """
 
     name: str
     default: str
     range: tuple[int, int] | tuple[float, float] | tuple[str, ...]
     tunable: bool = False
+    only_tuned: bool = False
+    prefix: str = ""
+
+    @property
+    def kind(self) -> Literal["integer", "continuous", "categorical"]:
+        """What sort of value it has, as the service's lists of ranges are named."""
+        least = self.range[0]
+        if isinstance(least, str):
+            return "categorical"
+        return "integer" if isinstance(least, int) else "continuous"
+
+    @property
+    def rule(self) -> str:
+        """What its value must be, in words."""
+        if self.kind == "categorical":
+            return f"one of {', '.join(str(word) for word in self.range)}"
+        noun = "a whole number" if self.kind == "integer" else "a number"
+        return f"{noun} from {self.range[0]} to {self.range[-1]}"
+
+    def read(self, text: str) -> int | float | bool | str:
+        """Return the value that a text stands for; the words True and False in any case are truth values.
+
+        Raises:
+            ValueError: the parameter cannot have it.
+        """
+        if self.kind == "categorical":
+            return self._word(text)
+        value = int(text) if self.kind == "integer" else float(text)
+        if not (text.isascii() and self.range[0] <= value <= self.range[-1]):  # type: ignore[operator]
+            raise ValueError(text)
+        return value
+
+    def _word(self, text: str) -> bool | str:
+        words = {str(word).casefold() for word in self.range}
+        if words == {"true", "false"} and text.casefold() in words:
+            return text.casefold() == "true"
+        if text not in self.range:
+            raise ValueError(text)
+        return text
 
 
 @dataclass(frozen=True)
@@ -57,6 +116,8 @@ class Recipe:
         parameters: the algorithm's hyperparameters.
         domain: the domain of a use case; ``None`` for custom recipes.
         since: epoch seconds; the day it was published.
+        features: what it can do that not all can.
+        trained: whether Sartor trains it.
     """
 
     name: str
@@ -67,6 +128,13 @@ class Recipe:
     parameters: tuple[Parameter, ...] = ()
     domain: Literal["ECOMMERCE", "VIDEO_ON_DEMAND"] | None = None
     since: float = 0.0
+    features: frozenset[Feature] = frozenset()
+    trained: bool = False
+
+    @property
+    def tunable(self) -> bool:
+        """Whether hyperparameter optimization has anything to vary."""
+        return any(parameter.tunable for parameter in self.parameters)
 
 
 def _day(year: int, month: int, day: int) -> float:
@@ -87,8 +155,8 @@ def _share(name: str, default: str, tunable: bool = False) -> Parameter:
     return Parameter(name, default, (0.0, 1.0), tunable)
 
 
-_BPTT = Parameter("bptt", "32", (2, 32), tunable=True)
-_RECENCY_MASK = Parameter("recency_mask", "True", ("True", "False"), tunable=True)
+_BPTT = Parameter("bptt", "32", (2, 32), tunable=True, prefix="training.")
+_RECENCY_MASK = Parameter("recency_mask", "True", ("True", "False"), tunable=True, prefix="data.")
 _RECENCY_BIAS = Parameter("apply_recency_bias", "true", ("true", "false"))
 _HISTORY_LENGTHS = (
     _share("min_user_history_length_percentile", "0.0"),
@@ -137,6 +205,8 @@ def _custom(
     *,
     algorithm: str | None = None,
     since: float = _FIRST,
+    features: Iterable[Feature] = (),
+    trained: bool = True,
 ) -> Recipe:
     """Return a custom recipe; what the guide gives no other name is named after it."""
     return Recipe(
@@ -147,6 +217,8 @@ def _custom(
         transformation or Transformation(name),
         parameters,
         since=since,
+        features=frozenset(features),
+        trained=trained,
     )
 
 
@@ -164,6 +236,11 @@ _CUSTOM = (
         "Predicts the items a user will interact with from the sequence of their interactions, "
         "with exploration of new items.",
         parameters=(_RECENCY_BIAS,),
+        features=(
+            "campaign",
+            "weights",
+            "metadata",
+        ),
     ),
     _custom(
         "aws-user-personalization",
@@ -171,6 +248,12 @@ _CUSTOM = (
         "Predicts items a user will interact with, and explores new items with little interaction data.",
         _PERCENTILE_FILTERING,
         (_hidden_dimension(149), _BPTT, _RECENCY_MASK),
+        features=(
+            "campaign",
+            "exploration",
+            "update",
+            "objective",
+        ),
     ),
     _custom(
         "aws-hrnn",
@@ -179,6 +262,7 @@ _CUSTOM = (
         "temporal order of user-item interactions.",
         _PERCENTILE_FILTERING,
         (_hidden_dimension(43), _BPTT, _RECENCY_MASK),
+        features=("campaign",),
     ),
     _custom(
         "aws-hrnn-metadata",
@@ -187,6 +271,7 @@ _CUSTOM = (
         "item metadata.",
         _METADATA,
         (_hidden_dimension(43), _BPTT, _RECENCY_MASK),
+        features=("campaign",),
     ),
     _custom(
         "aws-hrnn-coldstart",
@@ -195,12 +280,17 @@ _CUSTOM = (
         "new items.",
         _COLDSTART,
         (_hidden_dimension(149), _BPTT, _RECENCY_MASK),
+        features=(
+            "campaign",
+            "update",
+        ),
     ),
     _custom(
         "aws-popularity-count",
         "USER_PERSONALIZATION",
         "Ranks items by the number of unique users who interacted with them.",
         _SIMS,
+        features=("campaign",),
     ),
     _custom(
         "aws-trending-now",
@@ -208,12 +298,19 @@ _CUSTOM = (
         "Ranks items by how fast the number of their interactions grows.",
         _TRENDING,
         algorithm="aws-trending-now-custom",
+        features=("campaign",),
     ),
     _custom(
         "aws-personalized-ranking-v2",
         "PERSONALIZED_RANKING",
         "Reranks a list of items for a user from the sequence of their interactions.",
         parameters=(_RECENCY_BIAS,),
+        features=(
+            "campaign",
+            "ranking",
+            "weights",
+            "metadata",
+        ),
     ),
     _custom(
         "aws-personalized-ranking",
@@ -221,6 +318,11 @@ _CUSTOM = (
         "Reranks a list of items for a user.",
         _PERCENTILE_FILTERING,
         (_hidden_dimension(149), _BPTT, _RECENCY_MASK),
+        features=(
+            "campaign",
+            "ranking",
+            "objective",
+        ),
     ),
     _custom(
         "aws-similar-items",
@@ -228,9 +330,10 @@ _CUSTOM = (
         "Predicts items similar to a given item from co-occurrence in user histories and item metadata.",
         parameters=(
             _share("popularity_discount_factor", "0.0"),
-            Parameter("item_id_hidden_dim", "100", (30, 200), tunable=True),
-            Parameter("item_metadata_hidden_dim", "100", (30, 200), tunable=True),
+            Parameter("item_id_hidden_dim", "100", (30, 200), tunable=True, only_tuned=True),
+            Parameter("item_metadata_hidden_dim", "100", (30, 200), tunable=True, only_tuned=True),
         ),
+        features=("campaign",),
     ),
     _custom(
         "aws-sims",
@@ -241,12 +344,15 @@ _CUSTOM = (
             _share("popularity_discount_factor", "0.5", tunable=True),
             Parameter("min_cointeraction_count", "3", (0, 10), tunable=True),
         ),
+        features=("campaign",),
     ),
     _custom(
         "aws-semantic-similarity",
         "RELATED_ITEMS",
         "Finds items whose texts mean something similar to those of a given item.",
         since=_SEMANTIC_SIMILARITY,
+        features=("campaign", "metadata", "incremental", "influence"),
+        trained=False,
     ),
     _custom(
         "aws-next-best-action",
@@ -254,6 +360,8 @@ _CUSTOM = (
         "Predicts the actions a user will most likely take.",
         _ACTIONS,
         since=_NEXT_BEST_ACTION,
+        features=("campaign",),
+        trained=False,
     ),
     _custom(
         "aws-item-affinity",
@@ -261,6 +369,7 @@ _CUSTOM = (
         "Makes a segment of users for each item, by how likely they are to interact with it.",
         Transformation("item-affinity"),
         (_hidden_dimension(149, tunable=False),),
+        trained=False,
     ),
     _custom(
         "aws-item-attribute-affinity",
@@ -269,6 +378,7 @@ _CUSTOM = (
         "such items.",
         Transformation("item-attribute-affinity"),
         (_hidden_dimension(149, tunable=False),),
+        trained=False,
     ),
 )
 
@@ -351,6 +461,19 @@ def algorithm_arn(recipe: Recipe) -> str:
 def transformation_arn(transformation: Transformation) -> str:
     """Return a feature transformation's ARN."""
     return f"{_ARN}feature-transformation/{transformation.name}"
+
+
+def values(parameters: Iterable[Parameter], given: Mapping[str, str]) -> dict[str, int | float | bool | str]:
+    """Return the value of each parameter: what is given, else the default.
+
+    Args:
+        parameters: of an algorithm or a feature transformation.
+        given: texts by name, checked at the creation of the solution; other names are left out.
+
+    Raises:
+        ValueError: a text is not one that its parameter can have.
+    """
+    return {one.name: one.read(given.get(one.name, one.default)) for one in parameters}
 
 
 def _sorted_by_name(recipes: Iterable[Recipe]) -> tuple[Recipe, ...]:

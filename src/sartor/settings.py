@@ -210,6 +210,31 @@ SETTINGS: Final = (
         option=False,
     ),
     Setting(
+        "auto_training",
+        _one_of("on", "off"),
+        "on",
+        "on trains solutions by their schedules when there is new data; off trains only when asked to.",
+        "on|off",
+        option=False,
+    ),
+    Setting(
+        "sequence_models",
+        _one_of("on", "off"),
+        "on",
+        "on trains personal recipes with the sequence model where torch is installed, in minutes; off trains the "
+        "linear model, in seconds.",
+        "on|off",
+        option=False,
+    ),
+    Setting(
+        "training_threads",
+        _whole(0, 1024),
+        "0",
+        "How many threads one training may use; 0 is one for each core.",
+        "N",
+        option=False,
+    ),
+    Setting(
         "memory_bytes",
         _whole(64 * 2**20, 2**40),
         str(600_000_000),
@@ -243,6 +268,9 @@ class Settings:
     poll_seconds: float
     drain_seconds: float
     history_days: float
+    auto_training: str
+    sequence_models: str
+    training_threads: int
     memory_bytes: int
     roles: Mapping[str, Mapping[str, str]]
 

@@ -18,7 +18,7 @@ from sartor.errors import JobFailed
 from sartor.resources import lifecycle
 from sartor.resources.lifecycle import Task
 from sartor.settings import Settings
-from sartor.work import jobs
+from sartor.work import auto_training, jobs
 from sartor.work.tools import Tools
 
 LOG = logging.getLogger("sartor.worker")
@@ -97,7 +97,10 @@ class Worker:
                 LOG.info("%s failed: %s", task.arn, reason)
                 self._end(lease, lambda: lifecycle.fail(store, task, reason))
             except Exception as error:  # noqa: BLE001 - whatever broke one task, the lane goes on; it is logged
-                if lease.must_stop():
+                if lease.told.is_set():
+                    LOG.info("%s is stopped", task.arn)
+                    self._end(lease, lambda: lifecycle.stopped(store, task))
+                elif lease.must_stop():
                     LOG.info("%s is left to another worker", task.arn)
                     self._end(lease, lambda: lifecycle.release(store, task))
                 else:
@@ -141,15 +144,24 @@ class Worker:
             self._stopping.wait(RETRY_SECONDS)
 
     def _chores(self) -> None:
-        """Sweep what dead jobs left behind."""
+        """Sweep what dead jobs left behind, and begin the trainings that are due."""
         try:
             jobs.sweep(self._tools)
         except Exception:
             LOG.exception("the chores could not be done; they come again in %s s", CHORE_SECONDS)
+        if self._settings.auto_training == "on":
+            try:
+                auto_training.train_what_is_due(self._tools)
+            except Exception:
+                LOG.exception("no training could begin by itself; it is tried again in %s s", CHORE_SECONDS)
 
 
 class _Lease:
-    """Renews a task's lease from a thread of its own, with the newest progress."""
+    """Renews a task's lease from a thread of its own, with the newest progress.
+
+    Attributes:
+        told: set once a caller wants the task to end; it is looked at with every renewal.
+    """
 
     def __init__(self, tools: Tools, settings: Settings, task: Task, stopping: threading.Event) -> None:
         self.arn = task.arn
@@ -157,6 +169,7 @@ class _Lease:
         self._seconds = settings.lease_seconds
         self._task = task
         self._stopping = stopping
+        self.told = threading.Event()
         self._lost = threading.Event()
         self._over = threading.Event()
         self._progress: dict[str, Any] | None = None
@@ -168,8 +181,8 @@ class _Lease:
         self._progress = dict(progress)
 
     def must_stop(self) -> bool:
-        """Return whether the work must stop: another may have the task by now, or this worker ends."""
-        return self._lost.is_set() or self._stopping.is_set()
+        """Return whether the work must stop: it was told to, another may have it by now, or this worker ends."""
+        return self.told.is_set() or self._lost.is_set() or self._stopping.is_set()
 
     def lapsed(self) -> bool:
         """Return whether another worker may have the task by now."""
@@ -195,6 +208,8 @@ class _Lease:
                     self._tools.store, self._task, time.time(), self._seconds, self._progress
                 )
                 self._renewed = asked
+                if lifecycle.told_to_stop(self._tools.store, self._task):
+                    self.told.set()
             except Exception:
                 LOG.exception("the lease on %s could not be renewed", self._task.arn)
                 held = not self.lapsed()

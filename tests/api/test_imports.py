@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import duckdb
 import pytest
-import zstandard
+from backports import zstd
 from botocore.exceptions import ClientError
 
 from api.conftest import Client
@@ -161,7 +161,7 @@ def test_every_format_gives_the_same_data(client: Client, ending: str) -> None:
         duckdb.execute(f"COPY (FROM read_csv('{client.bucket / 'plain.csv'}')) TO '{target}'")
         key = target.name
     else:
-        packed = {"csv": bytes, "csv.gz": gzip.compress, "csv.zst": zstandard.compress}[ending](
+        packed = {"csv": bytes, "csv.gz": gzip.compress, "csv.zst": zstd.compress}[ending](
             plain.encode()
         )
         key = client.write(f"same.{ending}", packed)

@@ -5,7 +5,7 @@ SQLite in a file and a real PostgreSQL, which a Python package brings; a folder 
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from sartor.errors import ApiError, invalid_input
 from sartor.resources import lifecycle
 from sartor.resources.control import Control
 from sartor.resources.store import Store
+from sartor.work.tools import Tools
 
 ACCOUNT = "111122223333"
 REGION = "eu-central-1"
@@ -45,7 +46,19 @@ DATASET_TYPES = {
 }
 
 
-def schema_text(name: str, *more: tuple[str, str]) -> str:
+#: The columns that most of what is built on a group may want.
+MORE_FIELDS: dict[str, Sequence[tuple[Any, ...]]] = {
+    "Interactions": [("EVENT_TYPE", "string"), ("EVENT_VALUE", ["float", "null"])],
+    "Items": [("GENRE", "string"), ("STOCK", ["int", "null"])],
+    "Users": [],
+}
+
+
+def recipe_arn(name: str = "aws-user-personalization") -> str:
+    return f"arn:aws:personalize:::recipe/{name}"
+
+
+def schema_text(name: str, *more: tuple[Any, ...]) -> str:
     fields = [{"name": field_name, "type": of_type} for field_name, of_type in (*FIELDS[name], *more)]
     record = {"type": "record", "name": name, "namespace": "com.amazonaws.personalize.schema"}
     return json.dumps({**record, "fields": fields, "version": "1.0"})
@@ -198,6 +211,55 @@ class Service:
         self.work()
         return str(answer["datasetArn"])
 
+    def data_group(
+        self, caller: Caller | None = None, name: str = "shop", **columns: Sequence[tuple[Any, ...]]
+    ) -> str:
+        """Return the ARN of a new group with item interactions that have events, items and users, all active.
+
+        Args:
+            caller: whose.
+            name: of the group.
+            **columns: more columns of the schemas, by the record's name.
+        """
+        group = self.group(name, caller)
+        for of, more in (MORE_FIELDS | columns).items():
+            schema = self.schema(of, f"{of}-{name}", caller, schema=schema_text(of, *more))
+            members = {"datasetGroupArn": group, "schemaArn": schema, "datasetType": DATASET_TYPES[of]}
+            self("CreateDataset", caller, name="data", **members)
+        self.work()
+        return group
+
+    def solution(
+        self, group: str | None = None, name: str = "sol", caller: Caller | None = None, **request: Any
+    ) -> str:
+        """Return the ARN of a new solution that is active, in a new group if none is given."""
+        recipe = {} if request.get("performAutoML") else {"recipeArn": recipe_arn()}
+        request = {"datasetGroupArn": group or self.data_group(caller), "name": name, **recipe} | request
+        answer = self("CreateSolution", caller, **request)
+        self.work()
+        return str(answer["solutionArn"])
+
+    def version(self, solution: str | None = None, caller: Caller | None = None, **request: Any) -> str:
+        """Return the ARN of a new solution version that is active, of a new solution if none is given."""
+        arn = solution or self.solution(caller=caller)
+        answer = self("CreateSolutionVersion", caller, solutionArn=arn, **request)
+        self.work()
+        return str(answer["solutionVersionArn"])
+
+    def campaign(
+        self, version: str | None = None, name: str = "c", caller: Caller | None = None, **request: Any
+    ) -> str:
+        """Return the ARN of a new campaign that is active, of a new solution version if none is given."""
+        members = {"name": name, "solutionVersionArn": version or self.version(caller=caller)} | request
+        answer = self("CreateCampaign", caller, **members)
+        self.work()
+        return str(answer["campaignArn"])
+
+    def described(self, noun: str, arn: str, caller: Caller | None = None) -> dict[str, Any]:
+        """Return what a Describe operation shows: ``described("Solution", arn)``."""
+        member = noun[0].lower() + noun[1:]
+        return dict(self(f"Describe{noun}", caller, **{f"{member}Arn": arn})[member])
+
     def job(self, dataset: str, name: str = "job", caller: Caller | None = None, **request: Any) -> str:
         """Return the ARN of a new import job of good files, that waits."""
         location = f"s3://bucket/{name}.csv"
@@ -207,7 +269,15 @@ class Service:
         return str(self("CreateDatasetImportJob", caller, **request)["datasetImportJobArn"])
 
 
-ALL_COLUMNS = b"user_id,item_id,timestamp,price,age,action_id,cost,event_type\n"
+def make_tools(store: Store, storage: Blobs, scratch: Path) -> Tools:
+    """Return a job's tools, without what no test here touches."""
+    values: dict[str, Any] = dict.fromkeys(Tools.__dataclass_fields__)
+    values |= {"store": store, "storage": storage, "scratch": scratch, "memory_bytes": 10**8}
+    values |= {"lease_seconds": 15.0, "drain_seconds": 30.0, "history_days": 30.0, "quotas_on": True}
+    return Tools(**values)
+
+
+ALL_COLUMNS = b"user_id,item_id,timestamp,price,age,action_id,cost,event_type,event_value,genre,stock\n"
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ from sartor.app import Parts, build_worker, open_parts
 from sartor.data.blobs import Blobs
 from sartor.data.dataset import DatasetRecords
 from sartor.demo.server import Server
+from sartor.resources.records import records_of
 from sartor.resources.store import Store
 from sartor.settings import load
-from sartor.work.records import records_of
 
 DYING_WORKER = str(Path(__file__).with_name("dying_worker.py"))
 ROLE = "arn:aws:iam::000000000000:role/shop"

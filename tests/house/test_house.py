@@ -26,6 +26,7 @@ FORBIDDEN_NAMES = ("utils", "helpers", "manager")
 #: What a base install brings; heavy parts are extras.
 BASE = {
     *(
+        "backports.zstd",
         "boto3",
         "botocore",
         "click",
@@ -36,7 +37,7 @@ BASE = {
         "orjson",
         "prometheus-client",
     ),
-    *("regex", "rich", "sqlalchemy", "uvicorn", "uvloop", "zstandard"),
+    *("lark", "numpy", "regex", "rich", "sqlalchemy", "uvicorn", "uvloop"),
 }
 #: A file is read in one sitting.
 LONGEST_FILE = 600

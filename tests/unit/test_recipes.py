@@ -159,3 +159,30 @@ def test_a_hyperparameter_is_that_of_its_page(
 def test_featurization_parameters_are_those_of_the_page(recipe: str, defaults: dict[str, str]) -> None:
     found = {one.name: one.default for one in named(recipe).transformation.parameters}
     assert found == defaults
+
+
+def test_what_recipes_can_do_is_the_matrix_of_the_guide() -> None:
+    having = {
+        feature: {recipe.name for recipe in RECIPES if feature in recipe.features}
+        for feature in ("exploration", "update", "weights", "objective", "ranking")
+    }
+    assert having == {
+        "exploration": {"aws-user-personalization"},
+        "update": {"aws-user-personalization", "aws-hrnn-coldstart"},
+        "weights": {"aws-user-personalization-v2", "aws-personalized-ranking-v2"},
+        "objective": {"aws-user-personalization", "aws-personalized-ranking"},
+        "ranking": {"aws-personalized-ranking-v2", "aws-personalized-ranking"},
+    }
+
+
+def test_values_have_the_types_of_their_parameters() -> None:
+    recipe = named("aws-user-personalization")
+    assert recipes.values(recipe.parameters, {"recency_mask": "false", "bptt": "8", "x": "1"}) == {
+        "hidden_dimension": 149,
+        "bptt": 8,
+        "recency_mask": False,
+    }
+    features = recipes.values(named("aws-trending-now").transformation.parameters, {})
+    assert features == {"trend_discovery_frequency": "2 hours"}
+    with pytest.raises(ValueError, match="7"):
+        recipes.values(recipe.parameters, {"bptt": "700"})

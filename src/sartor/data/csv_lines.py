@@ -10,6 +10,7 @@ import io
 import mmap
 import re
 import shutil
+import sys
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
@@ -17,7 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import zstandard
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 BOM: Final = b"\xef\xbb\xbf"
 #: A header must fit into this many bytes.
@@ -73,8 +77,8 @@ def decompress_head(head: bytes, kind: str | None) -> bytes:
         if kind == "gz":
             return zlib.decompressobj(wbits=31).decompress(head, HEADER_BYTES)
         if kind == "zst":
-            return zstandard.ZstdDecompressor().decompressobj().decompress(head)[:HEADER_BYTES]
-    except (zlib.error, zstandard.ZstdError) as error:
+            return zstd.ZstdDecompressor().decompress(head, HEADER_BYTES)
+    except (zlib.error, zstd.ZstdError) as error:
         raise ValueError(str(error)) from error
     return head
 
@@ -86,14 +90,9 @@ def decompress(path: Path, kind: str, copy: Path) -> None:
         ValueError: the file is damaged or of another compression.
     """
     try:
-        with copy.open("wb") as target:
-            if kind == "gz":
-                with gzip.open(path) as source:
-                    shutil.copyfileobj(source, target, _CHUNK_BYTES)
-            else:
-                with path.open("rb") as packed:
-                    zstandard.ZstdDecompressor().copy_stream(packed, target)
-    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+        with copy.open("wb") as target, gzip.open(path) if kind == "gz" else zstd.open(path) as source:
+            shutil.copyfileobj(source, target, _CHUNK_BYTES)
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
         raise ValueError(str(error) or "it ends too early") from error
 
 

@@ -81,6 +81,9 @@ _BATCH_CALLS: Final = 512
 #: The most rows of one INSERT; SQLite takes 32,766 values.
 _INSERTED_ROWS: Final = 4_000
 _HISTORY = "SELECT at, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
+_NEWEST_OF = "SELECT seq FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT 1"
+_NEWEST = "SELECT max(seq) FROM put_record WHERE dataset = ?"
+_AFTER = "SELECT body FROM put_record WHERE dataset = ? AND key = ? AND seq > ? ORDER BY seq DESC LIMIT ?"
 #: One statement each, so that of many who are first at once nobody fails.
 _TAKE_NUMBERS: Final = (
     "INSERT INTO put_counter (id, seq) VALUES (1, {0}) "
@@ -107,6 +110,12 @@ class Stored(NamedTuple):
     at: float
     session: str | None
     body: str
+
+    @property
+    def cells(self) -> dict[str, Any]:
+        """The values by column."""
+        found: dict[str, Any] = orjson.loads(self.body)
+        return found
 
 
 @dataclass(frozen=True)
@@ -215,6 +224,24 @@ class PutRecords:
                 break
         return [(at, orjson.loads(line)) for at, line in found[-limit:]]
 
+    def newest_of(self, dataset: int, key: str) -> int:
+        """Return the number of the newest record of a user, item, action or session, 0 if there is none."""
+        rows = self._quick_read(_NEWEST_OF, (dataset, key))
+        return int(rows[0][0]) if rows else 0
+
+    def after(self, dataset: int, key: str, number: int, limit: int) -> list[dict[str, Any]]:
+        """Return the cells of the newest records of one history with a larger number, oldest first.
+
+        Args:
+            dataset: the number of the dataset's resource.
+            key: whose history.
+            number: of the last record that is known.
+            limit: how many at most.
+        """
+        rows = self._quick_read(_AFTER, (dataset, key, number, limit))
+        lines = [line for (body,) in reversed(rows) for line in body.split("\n")]
+        return [orjson.loads(line) for line in lines[-limit:]]
+
     def since(self, dataset: int, after: int, upto: int, limit: int) -> Iterator[Stored]:
         """Yield records with ``after < seq <= upto``, by number.
 
@@ -244,9 +271,7 @@ class PutRecords:
 
     def newest(self, dataset: int) -> int:
         """Return the number of a dataset's newest record, 0 if it has none; none with a smaller one comes."""
-        query = sa.select(sa.func.max(PUT.c.seq)).where(PUT.c.dataset == dataset)
-        with self._read() as connection:
-            return int(connection.execute(query).scalar() or 0)
+        return int(self._quick_read(_NEWEST, (dataset,))[0][0] or 0)
 
     def waiting(self, dataset: int, after: int) -> tuple[int, float | None]:
         """Return how many records have a larger number, of up to 100,000 calls, and when the first of them came."""

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sartor.data import attribution, schema
+from sartor.data import attribution
 from sartor.data.attribution import Metric, metric_key
 from sartor.errors import ApiError, already_exists, invalid_input
-from sartor.resources import paging
+from sartor.resources import groups, paging
 from sartor.resources.call import Call, Draft, Request, keep_active
-from sartor.resources.kinds import KINDS, arn_of
 from sartor.resources.store import Resource, Transaction
 
 #: The types of the datasets that a metric can look at.
@@ -24,7 +23,7 @@ def create_metric_attribution(call: Call, request: Request) -> Draft:
     if other is not None:
         raise already_exists(other.arn)
     metrics = request["metrics"]
-    datasets = _datasets(call.transaction, group)
+    datasets = groups.datasets_of(call.transaction, group, _DATASET_TYPES)
     measured = _measured(call.transaction, datasets, metrics)
     body = {"datasetGroupArn": group.arn, "metricsOutputConfig": request["metricsOutputConfig"]}
     return Draft(arn, request["name"], body, {"metrics": metrics}, parents=(group.arn, *measured))
@@ -49,7 +48,7 @@ def update_metric_attribution(now: Callable[[], float], call: Call, request: Req
         added = request.get("addMetrics", [])
         metrics = _with(_without(metrics, request.get("removeMetrics", []), found.arn), added, found.arn)
         group = call.find(found.body["datasetGroupArn"], "dataset-group")
-        datasets = _datasets(call.transaction, group)
+        datasets = groups.datasets_of(call.transaction, group, _DATASET_TYPES)
         measured = _measured(call.transaction, datasets, metrics)
         call.transaction.set_parents(found.arn, (group.arn, *measured))
     output = request.get("metricsOutputConfig", found.body["metricsOutputConfig"])
@@ -98,8 +97,8 @@ def metrics_of(resource: Resource, transaction: Transaction) -> list[Metric]:
         ApiError: ``InvalidInputException`` when a dataset or one of the columns is not there any more.
     """
     group = transaction.get(resource.body["datasetGroupArn"])
-    datasets = {} if group is None else _datasets(transaction, group)
-    return attribution.parse(resource.private["metrics"], _schemas(transaction, datasets))
+    datasets = {} if group is None else groups.datasets_of(transaction, group, _DATASET_TYPES)
+    return attribution.parse(resource.private["metrics"], groups.schemas_of(transaction, datasets))
 
 
 def _arn(request: Request) -> str:
@@ -114,26 +113,6 @@ def _key(metric: Mapping[str, str]) -> str:
     return metric_key(metric["metricName"])
 
 
-def _datasets(transaction: Transaction, group: Resource) -> dict[str, Resource]:
-    """Return those of a group's datasets that metrics look at, by type."""
-    arns = {
-        name: arn_of(KINDS["dataset"], group.region, group.account, group=group.name, type=name)
-        for name in _DATASET_TYPES
-    }
-    found = {name: transaction.get(arn) for name, arn in arns.items()}
-    return {name: dataset for name, dataset in found.items() if dataset is not None}
-
-
-def _schemas(transaction: Transaction, datasets: Mapping[str, Resource]) -> dict[str, schema.Schema]:
-    """Return the schemas of datasets, by type."""
-    found = {name: transaction.get(dataset.body["schemaArn"]) for name, dataset in datasets.items()}
-    return {
-        name: schema.parse(stored.body["schema"], stored.body.get("domain"))
-        for name, stored in found.items()
-        if stored is not None
-    }
-
-
 def _measured(
     transaction: Transaction, datasets: Mapping[str, Resource], metrics: Sequence[Mapping[str, str]]
 ) -> list[str]:
@@ -143,7 +122,7 @@ def _measured(
         ApiError: ``InvalidInputException`` when the datasets cannot give a metric, ``ResourceInUseException``
             when one of them is not active.
     """
-    parsed = attribution.parse(metrics, _schemas(transaction, datasets))
+    parsed = attribution.parse(metrics, groups.schemas_of(transaction, datasets))
     types = {"INTERACTIONS"} | {metric.dataset_type for metric in parsed if metric.dataset_type is not None}
     used = [dataset for name, dataset in datasets.items() if name in types]
     for dataset in used:

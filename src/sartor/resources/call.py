@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 Request = dict[str, Any]
 
 
+def lock_of(account: str, region: str) -> str:
+    """Return the word that makes the writers of one account and region wait for each other."""
+    return f"{account}/{region}"
+
+
 @dataclass(frozen=True)
 class Draft:
     """A resource that a rule has allowed and that is not yet written.
@@ -92,13 +97,30 @@ class Call:
         """Return how many resources of a kind the caller has here, of these statuses or of any."""
         return self.transaction.count(kind, self.account, self.region, statuses)
 
-    def keep_active_quota(self, kind: str, words: str, maximum: int, has_status: bool = True) -> None:
-        """Refuse one more active resource than the account's quota, in the words of Amazon's known text.
+    def keep_active_quota(
+        self, kind: str, words: str, maximum: int, has_status: bool = True, of: str | None = None
+    ) -> None:
+        """Refuse one more active resource than the quota, in the words of Amazon's known text.
+
+        Args:
+            kind: what is counted.
+            words: what is created, for the message.
+            maximum: the quota.
+            has_status: whether only those count that are active or on their way there.
+            of: the ARN that the counted must name; without it all of the account count.
 
         Raises:
             ApiError: ``LimitExceededException``.
         """
-        if self.quotas_on and self.count(kind, COUNTED if has_status else None) >= maximum:
+        if not self.quotas_on:
+            return
+        statuses = COUNTED if has_status else None
+        if of is None:
+            present = self.count(kind, statuses)
+        else:
+            children = self.transaction.children(of, kind)
+            present = sum(statuses is None or child.status in statuses for child in children)
+        if present >= maximum:
             raise limit_exceeded(
                 f"Cannot create {words}. More than {maximum} resources in ACTIVE state. "
                 "Please delete some and try again."

@@ -137,10 +137,9 @@ def _ranges(parameters: tuple[Parameter, ...]) -> dict[str, list[dict[str, Any]]
     }
     for parameter in parameters:
         entry: dict[str, Any] = {"name": parameter.name, "isTunable": parameter.tunable}
-        least, greatest = parameter.range[0], parameter.range[-1]
-        if isinstance(least, str):
-            ranges["categoricalHyperParameterRanges"].append(entry | {"values": list(parameter.range)})
+        if parameter.kind == "categorical":
+            entry["values"] = list(parameter.range)
         else:
-            member = "integer" if isinstance(least, int) else "continuous"
-            ranges[f"{member}HyperParameterRanges"].append(entry | {"minValue": least, "maxValue": greatest})
+            entry |= {"minValue": parameter.range[0], "maxValue": parameter.range[-1]}
+        ranges[f"{parameter.kind}HyperParameterRanges"].append(entry)
     return ranges

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sartor.errors import already_exists, in_use, not_found
 from sartor.resources import attribution, catalogue, lifecycle, paging, rules, tags
-from sartor.resources.call import Call, Draft, Request
-from sartor.resources.kinds import KINDS, UNFINISHED, Kind, kind_of
+from sartor.resources.call import Call, Draft, Request, lock_of
+from sartor.resources.kinds import BY_ARN_MEMBER, KINDS, UNFINISHED, Kind, kind_of
 from sartor.resources.store import Duplicate, Resource, Store, Transaction
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ ANSWERED: Final = frozenset(
     [f"{verb}{KINDS[name].noun}" for name in rules.CREATE for verb in ("Create", "Describe")]
     + [f"List{KINDS[name].noun}s" for name in rules.CREATE]
     + [f"Delete{KINDS[name].noun}" for name in rules.CREATE if KINDS[name].deletable]
-    + ["UpdateDataset", "UpdateMetricAttribution", "ListMetricAttributionMetrics"]
-    + ["TagResource", "UntagResource", "ListTagsForResource", "ListRecipes"]
+    + [*rules.CHANGE, *rules.READ, "ListMetricAttributionMetrics"]
+    + ["TagResource", "UntagResource", "ListRecipes"]
     + ["DescribeRecipe", "DescribeAlgorithm", "DescribeFeatureTransformation"]
 )
 
@@ -62,15 +62,14 @@ class Control:
             handlers[f"List{kind.noun}s"] = partial(self._list, kind)
             if kind.deletable:
                 handlers[f"Delete{kind.noun}"] = partial(self._delete, kind)
+        for name, change in rules.CHANGE.items():
+            handlers[name] = partial(self._write, partial(change, self._now))
+        for name, rule in rules.READ.items():
+            handlers[name] = partial(self._read, rule)
         secret = self._store.secret
         return handlers | {
             "TagResource": partial(self._write, tags.tag_resource),
             "UntagResource": partial(self._write, tags.untag_resource),
-            "ListTagsForResource": self._list_tags,
-            "UpdateDataset": partial(self._write, partial(rules.update_dataset, self._now)),
-            "UpdateMetricAttribution": partial(
-                self._write, partial(attribution.update_metric_attribution, self._now)
-            ),
             "ListMetricAttributionMetrics": self._list_metrics,
             "ListRecipes": lambda _caller, request: catalogue.list_recipes(secret, request),
             "DescribeRecipe": lambda _caller, request: catalogue.describe_recipe(request),
@@ -88,7 +87,8 @@ class Control:
             "DescribeAlgorithm",
             "DescribeFeatureTransformation",
         }
-        by_key = {f"Describe{KINDS[name].noun}" for name in rules.CREATE} if self._store.local else set()
+        kinds = [name for name in rules.CREATE if name not in rules.DESCRIBE]
+        by_key = {f"Describe{KINDS[name].noun}" for name in kinds} if self._store.local else set()
         return frozenset(from_memory | by_key)
 
     def _create(self, kind: Kind, caller: "Caller", request: Request) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Control:
             draft = rule(self._call(caller, transaction), request)
         if draft.slow_check is not None:
             draft.slow_check(self._sources)
-        with self._store.write(_lock(caller)) as transaction:
+        with self._store.write(lock_of(caller.account, caller.region)) as transaction:
             draft = rule(self._call(caller, transaction), request)
             status = None if kind.lane is None else lifecycle.status_of(kind.name, "create", "waiting")
             try:
@@ -135,7 +135,12 @@ class Control:
         resource = self._store.get(arn) if kind_of(arn, caller.region, caller.account) is kind else None
         if resource is None:
             raise not_found(arn)
-        return {kind.member: _shown(kind, resource)}
+        shown = _shown(kind, resource)
+        more = rules.DESCRIBE.get(kind.name)
+        if more is not None:
+            with self._store.read() as transaction:
+                shown |= more(transaction, resource)
+        return {kind.member: shown}
 
     def _list(self, kind: Kind, caller: "Caller", request: Request) -> dict[str, Any]:
         """Answer with a page of the caller's resources of one kind, newest first."""
@@ -144,9 +149,12 @@ class Control:
         token = request.get("nextToken")
         after = paging.unseal(self._store.secret, query, token) if token else None
         limit = request.get("maxResults") or paging.DEFAULT_RESULTS
-        if parent is not None and kind_of(parent, caller.region, caller.account) is None:
+        known = parent is None or kind_of(parent, caller.region, caller.account) is not None
+        if not known and not kind.listed_by_known:
             return {kind.list_member: []}  # nobody's here, so nothing of the caller's can name it
         with self._store.read() as transaction:
+            if parent is not None and kind.listed_by_known:
+                self._call(caller, transaction).find(parent, BY_ARN_MEMBER[kind.listed_by or ""].name)
             found = transaction.page(
                 kind.name,
                 caller.account,
@@ -163,12 +171,14 @@ class Control:
 
     def _delete(self, kind: Kind, caller: "Caller", request: Request) -> dict[str, Any]:
         """Delete a resource that nothing needs; what has a life of its own is gone once its task has run."""
-        with self._store.write(_lock(caller)) as transaction:
+        with self._store.write(lock_of(caller.account, caller.region)) as transaction:
             resource = self._call(caller, transaction).find(request[kind.arn_member], kind.name)
             if resource.status is not None and resource.status not in _DELETABLE:
                 raise in_use(
                     f"Resource {resource.arn} cannot be deleted while its status is {resource.status}."
                 )
+            if transaction.task(resource.arn) is not None:
+                raise in_use(f"Resource {resource.arn} cannot be deleted: it is being updated.")
             holders = [(name, None) for name in kind.held_by]
             workers = [(name, UNFINISHED) for name in kind.held_by_work]
             for name, statuses in (*holders, *workers):
@@ -187,12 +197,15 @@ class Control:
         self, rule: Callable[[Call, Request], dict[str, Any]], caller: "Caller", request: Request
     ) -> dict[str, Any]:
         """Run a rule that changes what is remembered."""
-        with self._store.write(_lock(caller)) as transaction:
+        with self._store.write(lock_of(caller.account, caller.region)) as transaction:
             return rule(self._call(caller, transaction), request)
 
-    def _list_tags(self, caller: "Caller", request: Request) -> dict[str, Any]:
+    def _read(
+        self, rule: Callable[[Call, Request], dict[str, Any]], caller: "Caller", request: Request
+    ) -> dict[str, Any]:
+        """Run a rule that only reads."""
         with self._store.read() as transaction:
-            return tags.list_tags_for_resource(self._call(caller, transaction), request)
+            return rule(self._call(caller, transaction), request)
 
     def _list_metrics(self, caller: "Caller", request: Request) -> dict[str, Any]:
         with self._store.read() as transaction:
@@ -206,11 +219,6 @@ class Control:
     def _now(self) -> float:
         """Return epoch seconds with milliseconds, as the service gives them."""
         return round(self._clock(), 3)
-
-
-def _lock(caller: "Caller") -> str:
-    """Return the word that makes the writers of one account and region wait for each other."""
-    return f"{caller.account}/{caller.region}"
 
 
 def _shown(kind: Kind, resource: Resource) -> dict[str, Any]:

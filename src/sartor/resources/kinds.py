@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 Lane = Literal["quick", "heavy"]
 #: The statuses of work that has not ended yet, in both spellings of the service.
-UNFINISHED: Final = ("CREATE PENDING", "CREATE IN_PROGRESS", "PENDING", "IN_PROGRESS")
+UNFINISHED: Final = ("CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING", "PENDING", "IN_PROGRESS")
 #: The statuses in which a resource counts against a quota of active resources.
 COUNTED: Final = ("CREATE PENDING", "CREATE IN_PROGRESS", "ACTIVE")
 
@@ -31,6 +31,8 @@ class Kind:
         lane: who works for it: short work never waits behind long work. ``None``: it is there at once.
         taggable: whether it takes tags.
         deletable: whether an operation deletes it; jobs stay for ever.
+        updated_beside: whether it stays active while it is updated; see ``updates``.
+        listed_by_known: whether its List operation refuses to list what belongs to nothing that exists.
     """
 
     name: str
@@ -43,6 +45,13 @@ class Kind:
     lane: Lane | None = "quick"
     taggable: bool = True
     deletable: bool = True
+    updated_beside: bool = False
+    listed_by_known: bool = False
+
+    @property
+    def update_member(self) -> str:
+        """The member that shows its newest update, such as ``latestCampaignUpdate``."""
+        return f"latest{self.noun}Update"
 
     @property
     def arn_member(self) -> str:
@@ -122,6 +131,7 @@ _TABLE = (
         listed_by="datasetGroupArn",
         held_by=("campaign",),
         held_by_work=("solution-version",),
+        updated_beside=True,
     ),
     Kind(
         "solution-version",
@@ -131,8 +141,9 @@ _TABLE = (
         listed_by="solutionArn",
         lane="heavy",
         deletable=False,
+        listed_by_known=True,
     ),
-    Kind("campaign", "Campaign", "campaign", "{name}", listed_by="solutionArn"),
+    Kind("campaign", "Campaign", "campaign", "{name}", listed_by="solutionArn", updated_beside=True),
     Kind(
         "recommender",
         "Recommender",
@@ -162,6 +173,8 @@ _TABLE = (
 )
 #: Every kind by its name.
 KINDS: Final = {kind.name: kind for kind in _TABLE}
+#: Every kind by the member that holds its ARN.
+BY_ARN_MEMBER: Final = {kind.arn_member: kind for kind in _TABLE}
 
 _ARN = re.compile(
     r"arn:aws:personalize:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):(?P<name>[a-z-]+)/(?P<tail>[A-Za-z0-9_/-]+)"

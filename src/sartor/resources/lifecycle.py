@@ -6,44 +6,46 @@ because every statement names the worker and the attempt. A lapsed lease lets th
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from sartor.resources import campaigns, updates
+from sartor.resources.call import lock_of
+from sartor.resources.statuses import State, Verb, status_of
 from sartor.resources.store import Resource, Store, TaskRow, Transaction
 
-Verb = Literal["create", "update", "delete"]
-State = Literal["waiting", "running", "finished", "failed"]
+__all__ = [
+    "MAX_ATTEMPTS",
+    "Task",
+    "Verb",
+    "claim",
+    "fail",
+    "finish",
+    "heartbeat",
+    "owe",
+    "release",
+    "status_of",
+    "stopped",
+    "told_to_stop",
+]
 
 #: How often a task is begun before it is given up.
 MAX_ATTEMPTS: Final = 5
-
-#: What a task's state makes of its resource's status. A deletion that fails leaves a resource that must not
-#: be used any more but can be deleted again: ``CREATE FAILED`` is the one status of the service that says so.
-STATUS: Final[Mapping[tuple[str, State], str]] = {
-    ("create", "waiting"): "CREATE PENDING",
-    ("create", "running"): "CREATE IN_PROGRESS",
-    ("create", "finished"): "ACTIVE",
-    ("create", "failed"): "CREATE FAILED",
-    ("update", "waiting"): "UPDATE PENDING",
-    ("update", "running"): "UPDATE IN_PROGRESS",
-    ("update", "finished"): "ACTIVE",
-    ("update", "failed"): "ACTIVE",
-    ("delete", "waiting"): "DELETE PENDING",
-    ("delete", "running"): "DELETE IN_PROGRESS",
-    ("delete", "failed"): "CREATE FAILED",
+#: The status of what was told to stop; its work ends as stopped, however it ends.
+_STOPPING: Final = status_of("solution-version", "create", "stopping")
+_WHEN_STOPPING: Final[Mapping[State, State]] = {
+    "running": "stopping",
+    "finished": "stopped",
+    "failed": "stopped",
+    "stopped": "stopped",
 }
-#: Data deletion jobs alone have words of their own.
-_DELETION_JOB_STATUS: Final[Mapping[State, str]] = {
-    "waiting": "PENDING",
-    "running": "IN_PROGRESS",
-    "finished": "COMPLETED",
-    "failed": "FAILED",
+#: What else begins when a task is finished, in the transaction that finishes it.
+_AFTERWARDS: Final[Mapping[tuple[str, str], Callable[[Transaction, Resource, float], None]]] = {
+    ("solution-version", "create"): campaigns.follow_latest,
+    ("campaign", "create"): campaigns.catch_up,
+    ("campaign", "update"): campaigns.catch_up,
 }
-
-
-def status_of(kind: str, verb: str, state: State) -> str:
-    """Return the status of a resource of this kind while its task is in this state."""
-    return _DELETION_JOB_STATUS[state] if kind == "data-deletion-job" else STATUS[verb, state]
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,11 @@ def claim(
         task = _claim_one(store, worker, lanes, now, lease_seconds)
         if task is None:
             return None
-        if task.attempt <= MAX_ATTEMPTS:
+        if task.resource.status == _STOPPING:  # it was told to while another worker had it
+            stopped(store, task)
+        elif task.attempt <= MAX_ATTEMPTS:
             return task
-        if settled is not None and settled(task):
+        elif settled is not None and settled(task):
             finish(store, task)
         else:
             fail(store, task, f"Internal error. The work was begun {MAX_ATTEMPTS} times and never ended.")
@@ -124,10 +128,9 @@ def _claim_one(
         resource = transaction.get(row.arn)
         if resource is None:
             raise LookupError(f"Task {row.id} is for {row.arn}, which does not exist.")
-        status = status_of(row.kind, row.verb, "running")
-        if resource.status != status:
-            transaction.set_status(row.arn, status, _moment(now))
-        return _task(row, worker, resource)
+        task = _task(row, worker, resource)
+        _show(transaction, task, resource, "running", _moment(now))
+        return task
 
 
 def _task(row: TaskRow, worker: str, resource: Resource) -> Task:
@@ -157,16 +160,19 @@ def finish(
     Returns:
         False if the lease is lost; then nothing has changed.
     """
-    with store.write() as transaction:
+    with _ending(store, task) as transaction:
         if not transaction.end_task(task.id, task.worker, task.attempt):
             return False
+        resource = transaction.get(task.arn)
         if task.verb == "delete":
             transaction.remove(task.arn)
-            return True
-        status = status_of(task.kind, task.verb, "finished")
-        transaction.set_status(task.arn, status, _moment(now))
-        if private:
-            transaction.merge_private(task.arn, private)
+        elif resource is not None:
+            moment = _moment(now)
+            _show(transaction, task, resource, "finished", moment)
+            transaction.merge_private(task.arn, private or {})
+            afterwards = _AFTERWARDS.get((task.kind, task.verb))
+            if afterwards is not None:
+                afterwards(transaction, resource, moment)
         return True
 
 
@@ -176,12 +182,58 @@ def fail(store: Store, task: Task, reason: str, now: float | None = None) -> boo
     Returns:
         False if the lease is lost; then nothing has changed.
     """
-    with store.write() as transaction:
+    return _end(store, task, "failed", now, _clean(reason))
+
+
+def stopped(store: Store, task: Task, now: float | None = None) -> bool:
+    """End a task that was told to stop.
+
+    Returns:
+        False if the lease is lost; then nothing has changed.
+    """
+    return _end(store, task, "stopped", now)
+
+
+def told_to_stop(store: Store, task: Task) -> bool:
+    """Return whether a caller wants a task to end; also when its resource is gone."""
+    with store.read() as transaction:
+        resource = transaction.get(task.arn)
+    return resource is None or resource.status == _STOPPING
+
+
+def _end(store: Store, task: Task, state: State, now: float | None, reason: str | None = None) -> bool:
+    """End a task that made nothing."""
+    with _ending(store, task) as transaction:
         if not transaction.end_task(task.id, task.worker, task.attempt):
             return False
-        status = status_of(task.kind, task.verb, "failed")
-        transaction.set_status(task.arn, status, _moment(now), _clean(reason))
+        resource = transaction.get(task.arn)
+        if resource is not None:
+            _show(transaction, task, resource, state, _moment(now), reason)
         return True
+
+
+def _ending(store: Store, task: Task) -> AbstractContextManager[Transaction]:
+    """Give the transaction that ends a task; no call of its account decides anything meanwhile."""
+    return store.write(lock_of(task.resource.account, task.resource.region))
+
+
+def _show(
+    transaction: Transaction,
+    task: Task,
+    resource: Resource,
+    state: State,
+    now: float,
+    reason: str | None = None,
+) -> None:
+    """Show a task's state on its resource."""
+    if updates.is_beside(task.kind, task.verb):
+        updates.show(transaction, resource, state, now, reason)
+        return
+    if resource.status == _STOPPING:
+        state, reason = _WHEN_STOPPING[state], None
+    status = status_of(task.kind, task.verb, state)
+    if resource.status != status:
+        transaction.set_status(task.arn, status, now, reason)
 
 
 def release(store: Store, task: Task) -> bool:

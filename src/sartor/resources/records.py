@@ -1,4 +1,4 @@
-"""A dataset's records, from its resource: what jobs, chores and pages read and write."""
+"""A dataset's records, from its resource: what jobs, chores, pages and answers read and write."""
 
 from pathlib import Path
 from typing import Protocol

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sartor.data import check, schema
 from sartor.errors import JobFailed, already_exists, in_use, invalid_input, limit_exceeded
-from sartor.resources import attribution, lifecycle, tags
+from sartor.resources import attribution, campaigns, filters, lifecycle, solution_versions, solutions, tags
 from sartor.resources.call import Call, Draft, Request, keep_active
 from sartor.resources.kinds import UNFINISHED
-from sartor.resources.store import Resource
+from sartor.resources.store import Resource, Transaction
 
 if TYPE_CHECKING:
     from sartor.data.sources import SourceFile, Sources
@@ -244,6 +244,27 @@ CREATE: Final[Mapping[str, Callable[[Call, Request], Draft]]] = {
     "data-deletion-job": create_data_deletion_job,
     "event-tracker": create_event_tracker,
     "metric-attribution": attribution.create_metric_attribution,
+    "solution": solutions.create_solution,
+    "solution-version": solution_versions.create_solution_version,
+    "campaign": campaigns.create_campaign,
+    "filter": filters.create_filter,
+}
+#: What a Describe operation answers beside the resource itself, by its kind.
+DESCRIBE: Final[Mapping[str, Callable[[Transaction, Resource], dict[str, Any]]]] = {
+    "solution": solutions.described,
+}
+#: What changes a resource that is there, by the operation's name; it is told what the time is.
+CHANGE: Final[Mapping[str, Callable[[Callable[[], float], Call, Request], dict[str, Any]]]] = {
+    "UpdateDataset": update_dataset,
+    "UpdateMetricAttribution": attribution.update_metric_attribution,
+    "UpdateSolution": solutions.update_solution,
+    "StopSolutionVersionCreation": solution_versions.stop_solution_version_creation,
+    "UpdateCampaign": campaigns.update_campaign,
+}
+#: What only reads, by the operation's name.
+READ: Final[Mapping[str, Callable[[Call, Request], dict[str, Any]]]] = {
+    "ListTagsForResource": tags.list_tags_for_resource,
+    "GetSolutionMetrics": solution_versions.get_solution_metrics,
 }
 
 

@@ -113,6 +113,11 @@ class Transaction:
         edges = [{"parent": parent, "child": arn} for parent in dict.fromkeys(parents)]
         self._connection.execute(sa.insert(REFERENCE), edges)
 
+    def parents(self, arn: str) -> list[str]:
+        """Return the ARNs that a resource names, sorted."""
+        query = sa.select(REFERENCE.c.parent).where(REFERENCE.c.child == arn).order_by(REFERENCE.c.parent)
+        return list(self._connection.execute(query).scalars())
+
     def children(self, parent: str, kind: str) -> list[Resource]:
         """Return the resources of a kind that name ``parent``, oldest first."""
         query = (
@@ -280,6 +285,11 @@ class Transaction:
         undone = sa.update(TASK).values(worker=None, attempt=TASK.c.attempt - 1, leased_until=0.0)
         return self._changes_held(undone, task_id, worker, attempt)
 
+    def drop_waiting_task(self, arn: str) -> bool:
+        """Remove the work that is owed to a resource unless a worker has it; return whether it was removed."""
+        dropped = sa.delete(TASK).where(TASK.c.arn == arn, TASK.c.worker.is_(None))
+        return self._connection.execute(dropped).rowcount == 1
+
     def task(self, arn: str) -> TaskRow | None:
         """Return the work that is owed to a resource, if any."""
         row = self._connection.execute(sa.select(*TASK_COLUMNS).where(TASK.c.arn == arn)).first()
@@ -382,9 +392,14 @@ class Store:
         rows = self._quick_read(_GET, (arn,))
         return resource_of(rows[0]) if rows else None
 
+    def stamps(self, arns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return what changes with these resources: ARN, number, status and last change of those that exist."""
+        rows = self._quick_read(_STAMPS.format(_marks("?", arns)), tuple(arns))
+        return [tuple(row) for row in rows]
+
     def unchanged(self, arns: Sequence[str]) -> "Unchanged":
         """Return what tells later, in any transaction, whether one of these resources has changed since now."""
-        return Unchanged(tuple(arns), self._quick_read(_STAMPS.format(_marks("?", arns)), tuple(arns)))
+        return Unchanged(tuple(arns), self.stamps(arns))
 
     def still(self, unchanged: Unchanged) -> bool:
         """Return whether those resources are what they were, now."""

@@ -7,12 +7,12 @@ becomes an answer; what we did not foresee becomes a 500 with a log line that ha
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from random import getrandbits
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from sartor.errors import ApiError, ChangedMeanwhile, in_use, invalid_input
 from sartor.wire.operations import Operation, Operations
@@ -36,6 +36,16 @@ _THREADS: Final = 32
 #: How often a call is handled when what it names changes in between.
 _TRIES: Final = 5
 _JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0", "application/json")
+
+
+class Part(Protocol):
+    """Something with a thread of its own."""
+
+    def start(self) -> None:
+        """Begin, with the server."""
+
+    def stop(self) -> None:
+        """End, with the server."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ class Exchange:
         inline: the operations that are quick enough for the event loop.
         routes: further paths; one that ends with ``/`` takes everything below it.
         observe: takes operation, HTTP status and seconds of each answer.
+        parts: what starts and stops with the server.
     """
 
     def __init__(
@@ -73,6 +84,7 @@ class Exchange:
         inline: Collection[str] = (),
         routes: Mapping[str, Route] | None = None,
         observe: Callable[[str, int, float], None] = lambda _operation, _status, _seconds: None,
+        parts: Sequence[Part] = (),
     ) -> None:
         self._operations = operations
         self._handlers = handlers
@@ -80,6 +92,7 @@ class Exchange:
         self._inline = frozenset(inline)
         self._routes = routes or {}
         self._observe = observe
+        self._parts = parts
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -189,6 +202,8 @@ class Exchange:
         """Follow the server's start and stop."""
         while True:
             message = await receive()
+            for part in self._parts:
+                (part.start if message["type"] == "lifespan.startup" else part.stop)()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 self._threads.shutdown(wait=False, cancel_futures=True)

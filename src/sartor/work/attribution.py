@@ -10,8 +10,8 @@ from sartor.data.attribution import Sample
 from sartor.errors import ApiError
 from sartor.resources.attribution import metrics_of
 from sartor.resources.lifecycle import Task
+from sartor.resources.records import datasets_of, records_of
 from sartor.resources.store import Resource
-from sartor.work.records import datasets_of, records_of
 from sartor.work.tools import Tools
 
 #: Events that are older do not count live.

@@ -9,9 +9,9 @@ from sartor.data.deletion import count_users, delete_users, read_users
 from sartor.errors import ApiError, JobFailed
 from sartor.resources.kinds import UNFINISHED
 from sartor.resources.lifecycle import Task
+from sartor.resources.records import datasets_of, records_of
 from sartor.resources.store import Resource
 from sartor.work.drain_lease import held_drains
-from sartor.work.records import datasets_of, records_of
 from sartor.work.tools import Tools
 
 #: The datasets that have users.

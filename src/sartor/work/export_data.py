@@ -6,7 +6,7 @@ from pathlib import Path
 from sartor.data.export import write_csv
 from sartor.errors import ApiError, JobFailed
 from sartor.resources.lifecycle import Task
-from sartor.work.records import records_of
+from sartor.resources.records import records_of
 from sartor.work.tools import Tools
 
 

@@ -17,9 +17,9 @@ from sartor.data.sources import SourceFile
 from sartor.data.table import Table
 from sartor.errors import ApiError, JobFailed
 from sartor.resources.lifecycle import Task
+from sartor.resources.records import records_of
 from sartor.resources.store import Resource
 from sartor.work import attribution
-from sartor.work.records import records_of
 from sartor.work.tools import Tools
 
 GIGABYTE = 1_000_000_000

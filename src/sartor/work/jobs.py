@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from sartor.resources.lifecycle import Task
+from sartor.resources.records import records_of
 from sartor.resources.store import Resource
-from sartor.work import attribution, delete_users, export_data, import_data, update_dataset
+from sartor.work import attribution, delete_users, export_data, import_data, train, update_dataset
 from sartor.work.drain_lease import held_drain
-from sartor.work.records import records_of
 from sartor.work.tools import Tools
 
 #: Parts that no commit names are left alone for this long: their job may still run, in seconds.
@@ -40,6 +40,17 @@ def _delete_group(task: Task, tools: Tools) -> None:
         transaction.remove(arn)
 
 
+def _delete_solution(task: Task, tools: Tools) -> None:
+    """Delete the versions of a solution, with their models."""
+    with tools.store.read() as transaction:
+        versions = transaction.children(task.arn, "solution-version")
+    for version in versions:
+        tools.storage.delete_folder(version.private["folder"])
+    with tools.store.write() as transaction:
+        for version in versions:
+            transaction.remove(version.arn)
+
+
 #: What is done for each kind of resource and verb.
 TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], None]]] = {
     ("dataset-group", "create"): _nothing,
@@ -54,6 +65,15 @@ TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], None]]] = {
     ("event-tracker", "delete"): _nothing,
     ("metric-attribution", "create"): attribution.begin,
     ("metric-attribution", "delete"): attribution.end,
+    ("solution", "create"): _nothing,
+    ("solution", "update"): _nothing,
+    ("solution", "delete"): _delete_solution,
+    ("solution-version", "create"): train.run,
+    ("campaign", "create"): _nothing,
+    ("campaign", "update"): _nothing,
+    ("campaign", "delete"): _nothing,
+    ("filter", "create"): _nothing,
+    ("filter", "delete"): _nothing,
 }
 #: How a task whose attempts all died is recognised as done all the same.
 _SETTLED: Final[Mapping[tuple[str, str], Callable[[Task, Tools], bool]]] = {

@@ -24,6 +24,8 @@ class Tools:
         drain_seconds: how long a put record waits in the database until it is moved into its table.
         history_days: how long versions that were replaced can be restored.
         quotas_on: whether Amazon's minimums and sizes apply.
+        sequence_on: whether trainings may use the sequence model.
+        threads: how many one training may use.
         progress: takes what the job has done so far; it travels with the next heartbeat.
         stop: true once the task is no longer ours (its lease is lost) or the worker must end.
     """
@@ -37,5 +39,7 @@ class Tools:
     drain_seconds: float
     history_days: float
     quotas_on: bool
+    sequence_on: bool
+    threads: int
     progress: Callable[[Mapping[str, Any]], None]
     stop: Callable[[], bool]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from sartor.data.table import Table
 from sartor.errors import JobFailed
 from sartor.resources.lifecycle import Task
-from sartor.work.records import schema_of
+from sartor.resources.records import schema_of
 from sartor.work.tools import Tools
 
 

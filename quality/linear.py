@@ -1,0 +1,84 @@
+"""The models without torch on MovieLens-1M: the closed form, and the transitions held against it.
+
+`python -m quality.linear` prints the rows; each model is fitted in a process of its own.
+"""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from bench.table import Row, markdown
+
+#: Test NDCG@10, seconds of training and GiB of the closed form, as the project's targets name them.
+NDCG, SECONDS, GIB = 0.172, 15.0, 1.5
+#: The share of the closed form's quality that the transitions reach at least.
+SHARE = 0.95
+
+FIT = """
+import json, resource, sys, time
+from importlib import import_module
+from quality import movielens
+lists = movielens.users()
+data = movielens.training(lists)
+module = import_module(f"sartor.models.{sys.argv[1]}")
+begun, cpu = time.perf_counter(), time.process_time()
+model = module.fit(data)
+found = {
+    "seconds": time.perf_counter() - begun,
+    "cpu": time.process_time() - cpu,
+    "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    "validation": movielens.ndcg_and_hits(model, lists, movielens.VALIDATION),
+    "test": movielens.ndcg_and_hits(model, lists),
+}
+print(json.dumps(found))
+"""
+
+
+def run(quick: bool) -> list[Row]:
+    """Fit on all of MovieLens-1M, which takes a minute, quick or not."""
+    exact, sparse = measured("closed_form"), measured("transitions")
+    return [_exact(exact), _sparse(sparse, exact)]
+
+
+def measured(name: str) -> dict[str, Any]:
+    """Fit one model and return what it took and how well it ranks."""
+    done = subprocess.run([sys.executable, "-c", FIT, name], stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _exact(found: dict[str, Any]) -> Row:
+    ndcg, hits = found["test"]
+    return Row(
+        "MovieLens-1M, closed form, without torch",
+        _taken(found),
+        "SASRec as HSTU's authors ran it: HR@10 0.2853",
+        f"test NDCG@10 {ndcg:.4f}, HR@10 {hits:.4f}",
+        f"NDCG@10 ≥ {NDCG}; ≤ {SECONDS:.0f} s on two quiet cores, ≤ {GIB} GiB",
+        ndcg >= NDCG and found["seconds"] <= SECONDS and found["gib"] <= GIB,
+    )
+
+
+def _sparse(found: dict[str, Any], exact: dict[str, Any]) -> Row:
+    ndcg, hits = found["test"]
+    share = ndcg / exact["test"][0]
+    return Row(
+        "MovieLens-1M, transitions, the model for large catalogues",
+        _taken(found),
+        f"closed form: {exact['test'][0]:.4f}",
+        f"test NDCG@10 {ndcg:.4f}, HR@10 {hits:.4f}: {share:.3f} ×",
+        f"≥ {SHARE} ×",
+        share >= SHARE,
+    )
+
+
+def _taken(found: dict[str, Any]) -> str:
+    return (
+        f"{found['seconds']:.1f} s ({found['cpu']:.0f} s of CPU), {found['gib']:.1f} GiB, "
+        f"validation NDCG@10 {found['validation'][0]:.4f}"
+    )
+
+
+if __name__ == "__main__":
+    print(markdown(run(quick=False)))

@@ -1,0 +1,55 @@
+"""Every command, one function each, in a module of its noun. What a command needs is imported when it runs.
+
+So ``--help`` is instant.
+"""
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from sartor import __version__
+from sartor.cli.access_keys import keys
+from sartor.cli.data import describe, history, report, rollback, validate
+from sartor.cli.models import explain, filters, retrain, training
+from sartor.cli.service import demo, doctor, env, serve, worker
+
+#: Every command.                                                                       <- add a command
+COMMANDS: tuple[click.Command, ...] = (
+    *(serve, worker, env, demo, doctor, keys),
+    *(validate, report, describe, history, rollback),
+    *(training, retrain, explain, filters),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sartor")
+def cli() -> None:
+    """Amazon Personalize that runs anywhere.
+
+    \b
+    Example:
+      sartor serve &
+      eval "$(sartor env)"
+      aws personalize list-recipes
+    """
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
+
+
+def main() -> NoReturn:
+    """Run the command line; exits with 0, 1 (it failed) or 2 (usage)."""
+    try:
+        status = cli(standalone_mode=False)  # click returns the code of its Exit and does not raise it
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(status or 0)

@@ -1,0 +1,183 @@
+"""The commands about data: validate, report, describe, history, rollback."""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from sartor.cli.options import JSON, console, failures, settings_of, settings_options
+from sartor.cli.servers import asked_about
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option(
+    "--schema",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The schema's JSON file.",
+)
+@click.option("--dataset-type", help="The dataset's type; must be the schema's.  [default: the schema's]")
+@click.option(
+    "--domain", type=click.Choice(["ECOMMERCE", "VIDEO_ON_DEMAND"]), help="The dataset group's domain."
+)
+@settings_options("data", "bucket", "s3_endpoint", "quotas")
+@JSON
+def validate(
+    files: tuple[str, ...],
+    schema: Path,
+    dataset_type: str | None,
+    domain: str | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Check files as an import job would, and write nothing.
+
+    FILES are local files or folders, or s3:// locations.
+    The exit code is 0 if a job would import them, 1 if not.
+
+    \b
+    Example:
+      sartor validate interactions.csv --schema interactions.json
+    """
+    settings = settings_of(flags)
+    from sartor.errors import ApiError, JobFailed
+    from sartor.work.validate import validate as run
+
+    with failures(ApiError, JobFailed, OSError):
+        report = run(files, schema.read_text(encoding="utf-8"), dataset_type, domain, settings)
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+    else:
+        report.render(console())
+    raise click.exceptions.Exit(0 if report.verdict == "imported" else 1)
+
+
+@click.command()
+@click.argument("job_arn")
+@settings_options("data", "host", "port")
+@JSON
+def report(job_arn: str, as_json: bool, **flags: Any) -> None:
+    """Print the report of a dataset import job, or how far it is.
+
+    \b
+    Example:
+      sartor report arn:aws:personalize:us-east-1:000000000000:dataset-import-job/monday
+    """
+    server = asked_about(job_arn, "dataset-import-job", "a dataset import job", flags)
+    path = f"/sartor/v1/import-jobs/{job_arn.partition('/')[2]}/report"
+    answer = server.ask(path)
+    if "progress" in answer and not as_json and sys.stdout.isatty():
+        answer = _followed(answer, lambda: server.ask(path))
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    if "verdict" in answer:
+        from sartor.data.report import Report
+
+        Report.from_json(answer).render(console())
+        return
+    click.echo(f"{answer['jobArn']}: {answer['status']}")
+    if "failureReason" in answer:
+        click.echo(answer["failureReason"])
+    if answer.get("progress"):
+        from sartor.console.terminal import progress_text
+
+        click.echo(progress_text(answer["progress"]))
+
+
+@click.command()
+@click.argument("dataset_arn")
+@settings_options("data", "host", "port")
+@JSON
+def describe(dataset_arn: str, as_json: bool, **flags: Any) -> None:
+    """Show what is in a dataset: columns, events by type and day, users, and advice.
+
+    \b
+    Example:
+      sartor describe arn:aws:personalize:us-east-1:000000000000:dataset/shop/INTERACTIONS
+    """
+    answer = _asked_dataset(dataset_arn, "statistics", flags)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    from sartor.data.statistics import render
+
+    render(answer, console())
+
+
+@click.command()
+@click.argument("dataset_arn")
+@settings_options("data", "host", "port")
+@JSON
+def history(dataset_arn: str, as_json: bool, **flags: Any) -> None:
+    """List the versions of a dataset's imported records: what each added, replaced and removed.
+
+    \b
+    Example:
+      sartor history arn:aws:personalize:us-east-1:000000000000:dataset/shop/ITEMS
+    """
+    answer = _asked_dataset(dataset_arn, "history", flags)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    if not answer["versions"]:
+        click.echo("Nothing has been imported yet.")
+        return
+    rows: list[tuple[str, ...]] = [("version", "when", "rows", "added", "replaced", "removed", "what")]
+    for one in answer["versions"]:
+        moment = datetime.fromtimestamp(one["timestamp"]).astimezone().isoformat(" ", "seconds")
+        counts = [f"{one[name]:,}" for name in ("rows", "added", "replaced", "removed")]
+        job = one.get("jobArn", "").rpartition("/")[2]
+        what = f"{one['action']} {job}".strip() + ("" if one["restorable"] else ", kept no longer")
+        rows.append((str(one["version"]), moment, *counts, what))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+        click.echo("  ".join([*cells, row[-1]]))
+
+
+@click.command()
+@click.argument("dataset_arn")
+@click.option("--to", "version", type=int, required=True, metavar="N", help="The version to go back to.")
+@settings_options("data", "host", "port")
+@JSON
+def rollback(dataset_arn: str, version: int, as_json: bool, **flags: Any) -> None:
+    """Make a dataset's imported records what they were in an older version, as a new version.
+
+    \b
+    Example:
+      sartor rollback arn:aws:personalize:us-east-1:000000000000:dataset/shop/ITEMS --to 3
+    """
+    answer = _asked_dataset(dataset_arn, "rollback", flags, {"to": version})
+    if as_json:
+        click.echo(json.dumps(answer, indent=2))
+        return
+    click.echo(f"Version {answer['version']} is what version {answer['restored']} was.")
+
+
+def _asked_dataset(
+    dataset_arn: str, what: str, flags: dict[str, Any], members: dict[str, Any] | None = None
+) -> Any:
+    """Return what a running server answers about a dataset; with members, to a POST of them."""
+    server = asked_about(dataset_arn, "dataset", "a dataset", flags)
+    return server.ask(f"/sartor/v1/datasets/{quote(dataset_arn, safe='')}/{what}", members)
+
+
+def _followed(answer: dict[str, Any], ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Show a running job's progress until it ends, and return what it has to report then."""
+    import time
+
+    from sartor.console.terminal import progress_text
+
+    with console().status("") as status:
+        while "progress" in answer:
+            status.update(f"{answer['status']}  {progress_text(answer['progress'])}")
+            time.sleep(0.5)
+            answer = ask()
+    return answer

@@ -1,0 +1,131 @@
+"""Which server a command asks, with which key, and how."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sartor.cli.options import failures, settings_of
+from sartor.settings import Settings
+
+if TYPE_CHECKING:
+    from sartor.keys import AccessKey
+
+#: The environment variables that `sartor env` prints, one for each service.
+ENDPOINTS = (
+    "AWS_ENDPOINT_URL_PERSONALIZE",
+    "AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME",
+    "AWS_ENDPOINT_URL_PERSONALIZE_EVENTS",
+)
+
+
+def keys_of(settings: Settings) -> Any:
+    """Return the keys of the data folder."""
+    from sartor.keys import Keys
+
+    return Keys(settings.data / "keys.json")
+
+
+def key_of(settings: Settings, account: str) -> "AccessKey":
+    """Return the oldest key of an account in the data folder."""
+    with failures(OSError, ValueError):
+        found: list[AccessKey] = keys_of(settings).all()
+    for key in found:
+        if key.account == account:
+            return key
+    raise click.ClickException(
+        f"There is no key of account {account} in {settings.data}: start `sartor serve --data {settings.data}` "
+        "once, make one with `sartor keys add`, or name the server's folder with --data."
+    )
+
+
+def server_of(settings: Settings) -> dict[str, Any]:
+    """Return what the data folder's server wrote of itself."""
+    try:
+        found: dict[str, Any] = json.loads((settings.data / "server.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def server_url(settings: Settings) -> str:
+    """Return where the data folder's server answers, or would."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return str(server_of(settings).get("url") or f"http://{host}:{settings.port}")
+
+
+def asked_server(settings: Settings, data: str | None, account: str) -> tuple[str, "AccessKey"]:
+    """Return the address to ask and the key to sign with.
+
+    Args:
+        settings: name the data folder.
+        data: the ``--data`` option; a folder that was named comes first, then the environment's server, then
+            the default folder.
+        account: whose resource is asked for.
+    """
+    from sartor.keys import AccessKey
+
+    url = os.environ.get(ENDPOINTS[0])
+    key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    named = data or os.environ.get("SARTOR_DATA")
+    if not named and url and key_id and secret:
+        return url, AccessKey(key_id, secret, account)
+    if named or (settings.data / "keys.json").exists():
+        return server_url(settings), key_of(settings, account)
+    raise click.ClickException(
+        f"No server is known: {settings.data} has none, and {ENDPOINTS[0]} with AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY is not set. Name the server's folder with --data."
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A running server, and who asks it.
+
+    Attributes:
+        url: where it listens.
+        key: signs.
+        region: of what is asked for.
+    """
+
+    url: str
+    key: "AccessKey"
+    region: str
+
+    def ask(self, path: str, members: Mapping[str, Any] | None = None) -> Any:
+        """Return what it answers to a GET; with members, to a POST of them. A refusal ends the command."""
+        from sartor.wire import call
+
+        with failures(call.CallError):
+            if members is None:
+                return call.get(self.url, path, self.key, self.region)
+            return call.post(self.url, path, self.key, self.region, members)
+
+
+def asked_about(arn: str, kind: str, noun: str, flags: dict[str, Any]) -> Asked:
+    """Return the server to ask about a resource.
+
+    Args:
+        arn: of the resource.
+        kind: what the last part of its ARN begins with.
+        noun: what it is, in words.
+        flags: of the command.
+    """
+    settings = settings_of(flags)
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith(f"{kind}/"):
+        raise click.UsageError(f"{arn} is not the ARN of {noun}.")
+    url, key = asked_server(settings, flags["data"], parts[4])
+    return Asked(url, key, parts[3])
+
+
+def asked_for(flags: dict[str, Any]) -> Asked:
+    """Return the server to ask about what has a name only: in its own region, for its own account."""
+    settings = settings_of(flags)
+    server = server_of(settings)
+    url, key = asked_server(settings, flags["data"], server.get("account", settings.account))
+    region = server.get("region") or os.environ.get("AWS_DEFAULT_REGION") or settings.region
+    return Asked(url, key, region)

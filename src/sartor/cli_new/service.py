@@ -1,0 +1,132 @@
+"""The commands that run the service: serve, worker, env, demo, doctor."""
+
+import json
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.servers import ENDPOINTS, key_of, server_of, server_url
+from sartor.settings import SettingsError, variables
+
+
+@click.command()
+@settings_options()
+def serve(**flags: Any) -> None:
+    """Serve the API and work: the whole service in one process group.
+
+    \b
+    Example:
+      sartor serve --data ./sartor-data --bucket training=./csv --port 4900
+    """
+    settings = settings_of(flags)
+    from sartor.serve import serve as run
+
+    try:
+        with failures(OSError, ValueError, ImportError):
+            run(settings, {**os.environ, **variables(settings)})
+    except click.ClickException as error:
+        if isinstance(error.__cause__, SettingsError):
+            raise click.UsageError(error.message) from error
+        raise
+
+
+@click.command()
+@settings_options("data", "database", "storage", "bucket", "s3_endpoint", "quotas")
+@click.option("--parent", type=int, hidden=True, help="End when this process is gone.")
+def worker(parent: int | None, **flags: Any) -> None:
+    """Work for a service: claim jobs from the same database and storage.
+
+    \b
+    Example:
+      sartor worker --database postgresql://db/sartor --storage s3://models/sartor
+    """
+    settings = settings_of(flags)
+    from sartor.serve import work
+
+    with failures(OSError, ValueError, ImportError):
+        work(settings, parent)
+
+
+@click.command()
+@settings_options("data", "host", "port", "region", "account")
+@JSON
+def env(as_json: bool, **flags: Any) -> None:
+    """Print what makes any AWS SDK or CLI in this shell talk to the server.
+
+    \b
+    Example:
+      eval "$(sartor env --data ./sartor-data)"
+    """
+    settings = settings_of(flags)
+    server = server_of(settings)
+    key = key_of(settings, flags["account"] or server.get("account", settings.account))
+    region = flags["region"] or server.get("region", settings.region)
+    exports = dict.fromkeys(ENDPOINTS, server_url(settings)) | {
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,  # the JavaScript SDK v3 reads no other
+    }
+    if as_json:
+        click.echo(json.dumps(exports, indent=2))
+        return
+    for name, value in exports.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@click.command()
+@click.option(
+    "--interactions",
+    type=click.IntRange(1_000, 100_000_000),
+    default=1_000_000,
+    show_default=True,
+    help="Rows of interactions.",
+)
+@click.option("--users", type=click.IntRange(min=1), help="Rows of users.  [default: in proportion]")
+@click.option("--items", type=click.IntRange(min=1), help="Rows of items.  [default: in proportion]")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another shop.")
+@click.option("--keep", is_flag=True, help="Leave the server up.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The server's data folder.  [default: a temporary one]",
+)
+def demo(
+    interactions: int, users: int | None, items: int | None, seed: int, keep: bool, data: Path | None
+) -> None:
+    """Show the whole way: make data, serve, import it, look at what came of it.
+
+    \b
+    Example:
+      sartor demo --interactions 5000000 --keep
+    """
+    from sartor.demo.run import run
+
+    with failures(ValueError, RuntimeError, OSError):
+        run(interactions=interactions, users=users, items=items, seed=seed, keep=keep, data_folder=data)
+
+
+@click.command()
+@settings_options("data", "database", "storage", "s3_endpoint", "bucket")
+@JSON
+def doctor(as_json: bool, **flags: Any) -> None:
+    """Check the installation, the storage and the database, and say what to mend.
+
+    \b
+    Example:
+      sartor doctor --data ./sartor-data
+    """
+    settings = settings_of(flags)
+    from sartor.doctor import examine
+
+    findings = examine(settings)
+    if as_json:
+        click.echo(json.dumps([finding.__dict__ for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.text}")
+    raise click.exceptions.Exit(0 if all(finding.ok for finding in findings) else 1)

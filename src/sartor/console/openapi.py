@@ -1,0 +1,196 @@
+"""The OpenAPI description of ``/sartor/v1``."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sartor import __version__
+
+_JSON: Final = "application/json"
+_NUMBER: Final = {"type": "number"}
+_WHOLE: Final = {"type": "integer"}
+_TEXT: Final = {"type": "string"}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}
+
+
+_FAULT = _object(
+    code=_TEXT,
+    column=_TEXT,
+    count=_WHOLE,
+    rule=_TEXT,
+    examples={"type": "array", "items": _object(file=_TEXT, line=_WHOLE, value=_TEXT)},
+)
+_REPORT = _object(
+    jobArn=_TEXT,
+    verdict={"type": "string", "enum": ["imported", "failed"]},
+    rowsRead=_WHOLE,
+    rowsImported=_WHOLE,
+    rowsRejected=_WHOLE,
+    bytesRead=_WHOLE,
+    seconds=_NUMBER,
+    files={"type": "array", "items": _object(uri=_TEXT, bytes=_WHOLE, rows=_WHOLE)},
+    faults={"type": "array", "items": _FAULT},
+)
+_RUNNING = _object(
+    jobArn=_TEXT,
+    status=_TEXT,
+    failureReason=_TEXT,
+    progress=_object(
+        rowsRead=_WHOLE, bytesRead=_WHOLE, bytesTotal=_WHOLE, rowsPerSecond=_NUMBER, secondsLeft=_NUMBER
+    ),
+)
+_LIST = {"type": "array"}
+_VERSION = _object(
+    version=_WHOLE,
+    timestamp=_NUMBER,
+    action=_TEXT,
+    jobArn=_TEXT,
+    rows=_WHOLE,
+    added=_WHOLE,
+    replaced=_WHOLE,
+    removed=_WHOLE,
+    restorable={"type": "boolean"},
+)
+_REJECTED = _object(
+    number=_WHOLE, datasetArn=_TEXT, receivedAt=_NUMBER, code=_TEXT, reason=_TEXT, record={"type": "object"}
+)
+_COUNT_OF = {"type": "object", "additionalProperties": _WHOLE}
+_STATISTICS = _object(
+    datasetArn=_TEXT,
+    datasetType=_TEXT,
+    rows=_WHOLE,
+    columns={**_LIST, "items": _object(name=_TEXT, type=_TEXT, nulls=_WHOLE, distinct=_WHOLE)},
+    advice={**_LIST, "items": _TEXT},
+)
+
+
+def _path(summary: str, answer: Mapping[str, Any], *parameters: tuple[str, str, bool]) -> dict[str, Any]:
+    """Return the description of one operation; a parameter has its place, its name and whether it must be."""
+    return {
+        "summary": summary,
+        "security": [{"sigv4": []}],
+        "parameters": [
+            {"name": name, "in": place, "required": required, "schema": _TEXT}
+            for place, name, required in parameters
+        ],
+        "responses": {
+            "200": {"description": summary, "content": {_JSON: {"schema": answer}}},
+            "400": {"description": "There is no such thing of the caller's in this region, or a fault."},
+        },
+    }
+
+
+_OF_DATASET: Final = ("path", "datasetArn", True)
+_SIGNED = {"description": "AWS Signature Version 4 in the Authorization header, for the service personalize."}
+#: The description of every path below ``/sartor/v1``.
+OPENAPI: Final[Mapping[str, Any]] = {
+    "openapi": "3.1.0",
+    "info": {"title": "Sartor", "version": __version__, "description": "What Amazon has no operation for."},
+    "components": {
+        "securitySchemes": {"sigv4": {"type": "apiKey", "in": "header", "name": "Authorization", **_SIGNED}}
+    },
+    "paths": {
+        "/sartor/v1/import-jobs/{jobName}/report": {
+            "get": _path(
+                "The report of a finished dataset import job, or the progress of a running one.",
+                {"anyOf": [_REPORT, _RUNNING]},
+                ("path", "jobName", True),
+            )
+        },
+        "/sartor/v1/datasets/{datasetArn}/statistics": {
+            "get": _path("What a dataset's rows look like, and advice.", _STATISTICS, _OF_DATASET)
+        },
+        "/sartor/v1/datasets/{datasetArn}/history": {
+            "get": _path(
+                "The versions of a dataset's imported records, newest first.",
+                _object(datasetArn=_TEXT, versions={**_LIST, "items": _VERSION}),
+                _OF_DATASET,
+            )
+        },
+        "/sartor/v1/datasets/{datasetArn}/rollback": {
+            "post": {
+                **_path(
+                    "Make the imported records what they were in an older version.",
+                    _object(datasetArn=_TEXT, restored=_WHOLE, version=_WHOLE),
+                    _OF_DATASET,
+                ),
+                "requestBody": {"content": {_JSON: {"schema": _object(to=_WHOLE)}}},
+            }
+        },
+        "/sartor/v1/datasets/{datasetArn}/records": {
+            "get": _path(
+                "The newest records that calls put for one user, item, action or session, oldest first.",
+                _object(
+                    datasetArn=_TEXT,
+                    id=_TEXT,
+                    records={**_LIST, "items": _object(receivedAt=_NUMBER, record={"type": "object"})},
+                ),
+                _OF_DATASET,
+                ("query", "id", True),
+                ("query", "limit", False),
+            )
+        },
+        "/sartor/v1/solution-versions/{solutionVersionArn}": {
+            "get": _path(
+                "How far a training is; once it is done, its metrics and the record of what made the model.",
+                _object(
+                    solutionVersionArn=_TEXT,
+                    status=_TEXT,
+                    failureReason=_TEXT,
+                    attempt=_WHOLE,
+                    progress={"type": "object"},
+                    metrics={"type": "object", "additionalProperties": _NUMBER},
+                    record={"type": "object"},
+                ),
+                ("path", "solutionVersionArn", True),
+            )
+        },
+        "/sartor/v1/explain": {
+            "post": {
+                **_path(
+                    "Why GetRecommendations answers as it does: model, data, removed items, evidence.",
+                    _object(
+                        solutionVersionArn=_TEXT,
+                        recipe=_TEXT,
+                        model=_TEXT,
+                        history={**_LIST, "items": _TEXT},
+                        items={**_LIST, "items": _object(itemId=_TEXT, score=_NUMBER, evidence=_LIST)},
+                        removed={
+                            **_LIST,
+                            "items": _object(filterArn=_TEXT, rule=_TEXT, items=_WHOLE, ofTheBest=_LIST),
+                        },
+                    ),
+                ),
+                "requestBody": {"content": {_JSON: {"schema": _object(campaignArn=_TEXT, userId=_TEXT)}}},
+            }
+        },
+        "/sartor/v1/filters/test": {
+            "post": {
+                **_path(
+                    "What a filter expression keeps of a dataset group's items.",
+                    _object(
+                        items=_WHOLE, kept=_WHOLE, removed=_WHOLE, keptExamples=_LIST, removedExamples=_LIST
+                    ),
+                ),
+                "requestBody": {
+                    "content": {
+                        _JSON: {
+                            "schema": _object(datasetGroupArn=_TEXT, filterExpression=_TEXT, userId=_TEXT)
+                        }
+                    }
+                },
+            }
+        },
+        "/sartor/v1/events/rejected": {
+            "get": _path(
+                "What calls put and could not be used, newest first, and how often each reason occurred.",
+                _object(counts=_COUNT_OF, total=_WHOLE, rejected={**_LIST, "items": _REJECTED}),
+                ("query", "datasetArn", False),
+                ("query", "limit", False),
+                ("query", "before", False),
+            )
+        },
+    },
+}

@@ -1,0 +1,95 @@
+"""Names as numbers: the ids of a catalogue's items, or of its users, in plain arrays that processes share.
+
+A name is found by the hash of its bytes in a sorted array, so that millions of them cost no dictionary.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Ids:
+    """Names by number and numbers by name; made by ``Ids.of``.
+
+    Args:
+        text: uint8[bytes], the names' UTF-8 bytes, one after the other.
+        offsets: int64[n + 1], where each begins.
+        hashes: uint64[n], sorted.
+        order: int64[n], the number of the name of each hash.
+
+    Attributes:
+        ARRAYS: the names of what ``arrays`` gives.
+    """
+
+    ARRAYS: ClassVar = ("text", "offsets", "hashes", "order")
+
+    def __init__(
+        self,
+        text: NDArray[np.uint8],
+        offsets: NDArray[np.int64],
+        hashes: NDArray[np.uint64],
+        order: NDArray[np.int64],
+    ) -> None:
+        self._text, self._offsets, self._hashes, self._order = text, offsets, hashes, order
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> "Ids":
+        """Return the ids with these names, in this order; no two are equal."""
+        encoded = [name.encode() for name in names]
+        offsets = np.zeros(len(encoded) + 1, np.int64)
+        np.cumsum([len(one) for one in encoded], out=offsets[1:])
+        hashes = np.fromiter((_hash(one) for one in encoded), np.uint64, len(encoded))
+        order = np.argsort(hashes, kind="stable").astype(np.int64)
+        text = np.frombuffer(b"".join(encoded), np.uint8)
+        return cls(text, offsets, hashes[order], order)
+
+    @classmethod
+    def restored(cls, arrays: dict[str, NDArray[Any]]) -> "Ids":
+        """Return the ids of these ``arrays``."""
+        return cls(arrays["text"], arrays["offsets"], arrays["hashes"], arrays["order"])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what is saved."""
+        return {"text": self._text, "offsets": self._offsets, "hashes": self._hashes, "order": self._order}
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def name(self, number: int) -> str:
+        """Return the name with a number."""
+        begin, end = self._offsets[number], self._offsets[number + 1]
+        return self._text[begin:end].tobytes().decode()
+
+    def names(self) -> list[str]:
+        """Return every name, by number."""
+        text, bounds = self._text.tobytes(), self._offsets.tolist()
+        return [text[begin:end].decode() for begin, end in pairwise(bounds)]
+
+    def find(self, name: str) -> int | None:
+        """Return the number of a name, ``None`` if it is not one of these."""
+        wanted = name.encode()
+        code = np.uint64(_hash(wanted))
+        at = int(self._hashes.searchsorted(code))
+        while at < len(self._hashes) and self._hashes[at] == code:
+            number = int(self._order[at])
+            if self._text[self._offsets[number] : self._offsets[number + 1]].tobytes() == wanted:
+                return number
+            at += 1
+        return None
+
+    def find_all(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Return int64[len(names)]: the number of each name, -1 if it is not one of these."""
+        codes = np.fromiter((_hash(name.encode()) for name in names), np.uint64, len(names))
+        if not len(self):
+            return np.full(len(names), -1, np.int64)
+        at = np.minimum(self._hashes.searchsorted(codes), len(self) - 1)
+        found: NDArray[np.int64] = np.where(self._hashes[at] == codes, self._order[at], -1)
+        return found
+
+
+def _hash(name: bytes) -> int:
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), "little")

@@ -1,0 +1,249 @@
+"""What a model is trained on, out of a group's datasets: ids, histories and item features, as arrays.
+
+Which interactions and columns count follows the guide's pages "Choosing the item interaction data used for
+training" and "Configuring columns used when training".
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.data.ids import Ids
+from sartor.data.schema import Field, Schema
+
+#: Numbers become this many tokens, each for an equal share of the items.
+_NUMBER_TOKENS: Final = 10
+#: Of a text, so many of its words count; longer texts say no more about an item.
+_TEXT_WORDS: Final = 200
+#: Columns of items that say nothing about what an item is.
+_NO_FEATURES: Final = frozenset({"ITEM_ID", "CREATION_TIMESTAMP"})
+
+
+@dataclass(frozen=True)
+class EventRule:
+    """What events of one type count.
+
+    Attributes:
+        weight: how much as a target.
+        threshold: the least ``EVENT_VALUE``; ``None`` takes all.
+    """
+
+    weight: float = 1.0
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which interactions and columns a solution trains on.
+
+    Attributes:
+        event_type: only events of this type; ``None`` takes all.
+        threshold: the least ``EVENT_VALUE``; ``None`` takes all.
+        event_rules: rules by event type; then types without one are left out. Empty: no rules.
+        excluded: item columns that are left out, as the schema spells them.
+        objective: the item column of an additional objective, as the schema spells it.
+    """
+
+    event_type: str | None = None
+    threshold: float | None = None
+    event_rules: Mapping[str, EventRule] = field(default_factory=dict)
+    excluded: Collection[str] = ()
+    objective: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Interactions by user, each user's oldest first, and the features of items.
+
+    Attributes:
+        users: every user who has an interaction.
+        items: every item of the Items dataset and of interactions.
+        offsets: int64[users + 1], where each user's training interactions begin.
+        item: int32[n], of each training interaction.
+        time: int64[n], epoch seconds.
+        weight: float32[n], how much each counts as a target.
+        seen_offsets: int64[users + 1], the same for all interactions, which filters look at.
+        seen_item: int32[m].
+        seen_type: int16[m], a number into ``event_types``.
+        seen_time: int64[m], epoch seconds.
+        event_types: the event types that occur; "" is none.
+        tokens: int32[k], of each item's features, item after item.
+        token_offsets: int64[items + 1].
+        token_names: what each token says, such as ``GENRE=comedy``.
+        rewards: float32[items], what each item is worth by the objective's column, NaN where it has none; ``None``
+            without an objective.
+    """
+
+    users: Ids
+    items: Ids
+    offsets: NDArray[np.int64]
+    item: NDArray[np.int32]
+    time: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    seen_offsets: NDArray[np.int64]
+    seen_item: NDArray[np.int32]
+    seen_type: NDArray[np.int16]
+    seen_time: NDArray[np.int64]
+    event_types: tuple[str, ...]
+    tokens: NDArray[np.int32]
+    token_offsets: NDArray[np.int64]
+    token_names: tuple[str, ...]
+    rewards: NDArray[np.float32] | None = None
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection,
+    schema: Schema,
+    items_schema: Schema | None,
+    selection: Selection,
+) -> TrainingRows:
+    """Return what a solution trains on.
+
+    Args:
+        connection: with a view ``data`` of interactions, and a view ``items`` if there is an Items dataset.
+        schema: of the interactions.
+        items_schema: of the items; ``None`` if there are none.
+        selection: what counts.
+    """
+    counted, weight = _rules(selection, {one.name for one in schema.fields})
+    event_type = "coalesce(\"EVENT_TYPE\", '')" if _has(schema, "EVENT_TYPE") else "''"
+    catalogue = "" if items_schema is None else 'UNION SELECT "ITEM_ID" FROM items'
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE event AS
+            SELECT "USER_ID" AS u, "ITEM_ID" AS i, "TIMESTAMP" AS t, {event_type} AS e,
+                   coalesce({counted}, false) AS counted, ({weight})::FLOAT AS w
+            FROM data WHERE "USER_ID" IS NOT NULL AND "ITEM_ID" IS NOT NULL;
+        CREATE OR REPLACE TEMP TABLE user_number AS
+            SELECT u, (row_number() OVER (ORDER BY u) - 1)::INTEGER AS n FROM (SELECT DISTINCT u FROM event);
+        CREATE OR REPLACE TEMP TABLE item_number AS
+            SELECT i, (row_number() OVER (ORDER BY i) - 1)::INTEGER AS n
+            FROM (SELECT DISTINCT i FROM (SELECT i FROM event {catalogue}));
+        CREATE OR REPLACE TEMP TABLE type_number AS
+            SELECT e, (row_number() OVER (ORDER BY e) - 1)::SMALLINT AS n FROM (SELECT DISTINCT e FROM event);
+        """
+    )
+    rows: dict[str, NDArray[Any]] = connection.execute(
+        """
+        SELECT user_number.n AS u, item_number.n AS i, t, type_number.n AS e, counted, w
+        FROM event JOIN user_number USING (u) JOIN item_number USING (i) JOIN type_number USING (e)
+        ORDER BY user_number.n, t, item_number.n
+        """
+    ).fetchnumpy()
+    users = Ids.of(_names(connection, "SELECT u FROM user_number ORDER BY n"))
+    items = Ids.of(_names(connection, "SELECT i FROM item_number ORDER BY n"))
+    kept = np.asarray(rows["counted"], bool)
+    user = np.asarray(rows["u"], np.int32)
+    tokens, token_offsets, token_names = _features(connection, items_schema, selection, len(items))
+    return TrainingRows(
+        users,
+        items,
+        _offsets(user[kept], len(users)),
+        np.asarray(rows["i"], np.int32)[kept],
+        np.asarray(rows["t"], np.int64)[kept],
+        np.asarray(rows["w"], np.float32)[kept],
+        _offsets(user, len(users)),
+        np.asarray(rows["i"], np.int32),
+        np.asarray(rows["e"], np.int16),
+        np.asarray(rows["t"], np.int64),
+        tuple(_names(connection, "SELECT e FROM type_number ORDER BY n")),
+        tokens,
+        token_offsets,
+        token_names,
+        None if selection.objective is None else _rewards(connection, selection.objective, len(items)),
+    )
+
+
+def _rules(selection: Selection, columns: set[str]) -> tuple[str, str]:
+    """Return the SQL of whether an interaction counts, and of how much."""
+    value = '"EVENT_VALUE"' if "EVENT_VALUE" in columns else "NULL"
+    if selection.event_rules:
+        count, weigh = [], []
+        for name, rule in selection.event_rules.items():
+            least = "" if rule.threshold is None else f" AND {value} >= {rule.threshold!r}"
+            count.append(f'("EVENT_TYPE" = {_text(name)}{least})')
+            weigh.append(f'WHEN "EVENT_TYPE" = {_text(name)} THEN {rule.weight!r}')
+        return " OR ".join(count), f"CASE {' '.join(weigh)} ELSE 1.0 END"
+    conditions = ["true"]
+    if selection.event_type is not None:
+        conditions.append(f'"EVENT_TYPE" = {_text(selection.event_type)}')
+    if selection.threshold is not None:
+        conditions.append(f"{value} >= {selection.threshold!r}")
+    return " AND ".join(conditions), "1.0"
+
+
+def _features(
+    connection: duckdb.DuckDBPyConnection, schema: Schema | None, selection: Selection, n_items: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64], tuple[str, ...]]:
+    """Return the tokens of each item; a token that only one item has says nothing and is left out."""
+    columns = [
+        one
+        for one in (schema.fields if schema is not None else ())
+        if one.name not in _NO_FEATURES and one.name not in selection.excluded
+    ]
+    selects = [select for select in map(_tokens_of, columns) if select is not None]
+    if not selects:
+        return np.zeros(0, np.int32), np.zeros(n_items + 1, np.int64), ()
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE token AS SELECT DISTINCT i, token FROM ({" UNION ALL ".join(selects)});
+        CREATE OR REPLACE TEMP TABLE token_number AS
+            SELECT token, (row_number() OVER (ORDER BY token) - 1)::INTEGER AS n
+            FROM (SELECT token FROM token GROUP BY token HAVING count(*) > 1);
+        """
+    )
+    rows = connection.execute(
+        """
+        SELECT item_number.n AS i, token_number.n AS token
+        FROM token JOIN item_number USING (i) JOIN token_number USING (token) ORDER BY ALL
+        """
+    ).fetchnumpy()
+    names = tuple(_names(connection, "SELECT token FROM token_number ORDER BY n"))
+    return np.asarray(rows["token"], np.int32), _offsets(np.asarray(rows["i"], np.int32), n_items), names
+
+
+def _tokens_of(one: Field) -> str | None:
+    """Return the SELECT of the tokens of one column; ``None`` if nothing is learned from it."""
+    name, said = f'"{one.name}"', _text(f"{one.name}=")
+    source = f"FROM items WHERE {name} IS NOT NULL"
+    if one.categorical:
+        return f"SELECT \"ITEM_ID\" AS i, {said} || unnest(string_split({name}, '|')) AS token {source}"
+    if one.textual:
+        words = f"regexp_extract_all(lower({name}), '[\\p{{L}}\\p{{N}}]+')[:{_TEXT_WORDS}]"
+        return f'SELECT "ITEM_ID" AS i, {said} || unnest({words}) AS token {source}'
+    if one.type in ("int", "long", "float", "double"):
+        tile = f'ntile({_NUMBER_TOKENS}) OVER (ORDER BY {name}, "ITEM_ID")'
+        return f'SELECT "ITEM_ID" AS i, {said} || {tile} AS token {source}'
+    return None
+
+
+def _rewards(connection: duckdb.DuckDBPyConnection, column: str, n_items: int) -> NDArray[np.float32]:
+    """Return float32[items]: the numbers of an item column, NaN where there is none."""
+    rows = connection.execute(
+        f'SELECT item_number.n AS i, "{column}"::FLOAT AS value FROM items '
+        f'JOIN item_number ON items."ITEM_ID" = item_number.i WHERE value IS NOT NULL'
+    ).fetchnumpy()
+    found = np.full(n_items, np.nan, np.float32)
+    found[np.asarray(rows["i"], np.int64)] = rows["value"]
+    return found
+
+
+def _names(connection: duckdb.DuckDBPyConnection, query: str) -> list[str]:
+    return [row[0] for row in connection.execute(query).fetchall()]
+
+
+def _offsets(owner: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Return int64[count + 1]: where the rows of each owner begin; the rows are sorted by owner."""
+    return np.searchsorted(owner, np.arange(count + 1)).astype(np.int64)
+
+
+def _has(schema: Schema, name: str) -> bool:
+    return any(one.name == name for one in schema.fields)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,1 @@
+"""Recommender models: arrays in, arrays out; usable alone, from a notebook."""

@@ -1,0 +1,228 @@
+"""What every model takes and gives: histories and features in, scores of all items out.
+
+Items are numbers from 0; whoever calls a model keeps the names. A model scores a history, not a stored user, so
+a new event changes the next answer and nobody is unknown. A fitted model is a settings dictionary and plain
+arrays; ``save`` writes them so that processes share them by memory-mapping.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+
+_SETTINGS_FILE: Final = "model.json"
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Interactions by user: each user's lie together, oldest first.
+
+    Attributes:
+        items: int32[interactions], the item of each.
+        offsets: int64[users + 1]; user ``u`` has ``items[offsets[u]:offsets[u + 1]]``.
+        times: int64[interactions], epoch seconds.
+        weights: float32[interactions], how much each counts as a target; ``None`` is 1 for all.
+    """
+
+    items: Int32
+    offsets: Int64
+    times: Int64
+    weights: Float32 | None = None
+
+    @property
+    def n_users(self) -> int:
+        """How many users there are."""
+        return len(self.offsets) - 1
+
+    def of(self, user: int) -> Int32:
+        """Return int32[h]: one user's items, oldest first."""
+        return self.items[self.offsets[user] : self.offsets[user + 1]]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Item metadata as sets of tokens, such as one for each genre or word.
+
+    Attributes:
+        tokens: int32[all], the tokens of each item, one item after the other.
+        offsets: int64[items + 1]; item ``i`` has ``tokens[offsets[i]:offsets[i + 1]]``.
+        n_tokens: how many different tokens there are.
+    """
+
+    tokens: Int32
+    offsets: Int64
+    n_tokens: int
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model is fitted on.
+
+    Attributes:
+        n_items: how many items there are, those without interactions included.
+        histories: who interacted with what.
+        features: what is known of each item; ``None`` if nothing is.
+    """
+
+    n_items: int
+    histories: Histories
+    features: Features | None = None
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question to a model.
+
+    Attributes:
+        history: int32[h], the items of who asks, oldest first; items that the model does not know are left out.
+        item: the item that is looked at, for related items; ``None`` if none is, or the model does not know it.
+    """
+
+    history: Int32
+    item: int | None = None
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """The training was told to stop."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a training runs: the same for every model.
+
+    Attributes:
+        seed: equal seeds, data and settings give equal models on one machine.
+        threads: how many threads it may use.
+        progress: takes what is done so far, such as ``{"epoch": 2, "epochs": 8, "loss": 5.1, "secondsLeft": 60}``.
+        stop: asked at least once a second whether to give up; then ``Stopped`` is raised.
+    """
+
+    seed: int = 0
+    threads: int = 2
+    progress: Callable[[Mapping[str, Any]], None] = field(default=lambda _done: None)
+    stop: Callable[[], bool] = field(default=lambda: False)
+
+    def keep_on(self) -> None:
+        """Raise ``Stopped`` if the training must stop."""
+        if self.stop():
+            raise Stopped
+
+
+class Model(ABC):
+    """A fitted model. Each is made by the ``fit`` of its module: ``fit(data, config, run)``.
+
+    Attributes:
+        name: of the model, which is its module's; it finds the class when a saved one is loaded.
+        n_items: how many items it scores.
+    """
+
+    name: ClassVar[str]
+    n_items: int
+
+    @abstractmethod
+    def score(self, query: Query) -> Float32:
+        """Return float32[items]: the higher, the better; every score is finite."""
+
+    def score_batch(self, queries: Sequence[Query]) -> Float32:
+        """Return float32[queries, items], equal to ``score`` of each up to rounding."""
+        if not queries:
+            return np.zeros((0, self.n_items), np.float32)
+        return np.stack([self.score(query) for query in queries])
+
+    def shortlist(self, query: Query, size: int) -> tuple[Int32, Float32] | None:
+        """Return items that may be the best and their exact scores, best first, without a look at all items.
+
+        Args:
+            query: the question.
+            size: how many items are wanted at least.
+
+        Returns:
+            int32[k] and float32[k] with ``k >= size``; ``None`` if the model scores all items as quickly.
+        """
+        return None
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Return what is saved as JSON."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what is saved as arrays, by name; a name may have dots."""
+
+    @classmethod
+    @abstractmethod
+    def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the model of these settings and arrays; the arrays may be read-only."""
+
+
+def top(scores: Float32, n: int, allowed: Bool | None = None) -> Int32:
+    """Return int32[<= n]: the best items, best first; of equal ones the smaller number first.
+
+    Args:
+        scores: float32[items].
+        n: how many at most.
+        allowed: bool[items]; ``None`` allows all.
+    """
+    if allowed is not None:
+        found = np.flatnonzero(allowed)
+        return found[top(scores[found], n)].astype(np.int32)
+    if n < len(scores):
+        # everything above the n-th best, then of those that equal it the smaller numbers
+        edge = np.partition(scores, len(scores) - n)[len(scores) - n] if n > 0 else np.inf
+        above = np.flatnonzero(scores > edge)
+        equal = np.flatnonzero(scores == edge)[: max(n - len(above), 0)]
+        candidates = np.concatenate([above, equal])
+    else:
+        candidates = np.arange(len(scores))
+    order = np.lexsort((candidates, -scores[candidates]))
+    return candidates[order].astype(np.int32)
+
+
+def save(model: Model, folder: Path) -> None:
+    """Write a model into a folder that is made: ``model.json`` and one ``.npy`` file an array."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in model.arrays().items():
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+    content = {"model": model.name, "settings": model.settings(), "arrays": sorted(model.arrays())}
+    (folder / _SETTINGS_FILE).write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def load(folder: Path) -> Model:
+    """Return the model that ``save`` wrote, its arrays memory-mapped.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is of a model that this version does not know.
+    """
+    content = json.loads((folder / _SETTINGS_FILE).read_text(encoding="utf-8"))
+    arrays = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in content["arrays"]
+    }
+    return restored(content["model"], content["settings"], arrays)
+
+
+def restored(name: str, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
+    """Return the model of this name with these settings and arrays.
+
+    Raises:
+        ValueError: this version has no such model.
+    """
+    if not name.isidentifier():
+        raise ValueError(f"There is no model {name!r}.")
+    try:
+        module = import_module(f"sartor.models.{name}")
+    except ModuleNotFoundError as error:
+        raise ValueError(f"There is no model {name!r}.") from error
+    found: type[Model] = module.MODEL
+    return found.restored(settings, arrays)

@@ -1,0 +1,239 @@
+"""How good a model is: on users' newest interactions by Amazon's metrics, and by the protocol of research papers.
+
+Amazon's ranking goes over all items, those of the history included; that of the papers leaves the history out.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from sartor.models import metrics, trending
+from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Model, Query, Run, top
+
+#: Of the users, and of each one's interactions, this share is the test.
+_USERS_SHARE: Final = 10
+_NEWEST_SHARE: Final = 10
+#: Scores that are held at once: 128 MiB of float32.
+_BLOCK_SCORES: Final = 1 << 25
+_BLOCK_QUERIES: Final = 256
+#: As many items as a campaign recommends at most; among them the most rewarding ones are looked for.
+_RECOMMENDED: Final = 500
+#: Ranks of the papers' protocol.
+_TOP: Final = 10
+
+
+@dataclass(frozen=True)
+class Split:
+    """Interactions to fit a model on, and those that it is asked for.
+
+    Attributes:
+        train: all interactions but the held-out ones; every user keeps at least one of those he had.
+        users: int32[test], the test users, ascending.
+        queries: of each test user, his older interactions; the last one is the item that is looked at.
+        truths: of each test user, int32[>= 1], his newest interactions, oldest first.
+        truth_times: of each test user, int64[>= 1], when they were, epoch seconds.
+        truth_weights: of each test user, float32[>= 1]; ``None`` if the histories have no weights.
+    """
+
+    train: Histories
+    users: Int32
+    queries: list[Query]
+    truths: list[Int32]
+    truth_times: list[Int64]
+    truth_weights: list[Float32] | None = None
+
+
+def split(histories: Histories, seed: int) -> Split:
+    """Return a split: the newest tenth of a tenth of the users, drawn at random, is the test.
+
+    Args:
+        histories: who interacted with what. Who has fewer than two interactions is never a test user.
+        seed: equal seeds split equally.
+    """
+    lengths = np.diff(histories.offsets)
+    possible = np.flatnonzero(lengths >= 2)
+    count = min(max(round(len(possible) / _USERS_SHARE), 1), len(possible))
+    users = np.sort(np.random.default_rng(seed).choice(possible, count, replace=False)).astype(np.int32)
+    held_out = np.zeros(histories.n_users, np.int64)
+    held_out[users] = np.maximum(lengths[users] // _NEWEST_SHARE, 1)
+    ends = histories.offsets[1:]
+    parts = [slice(int(ends[user] - held_out[user]), int(ends[user])) for user in users]
+    train = _without_last(histories, held_out)
+    weights = histories.weights
+    return Split(
+        train=train,
+        users=users,
+        queries=[_asked(train.of(int(user))) for user in users],
+        truths=[histories.items[part] for part in parts],
+        truth_times=[histories.times[part] for part in parts],
+        truth_weights=None if weights is None else [weights[part] for part in parts],
+    )
+
+
+def evaluate(
+    model: Model,
+    split: Split,
+    n_items: int,
+    rewards: Float32 | None = None,
+    weighted: bool = False,
+    run: Run | None = None,
+) -> dict[str, float]:
+    """Return Amazon's metrics of a model by their names, not rounded.
+
+    Args:
+        model: fitted on ``split.train``.
+        split: what it is asked for.
+        n_items: how many items there are.
+        rewards: float32[items], what each item is worth; ``None`` without an objective.
+        weighted: whether events have weights.
+        run: is told how far it is, and may stop it.
+
+    Raises:
+        Stopped: the run says so.
+    """
+    size = metrics.K if rewards is None else _RECOMMENDED
+    rankings = _rankings(model, split.queries, size, run or Run())
+    found = metrics.hits(rankings, split.truths)
+    ideal = metrics.ideal_hits(np.array([len(np.unique(truth)) for truth in split.truths], np.int64))
+    gain = metrics.normalized_discounted_cumulative_gain
+    result = {
+        "coverage": metrics.coverage(rankings, n_items),
+        "mean_reciprocal_rank_at_25": metrics.mean_reciprocal_rank(found),
+    }
+    for k in metrics.CUTOFFS:
+        result[f"normalized_discounted_cumulative_gain_at_{k}"] = gain(found, ideal, k)
+    for k in metrics.CUTOFFS:
+        result[f"precision_at_{k}"] = metrics.precision(found, k)
+    if rewards is not None:
+        result["average_rewards_at_k"] = metrics.average_rewards(rankings, split.truths, rewards)
+    if weighted:
+        gains = _weighted(rankings, split)
+        result["normalized_discounted_cumulative_gain_with_event_weights_at_k"] = gain(*gains, metrics.K)
+    if isinstance(model, trending.TrendingModel):
+        result["trend_prediction_accuracy"] = _trend_accuracy(model, split, n_items)
+    return result
+
+
+def leave_last(histories: Histories, n: int = 2) -> Histories:
+    """Return the histories without each user's last ``n`` interactions; shorter ones become empty.
+
+    Args:
+        histories: who interacted with what.
+        n: 2 for the papers' protocol, whose last item is the test and the one before it the validation.
+    """
+    lengths = np.diff(histories.offsets)
+    return _without_last(histories, np.minimum(lengths, n))
+
+
+def leave_one_out(
+    model: Model, histories: Histories, last: int = 1, run: Run | None = None
+) -> dict[str, float]:
+    """Return the mean NDCG@10 and hit rate at 10 of one item a user by what came before it.
+
+    The ranking goes over all items but those of the history; ties count against the model.
+
+    Args:
+        model: fitted on ``leave_last(histories)``.
+        histories: whole ones; users who have nothing before the item do not count.
+        last: which item is asked for, 1 for the last one (the test), 2 for the one before it (the validation).
+        run: is told how far it is, and may stop it.
+
+    Returns:
+        ``ndcg_at_10`` and ``hit_rate_at_10``.
+
+    Raises:
+        Stopped: the run says so.
+    """
+    users = np.flatnonzero(np.diff(histories.offsets) > last)
+    whole = [histories.of(int(user)) for user in users]
+    queries = [_asked(one[:-last]) for one in whole]
+    ranks = np.empty(len(queries), np.int64)
+    for first, scores in _scored(model, queries, run or Run()):
+        for at, row in enumerate(scores, first):
+            wanted = row[whole[at][-last]]
+            row[queries[at].history] = -np.inf
+            # the item itself is counted by the 1, as it may have been in the history before
+            row[whole[at][-last]] = -np.inf
+            ranks[at] = 1 + (row >= wanted).sum()
+    hit = ranks <= _TOP
+    gains = np.where(hit, 1 / np.log2(ranks + 1.0), 0.0)
+    return {
+        "ndcg_at_10": float(gains.mean()) if len(gains) else 0.0,
+        "hit_rate_at_10": float(hit.mean()) if len(hit) else 0.0,
+    }
+
+
+def _asked(history: Int32) -> Query:
+    """Return the query of a history of at least one item, for models of either kind."""
+    return Query(history, int(history[-1]))
+
+
+def _without_last(histories: Histories, held_out: Int64) -> Histories:
+    """Return the histories without the last ``held_out``, int64[users], of each."""
+    lengths = np.diff(histories.offsets)
+    ends = np.repeat(histories.offsets[1:] - held_out, lengths)
+    kept: Bool = np.arange(histories.offsets[0], histories.offsets[-1]) < ends
+    offsets = np.concatenate([[0], np.cumsum(lengths - held_out)]).astype(np.int64)
+    weights = None if histories.weights is None else histories.weights[kept]
+    return Histories(histories.items[kept], offsets, histories.times[kept], weights)
+
+
+def _rankings(model: Model, queries: Sequence[Query], size: int, run: Run) -> list[Int32]:
+    """Return of each query int32[<= size], best first, as it would be answered."""
+    if queries and model.shortlist(queries[0], size) is not None:
+        found = []
+        for at, query in enumerate(queries):
+            run.keep_on()
+            if not at % _BLOCK_QUERIES:
+                run.progress({"phase": "evaluating", "done": at, "of": len(queries)})
+            listed = model.shortlist(query, size)
+            found.append(top(model.score(query), size) if listed is None else listed[0][:size])
+        return found
+    return [top(row, size) for _, scores in _scored(model, queries, run) for row in scores]
+
+
+def _scored(model: Model, queries: Sequence[Query], run: Run) -> Iterator[tuple[int, Float32]]:
+    """Yield the number of a first query and float32[queries, items] from it on, never too many at once."""
+    block = int(np.clip(_BLOCK_SCORES // max(model.n_items, 1), 1, _BLOCK_QUERIES))
+    for first in range(0, len(queries), block):
+        run.keep_on()
+        run.progress({"phase": "evaluating", "done": first, "of": len(queries)})
+        yield first, model.score_batch(queries[first : first + block])
+
+
+def _weighted(rankings: Sequence[Int32], split: Split) -> tuple[metrics.Float64, metrics.Float64]:
+    """Return float64[queries, K] twice: what is gained at each rank, and at best.
+
+    An event counts its weight over the mean weight; of an item with several events, the weightiest.
+    """
+    weights = split.truth_weights or [np.ones(len(truth), np.float32) for truth in split.truths]
+    gains = np.zeros((len(rankings), metrics.K))
+    ideal = np.zeros_like(gains)
+    mean = float(np.unique(np.concatenate(weights)).mean()) if weights else 1.0
+    for at, (ranking, truth, weight) in enumerate(zip(rankings, split.truths, weights, strict=True)):
+        items, places = np.unique(truth, return_inverse=True)
+        worth = np.zeros(len(items))
+        np.maximum.at(worth, places, weight / (mean or 1.0))
+        best = np.sort(worth)[::-1][: metrics.K]
+        ideal[at, : len(best)] = best
+        ranked = ranking[: metrics.K]
+        place = np.minimum(np.searchsorted(items, ranked), len(items) - 1)
+        gains[at, : len(ranked)] = np.where(items[place] == ranked, worth[place], 0.0)
+    return gains, ideal
+
+
+def _trend_accuracy(model: trending.TrendingModel, split: Split, n_items: int) -> float:
+    """Return how well what trended a window before the newest interaction foretells the last window."""
+    window = model.config.window_seconds
+    items = np.concatenate([split.train.items, *split.truths])
+    times = np.concatenate([split.train.times, *split.truth_times])
+    if not len(items):
+        return 0.0
+    cut = int(times.max()) - window
+    before = times <= cut
+    scores = trending.scores(items[before], times[before], n_items, window, cut)
+    now = np.bincount(items[~before], minlength=n_items)
+    earlier = np.bincount(items[before & (times > cut - window)], minlength=n_items)
+    return metrics.trend_prediction_accuracy(top(scores, metrics.K), now - earlier)

@@ -1,0 +1,186 @@
+"""Scores for whom and what nobody has met: users without a history, items without interactions.
+
+A new user gets what others began with. A new item gets the mean score of the known items that share its rarest tokens,
+so it moves with each answer as they do.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.models.base import Features, Float32, Histories, Int32, Int64, Run, TrainingData
+
+#: Known items that speak for a new one, at most.
+_NEIGHBOURS: Final = 20
+#: Of an item this many tokens count, the rarest ones.
+_TOKENS: Final = 32
+#: Pairs of a new and a known item that are looked at, in all; it bounds how many known items speak for a token.
+_PAIRS: Final = 200_000_000
+_LEAST_HOLDERS, _MOST_HOLDERS = 20, 1_000
+_BLOCK_PAIRS: Final = 4_000_000
+#: How much having any interaction weighs in the prior, against having been somebody's first.
+_ANY: Final = 0.1
+
+
+class Newcomers:
+    """Which items are known, and what stands in for the scores of the others.
+
+    Args:
+        n_items: how many items there are.
+        arrays: ``known`` int32[known], sorted; ``prior`` float32[known], the scores for an empty history; ``new``
+            int32[new], items that others speak for; ``near`` int32[new, neighbours], who, counted among the known, and
+            ``near_weights`` float32[new, neighbours], with a sum of 1.
+    """
+
+    def __init__(self, n_items: int, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.n_items = n_items
+        self._arrays = dict(arrays)
+        self.known: Int32 = np.asarray(arrays["known"])
+        self.prior: Float32 = np.asarray(arrays["prior"])
+        self._new: Int32 = np.asarray(arrays["new"])
+        self._near: Int32 = np.ascontiguousarray(arrays["near"].T)
+        self._weights: Float32 = np.ascontiguousarray(arrays["near_weights"].T)
+        self._place = np.full(n_items, -1, np.int32)
+        self._place[self.known] = np.arange(len(self.known), dtype=np.int32)
+
+    @classmethod
+    def of(cls, data: TrainingData, run: Run) -> Self:
+        """Return those of this data."""
+        known = np.unique(data.histories.items).astype(np.int32)
+        new, near, weights = _neighbours(data.features, known, data, run)
+        arrays = {"known": known, "new": new, "near": near, "near_weights": weights}
+        return cls(data.n_items, {**arrays, "prior": _prior(data.histories, data.n_items)[known]})
+
+    def places(self, items: Int32) -> Int32:
+        """Return int32[<= items]: the place of each among the known ones, those that are new left out."""
+        found = self._place[items]
+        return found[found >= 0]
+
+    def widened(self, scores: Float32) -> Float32:
+        """Return float32[…, items] from float32[…, known]: the new ones are last if nobody speaks for them."""
+        if len(self.known) == self.n_items:
+            return scores
+        shape = (*scores.shape[:-1], self.n_items)
+        if not len(self.known):
+            return np.zeros(shape, np.float32)
+        found = np.empty(shape, np.float32)
+        found[:] = scores.min(axis=-1, keepdims=True)
+        found[..., self.known] = scores
+        if len(self._new):
+            means = np.zeros((*scores.shape[:-1], len(self._new)), np.float32)
+            for near, weights in zip(self._near, self._weights, strict=True):
+                means += scores[..., near] * weights
+            found[..., self._new] = means
+        return found
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what the constructor takes."""
+        return dict(self._arrays)
+
+
+def _prior(histories: Histories, n_items: int) -> Float32:
+    """Return float32[items]: the share of users who began with each, and a little of its share of interactions."""
+    begun = histories.offsets[:-1][np.diff(histories.offsets) > 0]
+    first = np.bincount(histories.items[begun], minlength=n_items) / max(len(begun), 1)
+    any_time = np.bincount(histories.items, minlength=n_items) / max(len(histories.items), 1)
+    return (first + _ANY * any_time).astype(np.float32)
+
+
+def _neighbours(
+    features: Features | None, known: Int32, data: TrainingData, run: Run
+) -> tuple[Int32, Int32, Float32]:
+    """Return int32[new], int32[new, neighbours] and float32[new, neighbours], by cosine of the tokens' rarity."""
+    nobody = (np.zeros(0, np.int32), np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32))
+    if features is None or not len(known) or len(known) == data.n_items:
+        return nobody
+    holders = np.bincount(features.tokens, minlength=features.n_tokens)
+    rarity = np.log1p(data.n_items / np.maximum(holders, 1)).astype(np.float32)
+    items, tokens = _rarest(features, rarity)
+    norms = np.sqrt(np.bincount(items, rarity[tokens] ** 2, data.n_items)).astype(np.float32)
+    is_known = np.zeros(data.n_items, np.bool_)
+    is_known[known] = True
+    popularity = np.bincount(data.histories.items, minlength=data.n_items)
+    place = np.zeros(data.n_items, np.int32)
+    place[known] = np.arange(len(known), dtype=np.int32)
+
+    old = is_known[items]
+    asked, asked_tokens = items[~old], tokens[~old]
+    most = int(np.clip(_PAIRS // max(len(asked), 1), _LEAST_HOLDERS, _MOST_HOLDERS))
+    starts, counts, posted = _postings(items[old], tokens[old], popularity, features.n_tokens, most)
+    found = []
+    for first, end in _blocks(asked, counts[asked_tokens]):
+        run.keep_on()
+        part = slice(first, end)
+        sizes = counts[asked_tokens[part]]
+        whom = np.repeat(asked[part], sizes)
+        within = np.arange(len(whom)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        who = posted[np.repeat(starts[asked_tokens[part]], sizes) + within]
+        worth = np.repeat(rarity[asked_tokens[part]] ** 2, sizes) / norms[who]
+        found.append(_nearest(whom, who, worth))
+    pairs = [np.concatenate(parts) for parts in zip(*found, strict=True)] if found else []
+    if not pairs or not len(pairs[0]):
+        return nobody
+    whom, who, worth, rank = pairs
+    new, row = np.unique(whom, return_inverse=True)
+    near = np.zeros((len(new), int(rank.max()) + 1), np.int32)
+    weights = np.zeros(near.shape, np.float32)
+    near[row, rank], weights[row, rank] = place[who], worth
+    return new.astype(np.int32), near, weights / weights.sum(axis=1, keepdims=True)
+
+
+def _rarest(features: Features, rarity: Float32) -> tuple[Int32, Int32]:
+    """Return int32[kept] each, by item: the items and their tokens, each once, of each item the rarest."""
+    lengths = np.diff(features.offsets)
+    items = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
+    codes = np.unique(items * features.n_tokens + features.tokens)
+    items, tokens = codes // features.n_tokens, codes % features.n_tokens
+    order = np.lexsort((tokens, -rarity[tokens], items))
+    items, tokens = items[order], tokens[order]
+    kept = _rank(items) < _TOKENS
+    return items[kept].astype(np.int32), tokens[kept].astype(np.int32)
+
+
+def _postings(
+    items: Int32, tokens: Int32, popularity: NDArray[np.intp], n_tokens: int, most: int
+) -> tuple[Int64, NDArray[np.intp], Int32]:
+    """Return for each token where its holders begin, how many there are, and all holders, the most popular ones."""
+    order = np.lexsort((items, -popularity[items], tokens))
+    items, tokens = items[order], tokens[order]
+    kept = _rank(tokens) < most
+    counts = np.bincount(tokens[kept], minlength=n_tokens)
+    return np.cumsum(counts) - counts, counts, items[kept]
+
+
+def _nearest(whom: Int32, who: Int32, worth: Float32) -> tuple[Int32, Int32, Float32, Int64]:
+    """Return of each asked item the best pairs: whom, who, how near, and the rank from 0."""
+    order = np.lexsort((who, whom))
+    whom, who, worth = whom[order], who[order], worth[order]
+    starts = np.flatnonzero((np.diff(whom, prepend=-1) != 0) | (np.diff(who, prepend=-1) != 0))
+    if not len(starts):
+        return whom, who, worth, np.zeros(0, np.int64)
+    whom, who, worth = whom[starts], who[starts], np.add.reduceat(worth, starts)
+    order = np.lexsort((who, -worth, whom))
+    whom, who, worth = whom[order], who[order], worth[order]
+    rank = _rank(whom)
+    kept = rank < _NEIGHBOURS
+    return whom[kept], who[kept], worth[kept], rank[kept]
+
+
+def _rank(groups: NDArray[np.integer[Any]]) -> Int64:
+    """Return int64[all]: the place of each in its group from 0; equal ones lie together."""
+    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    sizes = np.diff(np.append(starts, len(groups)))
+    return np.arange(len(groups), dtype=np.int64) - np.repeat(starts, sizes)
+
+
+def _blocks(asked: Int32, sizes: NDArray[np.intp]) -> list[tuple[int, int]]:
+    """Return ranges of the asked tokens with about so many pairs, no item in two of them."""
+    if not len(asked):
+        return []
+    numbers = np.cumsum(sizes) // _BLOCK_PAIRS
+    numbers = numbers[np.searchsorted(asked, asked)]  # all of an item go where its first token goes
+    edges = np.append(np.flatnonzero(np.diff(numbers, prepend=-1)), len(asked)).tolist()
+    return list(pairwise(edges))

@@ -1,0 +1,112 @@
+"""What rises fastest: how interactions grew from one window of time to the next, the same ranking for everybody.
+
+The recipe's page of the guide, "Trending-Now recipe", says what is compared; how noise is kept out is ours.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.models.base import Float32, Int32, Int64, Model, Query, Run, TrainingData
+
+#: Interactions that every item is thought to have had in addition, half in each window. Counts of ``n`` vary by the
+#: root of ``n``, which divides the increase; this keeps a handful of interactions from looking like a trend.
+_DAMPING: Final = 4.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is decided before a training.
+
+    Attributes:
+        window_seconds: the length of each of the two windows that are compared, the recipe's
+            ``trend_discovery_frequency``.
+    """
+
+    window_seconds: int = 7200
+
+
+class TrendingModel(Model):
+    """Scores an item by how its interactions rose when the model was fitted.
+
+    Args:
+        config: what it was made with.
+        scores: float32[items].
+    """
+
+    name: ClassVar[str] = "trending"
+
+    def __init__(self, config: Config, scores: Float32) -> None:
+        self.config = config
+        self._scores: Float32 = np.asarray(scores)
+        self.n_items = len(scores)
+
+    def score(self, query: Query) -> Float32:
+        """Return float32[items], of every query the same."""
+        return self._scores.copy()
+
+    def score_batch(self, queries: Sequence[Query]) -> Float32:
+        """Return float32[queries, items]."""
+        return np.tile(self._scores, (len(queries), 1))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the config."""
+        return asdict(self.config)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the scores."""
+        return {"scores": self._scores}
+
+    @classmethod
+    def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the model of these settings and arrays."""
+        return cls(Config(**settings), arrays["scores"])
+
+
+def fit(data: TrainingData, config: Config | None = None, run: Run | None = None) -> TrendingModel:
+    """Return a fitted model.
+
+    Args:
+        data: what it is fitted on; times count, metadata does not.
+        config: ``None`` takes the defaults.
+        run: how it runs.
+
+    Raises:
+        Stopped: the run says so.
+    """
+    config = config or Config()
+    (run or Run()).keep_on()
+    times = data.histories.times
+    now = int(times.max()) if len(times) else 0
+    return TrendingModel(
+        config, scores(data.histories.items, times, data.n_items, config.window_seconds, now)
+    )
+
+
+def scores(items: Int32, times: Int64, n_items: int, window_seconds: int, now: int) -> Float32:
+    """Return float32[items]: above 1 what rises, the fastest first, and below 1 the rest by its interactions.
+
+    If nothing happened in the last two windows, nothing rises and popular items are what is left.
+
+    Args:
+        items: int32[interactions], of each.
+        times: int64[interactions], epoch seconds, in any order.
+        n_items: how many items there are.
+        window_seconds: the length of a window.
+        now: where the last window ends, epoch seconds; what is later does not count.
+    """
+    before, last = now - window_seconds, (times > now - window_seconds) & (times <= now)
+    previous = (times > before - window_seconds) & (times <= before)
+    newer = np.bincount(items[last], minlength=n_items)
+    older = np.bincount(items[previous], minlength=n_items)
+    popularity = np.bincount(items[times <= now], minlength=n_items)
+    rise = (newer - older) / np.sqrt(newer + older + _DAMPING)
+    rest = popularity / (popularity.max(initial=0) + 1)
+    found: Float32 = np.where(rise > 0, 1 + rise, rest).astype(np.float32)
+    return found
+
+
+MODEL = TrendingModel

@@ -1,0 +1,149 @@
+"""The newest rows of an Items or Users dataset by number, as filters, metadata and exploration see them.
+
+Rows of a model's items come first, in the model's order; what is newer stands behind them. What calls put is taken
+up by the next request, what imports bring by a thread within seconds.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from sartor.data.dataset import DatasetRecords
+from sartor.data.ids import Ids
+from sartor.filters.columns import Columns, Numeric
+from sartor.models.base import Int64
+
+#: How often the dataset's table is looked at for imports, in seconds.
+IMPORT_LOOK_SECONDS: Final = 5.0
+#: So many records that calls put are taken up row by row; after more of them the dataset is read anew.
+_MOST_PUT: Final = 10_000
+
+
+class Catalogue:
+    """Rows by number; safe to share between threads.
+
+    Args:
+        find_records: gives the dataset's records under its newest schema; ``None`` if there is no dataset.
+        id_column: the column that names a row.
+        base: the ids of the first rows; ``None`` for as they come.
+    """
+
+    def __init__(
+        self, find_records: Callable[[], DatasetRecords | None], id_column: str, base: Ids | None
+    ) -> None:
+        self._find_records = find_records
+        self._id_column = id_column
+        self._base = Ids.of([]) if base is None else base
+        self._names = self._base.names()
+        self._rows = {name: row for row, name in enumerate(self._names)}
+        self._changing = threading.Lock()
+        self._looked = 0.0
+        self._bulk_version: int | None = None
+        self._put_number = 0
+        self._records = find_records()
+        self.columns = Columns.build((), {}, len(self._names))
+        self._fresh()
+
+    def __len__(self) -> int:
+        return self.columns.n_rows
+
+    def find(self, name: str) -> int | None:
+        """Return the row of an id."""
+        return self._rows.get(name)
+
+    def name(self, row: int) -> str:
+        """Return the id of a row."""
+        return self._names[row]
+
+    def has(self, column: str) -> bool:
+        """Return whether the dataset has a metadata column of this name."""
+        return any(one.name == column for one in self.columns.fields)
+
+    def metadata(self, row: int, columns: Sequence[str]) -> dict[str, str]:
+        """Return what a row has in some columns, as texts; nulls are left out."""
+        return self.columns.texts(row, columns)
+
+    def numbers(self, column: str) -> Int64:
+        """Return int64[rows]: the numbers of a column, -1 where there is none."""
+        found = self.columns
+        values = np.full(found.n_rows, -1, np.int64)
+        stored = found.block.columns.get(column)
+        if not isinstance(stored, Numeric):
+            return values
+        valid = np.ones(len(stored.values), np.bool_) if stored.valid is None else stored.valid
+        values[: len(valid)] = np.where(valid, stored.values, -1)
+        for row in found.changed:
+            at = found.at(row, column)
+            values[row] = int(at[0]) if at else -1
+        return values
+
+    def add(self, names: Iterable[str]) -> None:
+        """Give ids rows, without anything else being known of them."""
+        with self._changing:
+            for name in names:
+                self._row_of(name)
+            self._update([])
+
+    def take_up(self) -> None:
+        """Take up what calls have put since the last look."""
+        records = self._records
+        if records is None or records.put.newest(records.number) <= self._put_number:
+            return
+        with self._changing:
+            newest = records.put.newest(records.number)
+            new = list(records.put.since(records.number, self._put_number, newest, _MOST_PUT))
+            if len(new) >= _MOST_PUT:
+                self._read(records)
+                return
+            self._update([one.cells for one in new])
+            self._put_number = newest
+
+    def look(self) -> None:
+        """Take up what calls have put, and now and then what imports have brought."""
+        self.take_up()
+        if time.monotonic() - self._looked >= IMPORT_LOOK_SECONDS:
+            self._fresh()
+
+    def _fresh(self) -> None:
+        """Read the dataset anew if its table or schema has changed."""
+        self._looked = time.monotonic()
+        records = self._find_records()
+        if records is None:
+            return
+        version = records.bulk_table.version()
+        known = self._records
+        if self._bulk_version is not None and version == self._bulk_version and known == records:
+            return
+        with self._changing:
+            self._records = records
+            self._read(records)
+            self._bulk_version = -1 if version is None else version
+
+    def _read(self, records: DatasetRecords) -> None:
+        """Read all rows."""
+        number = records.put.newest(records.number)
+        fields = [one for one in records.schema.fields if one.name != self._id_column]
+        names = ", ".join(f'"{one.name}"' for one in [*fields])
+        with records.open("ALL") as connection:
+            select = ", ".join(part for part in (f'"{self._id_column}"', names) if part)
+            values: dict[str, Any] = connection.execute(f"SELECT {select} FROM data").fetchnumpy()
+        ids = values.pop(self._id_column).tolist()
+        rows = np.fromiter((self._row_of(name) for name in ids), np.int64, len(ids))
+        self.columns = Columns.build(fields, values, len(self._names), rows)
+        self._put_number = number
+
+    def _update(self, cells: Sequence[Mapping[str, Any]]) -> None:
+        """Take up some records, in the order in which they came."""
+        changed = {self._row_of(one[self._id_column]): one for one in cells if self._id_column in one}
+        self.columns = self.columns.updated(changed, len(self._names))
+
+    def _row_of(self, name: str) -> int:
+        """Return the row of an id; one that is new gets the next."""
+        row = self._rows.get(name)
+        if row is None:
+            row = self._rows[name] = len(self._names)
+            self._names.append(name)
+        return row

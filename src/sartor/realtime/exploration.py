@@ -1,0 +1,78 @@
+"""Exploration: places of an answer for new items, so that they are seen and learned.
+
+The weight says how often, the cut-off how old a new item may be ("Automatic updates and exploration" of the
+guide). Age is measured back from the newest interaction; the fewer interactions an item has, the likelier it is
+shown. One user gets the same answer until something new is known of the user or an hour is over.
+"""
+
+import random
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.models.base import Bool, Int32
+from sartor.realtime.picked import Picked
+
+EXPLORED: Final = "Exploration"
+DEFAULT_WEIGHT: Final = 0.3
+DEFAULT_CUT_OFF_DAYS: Final = 30.0
+#: Of an answer's places with weight 1, this share is explored.
+_MOST_OF_ANSWER: Final = 0.5
+#: A recipe that explores by itself gives new items about 1 place in 1000.
+_MANAGED_SHARE: Final = 0.001
+_DAY_SECONDS: Final = 86_400
+_HOUR_SECONDS: Final = 3_600
+
+
+def weight_of(config: Mapping[str, str]) -> float:
+    """Return the ``explorationWeight`` of a campaign's configuration."""
+    return float(config.get("explorationWeight", DEFAULT_WEIGHT))
+
+
+def cut_off_seconds(config: Mapping[str, str]) -> float:
+    """Return the ``explorationItemAgeCutOff`` of a campaign's configuration, in seconds."""
+    return float(config.get("explorationItemAgeCutOff", DEFAULT_CUT_OFF_DAYS)) * _DAY_SECONDS
+
+
+def share_of(explores: str | None, config: Mapping[str, str]) -> float:
+    """Return the share of an answer's places that are explored, for a way of exploring."""
+    if explores is None:
+        return 0.0
+    return _MANAGED_SHARE if explores == "managed" else weight_of(config) * _MOST_OF_ANSWER
+
+
+def explored(
+    picked: list[Picked],
+    candidates: Int32,
+    counts: NDArray[np.int64],
+    allowed: Bool | None,
+    share: float,
+    who: tuple[object, ...],
+) -> list[Picked]:
+    """Return an answer with new items at some of its places.
+
+    Args:
+        picked: the model's choice, best first.
+        candidates: int32[k], the rows of new items.
+        counts: int64[rows], the interactions of each item.
+        allowed: bool[rows], what the request's filter allows; ``None`` allows all.
+        share: of the places, how many are explored.
+        who: equal answers are for equal ones, for an hour.
+    """
+    if share <= 0.0 or not len(candidates) or not picked:
+        return picked
+    rng = random.Random(repr((who, int(time.time()) // _HOUR_SECONDS)))
+    places = [at for at in range(len(picked)) if rng.random() < share]
+    if not places:
+        return picked
+    there = {one.row for one in picked}
+    free = [row for row in candidates.tolist() if row not in there and (allowed is None or allowed[row])]
+    keyed = sorted(free, key=lambda row: -(rng.random() ** (1.0 + float(counts[row]))))
+    result = list(picked)
+    for at, row in zip(places, keyed, strict=False):
+        old = result[at]
+        result[at] = Picked(row, old.score if old.score is None else picked[-1].score, EXPLORED)
+    return result

@@ -1,0 +1,143 @@
+"""A request's filter at work: which rows of a deployment's catalogue may be in the answer.
+
+A filter's expression is parsed and held against the schemas once, and again when its resource or they change.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sartor.errors import invalid_input, not_found
+from sartor.filters import apply, check, parse, tree, values
+from sartor.filters.masks import Masks
+from sartor.filters.tree import Filter
+from sartor.models.base import Bool, Int32
+from sartor.realtime.deployments import Deployment, Version
+from sartor.realtime.histories import History
+from sartor.realtime.serving import TABLE
+from sartor.resources.kinds import kind_of
+from sartor.resources.records import datasets_of, schema_of
+from sartor.resources.store import Store
+
+if TYPE_CHECKING:
+    from sartor.wire.sign import Caller
+
+Request = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Known:
+    stamps: list[tuple[Any, ...]]
+    arns: tuple[str, ...]
+    group: str
+    filter: Filter
+
+
+class Filters:
+    """The filters of one service; safe to share between threads.
+
+    Args:
+        store: the metadata database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, _Known] = {}
+        self._masks = Masks()
+
+    def allowed(
+        self, caller: "Caller", deployment: Deployment, request: Request, history: History | None
+    ) -> Bool | None:
+        """Return bool[rows]: what a request's filter allows; ``None`` if it has no filter.
+
+        Args:
+            caller: who asks.
+            deployment: the campaign.
+            request: with ``filterArn`` and ``filterValues``, and what the filter looks at: ``userId``, ``itemId``.
+            history: what the user did.
+
+        Raises:
+            ApiError: there is no such filter, or it cannot be applied to this request.
+        """
+        arn = request.get("filterArn")
+        if arn is None:
+            return None
+        found = self.of(caller, arn, deployment.version.resource.body["datasetGroupArn"])
+        self._keep_applicable(found, deployment, request, arn)
+        version = deployment.version
+        version.items.take_up()
+        columns = version.items.columns
+        user = version.user(request.get("userId")) if tree.uses_current_user(found) else None
+        seen = None
+        if tree.uses_history(found) and history is not None:
+            seen = seen_rows(version, history)
+        current = version.items.find(request["itemId"]) if request.get("itemId") else None
+        return apply.evaluate(
+            found,
+            values.read(found, request.get("filterValues")),
+            columns,
+            columns.n_rows,
+            user,
+            seen,
+            current,
+            self._masks,
+        )
+
+    def of(self, caller: "Caller", arn: str, group: str) -> Filter:
+        """Return the caller's active filter of a dataset group, checked.
+
+        Raises:
+            ApiError: ``ResourceNotFoundException``, or ``InvalidInputException`` for one that is not active, is
+                another group's, or does not fit the schemas any more.
+        """
+        kind = kind_of(arn, caller.region, caller.account)
+        if kind is None or kind.name != "filter":
+            raise not_found(arn)
+        known = self._known.get(arn)
+        if known is None or self._store.stamps(known.arns) != known.stamps:
+            known = self._known[arn] = self._checked(arn)
+        if known.group != group:
+            raise invalid_input(f"Filter {arn} belongs to another dataset group than the campaign.")
+        return known.filter
+
+    def _checked(self, arn: str) -> _Known:
+        found = self._store.get(arn)
+        self._known.pop(arn, None)
+        if found is None:
+            raise not_found(arn)
+        if found.status != "ACTIVE":
+            raise invalid_input(f"Filter {arn} must be ACTIVE, but its status is {found.status}.")
+        group = found.body["datasetGroupArn"]
+        datasets = datasets_of(group, self._store)
+        arns = (arn, *(dataset.arn for dataset in datasets.values()))
+        stamps = self._store.stamps(arns)
+        schemas = {name: schema_of(dataset, self._store) for name, dataset in datasets.items()}
+        checked = check.check(parse.parse(found.body["filterExpression"]), schemas, maximum_fields=None)
+        return _Known(stamps, arns, group, checked)
+
+    def _keep_applicable(self, found: Filter, deployment: Deployment, request: Request, arn: str) -> None:
+        """Refuse a filter that this request cannot be filtered with.
+
+        Raises:
+            ApiError: ``InvalidInputException``.
+        """
+        serving = TABLE[deployment.version.recipe.name]
+        if tree.target(found) != "ItemID":
+            raise invalid_input(f"Filter {arn} is about {tree.target(found)}; recommendations need ItemID.")
+        if tree.uses_current_item(found) and serving.needs != "itemId":
+            raise invalid_input(
+                f"Filter {arn} uses CurrentItem, which only campaigns for related items have."
+            )
+        needs_user = tree.uses_history(found) or tree.uses_current_user(found)
+        if needs_user and not request.get("userId"):
+            raise invalid_input(f"Filter {arn} looks at the user: userId is required.")
+
+
+def seen_rows(version: Version, history: History) -> dict[str, Int32]:
+    """Return the rows of the items that a user interacted with, by event type."""
+    found = {
+        kind: [row for name in names if (row := version.items.find(name)) is not None]
+        for kind, names in history.seen.items()
+    }
+    return {kind: np.array(rows, np.int32) for kind, rows in found.items()}

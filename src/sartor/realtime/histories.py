@@ -1,0 +1,132 @@
+"""What a user did, up to the very last event: from the model's artifact, and from what calls put since.
+
+What training counted, the model sees; filters see everything ("Real-time personalization", "Filtering
+recommendations and user segments" of the guide).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from sartor.data.events import PutRecords
+from sartor.data.training import Selection
+from sartor.models.base import Int32, Int64
+from sartor.realtime.artifact import Artifact
+
+#: Events of one user that calls put since the training; older ones do not change an answer.
+_MOST_RECENT: Final = 1000
+#: Filters look at so many of a user's newest interactions of each event type ("Amazon Personalize quotas").
+SEEN_OF_A_TYPE: Final = 100
+
+
+@dataclass(frozen=True)
+class History:
+    """What one user did.
+
+    Attributes:
+        newest: the number of the user's newest put record; a larger one means that this is old.
+        items: int32[h], the model's items that count for it, oldest first.
+        times: int64[h], epoch seconds of each.
+        seen: the newest items by event type, in the form in which types are compared; ids, as items may be new.
+    """
+
+    newest: int
+    items: Int32
+    times: Int64
+    seen: Mapping[str, frozenset[str]]
+
+
+class Histories:
+    """The histories of the users of one artifact.
+
+    Args:
+        artifact: of the solution version.
+        selection: which events count for the model.
+        put: the put records of the service.
+        dataset: the number of the Interactions dataset's resource.
+    """
+
+    def __init__(self, artifact: Artifact, selection: Selection, put: PutRecords, dataset: int) -> None:
+        self._artifact = artifact
+        self._selection = selection
+        self._put = put
+        self._dataset = dataset
+        self._after = int(artifact.record["tables"]["INTERACTIONS"]["putNumber"])
+        self._types = [name.casefold() for name in artifact.record["eventTypes"]]
+
+    def newest(self, user: str) -> int:
+        """Return the number of a user's newest put record."""
+        return self._put.newest_of(self._dataset, user)
+
+    def of(self, user: str, newest: int) -> History:
+        """Return what a user did, of a user id or an anonymous session's.
+
+        Args:
+            user: the id.
+            newest: the number of the user's newest put record, read before.
+        """
+        put = self._put.after(self._dataset, user, self._after, _MOST_RECENT) if newest > self._after else []
+        number = self._artifact.users.find(user)
+        items, times = self._counted(number, put)
+        return History(newest, items, times, self._seen(number, put))
+
+    def _counted(self, number: int | None, put: Sequence[Mapping[str, Any]]) -> tuple[Int32, Int64]:
+        """Return the items that the model is asked with, and when they were; by time, then as they came."""
+        artifact = self._artifact
+        begin, end = (0, 0) if number is None else artifact.offsets[number : number + 2].tolist()
+        items, times = artifact.item[begin:end], artifact.time[begin:end]
+        found = [
+            (artifact.items.find(cells["ITEM_ID"]), cells["TIMESTAMP"])
+            for cells in put
+            if counts(self._selection, cells)
+        ]
+        new = [(item, at) for item, at in found if item is not None]
+        if not new:
+            return np.asarray(items, np.int32), np.asarray(times, np.int64)
+        items = np.concatenate([items, np.array([item for item, _ in new], np.int32)])
+        times = np.concatenate([times, np.array([at for _, at in new], np.int64)])
+        order = np.argsort(times, kind="stable")
+        return items[order], times[order]
+
+    def _seen(self, number: int | None, put: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+        """Return the newest items of each event type."""
+        artifact = self._artifact
+        begin, end = (0, 0) if number is None else artifact.seen_offsets[number : number + 2].tolist()
+        rows = [
+            (int(at), self._types[kind], int(item))
+            for at, kind, item in zip(
+                artifact.seen_time[begin:end],
+                artifact.seen_type[begin:end],
+                artifact.seen_item[begin:end],
+                strict=True,
+            )
+        ]
+        by_type: dict[str, list[str]] = {}
+        newest_first: list[tuple[int, str, int | str]] = sorted(
+            [*rows, *((cells["TIMESTAMP"], _type_of(cells), cells["ITEM_ID"]) for cells in put)],
+            key=lambda row: -row[0],
+        )
+        for _, kind, item in newest_first:
+            some = by_type.setdefault(kind, [])
+            if len(some) < SEEN_OF_A_TYPE:
+                some.append(item if isinstance(item, str) else artifact.items.name(item))
+        return {kind: frozenset(some) for kind, some in by_type.items()}
+
+
+def counts(selection: Selection, cells: Mapping[str, Any]) -> bool:
+    """Return whether an event counts for a model that was trained on this selection."""
+    value = cells.get("EVENT_VALUE")
+    if selection.event_rules:
+        rule = selection.event_rules.get(cells.get("EVENT_TYPE", ""))
+        return rule is not None and (
+            rule.threshold is None or (value is not None and value >= rule.threshold)
+        )
+    if selection.event_type is not None and cells.get("EVENT_TYPE") != selection.event_type:
+        return False
+    return selection.threshold is None or (value is not None and value >= selection.threshold)
+
+
+def _type_of(cells: Mapping[str, Any]) -> str:
+    return str(cells.get("EVENT_TYPE") or "").casefold()

@@ -1,0 +1,372 @@
+"""GetRecommendations and GetPersonalizedRanking: a question to a campaign, and the ranking that answers it.
+
+Source of the rules: the service model of personalize-runtime and the guide's pages on getting recommendations.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from random import getrandbits
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import numpy as np
+
+from sartor.errors import invalid_input
+from sartor.models.base import Bool, Int32, Query, top
+from sartor.realtime import exploration, promotions
+from sartor.realtime.deployments import Deployment, Deployments, Version
+from sartor.realtime.filtering import Filters
+from sartor.realtime.histories import History
+from sartor.realtime.picked import Picked
+from sartor.realtime.scoring import Kept, Scores, all_scores, scores_of, softmax
+from sartor.realtime.serving import TABLE, Serving
+
+if TYPE_CHECKING:
+    from sartor.wire.sign import Caller
+
+Request = dict[str, Any]
+Handler = Callable[["Caller", Request], dict[str, Any]]
+
+#: The operations of this module.
+ANSWERED: Final = frozenset(("GetRecommendations", "GetPersonalizedRanking"))
+DEFAULT_RESULTS: Final = 25
+MOST_RESULTS: Final = 500
+MOST_RESULTS_WITH_METADATA: Final = 50
+MOST_METADATA_COLUMNS: Final = 10
+#: A recipe that scores only a part of the catalogue scores so many of its best items.
+_SUBSET: Final = 2_000
+#: Scores have so many digits after the point.
+_DIGITS: Final = 7
+_HISTORY_BYTES: Final = 64 * 2**20
+POPULAR: Final = "Popular item"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request to a deployment, with what is known of it.
+
+    Attributes:
+        deployment: the campaign.
+        serving: how its recipe answers.
+        request: as it came.
+        history: what its user did; ``None`` if no user asks.
+        scores: what the model says.
+        allowed: bool[rows], what the request's filter allows; ``None`` allows all.
+    """
+
+    deployment: Deployment
+    serving: Serving
+    request: Request
+    history: History | None
+    scores: Scores
+    allowed: Bool | None
+
+    @property
+    def item_row(self) -> int | None:
+        """The row of the request's item."""
+        name = self.request.get("itemId")
+        return None if name is None else self.version.items.find(name)
+
+    @property
+    def user(self) -> dict[str, str] | None:
+        """The attributes of the request's user."""
+        return self.version.user(self.request.get("userId"))
+
+    @property
+    def version(self) -> Version:
+        """The solution version that answers."""
+        return self.deployment.version
+
+    @property
+    def query(self) -> Query:
+        """The request as the model takes it."""
+        items = np.zeros(0, np.int32) if self.history is None else self.history.items
+        item = self.version.model_item(self.request["itemId"]) if self.serving.needs == "itemId" else None
+        return Query(items, item)
+
+
+class Recommender:
+    """Answers the questions to the campaigns of one service.
+
+    Args:
+        deployments: the campaigns.
+        filters: what filters allow.
+    """
+
+    def __init__(self, deployments: Deployments, filters: Filters) -> None:
+        self._deployments = deployments
+        self._filters = filters
+        self._histories: Kept[History] = Kept(_HISTORY_BYTES)
+        self._scores: Kept[Scores] = Kept()
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return what answers each operation, by its name."""
+        return {
+            "GetRecommendations": self._get_recommendations,
+            "GetPersonalizedRanking": self._get_personalized_ranking,
+        }
+
+    def ask(self, caller: "Caller", request: Request, operation: str) -> Asked:
+        """Return a request with what is known of it.
+
+        Raises:
+            ApiError: there is no such campaign, or it cannot be asked so.
+        """
+        deployment = self._deployment(caller, request, operation)
+        serving = TABLE[deployment.version.recipe.name]
+        history = self._history(deployment.version, request.get("userId"))
+        asked = Asked(deployment, serving, request, history, _NOTHING, None)
+        allowed = self._filters.allowed(caller, deployment, request, history)
+        return Asked(deployment, serving, request, history, self._scored(asked), allowed)
+
+    def recommend(self, caller: "Caller", request: Request) -> tuple[Asked, list[Picked]]:
+        """Return what a GetRecommendations request asks, and the items that answer it, best first.
+
+        Raises:
+            ApiError: the request does not fit the campaign.
+        """
+        n = _wanted(request)
+        asked = self.ask(caller, request, "GetRecommendations")
+        picked = _explored(asked, _ranked(asked, n))
+        promotion = next(iter(request.get("promotions") or ()), None)
+        if promotion is None:
+            return asked, picked
+        if not asked.serving.promotes:
+            raise invalid_input(f"Recipe {asked.version.recipe.name} takes no promotions.")
+        of_promotion = {**request, "filterArn": promotion.get("filterArn")}
+        of_promotion["filterValues"] = promotion.get("filterValues", {})
+        allowed = self._filters.allowed(caller, asked.deployment, of_promotion, asked.history)
+        among = Asked(asked.deployment, asked.serving, request, asked.history, asked.scores, allowed)
+        return asked, promotions.merged(promotion, _ranked(among, n), picked, n)
+
+    def rank(self, caller: "Caller", request: Request) -> tuple[Asked, list[Picked], list[str]]:
+        """Return what a GetPersonalizedRanking request asks, and its items: the known ones, best first, and the others.
+
+        Raises:
+            ApiError: the request does not fit the campaign.
+        """
+        names = list(dict.fromkeys(request["inputList"]))
+        most = MOST_RESULTS_WITH_METADATA if request.get("metadataColumns") else MOST_RESULTS
+        if len(names) > most:
+            raise invalid_input(f"inputList must have at most {most} items, not {len(names)}.")
+        asked = self.ask(caller, request, "GetPersonalizedRanking")
+        version = asked.version
+        rows = {name: version.items.find(name) for name in names}
+        if asked.allowed is not None:
+            rows = {name: row for name, row in rows.items() if _passes(asked.allowed, row)}
+        known = np.array([row for row in rows.values() if _is_known(version, row)], np.int32)
+        unknown = [name for name, row in rows.items() if not _is_known(version, row)]
+        values = _all(asked).values[known]
+        shares = softmax(values)
+        order = np.argsort(-values, kind="stable")
+        return asked, [Picked(int(known[at]), float(shares[at])) for at in order], unknown
+
+    def _get_recommendations(self, caller: "Caller", request: Request) -> dict[str, Any]:
+        """Answer with the best items for a user, or those related to an item."""
+        asked, picked = self.recommend(caller, request)
+        return {"itemList": _shown(asked, picked), "recommendationId": _recommendation_id()}
+
+    def _get_personalized_ranking(self, caller: "Caller", request: Request) -> dict[str, Any]:
+        """Answer with the items of the request, best first; those that the model does not know come last."""
+        asked, picked, unknown = self.rank(caller, request)
+        ranking = [*_shown(asked, picked), *({"itemId": name} for name in unknown)]
+        return {"personalizedRanking": ranking, "recommendationId": _recommendation_id()}
+
+    def _history(self, version: Version, user: str | None) -> History | None:
+        """Return what a user did up to now; ``None`` if no user asks."""
+        if user is None:
+            return None
+        newest = version.histories.newest(user)
+
+        def made() -> tuple[History, int]:
+            found = version.histories.of(user, newest)
+            seen = sum(len(names) for names in found.seen.values())
+            return found, 1024 + found.items.nbytes + found.times.nbytes + 100 * seen
+
+        return self._histories.get((*version.key, user), newest, made)
+
+    def _scored(self, asked: Asked) -> Scores:
+        """Return what the model says for a request; kept until something new is known of who or what is asked for."""
+        version, needs = asked.version, asked.serving.needs
+        if version.trends is not None:
+            return version.trends.scores
+        newest = asked.history.newest if needs == "userId" and asked.history is not None else 0
+
+        def made() -> tuple[Scores, int]:
+            found = scores_of(version.artifact.model, asked.query)
+            return found, found.nbytes
+
+        who = None if needs is None else asked.request.get(needs)
+        return self._scores.get((*version.key, who), newest, made)
+
+    def _deployment(self, caller: "Caller", request: Request, operation: str) -> Deployment:
+        """Return the campaign that a request asks, if it can be asked so.
+
+        Raises:
+            ApiError: there is none, or its recipe takes other requests.
+        """
+        campaign, recommender = request.get("campaignArn"), request.get("recommenderArn")
+        if (campaign is None) == (recommender is None):
+            raise invalid_input("Provide either campaignArn or recommenderArn.")
+        deployment = self._deployments.of(caller, campaign or recommender or "")
+        recipe = deployment.version.recipe
+        serving = TABLE[recipe.name]
+        if serving.operation != operation:
+            raise invalid_input(
+                f"Campaign {deployment.campaign.arn} has the recipe {recipe.name}, "
+                f"which {serving.operation} asks, not {operation}."
+            )
+        if serving.needs is not None and not request.get(serving.needs):
+            raise invalid_input(f"{serving.needs} is required for the recipe {recipe.name}.")
+        _keep_metadata(deployment, request)
+        return deployment
+
+
+_NOTHING: Final = Scores(None, np.zeros(0, np.float32), np.zeros(0, np.float32))
+
+
+def _ranked(asked: Asked, n: int) -> list[Picked]:
+    """Return the model's choice among what is allowed; a recipe of a subset fills it with popular items."""
+    version = asked.version
+    mask = asked.allowed
+    if asked.serving.needs == "itemId":
+        mask = _without(mask, version.model_item(asked.request["itemId"]), len(version.items))
+    picked = _best(asked, mask, n)
+    if asked.serving.scored != "subset" or len(picked) >= n:
+        return picked
+    there = {one.row for one in picked}
+    more = (int(row) for row in version.popular_rows if mask is None or mask[row])
+    fill = (Picked(row, reason=POPULAR) for row in more if row not in there)
+    return [*picked, *(one for one, _ in zip(fill, range(n - len(picked)), strict=False))]
+
+
+def _best(asked: Asked, mask: Bool | None, n: int) -> list[Picked]:
+    """Return the best allowed items of those that the model scored."""
+    scores, serving = asked.scores, asked.serving
+    if scores.items is not None:  # the shortlist of a large catalogue, best first
+        kept = np.arange(len(scores.items)) if mask is None else np.flatnonzero(mask[scores.items])
+        if mask is None or len(kept) >= n:
+            return _with_shares(serving, scores.items[kept[:n]], scores.share[kept[:n]])
+        scores = _all(asked)
+    count = asked.version.model_items
+    among = None if mask is None else mask[:count]
+    if serving.scored == "subset" and count > _SUBSET:
+        subset = top(scores.values, _SUBSET)
+        total = scores.share[subset].sum()
+        rows = (subset if among is None else subset[among[subset]])[:n]
+        return _with_shares(serving, rows, scores.share[rows] / total)
+    rows = top(scores.values, n, among)
+    return _with_shares(serving, rows, scores.share[rows])
+
+
+def _all(asked: Asked) -> Scores:
+    """Return the scores of all items, also of a catalogue that is so large that a shortlist is kept."""
+    if asked.scores.items is None:
+        return asked.scores
+    return all_scores(asked.version.artifact.model, asked.query)
+
+
+def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:
+    """Return an answer with new items at some of its places, if the recipe explores."""
+    config = asked.deployment.exploration
+    share = exploration.share_of(asked.serving.explores, config)
+    if share <= 0.0:
+        return picked
+    version = asked.version
+    version.items.take_up()
+    rows, counts = version.new_items(exploration.cut_off_seconds(config))
+    newest = 0 if asked.history is None else asked.history.newest
+    who = (*version.key, asked.request.get("userId"), newest)
+    return exploration.explored(picked, rows, counts, asked.allowed, share, who)
+
+
+def _with_shares(serving: Serving, rows: Int32, shares: Any) -> list[Picked]:
+    if serving.scored is None:
+        return [Picked(row) for row in rows.tolist()]
+    return [Picked(row, share) for row, share in zip(rows.tolist(), shares.tolist(), strict=True)]
+
+
+def _shown(asked: Asked, picked: Iterable[Picked]) -> list[dict[str, Any]]:
+    """Return items as the service writes them."""
+    items = asked.version.items
+    columns = (asked.request.get("metadataColumns") or {}).get("ITEMS", ())
+    with_reasons = asked.serving.scored == "subset"
+    shown = []
+    for one in picked:
+        entry: dict[str, Any] = {"itemId": items.name(one.row)}
+        if one.score is not None:
+            entry["score"] = round(one.score, _DIGITS)
+        if one.promotion is not None:
+            entry["promotionName"] = one.promotion
+        if one.reason is not None and with_reasons:
+            entry["reason"] = [one.reason]
+        if columns:
+            metadata = items.metadata(one.row, columns)
+            if metadata:
+                entry["metadata"] = metadata
+        shown.append(entry)
+    return shown
+
+
+def _keep_metadata(deployment: Deployment, request: Request) -> None:
+    """Refuse metadata that the campaign or the Items dataset does not give.
+
+    Raises:
+        ApiError: ``InvalidInputException``.
+    """
+    wanted: Mapping[str, Sequence[str]] = request.get("metadataColumns") or {}
+    if not wanted:
+        return
+    if not deployment.metadata_on:
+        raise invalid_input(
+            f"Campaign {deployment.campaign.arn} does not give metadata: "
+            "set enableMetadataWithRecommendations in its campaignConfig."
+        )
+    columns = wanted.get("ITEMS")
+    if columns is None or len(wanted) > 1:
+        raise invalid_input("metadataColumns has columns of ITEMS only.")
+    if len(columns) > MOST_METADATA_COLUMNS:
+        raise invalid_input(
+            f"metadataColumns has at most {MOST_METADATA_COLUMNS} columns, not {len(columns)}."
+        )
+    unknown = [name for name in columns if not deployment.version.items.has(name)]
+    if unknown:
+        raise invalid_input(f"The Items dataset has no metadata column {', '.join(unknown)}.")
+
+
+def _wanted(request: Request) -> int:
+    """Return how many items a request wants.
+
+    Raises:
+        ApiError: ``InvalidInputException``: more than there may be.
+    """
+    n = request.get("numResults") or DEFAULT_RESULTS
+    with_metadata = bool(request.get("metadataColumns"))
+    most = MOST_RESULTS_WITH_METADATA if with_metadata else MOST_RESULTS
+    if n > most:
+        words = " when metadataColumns are asked for" if with_metadata else ""
+        raise invalid_input(f"numResults must be at most {most}{words}, not {n}.")
+    return int(n)
+
+
+def _passes(allowed: Bool, row: int | None) -> bool:
+    """Return whether a filter lets an item of a ranking pass; an item that nobody knows has no row to filter."""
+    return row is None or bool(allowed[row])
+
+
+def _is_known(version: Version, row: int | None) -> bool:
+    return row is not None and row < version.model_items
+
+
+def _without(mask: Bool | None, row: int | None, count: int) -> Bool | None:
+    """Return a mask that does not allow one row; masks are shared and never written to."""
+    if row is None:
+        return mask
+    changed = np.ones(count, np.bool_) if mask is None else mask.copy()
+    changed[row] = False
+    return changed
+
+
+def _recommendation_id() -> str:
+    """Return a new id, in the service's form."""
+    return f"RID-{UUID(int=getrandbits(128), version=4)}"

@@ -1,0 +1,120 @@
+"""A user's scores, kept as long as nothing new is known of the user: most requests score nothing.
+
+Scores are the softmax of what the model says over what it scored: the whole catalogue, or the best of a large
+one ("Getting real-time item recommendations" of the guide).
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+import numpy as np
+
+from sartor.models.base import Float32, Int32, Model, Query
+
+T = TypeVar("T")
+
+#: What all kept scores may take, in bytes.
+CACHE_BYTES: Final = 256 * 2**20
+#: From here on a model is asked for a shortlist, and all items are scored only when a filter leaves too few of it.
+LARGE_CATALOGUE: Final = 100_000
+#: How many items a shortlist has at least.
+SHORTLIST: Final = 2_000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a model says of items.
+
+    Attributes:
+        items: int32[k], which; ``None`` is all items, by number.
+        values: float32[k], the model's scores.
+        share: float32[k], the softmax of them.
+    """
+
+    items: Int32 | None
+    values: Float32
+    share: Float32
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory they take."""
+        return self.values.nbytes + self.share.nbytes + (0 if self.items is None else self.items.nbytes)
+
+
+def scores_of(model: Model, query: Query) -> Scores:
+    """Return the scores of all items, or of the shortlist of a large catalogue."""
+    if model.n_items >= LARGE_CATALOGUE:
+        found = model.shortlist(query, SHORTLIST)
+        if found is not None:
+            return Scores(found[0], found[1], softmax(found[1]))
+    return all_scores(model, query)
+
+
+def all_scores(model: Model, query: Query) -> Scores:
+    """Return the scores of all items."""
+    values = model.score(query)
+    return Scores(None, values, softmax(values))
+
+
+def softmax(values: Float32) -> Float32:
+    """Return float32[k]: shares that sum to 1."""
+    if not len(values):
+        return values
+    powers = np.exp(values - values.max(), dtype=np.float32)
+    shares: Float32 = powers / np.float32(powers.sum(dtype=np.float64))
+    return shares
+
+
+@dataclass(frozen=True)
+class Known(Generic[T]):
+    """Something that holds until a newer record comes.
+
+    Attributes:
+        newest: the number of the newest record that it knows of.
+        value: what is kept.
+        nbytes: how much memory it takes.
+    """
+
+    newest: int
+    value: T
+    nbytes: int
+
+
+class Kept(Generic[T]):
+    """What was used last, up to a number of bytes; safe to share between threads.
+
+    Args:
+        most_bytes: of all values.
+    """
+
+    def __init__(self, most_bytes: int = CACHE_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._known: OrderedDict[tuple[object, ...], Known[T]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[object, ...], newest: int, make: Callable[[], tuple[T, int]]) -> T:
+        """Return what is kept under a key, made anew if a newer record has come.
+
+        Args:
+            key: whose.
+            newest: the number of the newest record.
+            make: returns the value and its bytes.
+        """
+        with self._lock:
+            known = self._known.get(key)
+            if known is not None and known.newest == newest:
+                self._known.move_to_end(key)
+                return known.value
+        value, nbytes = make()
+        with self._lock:
+            old = self._known.pop(key, None)
+            self._bytes += nbytes - (0 if old is None else old.nbytes)
+            self._known[key] = Known(newest, value, nbytes)
+            while self._bytes > self._most_bytes and len(self._known) > 1:
+                _, gone = self._known.popitem(last=False)
+                self._bytes -= gone.nbytes
+        return value

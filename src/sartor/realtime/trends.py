@@ -1,0 +1,84 @@
+"""What is trending now: recomputed from the newest interactions, bulk and put, with nothing trained again.
+
+Source: the guide's page "Trending-Now recipe": the list is refreshed as often as the recipe's interval says, and
+at least every two hours; here it follows within seconds.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from sartor.data.dataset import DatasetRecords
+from sartor.models import trending
+from sartor.realtime.artifact import Artifact
+from sartor.realtime.scoring import Scores, softmax
+
+#: How often the newest interactions are looked at, in seconds.
+LOOK_SECONDS: Final = 5.0
+
+
+def follows_trends(artifact: Artifact) -> bool:
+    """Return whether an artifact's answers follow the newest interactions."""
+    return artifact.model.name == trending.MODEL.name
+
+
+class Trends:
+    """The trends of one artifact's items; safe to share between threads.
+
+    Args:
+        artifact: of the solution version.
+        find_records: gives the Interactions dataset's records as they are now; ``None`` if it is gone.
+    """
+
+    def __init__(self, artifact: Artifact, find_records: Callable[[], DatasetRecords | None]) -> None:
+        self._items = artifact.items
+        self._window_seconds = int(artifact.model.settings()["window_seconds"])
+        self._find_records = find_records
+        self._looking = threading.Lock()
+        self._looked = -LOOK_SECONDS
+        self._state: tuple[int | None, int] | None = None
+        values = artifact.model.arrays()["scores"]
+        self.scores = Scores(None, np.asarray(values, np.float32), softmax(np.asarray(values, np.float32)))
+
+    def look(self) -> None:
+        """Compute the trends anew if there are newer interactions."""
+        if time.monotonic() - self._looked < LOOK_SECONDS or not self._looking.acquire(blocking=False):
+            return
+        try:
+            self._looked = time.monotonic()
+            records = self._find_records()
+            if records is None:
+                return
+            state = (records.bulk_table.version(), records.put.newest(records.number))
+            if state != self._state:
+                self._compute(records)
+                self._state = state
+        finally:
+            self._looking.release()
+
+    def _compute(self, records: DatasetRecords) -> None:
+        """Count the interactions of the last two windows, back from the newest of all."""
+        with records.open("ALL") as connection:
+            connection.execute(
+                f"""
+                CREATE TEMP TABLE recent AS SELECT "ITEM_ID" AS i, "TIMESTAMP" AS t FROM data
+                WHERE t > (SELECT max("TIMESTAMP") FROM data) - {2 * self._window_seconds}
+                """
+            )
+            rows = connection.execute("SELECT i, t FROM recent").fetchnumpy()
+        found = self._items.find_all(rows["i"].tolist())
+        known = found >= 0
+        times = np.asarray(rows["t"], np.int64)
+        if not known.any():
+            return
+        values = trending.scores(
+            found[known].astype(np.int32),
+            times[known],
+            len(self._items),
+            self._window_seconds,
+            int(times.max()),
+        )
+        self.scores = Scores(None, values, softmax(values))

@@ -1,0 +1,80 @@
+"""A filter tried before it is made: how many items it keeps, and which."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from sartor.data.schema import Schema
+from sartor.filters import apply, check, parse, tree, values
+from sartor.realtime.catalogue import Catalogue
+from sartor.resources.records import Means, datasets_of, records_of, schema_of
+from sartor.resources.store import Resource
+
+#: So many items are named as examples.
+_EXAMPLES: Final = 10
+
+
+def try_filter(group: Resource, asked: Mapping[str, Any], means: Means) -> dict[str, Any]:
+    """Return what a filter expression keeps of a dataset group's items.
+
+    Args:
+        group: the dataset group.
+        asked: ``filterExpression``, and perhaps ``filterValues``, ``userId`` and ``itemId``.
+        means: what is needed to reach the datasets.
+
+    Raises:
+        ApiError: ``InvalidInputException``: what CreateFilter and GetRecommendations would refuse.
+    """
+    datasets = datasets_of(group.arn, means.store)
+    schemas = {name: schema_of(dataset, means.store) for name, dataset in datasets.items()}
+    found = check.check(parse.parse(asked["filterExpression"]), schemas, maximum_fields=None)
+    parameters = values.read(found, asked.get("filterValues"))
+    records = {name: records_of(dataset, means) for name, dataset in datasets.items()}
+    items = Catalogue(partial(records.get, "ITEMS"), "ITEM_ID", None)
+    user, history = asked.get("userId"), None
+    if "INTERACTIONS" in records:
+        with records["INTERACTIONS"].open() as connection:
+            every = connection.execute('SELECT DISTINCT "ITEM_ID" FROM data ORDER BY ALL').fetchall()
+            items.add(name for (name,) in every)
+            if user is not None and tree.uses_history(found):
+                kind = '"EVENT_TYPE"' if "EVENT_TYPE" in _names(records["INTERACTIONS"].schema) else "''"
+                rows = connection.execute(
+                    f'SELECT coalesce({kind}, \'\'), "ITEM_ID" FROM data WHERE "USER_ID" = ?', [user]
+                ).fetchall()
+                history = _by_type(rows, items)
+    attributes = None
+    if user is not None and "USERS" in records:
+        users = Catalogue(partial(records.get, "USERS"), "USER_ID", None)
+        row = users.find(user)
+        attributes = None if row is None else users.columns.texts(row, _names(records["USERS"].schema))
+    columns = items.columns
+    item = asked.get("itemId")
+    current = None if item is None else items.find(item)
+    mask = apply.evaluate(found, parameters, columns, columns.n_rows, attributes, history, current)
+    kept = np.flatnonzero(mask)
+    gone = np.flatnonzero(~mask)
+    return {
+        "datasetGroupArn": group.arn,
+        "filterExpression": asked["filterExpression"],
+        "items": columns.n_rows,
+        "kept": len(kept),
+        "removed": len(gone),
+        "keptExamples": [items.name(int(row)) for row in kept[:_EXAMPLES]],
+        "removedExamples": [items.name(int(row)) for row in gone[:_EXAMPLES]],
+    }
+
+
+def _names(schema: Schema) -> list[str]:
+    return [one.name for one in schema.fields]
+
+
+def _by_type(rows: list[tuple[str, str]], items: Catalogue) -> dict[str, list[int]]:
+    """Return the rows of the items that a user interacted with, by event type."""
+    found: dict[str, list[int]] = {}
+    for kind, name in rows:
+        row = items.find(name)
+        if row is not None:
+            found.setdefault(kind.casefold(), []).append(row)
+    return found

@@ -1,0 +1,267 @@
+"""Campaigns: which solution version answers, with which configuration, and how a newer version takes over.
+
+Sources: the developer guide's "Creating a campaign", "Updating a campaign's configuration" and "Automatic
+campaign updates", and the service model.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from sartor.errors import in_use, invalid_input
+from sartor.recipes import BY_ARN, Recipe
+from sartor.resources import groups, tags, updates
+from sartor.resources.call import Call, Draft, Request, keep_active
+from sartor.resources.store import Resource, Transaction
+
+#: Amazon's quota of active campaigns of one dataset group.
+MAX_CAMPAIGNS: Final = 5
+#: What a solution's ARN gets for its newest version.
+LATEST: Final = "/$LATEST"
+#: The statuses in which a campaign can be updated.
+_UPDATABLE: Final = ("ACTIVE", "CREATE FAILED")
+#: What ``itemExplorationConfig`` can set: least and greatest number.
+_EXPLORATION: Final[Mapping[str, tuple[float, float]]] = {
+    "explorationWeight": (0.0, 1.0),
+    "explorationItemAgeCutOff": (1.0, math.inf),
+}
+
+
+def create_campaign(call: Call, request: Request) -> Draft:
+    """Allow CreateCampaign: an active solution version, with a configuration that its recipe knows."""
+    config = request.get("campaignConfig", {})
+    version = _version(call, request["solutionVersionArn"], _syncs(config))
+    _keep_config(call.transaction, version, config)
+    arn = call.free_arn("campaign", name=request["name"])
+    first_tags = tags.checked(request.get("tags"))
+    call.keep_active_quota("campaign", "a campaign", MAX_CAMPAIGNS, of=version.body["datasetGroupArn"])
+    return Draft(
+        arn,
+        request["name"],
+        _body(call.transaction, version, config, request.get("minProvisionedTPS", 1)),
+        private={"config": config},
+        parents=_parents(call.transaction, version),
+        tags=first_tags,
+    )
+
+
+def update_campaign(now: Callable[[], float], call: Call, request: Request) -> dict[str, Any]:
+    """Answer UpdateCampaign: what the request does not say stays; the old version serves until it is done.
+
+    Args:
+        now: gives epoch seconds.
+        call: in a transaction that writes.
+        request: ``campaignArn`` and any of ``solutionVersionArn``, ``minProvisionedTPS``, ``campaignConfig``.
+
+    Raises:
+        ApiError: ``ResourceInUseException`` when it is neither active nor failed or another update is not done,
+            ``InvalidInputException`` for a configuration that the recipe does not know.
+    """
+    campaign = call.find(request["campaignArn"], "campaign")
+    _keep_updatable(call.transaction, campaign)
+    given = request.get("campaignConfig", {})
+    config = {**campaign.private["config"], **given}
+    version = _next_version(call, campaign, request, config)
+    _keep_config(call.transaction, version, given)
+    tps = request.get("minProvisionedTPS", campaign.body["minProvisionedTPS"])
+    _begin(call.transaction, campaign, version, config, tps, now())
+    return {"campaignArn": campaign.arn}
+
+
+def follow_latest(transaction: Transaction, version: Resource, now: float) -> None:
+    """Let every campaign that follows a version's solution take over its newest active version.
+
+    Args:
+        transaction: the one that makes the version active.
+        version: a solution version.
+        now: epoch seconds.
+    """
+    for campaign in transaction.children(version.body["solutionArn"], "campaign"):
+        catch_up(transaction, campaign, now)
+
+
+def catch_up(transaction: Transaction, campaign: Resource, now: float) -> None:
+    """Let a campaign that follows its solution take over the newest active version, unless it is at work.
+
+    Args:
+        transaction: one that writes.
+        campaign: as it was when the transaction began.
+        now: epoch seconds.
+    """
+    found = transaction.get(campaign.arn)
+    if found is None or found.status != "ACTIVE" or not _syncs(found.private["config"]):
+        return
+    served = transaction.get(found.body["solutionVersionArn"])
+    if served is None or transaction.task(found.arn) is not None:
+        return
+    newest = transaction.child(
+        served.body["solutionArn"], "solution-version", ("ACTIVE",), newer_than=served.seq
+    )
+    if newest is not None:
+        _begin(transaction, found, newest, found.private["config"], found.body["minProvisionedTPS"], now)
+
+
+def _begin(
+    transaction: Transaction,
+    campaign: Resource,
+    version: Resource,
+    config: Mapping[str, Any],
+    tps: int,
+    now: float,
+) -> None:
+    """Owe a campaign the update to a version and a configuration."""
+    body = _body(transaction, version, config, tps)
+    updates.begin(
+        transaction,
+        campaign,
+        now,
+        shown=body,
+        body=body,
+        private={"config": dict(config)},
+        parents=_parents(transaction, version),
+    )
+
+
+def _body(transaction: Transaction, version: Resource, config: Mapping[str, Any], tps: int) -> dict[str, Any]:
+    """Return the members of a campaign that serves a version."""
+    return {
+        "solutionVersionArn": version.arn,
+        "minProvisionedTPS": tps,
+        "campaignConfig": _in_effect(transaction, version, config),
+    }
+
+
+def _in_effect(transaction: Transaction, version: Resource, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for, without what the recipe does not know and with what it has by itself."""
+    features = _recipe(version).features
+    known = {
+        "itemExplorationConfig": "exploration" in features,
+        "rankingInfluence": "influence" in features,
+    }
+    shown = {name: value for name, value in config.items() if known.get(name, True)}
+    if "metadata" in features and groups.has_metadata(transaction, version.body["datasetGroupArn"]):
+        shown["enableMetadataWithRecommendations"] = True
+    return shown
+
+
+def _parents(transaction: Transaction, version: Resource) -> tuple[str, ...]:
+    """Return what a campaign of a version names: all that must stay as long as it does, and be listed by."""
+    group_arn = version.body["datasetGroupArn"]
+    group = transaction.get(group_arn)
+    datasets = {} if group is None else groups.datasets_of(transaction, group, groups.TRAINED_TYPES)
+    held = [dataset.arn for dataset in datasets.values()]
+    return (version.body["solutionArn"], version.arn, group_arn, *held)
+
+
+def _recipe(version: Resource) -> Recipe:
+    return BY_ARN[version.body["recipeArn"]]
+
+
+def _syncs(config: Mapping[str, Any]) -> bool:
+    return bool(config.get("syncWithLatestSolutionVersion", False))
+
+
+def _next_version(call: Call, campaign: Resource, request: Request, config: Mapping[str, Any]) -> Resource:
+    """Return the version that an update deploys: the one that is asked for, or the one that serves.
+
+    Raises:
+        ApiError: see ``_version``.
+    """
+    if "solutionVersionArn" in request:
+        return _version(call, request["solutionVersionArn"], _syncs(config))
+    served = call.find(campaign.body["solutionVersionArn"], "solution-version")
+    if not _syncs(config):
+        return served
+    if not _syncs(campaign.private["config"]):
+        raise _latest_needed()
+    return _version(call, served.body["solutionArn"] + LATEST, syncs=True)
+
+
+def _version(call: Call, arn: str, syncs: bool) -> Resource:
+    """Return the active solution version that an ARN names, or the newest one of ``solution/name/$LATEST``.
+
+    Raises:
+        ApiError: ``ResourceNotFoundException``, ``ResourceInUseException`` when it is not active, or
+            ``InvalidInputException`` when the form of the ARN and ``syncWithLatestSolutionVersion`` disagree.
+    """
+    if not arn.endswith(LATEST):
+        version = call.find(arn, "solution-version")
+        if syncs:
+            raise _latest_needed()
+        keep_active(version)
+    else:
+        solution = call.find(arn.removesuffix(LATEST), "solution")
+        if not syncs:
+            raise invalid_input(
+                f"{arn} needs syncWithLatestSolutionVersion to be true in the campaign's configuration."
+            )
+        newest = call.transaction.child(solution.arn, "solution-version", ("ACTIVE",))
+        if newest is None:
+            raise in_use(f"Solution {solution.arn} has no solution version that is ACTIVE.")
+        version = newest
+    keep_active(call.find(version.body["solutionArn"], "solution"))
+    if "campaign" not in _recipe(version).features:
+        raise invalid_input(f"Solution versions of recipe {_recipe(version).name} cannot be deployed.")
+    return version
+
+
+def _latest_needed() -> Exception:
+    return invalid_input(
+        "syncWithLatestSolutionVersion needs a solutionVersionArn of the form SolutionArn/$LATEST."
+    )
+
+
+def _keep_updatable(transaction: Transaction, campaign: Resource) -> None:
+    """Refuse to update a campaign that is at work.
+
+    Raises:
+        ApiError: ``ResourceInUseException``.
+    """
+    if campaign.status not in _UPDATABLE:
+        raise in_use(f"Resource {campaign.arn} cannot be updated while its status is {campaign.status}.")
+    if transaction.task(campaign.arn) is not None:
+        raise in_use(f"Resource {campaign.arn} cannot be updated: another update is in progress.")
+
+
+def _keep_config(transaction: Transaction, version: Resource, config: Mapping[str, Any]) -> None:
+    """Refuse a configuration that the version's recipe or data do not know.
+
+    Raises:
+        ApiError: ``InvalidInputException``.
+    """
+    recipe = _recipe(version)
+    if "itemExplorationConfig" in config:
+        _keep_exploration(recipe, config["itemExplorationConfig"])
+    if "rankingInfluence" in config and "influence" not in recipe.features:
+        raise invalid_input(f"rankingInfluence is not supported by recipe {recipe.name}.")
+    if config.get("enableMetadataWithRecommendations"):
+        group_arn = version.body["datasetGroupArn"]
+        if not groups.has_metadata(transaction, group_arn):
+            raise invalid_input(
+                "enableMetadataWithRecommendations needs an Items dataset with metadata columns in "
+                f"dataset group {group_arn}."
+            )
+
+
+def _keep_exploration(recipe: Recipe, given: Mapping[str, str]) -> None:
+    if "exploration" not in recipe.features:
+        raise invalid_input(f"itemExplorationConfig is not supported by recipe {recipe.name}.")
+    for name, text in given.items():
+        if name not in _EXPLORATION:
+            raise invalid_input(
+                f"itemExplorationConfig has no parameter {name}; it has {', '.join(_EXPLORATION)}."
+            )
+        least, greatest = _EXPLORATION[name]
+        value = _number(text)
+        if value is None or not least <= value <= greatest:
+            wanted = f"from {least} to {greatest}" if math.isfinite(greatest) else f"of at least {least}"
+            raise invalid_input(f"{name} must be a number {wanted}, not {text}.")
+
+
+def _number(text: str) -> float | None:
+    """Return the number that a text is, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and text.isascii() else None

@@ -1,0 +1,67 @@
+"""Filters: expressions that are checked against the group's schemas when they are created, at once.
+
+Sources: the developer guide's "Filtering recommendations" and "Amazon Personalize endpoints and quotas".
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sartor.errors import invalid_input, limit_exceeded
+from sartor.filters import check, parse, tree
+from sartor.resources import groups, tags
+from sartor.resources.call import Call, Draft, Request
+from sartor.resources.kinds import COUNTED
+from sartor.resources.store import Resource
+
+#: Amazon's quotas for the filters of one dataset group: how many, and how many columns they use together.
+MAX_FILTERS: Final = 30
+MAX_FIELDS: Final = 20
+
+
+def create_filter(call: Call, request: Request) -> Draft:
+    """Allow CreateFilter: an expression that the schemas of the group's datasets allow."""
+    group = call.find(request["datasetGroupArn"], "dataset-group")
+    if group.status != "ACTIVE":  # the one creation that the model lets not answer ResourceInUseException
+        raise invalid_input(f"Resource {group.arn} must be ACTIVE, but its status is {group.status}.")
+    datasets = {
+        name: dataset
+        for name, dataset in groups.datasets_of(call.transaction, group).items()
+        if not (dataset.status or "").startswith(("CREATE", "DELETE"))
+    }
+    found = check.check(
+        parse.parse(request["filterExpression"]),
+        groups.schemas_of(call.transaction, datasets),
+        maximum_fields=check.MAXIMUM_FIELDS if call.quotas_on else None,
+    )
+    fields = sorted(tree.fields(found))
+    arn = call.free_arn("filter", name=request["name"])
+    first_tags = tags.checked(request.get("tags"))
+    call.keep_active_quota("filter", "a filter", MAX_FILTERS, of=group.arn)
+    if call.quotas_on:
+        _keep_fields(call.transaction.children(group.arn, "filter"), fields, group)
+    used = dict.fromkeys(datasets[dataset].arn for dataset, _ in fields)
+    return Draft(
+        arn,
+        request["name"],
+        {"datasetGroupArn": group.arn, "filterExpression": request["filterExpression"]},
+        private={"fields": [list(field) for field in fields]},
+        parents=(group.arn, *used),
+        tags=first_tags,
+    )
+
+
+def _keep_fields(others: Iterable[Resource], fields: Iterable[tuple[str, str]], group: Resource) -> None:
+    """Refuse a filter with which the group's filters would use too many columns.
+
+    Raises:
+        ApiError: ``LimitExceededException``.
+    """
+    used = set(fields)
+    for other in others:
+        if other.status in COUNTED:
+            used |= {(dataset, name) for dataset, name in other.private["fields"]}
+    if len(used) > MAX_FIELDS:
+        raise limit_exceeded(
+            f"Cannot create a filter. The filters of {group.arn} would use {len(used)} distinct fields, "
+            f"{MAX_FIELDS} are allowed. Please delete some and try again."
+        )

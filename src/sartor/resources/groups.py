@@ -1,0 +1,58 @@
+"""A dataset group's datasets and their schemas, as the rules of what is built on them see them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from sartor.data import schema
+from sartor.data.schema import Schema
+from sartor.errors import invalid_input
+from sartor.resources.call import keep_active
+from sartor.resources.store import Resource, Transaction
+
+#: The types of the datasets that recommenders of items learn from.
+TRAINED_TYPES: Final = ("INTERACTIONS", "ITEMS", "USERS")
+
+
+def datasets_of(
+    transaction: Transaction, group: Resource, types: Iterable[str] | None = None
+) -> dict[str, Resource]:
+    """Return the datasets of a group by type, of these types or all; the hidden one of events is none."""
+    found = {one.body["datasetType"]: one for one in transaction.children(group.arn, "dataset")}
+    return found if types is None else {name: found[name] for name in types if name in found}
+
+
+def schemas_of(transaction: Transaction, datasets: Mapping[str, Resource]) -> dict[str, Schema]:
+    """Return the schemas of datasets, by type."""
+    found = {name: transaction.get(dataset.body["schemaArn"]) for name, dataset in datasets.items()}
+    return {
+        name: schema.parse(stored.body["schema"], stored.body.get("domain"))
+        for name, stored in found.items()
+        if stored is not None
+    }
+
+
+def trained_datasets(transaction: Transaction, group: Resource) -> dict[str, Resource]:
+    """Return the datasets that a solution of the group is trained on, by type.
+
+    Raises:
+        ApiError: ``InvalidInputException`` when there are no item interactions, ``ResourceInUseException`` when
+            their dataset is not active.
+    """
+    found = datasets_of(transaction, group, TRAINED_TYPES)
+    if "INTERACTIONS" not in found:
+        raise invalid_input(f"Dataset group {group.arn} must have an Item interactions dataset.")
+    keep_active(found["INTERACTIONS"])
+    return {name: dataset for name, dataset in found.items() if not _passes(dataset)}
+
+
+def has_metadata(transaction: Transaction, group_arn: str) -> bool:
+    """Return whether a group's items have columns beside their id."""
+    group = transaction.get(group_arn)
+    datasets = {} if group is None else datasets_of(transaction, group, ("ITEMS",))
+    items = schemas_of(transaction, datasets).get("ITEMS")
+    return items is not None and any(field.name != "ITEM_ID" for field in items.fields)
+
+
+def _passes(dataset: Resource) -> bool:
+    """Return whether a dataset is not there yet, or soon no more."""
+    return dataset.status is None or dataset.status.startswith(("CREATE", "DELETE"))

@@ -1,0 +1,157 @@
+"""What a solution's configuration says of the data, held against its recipe and the schemas of its datasets.
+
+Sources: the developer guide's pages on creating a solution, "Optimizing a solution for an additional objective",
+"Optimizing a solution with events configuration", "Choosing the item interaction data used for training" and
+"Configuring columns used when training".
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sartor.data.schema import Schema
+from sartor.errors import invalid_input
+from sartor.recipes import Recipe
+
+#: How often a solution is trained by itself when it does not say so, in days; the least and the most.
+DEFAULT_DAYS: Final = 7
+MIN_DAYS: Final = 1
+MAX_DAYS: Final = 30
+#: The most event types that can be weighted.
+MAX_EVENT_TYPES: Final = 10
+#: The columns that no training can do without.
+_NEEDED: Final = frozenset({"USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"})
+_NUMERIC: Final = frozenset({"int", "long", "float", "double"})
+_RATE: Final = re.compile(r"rate\((\d+) days?\)")
+
+
+def keep(
+    recipe: Recipe, config: Mapping[str, Any], event_type: str | None, schemas: Mapping[str, Schema]
+) -> None:
+    """Refuse a configuration whose columns or features are not there.
+
+    Args:
+        recipe: of the solution.
+        config: ``solutionConfig``.
+        event_type: the one type of events to train on, if given.
+        schemas: of the group's datasets, by type; ``INTERACTIONS`` is among them.
+
+    Raises:
+        ApiError: ``InvalidInputException``.
+    """
+    if event_type is not None:
+        _keep_column(schemas, "EVENT_TYPE", "eventType")
+    _keep_threshold(config.get("eventValueThreshold"), schemas)
+    if "eventsConfig" in config:
+        if event_type is not None or "eventValueThreshold" in config:
+            raise invalid_input(
+                "eventsConfig cannot be given together with eventType or eventValueThreshold: "
+                "it names the event types and their thresholds itself."
+            )
+        keep_events(recipe, config["eventsConfig"], schemas)
+    if "optimizationObjective" in config:
+        _keep_objective(recipe, config["optimizationObjective"], schemas)
+    if "trainingDataConfig" in config:
+        _keep_columns(recipe, config["trainingDataConfig"], schemas)
+    keep_schedule(config.get("autoTrainingConfig", {}))
+
+
+def days_of(config: Mapping[str, Any]) -> int:
+    """Return how often a solution of this configuration is trained by itself, in days."""
+    text = config.get("autoTrainingConfig", {}).get("schedulingExpression")
+    match = None if text is None else _RATE.fullmatch(text)
+    return DEFAULT_DAYS if match is None else int(match[1])
+
+
+def keep_schedule(given: Mapping[str, Any]) -> None:
+    """Refuse a schedule that is not of whole days from 1 to 30.
+
+    Raises:
+        ApiError: ``InvalidInputException``.
+    """
+    text = given.get("schedulingExpression")
+    match = None if text is None else _RATE.fullmatch(text)
+    if text is not None and (match is None or not MIN_DAYS <= int(match[1]) <= MAX_DAYS):
+        raise invalid_input(
+            f"schedulingExpression must be rate(value unit) with {MIN_DAYS} to {MAX_DAYS} days, not {text}."
+        )
+
+
+def keep_events(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
+    """Refuse weights of event types that the recipe does not know or the data do not have.
+
+    Raises:
+        ApiError: ``InvalidInputException``.
+    """
+    if "weights" not in recipe.features:
+        raise invalid_input(f"eventsConfig is not supported by recipe {recipe.name}.")
+    listed: Sequence[Mapping[str, Any]] = given.get("eventParametersList", [])
+    if not listed:
+        return
+    _keep_column(schemas, "EVENT_TYPE", "eventsConfig")
+    if len(listed) > MAX_EVENT_TYPES:
+        raise invalid_input(f"eventsConfig can have at most {MAX_EVENT_TYPES} event types.")
+    names = [one.get("eventType", "") for one in listed]
+    if not all(names) or len(set(names)) < len(names):
+        raise invalid_input("eventsConfig: each entry must have an eventType of its own.")
+    if all(one.get("weight", 1.0) == 0 for one in listed):
+        raise invalid_input("eventsConfig: at least one weight must be greater than 0.")
+    if any("eventValueThreshold" in one for one in listed):
+        _keep_column(schemas, "EVENT_VALUE", "eventsConfig with an eventValueThreshold")
+
+
+def _keep_column(schemas: Mapping[str, Schema], column: str, why: str) -> None:
+    """Refuse what needs a column of the interactions that their schema lacks."""
+    if all(field.name != column for field in schemas["INTERACTIONS"].fields):
+        raise invalid_input(
+            f"{why} needs the column {column} in the schema of the Item interactions dataset."
+        )
+
+
+def _keep_threshold(text: str | None, schemas: Mapping[str, Schema]) -> None:
+    """Refuse a threshold that is no number, or for values that are not there."""
+    if text is None:
+        return
+    try:
+        finite = math.isfinite(float(text)) and text.isascii()
+    except ValueError:
+        finite = False
+    if not finite:
+        raise invalid_input(f"eventValueThreshold must be a number, not {text}.")
+    _keep_column(schemas, "EVENT_VALUE", "eventValueThreshold")
+
+
+def _keep_objective(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
+    """Refuse an objective that is no numeric column of the items, or that the recipe does not know."""
+    if "objective" not in recipe.features:
+        raise invalid_input(f"optimizationObjective is not supported by recipe {recipe.name}.")
+    name = given.get("itemAttribute")
+    if name is None:
+        raise invalid_input("optimizationObjective must have an itemAttribute.")
+    if "ITEMS" not in schemas:
+        raise invalid_input("optimizationObjective needs an Items dataset.")
+    fields = {field.name: field for field in schemas["ITEMS"].fields}
+    if name not in fields or fields[name].type not in _NUMERIC or fields[name].nullable:
+        raise invalid_input(
+            f"optimizationObjective: {name} must be a numeric column of the Items schema that cannot be null."
+        )
+
+
+def _keep_columns(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
+    """Refuse to leave out columns that are not there, or that no training can do without."""
+    if given.get("includedDatasetColumns"):
+        raise invalid_input(f"includedDatasetColumns is not supported by recipe {recipe.name}.")
+    excluded: Mapping[str, Sequence[str]] = given.get("excludedDatasetColumns", {})
+    types = [name.upper() for name in excluded]
+    if len(set(types)) < len(types):
+        raise invalid_input("excludedDatasetColumns names a dataset more than once.")
+    for of_type, (name, columns) in zip(types, excluded.items(), strict=True):
+        if of_type not in schemas:
+            raise invalid_input(f"excludedDatasetColumns: the dataset group has no dataset {name}.")
+        there = {field.name for field in schemas[of_type].fields}
+        for column in columns:
+            if column not in there:
+                raise invalid_input(f"excludedDatasetColumns: the dataset {name} has no column {column}.")
+            if column in _NEEDED:
+                raise invalid_input(f"excludedDatasetColumns: {column} is needed by every training.")

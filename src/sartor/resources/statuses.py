@@ -1,0 +1,48 @@
+"""The one table from work to status: what a task's state makes of its resource, or of the update that it is."""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+Verb = Literal["create", "update", "delete"]
+State = Literal["waiting", "running", "finished", "failed", "stopping", "stopped"]
+
+#: What a task's state makes of its resource's status. A deletion that fails leaves a resource that must not
+#: be used any more but can be deleted again: ``CREATE FAILED`` is the one status of the service that says so.
+STATUS: Final[Mapping[tuple[str, State], str]] = {
+    ("create", "waiting"): "CREATE PENDING",
+    ("create", "running"): "CREATE IN_PROGRESS",
+    ("create", "finished"): "ACTIVE",
+    ("create", "failed"): "CREATE FAILED",
+    ("create", "stopping"): "CREATE STOPPING",
+    ("create", "stopped"): "CREATE STOPPED",
+    ("update", "waiting"): "UPDATE PENDING",
+    ("update", "running"): "UPDATE IN_PROGRESS",
+    ("update", "finished"): "ACTIVE",
+    ("update", "failed"): "ACTIVE",
+    ("delete", "waiting"): "DELETE PENDING",
+    ("delete", "running"): "DELETE IN_PROGRESS",
+    ("delete", "failed"): "CREATE FAILED",
+}
+#: Data deletion jobs alone have words of their own.
+_DELETION_JOB: Final[Mapping[State, str]] = {
+    "waiting": "PENDING",
+    "running": "IN_PROGRESS",
+    "finished": "COMPLETED",
+    "failed": "FAILED",
+}
+#: Where an update goes on beside a resource that stays active, the update has the words of a creation.
+_BESIDE: Final[Mapping[State, str]] = {
+    state: STATUS["create", state] for state in ("waiting", "running", "finished", "failed")
+}
+#: What differs from ``STATUS``, by kind and verb.
+_OTHERS: Final[Mapping[tuple[str, str], Mapping[State, str]]] = {
+    ("data-deletion-job", "create"): _DELETION_JOB,
+    ("campaign", "update"): _BESIDE,
+    ("solution", "update"): _BESIDE,
+}
+
+
+def status_of(kind: str, verb: str, state: State) -> str:
+    """Return the status of a resource of this kind, or of its update, while its task is in this state."""
+    words = _OTHERS.get((kind, verb))
+    return STATUS[verb, state] if words is None else words[state]

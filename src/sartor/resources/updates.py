@@ -1,0 +1,95 @@
+"""Updates that go on beside a resource: it stays active and as it was until they are done.
+
+What an update will make of its resource is decided when it is asked for, and waits in ``private["update"]``:
+members of the body and of what is private, and the ARNs that the resource names from then on. Its progress is
+a member of the Describe answer, such as ``latestCampaignUpdate``.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sartor.resources.kinds import KINDS
+from sartor.resources.statuses import State, status_of
+from sartor.resources.store import Resource, Transaction
+
+
+def is_beside(kind: str, verb: str) -> bool:
+    """Return whether work of this verb leaves the status of a resource of this kind alone."""
+    return verb == "update" and KINDS[kind].updated_beside
+
+
+def begin(
+    transaction: Transaction,
+    resource: Resource,
+    now: float,
+    *,
+    shown: Mapping[str, Any],
+    body: Mapping[str, Any],
+    private: Mapping[str, Any] | None = None,
+    parents: Collection[str] | None = None,
+) -> None:
+    """Owe a resource an update.
+
+    Args:
+        transaction: the open transaction, one that writes.
+        resource: which has no other work owed to it.
+        now: epoch seconds.
+        shown: the update's own members in the Describe answer.
+        body: the members of the body that the update brings.
+        private: what only Sartor knows of it from then on.
+        parents: what the resource names from then on; ``None`` for what it names now. Until the update has
+            ended it names the old and the new.
+    """
+    kind = KINDS[resource.kind]
+    old = transaction.parents(resource.arn)
+    new = old if parents is None else list(parents)
+    update = {"body": dict(body), "private": dict(private or {}), "parents": new, "parentsBefore": old}
+    latest = {
+        **shown,
+        "status": status_of(kind.name, "update", "waiting"),
+        "creationDateTime": now,
+        "lastUpdatedDateTime": now,
+    }
+    transaction.replace_body(
+        resource.arn,
+        {**resource.body, kind.update_member: latest},
+        {**resource.private, "update": update},
+        resource.updated_at,
+    )
+    transaction.set_parents(resource.arn, [*old, *new])
+    transaction.add_task(resource.arn, kind.name, "update", "quick")
+
+
+def show(
+    transaction: Transaction, resource: Resource, state: State, now: float, failure_reason: str | None = None
+) -> None:
+    """Show how an update goes on; one that is finished makes the resource what it is from now on.
+
+    Args:
+        transaction: the open transaction, one that writes.
+        resource: as it is now.
+        state: of the update's task.
+        now: epoch seconds.
+        failure_reason: why the update failed, if it did.
+    """
+    kind = KINDS[resource.kind]
+    latest = {
+        **resource.body[kind.update_member],
+        "status": status_of(kind.name, "update", state),
+        "lastUpdatedDateTime": now,
+    }
+    if failure_reason is not None:
+        latest["failureReason"] = failure_reason
+    body = {**resource.body, kind.update_member: latest}
+    if state not in ("finished", "failed"):
+        transaction.replace_body(resource.arn, body, resource.private, resource.updated_at)
+        return
+    private = {**resource.private}
+    update = private.pop("update")
+    if state == "failed":
+        transaction.replace_body(resource.arn, body, private, resource.updated_at)
+        transaction.set_parents(resource.arn, update["parentsBefore"])
+        return
+    transaction.replace_body(resource.arn, {**body, **update["body"]}, {**private, **update["private"]}, now)
+    transaction.set_parents(resource.arn, update["parents"])
+    transaction.set_status(resource.arn, status_of(kind.name, "create", "finished"), now)

@@ -1,0 +1,231 @@
+"""``sartor retrain --verify``: train a solution version again from its record, and compare what comes out.
+
+Equal data, seed, threads and library versions give equal arrays on one machine; whatever differs is named.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sartor.errors import JobFailed
+from sartor.models.base import Model, Run
+from sartor.realtime import artifact
+from sartor.resources.records import Means
+from sartor.resources.store import Resource
+from sartor.work.train import tables_of, train
+
+#: What is compared of the rows, beside the names of items and users.
+_ROWS: Final = ("offsets", "item", "time", "seen_offsets", "seen_item", "seen_type", "seen_time")
+#: What a state of a table is called for people.
+_STATES: Final = {"bulkVersion": "version", "putNumber": "newest put record"}
+
+
+class Moved(Exception):  # noqa: N818 - nothing broke
+    """The data changed since the training."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that is no longer what it was at the training.
+
+    Attributes:
+        what: such as ``ITEMS version`` or ``numpy``.
+        was, now: its values then and now.
+    """
+
+    what: str
+    was: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.was} then, {self.now} now"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One part of the model that is not equal.
+
+    Attributes:
+        part: the array's name.
+        was, now: its shape and type then and now; ``None`` where there is none.
+        share: of its numbers, how many differ; ``None`` if the shapes do.
+        largest: the largest absolute difference of two numbers; ``None`` if the shapes differ, or it has no numbers.
+    """
+
+    part: str
+    was: str | None
+    now: str | None
+    share: float | None = None
+    largest: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a second training made, against the first.
+
+    Attributes:
+        version: the ARN of the solution version.
+        arrays: how many arrays were compared.
+        differences: those that are not equal.
+        changes: what is no longer what it was: tables, libraries.
+        metrics: by name, of the first and of the second training, where they differ.
+    """
+
+    version: str
+    arrays: int
+    differences: tuple[Difference, ...]
+    changes: tuple[Change, ...]
+    metrics: Mapping[str, tuple[float | None, float | None]]
+
+    @property
+    def equal(self) -> bool:
+        """Whether the second training made the same model."""
+        return not self.differences
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "solutionVersionArn": self.version,
+            "equal": self.equal,
+            "arrays": self.arrays,
+            "differences": [vars(one) for one in self.differences],
+            "changes": [vars(one) for one in self.changes],
+            "metrics": {name: list(pair) for name, pair in self.metrics.items()},
+        }
+
+    def render(self, console: Console) -> None:
+        """Print it for people."""
+        if self.equal:
+            console.print(f"equal  {self.arrays} arrays, every number of them")
+        else:
+            console.print(f"different  {len(self.differences)} of {self.arrays} arrays")
+            table = Table("array", "then", "now", "differs", "by at most")
+            for one in self.differences:
+                share = "" if one.share is None else f"{one.share:.2%}"
+                largest = "" if one.largest is None else f"{one.largest:.3g}"
+                table.add_row(*map(Text, (one.part, one.was or "none", one.now or "none", share, largest)))
+            console.print(table)
+        for name, (was, now) in self.metrics.items():
+            console.print(f"{name}: {_number(was)} then, {_number(now)} now", markup=False)
+        for change in self.changes:
+            console.print(str(change), markup=False)
+        if not self.equal and not self.changes:
+            console.print("Data and libraries are the same; another machine can change the last digits.")
+
+
+def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Comparison:
+    """Train a solution version again as its record says, and compare.
+
+    Args:
+        version: ACTIVE.
+        means: what is needed to reach the datasets and the artifact.
+        run: takes progress and may stop; seed and threads are the record's.
+        force: compare although the tables changed since.
+
+    Raises:
+        JobFailed: it is not trained, or cannot be trained here.
+        Moved: the tables changed since, and nothing forces a comparison.
+        Stopped: the run says so.
+    """
+    if version.status != "ACTIVE" or "folder" not in version.private:
+        raise JobFailed(f"{version.arn} must be ACTIVE, but its status is {version.status}.")
+    try:
+        first = artifact.read(means.storage, version.private["folder"])
+    except FileNotFoundError as error:
+        raise JobFailed(f"The model of {version.arn} is not in the storage.") from error
+    record = first.record
+    moved = _moved(record, tables_of(version, means))
+    if moved and not force:
+        raise Moved("; ".join(map(str, moved)))
+    again = replace(run, seed=record["seed"], threads=record["threads"])
+    second = train(version, means, again, quotas_on=False, sequence_on=record.get("sequenceModels", True))
+    was, now = _arrays(first.model, first), _arrays(second.model, second.rows)
+    differences = [
+        *_plain("model.json", _settings(first.model), _settings(second.model)),
+        *_plain("items", list(first.items), list(second.rows.items)),
+        *_plain("users", list(first.users), list(second.rows.users)),
+        *_differences(was, now),
+    ]
+    known: Mapping[str, float] = version.private.get("metrics", {})
+    metrics = {
+        name: (known.get(name), second.metrics.get(name))
+        for name in sorted({*known, *second.metrics})
+        if known.get(name) != second.metrics.get(name)
+    }
+    changes = (*moved, *_library_changes(record, second.record))
+    return Comparison(version.arn, len(was.keys() | now.keys()) + 3, tuple(differences), changes, metrics)
+
+
+def _moved(record: Mapping[str, Any], now: Mapping[str, Mapping[str, int]]) -> tuple[Change, ...]:
+    """Return what changed of the tables."""
+    then: Mapping[str, Mapping[str, int]] = record["tables"]
+    return tuple(
+        Change(f"{name} {words}", then.get(name, {}).get(state), now.get(name, {}).get(state))
+        for name in sorted({*then, *now})
+        for state, words in _STATES.items()
+        if then.get(name, {}).get(state) != now.get(name, {}).get(state)
+    )
+
+
+def _library_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Change, ...]:
+    """Return which versions of libraries, and of Sartor, are not those of the first training."""
+    was, is_now = ({"sartor": record["sartor"], **record["libraries"]} for record in (then, now))
+    return tuple(
+        Change(name, was.get(name), is_now.get(name))
+        for name in sorted({*was, *is_now})
+        if was.get(name) != is_now.get(name)
+    )
+
+
+def _settings(model: Model) -> Any:
+    """Return a model's name and settings as its file has them."""
+    return [model.name, json.loads(json.dumps(model.settings()))]
+
+
+def _arrays(model: Model, rows: Any) -> dict[str, NDArray[Any]]:
+    """Return the arrays that an artifact has, by their files' names."""
+    found = {f"model/{name}": np.asarray(array) for name, array in model.arrays().items()}
+    return found | {name: np.asarray(getattr(rows, name)) for name in _ROWS}
+
+
+def _plain(part: str, was: Any, now: Any) -> list[Difference]:
+    """Return the difference of two values that are no arrays; none if they are equal."""
+    if was == now:
+        return []
+    if len(was) == 2 and isinstance(was[0], str) and part.endswith(".json"):
+        return [Difference(part, was[0], now[0])]
+    return [Difference(part, f"{len(was):,} names", f"{len(now):,} names")]
+
+
+def _differences(was: Mapping[str, NDArray[Any]], now: Mapping[str, NDArray[Any]]) -> list[Difference]:
+    """Return which arrays differ, and by how much."""
+    return [
+        found
+        for name in sorted({*was, *now})
+        if (found := _difference(name, was.get(name), now.get(name))) is not None
+    ]
+
+
+def _difference(name: str, was: NDArray[Any] | None, now: NDArray[Any] | None) -> Difference | None:
+    shapes = [None if one is None else f"{one.dtype}{list(one.shape)}" for one in (was, now)]
+    if was is None or now is None or was.shape != now.shape or was.dtype != now.dtype:
+        return Difference(name, *shapes)
+    same = (was == now) | ((was != was) & (now != now))  # NaN is equal to NaN here
+    if bool(same.all()):
+        return None
+    if not np.issubdtype(was.dtype, np.number):
+        return Difference(name, *shapes, float(1 - same.mean()))
+    with np.errstate(invalid="ignore", over="ignore"):
+        gaps = np.abs(was.astype(np.float64) - now.astype(np.float64))[~same]
+    return Difference(name, *shapes, float(1 - same.mean()), float(gaps.max()))
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

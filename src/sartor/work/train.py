@@ -1,0 +1,274 @@
+"""Training: a solution version from the group's datasets as they are, its metrics, and a record of what made it.
+
+The split and the metrics are those of the guide's page "Evaluating a solution version with metrics". An attempt
+that dies leaves files that the next one replaces; nothing serves a version before it is ACTIVE.
+"""
+
+import importlib.metadata
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from sartor import __version__
+from sartor.data import training
+from sartor.data.dataset import DatasetRecords
+from sartor.data.training import TrainingRows
+from sartor.errors import JobFailed
+from sartor.models import evaluation
+from sartor.models.base import Features, Float32, Histories, Model, Run, TrainingData
+from sartor.models.objective import leaning
+from sartor.realtime import artifact
+from sartor.realtime.selection import selection_of
+from sartor.recipes import BY_ARN, Recipe
+from sartor.resources.lifecycle import Task
+from sartor.resources.records import Means, datasets_of, records_of
+from sartor.resources.store import Resource
+from sartor.work.tools import Tools
+from sartor.work.trainers import Parameters, Trainer, has_sequence_model, trainer_of
+
+#: Amazon's minimums for a training ("Amazon Personalize endpoints and quotas").
+MINIMUM_INTERACTIONS: Final = 1000
+MINIMUM_USERS: Final = 25
+MINIMUM_SHARE_OF_USERS: Final = 0.01
+#: How much an objective says beside relevance, by ``objectiveSensitivity``; MEDIUM is as much.
+OBJECTIVE_WEIGHT: Final = {"OFF": 0.0, "LOW": 0.3, "MEDIUM": 1.0, "HIGH": 3.0}
+_RECORDED_LIBRARIES: Final = ("numpy", "duckdb", "torch")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training made.
+
+    Attributes:
+        model: fitted.
+        rows: what it was fitted on.
+        metrics: by Amazon's names, not rounded.
+        record: what made it, as JSON.
+    """
+
+    model: Model
+    rows: TrainingRows
+    metrics: dict[str, float]
+    record: dict[str, Any]
+
+
+def run(task: Task, tools: Tools) -> None:
+    """Train the solution version and store its model and metrics.
+
+    Raises:
+        JobFailed: there is too little data.
+        Stopped: it was told to stop, or the lease is lost.
+    """
+    version = task.resource
+    began = time.time()
+    run = Run(seed=0, threads=tools.threads, progress=tools.progress, stop=tools.stop)
+    trained = train(version, tools, run, tools.quotas_on, tools.sequence_on)
+    run.keep_on()
+    scratch = tools.scratch / f"train-{version.arn.rpartition('/')[2]}-{task.attempt}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        artifact.write(
+            tools.storage, version.private["folder"], trained.model, trained.rows, trained.record, scratch
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    hours = round((time.time() - began) / 3600, 3)
+    with tools.store.write() as transaction:
+        now = transaction.get(version.arn)
+        if now is not None:
+            transaction.replace_body(
+                version.arn,
+                {**now.body, "trainingHours": hours},
+                {**now.private, "metrics": trained.metrics, "record": trained.record},
+                round(time.time(), 3),
+            )
+
+
+def train(version: Resource, means: Means, run: Run, quotas_on: bool, sequence_on: bool) -> Trained:
+    """Read the data of a solution version and fit its model.
+
+    Args:
+        version: the solution version.
+        means: what is needed to reach the datasets.
+        run: how the training runs.
+        quotas_on: whether Amazon's minimums apply.
+        sequence_on: whether sequence models may be trained.
+
+    Raises:
+        JobFailed: there is too little data.
+        Stopped: it was told to stop.
+    """
+    recipe = BY_ARN[version.body["recipeArn"]]
+    run.progress({"phase": "reading"})
+    rows, tables = _read(version, means)
+    run.keep_on()
+    if quotas_on:
+        _keep_minimums(rows, version.body.get("eventType"))
+    elif not len(rows.item):
+        raise JobFailed("Create failed. There are no interactions to train on.")
+    trainer, parameters = trainer_of(recipe.name, sequence_on), parameters_of(recipe, version)
+    data = _data(rows, recipe)
+    split = evaluation.split(data.histories, run.seed)
+    part = TrainingData(data.n_items, split.train, data.features)
+    model = _fitted(trainer, part, parameters, run, rows.rewards, version)
+    run.progress({"phase": "evaluating"})
+    metrics = evaluation.evaluate(
+        model,
+        split,
+        data.n_items,
+        rewards=rows.rewards,
+        weighted=data.histories.weights is not None,
+        run=run,
+    )
+    if trainer.refits:
+        run.progress({"phase": "training on everything"})
+        model = _fitted(trainer, data, parameters, run, rows.rewards, version)
+    record = _record(version, recipe, model, parameters, rows, tables, run)
+    record["sequenceModels"] = sequence_on and has_sequence_model()
+    return Trained(model, rows, metrics, record)
+
+
+def parameters_of(recipe: Recipe, version: Resource) -> dict[str, str]:
+    """Return the parameters that a version is trained with: what the solution says over the recipe's defaults."""
+    config = version.body.get("solutionConfig", {})
+    defaults = {one.name: one.default for one in recipe.transformation.parameters}
+    return {
+        **defaults,
+        **config.get("featureTransformationParameters", {}),
+        **config.get("algorithmHyperParameters", {}),
+    }
+
+
+def tables_of(version: Resource, means: Means) -> dict[str, dict[str, int]]:
+    """Return which state of which table a training of a version would read now, by dataset type.
+
+    Raises:
+        JobFailed: the interactions are gone.
+    """
+    return {name: _state(records) for name, records in _sources(version, means).items()}
+
+
+def _sources(version: Resource, means: Means) -> dict[str, DatasetRecords]:
+    """Return the records that a training reads, by dataset type; those of interactions are among them."""
+    found = datasets_of(version.body["datasetGroupArn"], means.store)
+    if "INTERACTIONS" not in found:
+        raise JobFailed("Create failed. The dataset group has no Item interactions dataset.")
+    return {name: records_of(found[name], means) for name in ("INTERACTIONS", "ITEMS") if name in found}
+
+
+def _read(version: Resource, means: Means) -> tuple[TrainingRows, dict[str, dict[str, int]]]:
+    """Return the rows, and which state of which table they are of."""
+    sources = _sources(version, means)
+    tables = {name: _state(records) for name, records in sources.items()}
+    interactions, items = sources["INTERACTIONS"], sources.get("ITEMS")
+    with ExitStack() as stack:
+        connection = stack.enter_context(interactions.connection())
+        stack.enter_context(interactions.shown(connection))
+        if items is not None:
+            stack.enter_context(items.shown(connection, "ALL", "items"))
+        rows = training.read(
+            connection,
+            interactions.schema,
+            None if items is None else items.schema,
+            selection_of(version.body, () if items is None else [one.name for one in items.schema.fields]),
+        )
+    return rows, tables
+
+
+def _state(records: DatasetRecords) -> dict[str, int]:
+    """Return the version of a dataset's imported records, and the number of its newest put record."""
+    version = records.bulk_table.version()
+    return {
+        "bulkVersion": -1 if version is None else version,
+        "putNumber": records.put.newest(records.number),
+    }
+
+
+def _keep_minimums(rows: TrainingRows, event_type: str | None) -> None:
+    """Refuse too little data, in Amazon's known words.
+
+    Raises:
+        JobFailed: there are too few interactions, or too few users with two of them.
+    """
+    if len(rows.item) < MINIMUM_INTERACTIONS:
+        after = "" if event_type is None else f" after filtering by event type: {event_type}"
+        raise JobFailed(f"Create failed. Dataset has fewer than {MINIMUM_INTERACTIONS} interactions{after}.")
+    lengths = np.diff(rows.offsets)
+    users, enough = int((lengths > 0).sum()), int((lengths >= 2).sum())
+    if enough < max(MINIMUM_USERS, MINIMUM_SHARE_OF_USERS * users):
+        raise JobFailed(
+            f"Create failed. Dataset has fewer than {MINIMUM_USERS} users with at least 2 interactions each."
+            if enough < MINIMUM_USERS
+            else "Create failed. Fewer than 1% of the users in the dataset have at least 2 interactions."
+        )
+
+
+def _data(rows: TrainingRows, recipe: Recipe) -> TrainingData:
+    """Return the rows as the models take them."""
+    weights = None if bool(np.all(rows.weight == 1.0)) else rows.weight
+    histories = Histories(rows.item, rows.offsets, rows.time, weights)
+    uses_features = recipe.name != "aws-sims" and len(rows.tokens)
+    features = Features(rows.tokens, rows.token_offsets, len(rows.token_names)) if uses_features else None
+    return TrainingData(len(rows.items), histories, features)
+
+
+def _fitted(
+    trainer: Trainer,
+    data: TrainingData,
+    parameters: Parameters,
+    run: Run,
+    rewards: Float32 | None,
+    version: Resource,
+) -> Model:
+    """Return a fitted model that leans towards the solution's objective, if it has one."""
+    try:
+        model = trainer.fit(data, parameters, run)
+    except MemoryError as error:
+        raise JobFailed("Create failed. The training needs more memory than this machine has.") from error
+    if rewards is None:
+        return model
+    objective = version.body["solutionConfig"]["optimizationObjective"]
+    return leaning(model, rewards, OBJECTIVE_WEIGHT[objective.get("objectiveSensitivity", "OFF")])
+
+
+def _record(
+    version: Resource,
+    recipe: Recipe,
+    model: Model,
+    parameters: Parameters,
+    rows: TrainingRows,
+    tables: Mapping[str, Mapping[str, int]],
+    run: Run,
+) -> dict[str, Any]:
+    """Return what made a model: enough to make it again, and to know whether that is possible."""
+    libraries = {}
+    for name in _RECORDED_LIBRARIES:
+        try:
+            libraries[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "solutionVersionArn": version.arn,
+        "recipe": recipe.name,
+        "model": model.name,
+        "parameters": dict(parameters),
+        "solutionConfig": version.body.get("solutionConfig", {}),
+        "eventType": version.body.get("eventType"),
+        "seed": run.seed,
+        "threads": run.threads,
+        "tables": {name: dict(state) for name, state in tables.items()},
+        "interactions": len(rows.item),
+        "users": len(rows.users),
+        "items": len(rows.items),
+        "newestInteraction": int(rows.seen_time.max()) if len(rows.seen_time) else None,
+        "eventTypes": list(rows.event_types),
+        "sartor": __version__,
+        "libraries": libraries,
+        "trainedAt": round(time.time(), 3),
+    }

@@ -1,0 +1,160 @@
+"""The table of trainers: which model a recipe's solution versions are, and what its hyperparameters mean to it.
+
+Amazon's parameters that have no meaning for these models are accepted, checked against their ranges, and change
+nothing; docs/reference/recipes.md says which.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Final
+
+import numpy as np
+
+from sartor.models.base import Histories, Model, Run, TrainingData
+
+#: A recipe's hyperparameters and featurization parameters, as text.
+Parameters = Mapping[str, str]
+Fit = Callable[[TrainingData, Parameters, Run], Model]
+
+_WINDOW_SECONDS: Final = {
+    "30 minutes": 1800,
+    "1 hour": 3600,
+    "2 hours": 7200,
+    "3 hours": 10800,
+    "1 day": 86400,
+}
+#: Widths of the sequence model are multiples of this: each of its heads has an equal share.
+_WIDTH_STEP: Final = 8
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How a recipe is trained.
+
+    Attributes:
+        fit: makes the model.
+        refits: whether the model that serves is fitted again on all interactions once the metrics are known; a
+            sequence model takes minutes and lacks only the newest tenth of one user in ten.
+    """
+
+    fit: Fit
+    refits: bool = True
+
+
+def has_sequence_model() -> bool:
+    """Return whether the extra ``sartor[torch]`` is installed."""
+    return find_spec("torch") is not None
+
+
+def trainer_of(recipe: str, sequence_on: bool) -> Trainer:
+    """Return the trainer of a recipe.
+
+    Args:
+        recipe: its name.
+        sequence_on: whether sequence models may be trained.
+
+    Raises:
+        KeyError: there is none.
+    """
+    trainer = TABLE[recipe]
+    if trainer is _PERSONAL and not (sequence_on and has_sequence_model()):
+        return _LINEAR
+    return trainer
+
+
+def _personal(data: TrainingData, parameters: Parameters, run: Run) -> Model:
+    """Fit the blend of the sequence model and the linear one."""
+    from sartor.models import blend, sequence
+
+    width = parameters.get("hidden_dimension")
+    config = sequence.Config() if width is None else sequence.Config(d=_width(int(width)))
+    return blend.fit(_kept(data, parameters), blend.Config(sequence=config), run)
+
+
+def _linear(data: TrainingData, parameters: Parameters, run: Run) -> Model:
+    """Fit the linear model, which needs no torch."""
+    from sartor.models import default
+
+    return default.fit(_kept(data, parameters), None, run)
+
+
+def _popularity(data: TrainingData, _parameters: Parameters, run: Run) -> Model:
+    from sartor.models import popularity
+
+    return popularity.fit(data, popularity.Config(), run)
+
+
+def _trending(data: TrainingData, parameters: Parameters, run: Run) -> Model:
+    from sartor.models import trending
+
+    window = _WINDOW_SECONDS[parameters.get("trend_discovery_frequency", "2 hours")]
+    return trending.fit(data, trending.Config(window_seconds=window), run)
+
+
+def _similar(data: TrainingData, parameters: Parameters, run: Run) -> Model:
+    from sartor.models import similar
+
+    discount = float(parameters.get("popularity_discount_factor", "0.0"))
+    return similar.fit(data, similar.Config(popularity_discount_factor=discount), run)
+
+
+def _sims(data: TrainingData, parameters: Parameters, run: Run) -> Model:
+    from sartor.models import similar
+
+    given = {
+        name: kind(parameters[name])
+        for name, kind in (
+            ("popularity_discount_factor", float),
+            ("min_cointeraction_count", int),
+            ("min_user_history_length_percentile", float),
+            ("max_user_history_length_percentile", float),
+            ("min_item_interaction_count_percentile", float),
+            ("max_item_interaction_count_percentile", float),
+        )
+        if name in parameters
+    }
+    return similar.fit(data, similar.sims_config(**given), run)
+
+
+def _kept(data: TrainingData, parameters: Parameters) -> TrainingData:
+    """Return the data without the users whose histories are shorter or longer than the percentiles say."""
+    low = float(parameters.get("min_user_history_length_percentile", "0.0"))
+    high = float(parameters.get("max_user_history_length_percentile", "1.0"))
+    if low <= 0.0 and high >= 1.0:
+        return data
+    old = data.histories
+    lengths = np.diff(old.offsets)
+    some = lengths[lengths > 0]
+    if not len(some):
+        return data
+    least, most = np.quantile(some, [low, high])
+    kept = np.repeat((lengths >= least) & (lengths <= most), lengths)
+    users = np.repeat(np.arange(old.n_users), lengths)[kept]
+    offsets = np.searchsorted(users, np.arange(old.n_users + 1)).astype(np.int64)
+    weights = None if old.weights is None else old.weights[kept]
+    histories = Histories(old.items[kept], offsets, old.times[kept], weights)
+    return TrainingData(data.n_items, histories, data.features)
+
+
+def _width(wanted: int) -> int:
+    """Return the width of the sequence model that is nearest to a ``hidden_dimension``."""
+    return max(_WIDTH_STEP, round(wanted / _WIDTH_STEP) * _WIDTH_STEP)
+
+
+_PERSONAL: Final = Trainer(_personal, refits=False)
+_LINEAR: Final = Trainer(_linear)
+#: The trainer of each recipe, by its name.                                               <- add a model
+TABLE: Final[Mapping[str, Trainer]] = {
+    "aws-user-personalization-v2": _PERSONAL,
+    "aws-user-personalization": _PERSONAL,
+    "aws-hrnn": _PERSONAL,
+    "aws-hrnn-metadata": _PERSONAL,
+    "aws-hrnn-coldstart": _PERSONAL,
+    "aws-personalized-ranking-v2": _PERSONAL,
+    "aws-personalized-ranking": _PERSONAL,
+    "aws-similar-items": Trainer(_similar),
+    "aws-sims": Trainer(_sims),
+    "aws-popularity-count": Trainer(_popularity),
+    "aws-trending-now": Trainer(_trending),
+}

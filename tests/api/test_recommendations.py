@@ -1,0 +1,342 @@
+"""From import to recommendations through boto3, as a team with Amazon Personalize does it."""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from api.conftest import Client
+from api.schemas import schema
+from sartor.demo.server import Server
+
+#: Two tastes: users of one kind go round the items of their kind in one order.
+TASTES, ITEMS_EACH, USERS_EACH, STEPS = 2, 12, 40, 24
+GENRES = ("comedy", "drama")
+INTERACTIONS = schema(
+    "Interactions",
+    ("USER_ID", "string"),
+    ("ITEM_ID", "string"),
+    ("TIMESTAMP", "long"),
+    ("EVENT_TYPE", ["null", "string"]),
+)
+ITEMS = schema(
+    "Items",
+    ("ITEM_ID", "string"),
+    ("GENRE", ["null", "string"]),
+    ("PRICE", ["null", "float"]),
+    ("CREATION_TIMESTAMP", ["null", "long"]),
+    GENRE={"categorical": True},
+)
+USERS = schema("Users", ("USER_ID", "string"), ("TIER", ["null", "string"]))
+BEGAN = 1_700_000_000
+
+
+def name_of(taste: int, at: int) -> str:
+    return f"{GENRES[taste]}-{at % ITEMS_EACH:02d}"
+
+
+class Shop:
+    """A dataset group with a planted order of items, and what is made in it."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.personalize: Any = client.personalize
+        self.runtime: Any = client.server.client("personalize-runtime")
+        self.group = client.group()
+        self.interactions = client.dataset(INTERACTIONS, "Interactions", group=self.group)
+        self.items = client.dataset(ITEMS, "Items", group=self.group)
+        self.users = client.dataset(USERS, "Users", group=self.group)
+        self._import()
+        self.tracking_id = client.tracker(self.interactions)
+        self.campaigns: dict[str, str] = {}
+        self.versions: dict[str, str] = {}
+
+    def _import(self) -> None:
+        rng = random.Random(0)
+        lines = ["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE"]
+        for taste in range(TASTES):
+            for user in range(USERS_EACH):
+                first = rng.randrange(ITEMS_EACH)
+                for step in range(STEPS):
+                    at = BEGAN + 60 * step + user
+                    lines.append(f"{GENRES[taste]}-fan-{user},{name_of(taste, first + step)},{at},watch")
+        items = ["ITEM_ID,GENRE,PRICE,CREATION_TIMESTAMP"]
+        for taste in range(TASTES):
+            items += [
+                f"{name_of(taste, at)},{GENRES[taste]},{at + 0.5},{BEGAN - 10**8}" for at in range(ITEMS_EACH)
+            ]
+        users = ["USER_ID,TIER"] + [f"{GENRES[taste]}-fan-0,gold" for taste in range(TASTES)]
+        for dataset, key, content in (
+            (self.interactions, "interactions.csv", lines),
+            (self.items, "items.csv", items),
+            (self.users, "users.csv", users),
+        ):
+            key = self.client.write(f"{self.client.name('shop')}-{key}", "\n".join(content) + "\n")
+            assert self.client.imported(dataset, key)["status"] == "ACTIVE"
+
+    def version(self, recipe: str, **more: Any) -> dict[str, Any]:
+        """Train a recipe in a solution of its own, and return the settled version."""
+        solution = self.personalize.create_solution(
+            name=self.client.name(recipe),
+            datasetGroupArn=self.group,
+            recipeArn=f"arn:aws:personalize:::recipe/{recipe}",
+            **more,
+        )["solutionArn"]
+        arn = self.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+        return self.client.until(
+            lambda: self.personalize.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
+        )
+
+    def campaign(self, recipe: str) -> str:
+        """Return the campaign of a recipe, trained at its first use."""
+        if recipe not in self.campaigns:
+            version = self.version(recipe)
+            assert version["status"] == "ACTIVE", version
+            self.versions[recipe] = version["solutionVersionArn"]
+            arn = self.personalize.create_campaign(
+                name=self.client.name("campaign"), solutionVersionArn=version["solutionVersionArn"]
+            )["campaignArn"]
+            self.client.until(lambda: self.personalize.describe_campaign(campaignArn=arn)["campaign"])
+            self.campaigns[recipe] = arn
+        return self.campaigns[recipe]
+
+    def filter(self, expression: str) -> str:
+        arn = self.personalize.create_filter(
+            name=self.client.name("filter"), datasetGroupArn=self.group, filterExpression=expression
+        )["filterArn"]
+        self.client.until(lambda: self.personalize.describe_filter(filterArn=arn)["filter"])
+        return str(arn)
+
+    def ask(self, recipe: str, **request: Any) -> list[dict[str, Any]]:
+        answer = self.runtime.get_recommendations(campaignArn=self.campaign(recipe), **request)
+        assert answer["recommendationId"].startswith("RID-")
+        return list(answer["itemList"])
+
+    def ids(self, recipe: str, **request: Any) -> list[str]:
+        return [one["itemId"] for one in self.ask(recipe, **request)]
+
+    def watch(self, user: str, *items: str, at: int | None = None) -> None:
+        client: Any = self.client.events
+        client.put_events(
+            trackingId=self.tracking_id,
+            userId=user,
+            sessionId=f"session-{user}",
+            eventList=[
+                {"eventType": "watch", "itemId": item, "sentAt": (at or BEGAN + 10**6) + number}
+                for number, item in enumerate(items)
+            ],
+        )
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Give a shop on a server that trains the linear model."""
+    folder = tmp_path_factory.mktemp("recommendations")
+    (folder / "bucket").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SARTOR_SEQUENCE_MODELS", "off")
+        with Server(folder / "data", {"training": folder / "bucket"}, ("--quotas", "off")) as server:
+            yield Shop(Client(server, folder / "bucket"))
+
+
+UP, UP2, RANKING = "aws-user-personalization", "aws-user-personalization-v2", "aws-personalized-ranking"
+SIMILAR, SIMS = "aws-similar-items", "aws-sims"
+POPULARITY, TRENDING = "aws-popularity-count", "aws-trending-now"
+
+
+def refused(call: Callable[[], Any]) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        call()
+    return caught.value.response["Error"]["Code"], caught.value.response["Error"]["Message"]
+
+
+@pytest.mark.parametrize("recipe", [UP, UP2])
+def test_a_user_is_recommended_what_comes_next_in_the_order_of_his_taste(shop: Shop, recipe: str) -> None:
+    shop.watch("newcomer", name_of(0, 3), name_of(0, 4), name_of(0, 5))
+    found = shop.ask(recipe, userId="newcomer", numResults=5)
+    assert found[0]["itemId"] == name_of(0, 6)
+    scores = [one["score"] for one in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score < 1 for score in scores)
+
+
+def test_the_scores_of_a_whole_catalogue_sum_to_one(shop: Shop) -> None:
+    shop.watch("summer", name_of(1, 1))
+    found = shop.ask(UP, userId="summer", numResults=TASTES * ITEMS_EACH)
+    assert len(found) == TASTES * ITEMS_EACH
+    assert sum(one["score"] for one in found) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_next_answer_follows_the_very_next_event(shop: Shop) -> None:
+    shop.watch("turner", name_of(0, 1))
+    before = shop.ids(UP, userId="turner", numResults=3)
+    assert before[0] == name_of(0, 2)
+    shop.watch("turner", name_of(1, 7), at=BEGAN + 2 * 10**6)
+    after = shop.ids(UP, userId="turner", numResults=3)
+    assert after[0] == name_of(1, 8)
+
+
+@pytest.mark.parametrize("recipe", [UP, UP2])
+def test_an_unknown_user_gets_an_answer(shop: Shop, recipe: str) -> None:
+    assert len(shop.ids(recipe, userId="never seen", numResults=10)) == 10
+
+
+def test_popularity_is_the_same_for_everybody_and_needs_nobody(shop: Shop) -> None:
+    anybody = shop.ask(POPULARITY, numResults=7)
+    assert [one["itemId"] for one in anybody] == shop.ids(POPULARITY, userId="comedy-fan-1", numResults=7)
+    assert all("score" not in one for one in anybody)
+
+
+@pytest.mark.parametrize("recipe", [SIMILAR, SIMS])
+def test_related_items_are_of_the_same_taste_and_never_the_item_itself(shop: Shop, recipe: str) -> None:
+    found = shop.ask(recipe, itemId=name_of(1, 4), numResults=8)
+    assert all(one["itemId"].startswith("drama") for one in found)
+    assert name_of(1, 4) not in [one["itemId"] for one in found]
+    assert all("score" not in one for one in found)
+    assert len(shop.ids(recipe, itemId="unknown", numResults=5)) == 5
+
+
+def test_a_ranking_orders_the_items_of_the_request_and_leaves_unknown_ones_last(shop: Shop) -> None:
+    shop.watch("ranker", name_of(0, 1), name_of(0, 2))
+    wanted = ["nobody's", name_of(1, 3), name_of(0, 3), "nothing", name_of(0, 9), name_of(1, 3)]
+    answer = shop.runtime.get_personalized_ranking(
+        campaignArn=shop.campaign(RANKING), userId="ranker", inputList=wanted
+    )
+    found = answer["personalizedRanking"]
+    assert [one["itemId"] for one in found[:1]] == [name_of(0, 3)]
+    assert [one["itemId"] for one in found[-2:]] == ["nobody's", "nothing"]
+    assert len(found) == 5
+    assert sum(one.get("score", 0.0) for one in found) == pytest.approx(1.0, abs=1e-5)
+    assert all("score" not in one for one in found[-2:])
+
+
+def test_trends_follow_a_burst_without_a_new_training(shop: Shop) -> None:
+    shop.campaign(TRENDING)
+    newest = BEGAN + 3 * 10**6
+    for user in range(30):
+        shop.watch(f"trend-{user}", name_of(1, 11), at=newest)
+    deadline = time.monotonic() + 20
+    while shop.ids(TRENDING, numResults=1) != [name_of(1, 11)]:
+        assert time.monotonic() < deadline, shop.ids(TRENDING, numResults=5)
+        time.sleep(0.2)
+
+
+def test_filters_keep_and_remove_by_metadata_parameters_and_history(shop: Shop) -> None:
+    include = shop.filter("INCLUDE ItemID WHERE Items.GENRE IN ($GENRE) AND Items.PRICE < $PRICE")
+    found = shop.ids(
+        UP,
+        userId="comedy-fan-1",
+        filterArn=include,
+        filterValues={"GENRE": '"drama"', "PRICE": "4"},
+    )
+    assert sorted(found) == [name_of(1, at) for at in range(4)]
+    seen = shop.filter('EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("watch")')
+    shop.watch("excluder", name_of(0, 5), name_of(0, 6))
+    found = shop.ids(UP, userId="excluder", filterArn=seen)
+    assert len(found) == TASTES * ITEMS_EACH - 2
+    assert not {name_of(0, 5), name_of(0, 6)} & set(found)
+    shop.watch("excluder", name_of(0, 7))
+    assert name_of(0, 7) not in shop.ids(UP, userId="excluder", filterArn=seen)
+    gold = shop.filter('EXCLUDE ItemID WHERE Items.GENRE IN ("drama") IF CurrentUser.TIER = "gold"')
+    assert not [one for one in shop.ids(UP, userId="comedy-fan-0", filterArn=gold) if one.startswith("drama")]
+    assert [one for one in shop.ids(UP, userId="comedy-fan-1", filterArn=gold) if one.startswith("drama")]
+    current = shop.filter("INCLUDE ItemID WHERE Items.GENRE IN CurrentItem.GENRE")
+    found = shop.ids(SIMILAR, itemId=name_of(0, 0), filterArn=current)
+    assert found
+    assert all(one.startswith("comedy") for one in found)
+
+
+def test_put_items_change_a_filter_at_once(shop: Shop) -> None:
+    cheap = shop.filter("INCLUDE ItemID WHERE Items.PRICE > 1000")
+    assert shop.ids(UP, userId="comedy-fan-1", filterArn=cheap) == []
+    shop.client.events.put_items(
+        datasetArn=shop.items,
+        items=[{"itemId": name_of(0, 2), "properties": json.dumps({"genre": "comedy", "price": 5000})}],
+    )
+    assert shop.ids(UP, userId="comedy-fan-1", filterArn=cheap) == [name_of(0, 2)]
+    shop.client.events.put_items(
+        datasetArn=shop.items,
+        items=[{"itemId": name_of(0, 2), "properties": json.dumps({"genre": "comedy", "price": 2.5})}],
+    )
+
+
+def test_promotions_stand_among_the_others_in_their_share(shop: Shop) -> None:
+    dramas = shop.filter('INCLUDE ItemID WHERE Items.GENRE IN ("drama")')
+    found = shop.ask(
+        UP2,
+        userId="comedy-fan-1",
+        numResults=8,
+        promotions=[{"name": "dramas", "percentPromotedItems": 25, "filterArn": dramas}],
+    )
+    promoted = [one["itemId"] for one in found if one.get("promotionName") == "dramas"]
+    assert len(promoted) == 2
+    assert len({one["itemId"] for one in found}) == 8
+    assert [
+        one for one in shop.ids(UP2, userId="comedy-fan-1", filterArn=dramas) if one in promoted
+    ] == promoted
+    assert all(one["reason"] == ["Promoted item"] for one in found if "promotionName" in one)
+
+
+def test_metadata_comes_with_the_items_where_it_is_on(shop: Shop) -> None:
+    found = shop.ask(UP2, userId="comedy-fan-1", numResults=3, metadataColumns={"ITEMS": ["GENRE", "PRICE"]})
+    for one in found:
+        genre, _, number = one["itemId"].partition("-")
+        assert one["metadata"] == {"GENRE": genre, "PRICE": str(int(number) + 0.5)}
+    code, message = refused(lambda: shop.ask(UP, userId="comedy-fan-1", metadataColumns={"ITEMS": ["GENRE"]}))
+    assert code == "InvalidInputException"
+    assert "enableMetadataWithRecommendations" in message
+
+
+def test_metrics_are_amazons_and_rounded(shop: Shop) -> None:
+    shop.campaign(UP)
+    metrics = shop.personalize.get_solution_metrics(solutionVersionArn=shop.versions[UP])["metrics"]
+    assert set(metrics) == {
+        "coverage",
+        "mean_reciprocal_rank_at_25",
+        *(f"normalized_discounted_cumulative_gain_at_{k}" for k in (5, 10, 25)),
+        *(f"precision_at_{k}" for k in (5, 10, 25)),
+    }
+    assert all(value == round(value, 4) for value in metrics.values())
+    assert metrics["mean_reciprocal_rank_at_25"] > 0.3
+
+
+@pytest.mark.parametrize(
+    ("recipe", "request_", "code", "words"),
+    [
+        (UP, {}, "InvalidInputException", "userId is required"),
+        (SIMILAR, {}, "InvalidInputException", "itemId is required"),
+        (RANKING, {"userId": "u"}, "InvalidInputException", "GetPersonalizedRanking"),
+        (UP, {"userId": "u", "numResults": 501}, "InvalidInputException", "at most 500"),
+        (
+            UP2,
+            {"userId": "u", "metadataColumns": {"ITEMS": ["COLOUR"]}},
+            "InvalidInputException",
+            "COLOUR",
+        ),
+    ],
+)
+def test_what_a_campaign_cannot_answer_is_refused_with_the_reason(
+    shop: Shop, recipe: str, request_: dict[str, Any], code: str, words: str
+) -> None:
+    found, message = refused(lambda: shop.ask(recipe, **request_))
+    assert found == code
+    assert words in message
+
+
+def test_unknown_campaigns_and_filters_are_not_found_with_404(shop: Shop) -> None:
+    none = shop.group.replace("dataset-group", "filter") + "-none"
+    for campaign, more in ((shop.campaign(UP) + "-none", {}), (shop.campaign(UP), {"filterArn": none})):
+        with pytest.raises(ClientError) as caught:
+            shop.runtime.get_recommendations(campaignArn=campaign, userId="u", **more)
+        assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+
+
+def test_a_training_without_interactions_fails_with_the_reason(shop: Shop) -> None:
+    version = shop.version(UP, eventType="never")
+    assert version["status"] == "CREATE FAILED"
+    assert version["failureReason"] == "Create failed. There are no interactions to train on."

@@ -1,0 +1,151 @@
+"""What a model is trained on: which interactions count, in which order, and what is known of items."""
+
+import json
+
+import duckdb
+import numpy as np
+import pytest
+
+from sartor.data import schema, training
+from sartor.data.schema import Schema
+from sartor.data.training import EventRule, Selection, TrainingRows
+
+Cell = str | int | float | None
+
+
+def schema_of(name: str, *fields: tuple[str, object], **attributes: dict[str, bool]) -> Schema:
+    columns = [{"name": name_, "type": kind, **attributes.get(name_, {})} for name_, kind in fields]
+    return schema.parse(json.dumps({"type": "record", "name": name, "fields": columns}))
+
+
+EVENTS = schema_of(
+    "Interactions",
+    ("USER_ID", "string"),
+    ("ITEM_ID", "string"),
+    ("TIMESTAMP", "long"),
+    ("EVENT_TYPE", ["null", "string"]),
+    ("EVENT_VALUE", ["null", "float"]),
+)
+ITEMS = schema_of(
+    "Items",
+    ("ITEM_ID", "string"),
+    ("GENRE", ["null", "string"]),
+    ("TEXT", ["null", "string"]),
+    ("PLAIN", ["null", "string"]),
+    ("PRICE", ["null", "float"]),
+    ("CREATION_TIMESTAMP", ["null", "long"]),
+    GENRE={"categorical": True},
+    TEXT={"textual": True},
+)
+ROWS: list[tuple[Cell, ...]] = [
+    ("v", "b", 3, "buy", 2.0),
+    ("u", "a", 2, "view", None),
+    ("u", "b", 1, "view", 1.0),
+    ("u", "c", 2, "buy", 5.0),
+    ("v", "a", 4, None, 9.0),
+]
+
+
+def read(
+    selection: Selection = Selection(),
+    items: list[tuple[Cell, ...]] | None = None,  # noqa: B008 - it is frozen
+) -> TrainingRows:
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE data (USER_ID VARCHAR, ITEM_ID VARCHAR, TIMESTAMP BIGINT, "
+            "EVENT_TYPE VARCHAR, EVENT_VALUE FLOAT)"
+        )
+        connection.executemany("INSERT INTO data VALUES (?, ?, ?, ?, ?)", [list(row) for row in ROWS])
+        if items is not None:
+            connection.execute(
+                "CREATE TABLE items (ITEM_ID VARCHAR, GENRE VARCHAR, TEXT VARCHAR, PLAIN VARCHAR, PRICE FLOAT, "
+                "CREATION_TIMESTAMP BIGINT)"
+            )
+            connection.executemany(
+                "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", [list(row) for row in items]
+            )
+        return training.read(connection, EVENTS, None if items is None else ITEMS, selection)
+
+
+def histories(rows: TrainingRows) -> dict[str, list[tuple[str, int]]]:
+    found = {}
+    for number, user in enumerate(rows.users.names()):
+        begin, end = rows.offsets[number : number + 2]
+        found[user] = [
+            (rows.items.name(int(item)), int(at))
+            for item, at in zip(rows.item[begin:end], rows.time[begin:end], strict=True)
+        ]
+    return found
+
+
+def test_each_users_interactions_lie_together_oldest_first() -> None:
+    rows = read()
+    assert histories(rows) == {"u": [("b", 1), ("a", 2), ("c", 2)], "v": [("b", 3), ("a", 4)]}
+    assert rows.item.dtype == np.int32
+    assert np.all(rows.weight == 1.0)
+    assert rows.event_types == ("", "buy", "view")
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(event_type="view"), {"u": ["b", "a"], "v": []}),
+        (Selection(event_type="buy", threshold=3.0), {"u": ["c"], "v": []}),
+        (Selection(threshold=2.0), {"u": ["c"], "v": ["b", "a"]}),
+        (
+            Selection(event_rules={"buy": EventRule(0.5), "view": EventRule(1.0, 1.0)}),
+            {"u": ["b", "c"], "v": ["b"]},
+        ),
+    ],
+)
+def test_only_what_the_solution_counts_is_trained_on_and_everything_is_seen(
+    selection: Selection, expected: dict[str, list[str]]
+) -> None:
+    rows = read(selection)
+    assert {user: [item for item, _ in some] for user, some in histories(rows).items()} == expected
+    assert len(rows.seen_item) == len(ROWS)
+
+
+def test_event_weights_are_those_of_their_types() -> None:
+    rows = read(Selection(event_rules={"buy": EventRule(0.25), "view": EventRule(1.0)}))
+    assert rows.weight.tolist() == [1.0, 1.0, 0.25, 0.25]
+
+
+CATALOGUE: list[tuple[Cell, ...]] = [
+    ("a", "comedy|drama", "A <b>funny</b> film", "x", 1.0, 5),
+    ("b", "comedy", "a sad film", "x", 2.0, 5),
+    ("new", "drama", None, "x", None, 5),
+    ("other", None, None, None, 3.0, None),
+]
+
+
+def tokens(rows: TrainingRows) -> dict[str, set[str]]:
+    return {
+        name: {
+            rows.token_names[one] for one in rows.tokens[rows.token_offsets[at] : rows.token_offsets[at + 1]]
+        }
+        for at, name in enumerate(rows.items.names())
+    }
+
+
+def test_items_without_interactions_are_in_the_catalogue_with_their_features() -> None:
+    rows = read(items=CATALOGUE)
+    assert rows.items.names() == ["a", "b", "c", "new", "other"]
+    found = tokens(rows)
+    assert {"GENRE=comedy", "GENRE=drama", "TEXT=film"} <= found["a"]
+    assert found["new"] == {"GENRE=drama"}
+    assert found["c"] == set()
+    every = set().union(*found.values())
+    assert not [one for one in every if one.startswith(("PLAIN", "CREATION_TIMESTAMP", "ITEM_ID"))]
+    assert "TEXT=sad" not in every  # one item alone says nothing about others
+
+
+def test_excluded_columns_say_nothing() -> None:
+    every = set().union(*tokens(read(Selection(excluded=("GENRE",)), CATALOGUE)).values())
+    assert not [one for one in every if one.startswith("GENRE")]
+
+
+def test_rewards_are_the_objectives_column() -> None:
+    rewards = read(Selection(objective="PRICE"), CATALOGUE).rewards
+    assert rewards is not None
+    np.testing.assert_array_equal(rewards, np.array([1.0, 2.0, np.nan, np.nan, 3.0], np.float32))

@@ -1,0 +1,126 @@
+"""The metrics are those of Amazon's page: its worked examples, and each definition recomputed the slow way."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sartor.models import metrics
+from sartor.models.base import Bool, Int32
+
+ITEMS = 40
+
+
+def ints(*values: int) -> Int32:
+    return np.array(values, np.int32)
+
+
+def row(*ranks: int, k: int = 25) -> Bool:
+    """Hits at these ranks, counted from 1."""
+    found = np.zeros((1, k), np.bool_)
+    found[0, [rank - 1 for rank in ranks]] = True
+    return found
+
+
+def test_the_pages_example_of_five_recommendations() -> None:
+    found = metrics.hits([ints(9, 1, 8, 7, 2)], [ints(1, 2)])
+    assert metrics.mean_reciprocal_rank(found) == 0.5
+    assert metrics.precision(found, 5) == pytest.approx(0.4)
+    ideal = metrics.ideal_hits(np.array([2]))
+    assert round(metrics.normalized_discounted_cumulative_gain(found, ideal, 5), 4) == 0.6241
+
+
+def test_the_pages_example_of_three_users() -> None:
+    found = np.concatenate([row(4), row(2), row(6)])
+    assert round(metrics.mean_reciprocal_rank(found), 4) == 0.3056
+
+
+def test_the_pages_example_of_event_weights() -> None:
+    worth = np.array([0.3, 0.1]) / np.mean([0.3, 0.1])
+    np.testing.assert_allclose(worth, [1.5, 0.5])
+    gains, ideal = np.array([[0.0, 0.5, 1.5]]), np.array([[1.5, 0.5, 0.0]])
+    expected = (0.5 / math.log(3) + 1.5 / math.log(4)) / (1.5 / math.log(2) + 0.5 / math.log(3))
+    found = metrics.normalized_discounted_cumulative_gain(gains, ideal, 25)
+    assert found == pytest.approx(expected)
+
+
+rankings = st.lists(
+    st.lists(st.integers(0, ITEMS - 1), unique=True, max_size=30).map(lambda one: ints(*one)),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(rankings, st.data(), st.sampled_from([5, 10, 25]))
+def test_metrics_of_lists_equal_their_definitions(lists: list[Int32], data: st.DataObject, k: int) -> None:
+    wanted = [ints(*data.draw(st.lists(st.integers(0, ITEMS - 1), min_size=1, max_size=30))) for _ in lists]
+    reciprocal, precise, gained = [], [], []
+    for one, truth in zip(lists, wanted, strict=True):
+        ranks = [at + 1 for at, item in enumerate(one.tolist()) if item in truth.tolist()]
+        reciprocal.append(1 / ranks[0] if ranks and ranks[0] <= 25 else 0.0)
+        precise.append(len([rank for rank in ranks if rank <= k]) / k)
+        best = sum(1 / math.log(rank + 1) for rank in range(1, min(len(set(truth.tolist())), k) + 1))
+        gained.append(sum(1 / math.log(rank + 1) for rank in ranks if rank <= k) / best)
+    found = metrics.hits(lists, wanted)
+    ideal = metrics.ideal_hits(np.array([len(set(truth.tolist())) for truth in wanted]))
+    assert metrics.mean_reciprocal_rank(found) == pytest.approx(np.mean(reciprocal))
+    assert metrics.precision(found, k) == pytest.approx(np.mean(precise))
+    ndcg = metrics.normalized_discounted_cumulative_gain(found, ideal, k)
+    assert ndcg == pytest.approx(np.mean(gained))
+    assert 0 <= ndcg <= 1 + 1e-12
+    listed = {item for one in lists for item in one[:25].tolist()}
+    assert metrics.coverage(lists, ITEMS) == pytest.approx(len(listed) / ITEMS)
+
+
+@given(rankings, st.data())
+def test_rewards_equal_their_definition(lists: list[Int32], data: st.DataObject) -> None:
+    worth = np.array(data.draw(st.lists(st.integers(0, 9), min_size=ITEMS, max_size=ITEMS)), np.float32)
+    wanted = [ints(*data.draw(st.lists(st.integers(0, ITEMS - 1), min_size=1, max_size=30))) for _ in lists]
+    shares = []
+    for one, truth in zip(lists, wanted, strict=True):
+        richest = sorted(one.tolist(), key=lambda item: -worth[item])[:4]
+        total = sum(worth[item] for item in one.tolist() if item in truth)
+        if total:
+            shares.append(sum(worth[item] for item in richest if item in truth) / total)
+    found = metrics.average_rewards(lists, wanted, worth, 4)
+    assert found == pytest.approx(np.mean(shares) if shares else 0.0)
+    assert 0 <= found <= 1
+
+
+def test_unknown_rewards_are_worth_nothing() -> None:
+    worth = np.array([np.nan, 2.0, 1.0], np.float32)
+    assert metrics.average_rewards([ints(0, 1, 2)], [ints(0, 1, 2)], worth, 1) == pytest.approx(2 / 3)
+
+
+def test_trends_are_held_against_the_best_possible_list() -> None:
+    increase = np.array([10, -4, 5, 0, 1])
+    assert metrics.trend_prediction_accuracy(ints(0, 2), increase, 2) == 1
+    assert metrics.trend_prediction_accuracy(ints(2, 4), increase, 2) == pytest.approx(6 / 15)
+    assert metrics.trend_prediction_accuracy(ints(1, 3), increase, 2) == 0
+    assert metrics.trend_prediction_accuracy(ints(0, 1), -np.abs(increase), 2) == 0
+
+
+def test_segments_count_true_users_among_one_percent() -> None:
+    segments = [np.arange(300, dtype=np.int32), np.arange(300, dtype=np.int32)[::-1].copy()]
+    truths = [ints(0, 1, 100, 200, 250), ints(299)]
+    assert metrics.hits_at_1_percent(segments, truths, 300) == pytest.approx((2 + 1) / 2)
+    assert metrics.recall_at_1_percent(segments, truths, 300) == pytest.approx((2 / 3 + 1 / 1) / 2)
+
+
+def test_segments_nobody_belongs_to_have_no_recall() -> None:
+    assert metrics.recall_at_1_percent([ints(0, 1), ints(0, 1)], [ints(), ints(0)], 2) == 1
+    assert metrics.hits_at_1_percent([ints(0, 1), ints(0, 1)], [ints(), ints(0)], 2) == 0.5
+
+
+def test_no_queries_are_zero_and_no_error() -> None:
+    found = metrics.hits([], [])
+    assert metrics.mean_reciprocal_rank(found) == 0
+    assert metrics.precision(found, 5) == 0
+    nothing = metrics.ideal_hits(np.zeros(0, np.int64))
+    assert metrics.normalized_discounted_cumulative_gain(found, nothing, 5) == 0
+    assert metrics.coverage([], 10) == 0
+    assert metrics.hits_at_1_percent([], [], 10) == 0
+    assert metrics.recall_at_1_percent([], [], 10) == 0
+    assert metrics.average_rewards([], [], np.ones(3, np.float32)) == 0

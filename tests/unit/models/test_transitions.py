@@ -1,0 +1,124 @@
+"""The transitions are counted by distance, whatever the blocks, and bounded to the strongest."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sartor.models import base, transitions
+from sartor.models.base import Features, Float32, Histories, Query, Run, Stopped, TrainingData
+
+QUIET = Run(threads=1)
+
+
+def told(n_items: int, lists: list[list[int]], weights: list[float] | None = None) -> TrainingData:
+    items = np.array([item for one in lists for item in one], np.int32)
+    offsets = np.cumsum([0, *map(len, lists)]).astype(np.int64)
+    own = None if weights is None else np.array(weights, np.float32)
+    return TrainingData(n_items, Histories(items, offsets, np.arange(len(items), dtype=np.int64), own))
+
+
+def random_lists(n_items: int, users: int) -> list[list[int]]:
+    rng = np.random.default_rng(0)
+    return [
+        list(range(n_items)),
+        *(rng.integers(n_items, size=rng.integers(1, 15)).tolist() for _ in range(users)),
+    ]
+
+
+def asked(*items: int) -> Query:
+    return Query(np.array(items, np.int32))
+
+
+def by_hand(data: TrainingData, config: transitions.Config) -> Float32:
+    counts = np.zeros((data.n_items, data.n_items))
+    for user in range(data.histories.n_users):
+        one = data.histories.of(user)
+        for at in range(len(one)):
+            own = data.histories.weights
+            weight = 1.0 if own is None else own[data.histories.offsets[user] + at]
+            for lag in range(1, min(at, config.lags) + 1):
+                counts[one[at - lag], one[at]] += weight / lag
+    rows = (counts.sum(axis=1) + config.smoothing) ** config.row_power
+    columns = (counts.sum(axis=0) + config.smoothing) ** config.column_power
+    return (counts / rows[:, None] / columns).astype(np.float32)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_weights_are_the_normalised_counts(weighted: bool) -> None:
+    lists = random_lists(8, 40)
+    weights = np.random.default_rng(1).random(sum(map(len, lists))).tolist() if weighted else None
+    data, config = told(8, lists, weights), transitions.Config(lags=4)
+    model = transitions.fit(data, config, QUIET)
+    wanted = by_hand(data, config)
+    for item in range(8):
+        np.testing.assert_allclose(model.score(asked(item)), wanted[item], rtol=1e-4, atol=1e-6)
+    both = config.recency * wanted[3] + wanted[5]
+    np.testing.assert_allclose(model.score(asked(3, 5)), both, rtol=1e-4, atol=1e-6)
+
+
+def test_the_order_of_a_cycle_is_learned() -> None:
+    model = transitions.fit(told(12, [[(s + k) % 12 for k in range(9)] for s in range(12)]), None, QUIET)
+    assert [base.top(model.score(asked(i)), 1)[0] for i in range(12)] == [(i + 1) % 12 for i in range(12)]
+
+
+def test_two_groups_of_taste_stay_apart() -> None:
+    rng = np.random.default_rng(0)
+    lists = [(rng.permutation(10)[:7] + 10 * (user % 2)).tolist() for user in range(200)]
+    model = transitions.fit(told(20, lists), None, QUIET)
+    assert set(base.top(model.score(asked(1, 5)), 8).tolist()) <= set(range(10))
+
+
+def test_blocks_equal_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = told(9, random_lists(9, 60))
+    whole = transitions.fit(data, None, QUIET).score(asked(1, 2))
+    monkeypatch.setattr(transitions, "_BLOCK_INTERACTIONS", 20)
+    np.testing.assert_allclose(transitions.fit(data, None, QUIET).score(asked(1, 2)), whole, rtol=1e-5)
+
+
+def test_an_item_keeps_its_strongest_successors() -> None:
+    data = told(9, random_lists(9, 60))
+    # before the columns are scaled; all alike here
+    config = transitions.Config(column_power=0.0)
+    whole = transitions.fit(data, config, QUIET).score(asked(4))
+    few = transitions.fit(data, replace(config, successors=3), QUIET).score(asked(4))
+    best = base.top(whole, 3)
+    np.testing.assert_array_equal(few[best], whole[best])
+    assert (few > 0).sum() == 3
+
+
+def test_what_is_counted_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = told(30, [[(s + k) % 30 for k in range(9)] for s in range(30)] * 3 + random_lists(30, 60))
+    monkeypatch.setattr(transitions, "_BLOCK_INTERACTIONS", 60)
+    monkeypatch.setattr(transitions, "_CELLS", 300)
+    model = transitions.fit(data, transitions.Config(successors=4), QUIET)
+    assert len(model.arrays()["weights"]) <= 30 * 4
+    right = [base.top(model.score(asked(i)), 1)[0] == (i + 1) % 30 for i in range(30)]
+    assert np.mean(right) > 0.9
+
+
+def test_a_new_item_scores_as_those_that_share_its_tokens() -> None:
+    features = Features(np.array([0, 0, 1, 1, 0, 1], np.int32), np.arange(7), 2)
+    data = replace(told(6, [[0, 1, 0, 1], [2, 3, 2, 3]] * 5), features=features)
+    scores = transitions.fit(data, None, QUIET).score(asked(0))
+    assert scores[4] > scores[5]
+    assert scores[4] == pytest.approx(scores[:2].mean())
+
+
+def test_without_a_history_comes_what_others_began_with() -> None:
+    model = transitions.fit(told(4, [[2, 0], [2, 1], [3, 0, 1], [0, 1]]), None, QUIET)
+    assert base.top(model.score(asked()), 4).tolist() == [2, 0, 3, 1]
+
+
+def test_saved_and_loaded_it_answers_the_same(tmp_path: Path) -> None:
+    model = transitions.fit(told(8, random_lists(8, 30)), None, QUIET)
+    base.save(model, tmp_path / "model")
+    queries = [asked(), asked(1), asked(3, 3, 2)]
+    loaded = base.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.score_batch(queries), model.score_batch(queries))
+
+
+def test_it_stops() -> None:
+    with pytest.raises(Stopped):
+        transitions.fit(told(5, random_lists(5, 9)), None, Run(stop=lambda: True))
