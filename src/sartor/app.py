@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -130,8 +131,13 @@ def build(parts: Parts) -> Exchange:
 
 def build_worker(parts: Parts, stopping: threading.Event) -> Worker:
     """Return a worker that ends when ``stopping`` is set."""
+    return Worker(parts.settings, tools_of(parts, stopping.is_set), stopping)
+
+
+def tools_of(parts: Parts, stop: Callable[[], bool] = lambda: False) -> Tools:
+    """Return what a job gets to work with."""
     settings = parts.settings
-    tools = Tools(
+    return Tools(
         parts.store,
         parts.sources,
         parts.storage,
@@ -144,9 +150,8 @@ def build_worker(parts: Parts, stopping: threading.Event) -> Worker:
         settings.sequence_models == "on",
         settings.training_threads or os.cpu_count() or 1,
         progress=lambda _: None,
-        stop=stopping.is_set,
+        stop=stop,
     )
-    return Worker(settings, tools, stopping)
 
 
 def _ready(parts: Parts) -> tuple[int, str, bytes]:

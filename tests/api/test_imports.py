@@ -161,9 +161,7 @@ def test_every_format_gives_the_same_data(client: Client, ending: str) -> None:
         duckdb.execute(f"COPY (FROM read_csv('{client.bucket / 'plain.csv'}')) TO '{target}'")
         key = target.name
     else:
-        packed = {"csv": bytes, "csv.gz": gzip.compress, "csv.zst": zstd.compress}[ending](
-            plain.encode()
-        )
+        packed = {"csv": bytes, "csv.gz": gzip.compress, "csv.zst": zstd.compress}[ending](plain.encode())
         key = client.write(f"same.{ending}", packed)
     dataset = client.dataset(INTERACTIONS, "Interactions")
     assert client.imported(dataset, key)["status"] == "ACTIVE"

@@ -528,10 +528,15 @@ def test_an_export_is_read_back_as_it_was_by_the_import(make: Make, tmp_path: Pa
     items.bring("FULL", *rows)
     items.bring("INCREMENTAL", *((name, "newer", *rest) for name, _, *rest in rows[:5]))
     items.put(
-        *(Row(f"p{row[0]}", dict(zip(items.columns, (f"p{row[0]}"[:256], *row[1:])))) for row in rows[::2])
+        *(
+            Row(f"p{row[0]}", dict(zip(items.columns, (f"p{row[0]}"[:256], *row[1:]), strict=False)))
+            for row in rows[::2]
+        )
     )
     items.drain()
-    items.put(*(Row(row[0], dict(zip(items.columns, (row[0], "put", *row[2:])))) for row in rows[3:9]))
+    items.put(
+        *(Row(row[0], dict(zip(items.columns, (row[0], "put", *row[2:]), strict=False))) for row in rows[3:9])
+    )
     found = reimported(items, exported(items, which, tmp_path / "out's"), tmp_path)
     assert Counter(found) == Counter(items.shown(which))
 
@@ -669,7 +674,7 @@ def test_a_deleted_user_is_nowhere_and_the_others_are_as_they_were(make: Make, t
     assert traces(events_, folder, "nobody's")
     history = events_.store.put_records.history(1, "v")
     assert len(history) == 20
-    assert [one["restorable"] for one in versions.history(events_.records)][0]
+    assert next(one["restorable"] for one in versions.history(events_.records))
 
 
 def test_reports_keep_what_they_say_of_others(make: Make, tmp_path: Path) -> None:

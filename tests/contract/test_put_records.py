@@ -80,7 +80,7 @@ def test_the_records_of_one_call_keep_their_order_and_their_numbers(store: Store
     put(store, *(row("abc"[number % 3], N=number) for number in range(10)), row("a", N=10))
     put(store, row("a", N=11))
     found = list(store.put_records.since(DATASET, 0, 2**62, 100))
-    assert [one.seq for one in found] == list(range(found[0].seq, found[0].seq + 11)) + [found[-1].seq]
+    assert [one.seq for one in found] == [*list(range(found[0].seq, found[0].seq + 11)), found[-1].seq]
     assert [one["N"] for one in cells(store, "a")] == [0, 3, 6, 9, 10, 11]
     assert [one["N"] for one in cells(store, "a", 3)] == [9, 10, 11]
     assert [one["N"] for one in cells(store, "b", 2)] == [4, 7]

@@ -6,6 +6,8 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 
 from contract.conftest import make_tools
 from sartor.data.blobs import open_storage
-from sartor.errors import JobFailed
+from sartor.errors import ApiError, JobFailed
 from sartor.resources import lifecycle
 from sartor.resources.lifecycle import Task
 from sartor.resources.store import Store
@@ -114,6 +116,30 @@ def test_nothing_else_can_be_stopped(service: Any, state: str) -> None:
     assert status(service, arn) == state
     refused = service.refusal("StopSolutionVersionCreation", solutionVersionArn=arn)
     assert (refused.code, state in refused.message) == ("ResourceInUseException", True)
+
+
+def test_a_stop_that_meets_a_worker_leaves_nothing_between(service: Any) -> None:
+    solution = service.solution()
+    arns = [service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"] for _ in range(20)]
+    barrier = threading.Barrier(3)
+
+    def work(worker: str) -> None:
+        barrier.wait()
+        while task := take(service.store, worker):
+            assert lifecycle.finish(service.store, task)
+
+    def stop_all() -> None:
+        barrier.wait()
+        for arn in reversed(arns):
+            with suppress(ApiError):
+                stop(service, arn)
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(work, "one"), pool.submit(work, "two"), pool.submit(stop_all)]:
+            done.result()
+    assert {status(service, arn) for arn in arns} <= {"ACTIVE", "CREATE STOPPED"}
+    with service.store.read() as transaction:
+        assert transaction.tasks() == []
 
 
 def _die(url: str) -> None:

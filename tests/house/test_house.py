@@ -26,7 +26,7 @@ FORBIDDEN_NAMES = ("utils", "helpers", "manager")
 #: What a base install brings; heavy parts are extras.
 BASE = {
     *(
-        "backports.zstd",
+        "backports-zstd",
         "boto3",
         "botocore",
         "click",

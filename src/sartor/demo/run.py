@@ -1,4 +1,4 @@
-"""``sartor demo``: from nothing to training data that stands in a dataset."""
+"""``sartor demo``: from nothing to recommendations that change with what their user does."""
 
 import shutil
 import tempfile
@@ -17,11 +17,14 @@ from sartor.data.synthetic import World
 from sartor.data.table import Table
 from sartor.demo import data, script, summary
 from sartor.demo.data import DataFile
+from sartor.demo.personal import Personal
 from sartor.demo.script import DemoError, Import
 from sartor.demo.server import Server
 
-#: What Amazon asks of an import of interactions at least.
-MINIMUM_INTERACTIONS: Final = 1000
+#: Amazon asks for 1,000 interactions at least; the trainings see those that are views, three of four.
+MINIMUM_INTERACTIONS: Final = 2000
+#: What is trained in a minute on two cores.
+INTERACTIONS: Final = 150_000
 BUCKET: Final = "demo"
 #: Rows of the file that is broken on purpose.
 _BROKEN_ROWS: Final = 2000
@@ -29,7 +32,7 @@ _BROKEN_ROWS: Final = 2000
 
 def run(
     *,
-    interactions: int = 1_000_000,
+    interactions: int = INTERACTIONS,
     users: int | None = None,
     items: int | None = None,
     seed: int = 1,
@@ -37,10 +40,10 @@ def run(
     data_folder: Path | None = None,
     console: Console | None = None,
 ) -> None:
-    """Make a shop's data, serve, import it as a customer would, show what came of it.
+    """Make a shop's data, serve, import it as a customer would, train, deploy, ask, and show what came of it.
 
     Args:
-        interactions: rows of interactions, from 1,000 to 100 million.
+        interactions: rows of interactions, from 2,000 to 100 million.
         users: rows of users; default: in proportion.
         items: rows of items; default: in proportion.
         seed: another seed, another shop.
@@ -54,7 +57,7 @@ def run(
         ServerStartError: the server did not start.
     """
     if interactions < MINIMUM_INTERACTIONS:
-        raise ValueError(f"an import of interactions needs at least {MINIMUM_INTERACTIONS:,} rows")
+        raise ValueError(f"a training on views needs at least {MINIMUM_INTERACTIONS:,} rows of interactions")
     world = data.shop(interactions, users, items, seed)
     console = console or Console()
     home = (data_folder or Path(tempfile.mkdtemp(prefix="sartor-demo-"))).absolute()
@@ -72,9 +75,23 @@ def run(
         tour.import_all(files)
         _step(console, "Importing a file with three broken rows")
         tour.import_broken(files[-1])
+        personal = tour.personal(files)
+        _step(console, "Training four recipes on what was looked at")
+        personal.train()
+        _step(console, "Deploying two of them, and asking for a user")
+        personal.deploy()
+        personal.ask()
+        _step(console, "A filter, with a placeholder that each request fills")
+        personal.filter()
+        _step(console, "One event off the user's taste, and the next answer")
+        personal.put_event()
+        _step(console, "Similar items")
+        personal.similar()
+        _step(console, "Why? What Amazon does not tell")
+        personal.explain()
         if keep:
             cleanup.pop_all()
-    _say_what_next(console, server, home, tour.group, keep=keep, stays=keep or data_folder is not None)
+    _say_what_next(console, server, home, personal, keep=keep, stays=keep or data_folder is not None)
 
 
 class _Tour:
@@ -86,11 +103,13 @@ class _Tour:
         self.home = home
         self.client = server.client()
         self.group = script.free_group_name(self.client)
+        self.group_arn = ""
         self.datasets: dict[str, str] = {}
 
     def import_all(self, files: list[DataFile]) -> None:
         """Create the datasets, import all files at once, show what is in the datasets then."""
-        self.datasets = script.create_datasets(self.client, self.group)
+        self.group_arn = script.create_group(self.client, self.group)
+        self.datasets = script.create_datasets(self.client, self.group_arn, self.group)
         jobs = {file.dataset_type: self._start(file.dataset_type, file.path, "full") for file in files}
         rows = {file.dataset_type: file.rows for file in files}
         ended = self._wait(jobs, rows)
@@ -116,6 +135,12 @@ class _Tour:
         self.console.print(
             f"The dataset is as it was: {before:,} rows before, {table.count():,} now.", highlight=False
         )
+
+    def personal(self, files: list[DataFile]) -> Personal:
+        """Return what follows once the data is imported."""
+        paths = {file.dataset_type: file.path for file in files}
+        interactions = self._table(self.datasets["Interactions"]).query
+        return Personal(self.console, self.server, self.group, self.group_arn, paths["Items"], interactions)
 
     def _start(self, dataset_type: str, file: Path, word: str) -> Import:
         name = f"{self.group}-{dataset_type.lower()}-{word}"
@@ -197,7 +222,7 @@ def _step(console: Console, text: str) -> None:
 
 
 def _say_what_next(
-    console: Console, server: Server, home: Path, group: str, *, keep: bool, stays: bool
+    console: Console, server: Server, home: Path, personal: Personal, *, keep: bool, stays: bool
 ) -> None:
     """Print the lines to type from here on; commands stand alone on unbroken lines, to be copied."""
 
@@ -224,7 +249,23 @@ def _say_what_next(
         "Any AWS SDK or the AWS CLI talks to it from a shell that has its environment:",
         "",
         f'    eval "$(sartor env --data {quote(str(home))})"',
-        "    aws personalize list-dataset-import-jobs",
+        "    aws personalize list-solutions",
+        f"    aws personalize-runtime get-recommendations --campaign-arn {personal.campaign} --user-id {personal.user}",
+        f"    sartor explain {personal.campaign} --user {personal.user}",
+        f"    sartor training {personal.version}",
+        f"    sartor filter test 'INCLUDE ItemID WHERE Items.PRICE < 20' --group {personal.group}",
+        "",
+        "The same in Python:",
+        "",
+        "    import boto3",
+        '    runtime = boto3.client("personalize-runtime")',
+        f'    runtime.get_recommendations(campaignArn="{personal.campaign}", userId="{personal.user}")["itemList"]',
+        "",
+        "And with nothing but curl:",
+        "",
+        '    curl --aws-sigv4 "aws:amz:$AWS_REGION:personalize" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" '
+        '"$AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME/recommendations" --header "Content-Type: application/json" '
+        f"""--data '{{"campaignArn": "{personal.campaign}", "userId": "{personal.user}"}}'""",
     )
     if keep:
         say(

@@ -1,11 +1,9 @@
-"""The script that a customer of Amazon Personalize has: it knows boto3 and nothing of Sartor.
-
-The one thing it asks beside Amazon's operations is what no AWS operation tells: how far an import is.
-"""
+"""The script that a customer of Amazon Personalize has: it knows boto3 and nothing of Sartor."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sartor.demo import data
@@ -33,14 +31,32 @@ class Import:
     arn: str
 
 
-def create_datasets(client: Any, group_name: str) -> dict[str, str]:
-    """Create the schemas, the group and its datasets; wait until each is ACTIVE.
+@dataclass(frozen=True)
+class Training:
+    """One solution version that was created.
+
+    Attributes:
+        recipe: its name.
+        arn: of the version.
+    """
+
+    recipe: str
+    arn: str
+
+
+def create_group(client: Any, name: str) -> str:
+    """Create a dataset group, wait until it is ACTIVE and return its ARN."""
+    group: str = client.create_dataset_group(name=name, domain=data.DOMAIN)["datasetGroupArn"]
+    wait_active(lambda: client.describe_dataset_group(datasetGroupArn=group)["datasetGroup"])
+    return group
+
+
+def create_datasets(client: Any, group: str, group_name: str) -> dict[str, str]:
+    """Create the schemas and the datasets of a group; wait until each is ACTIVE.
 
     Returns:
         The datasets' ARNs by type.
     """
-    group = client.create_dataset_group(name=group_name, domain=data.DOMAIN)["datasetGroupArn"]
-    wait_active(lambda: client.describe_dataset_group(datasetGroupArn=group)["datasetGroup"])
     datasets = {}
     for dataset_type, schema in data.SCHEMAS.items():
         name = f"{group_name}-{dataset_type.lower()}"
@@ -100,6 +116,97 @@ def wait_for_imports(
         if len(ended) < len(imports):
             time.sleep(_POLL_SECONDS)
     return ended
+
+
+def start_training(client: Any, group: str, name: str, recipe: str, event_type: str) -> Training:
+    """Create a solution and its first version, which trains on events of one type."""
+    solution = client.create_solution(
+        name=name,
+        datasetGroupArn=group,
+        recipeArn=f"arn:aws:personalize:::recipe/{recipe}",
+        eventType=event_type,
+        performAutoTraining=False,
+    )["solutionArn"]
+    version = client.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    return Training(recipe, version)
+
+
+def wait_for_trainings(
+    client: Any, trainings: list[Training], watch: Callable[[Training, dict[str, Any]], None]
+) -> dict[str, dict[str, float]]:
+    """Poll solution versions until each is ACTIVE.
+
+    Args:
+        client: boto3's.
+        trainings: what was created.
+        watch: is told each one's description at every poll.
+
+    Returns:
+        The metrics of each by its recipe.
+
+    Raises:
+        DemoError: one failed.
+    """
+    metrics: dict[str, dict[str, float]] = {}
+    while len(metrics) < len(trainings):
+        for one in trainings:
+            if one.recipe in metrics:
+                continue
+            described = client.describe_solution_version(solutionVersionArn=one.arn)["solutionVersion"]
+            watch(one, described)
+            if described["status"] == "CREATE FAILED":
+                raise DemoError(f"{one.recipe} was not trained: {described.get('failureReason')}")
+            if described["status"] == "ACTIVE":
+                metrics[one.recipe] = client.get_solution_metrics(solutionVersionArn=one.arn)["metrics"]
+        if len(metrics) < len(trainings):
+            time.sleep(_POLL_SECONDS)
+    return metrics
+
+
+def deploy(client: Any, name: str, version: str) -> str:
+    """Create a campaign that gives metadata with its recommendations, and return its ARN once it is ACTIVE."""
+    campaign: str = client.create_campaign(
+        name=name,
+        solutionVersionArn=version,
+        campaignConfig={"enableMetadataWithRecommendations": True},
+    )["campaignArn"]
+    wait_active(lambda: client.describe_campaign(campaignArn=campaign)["campaign"])
+    return campaign
+
+
+def create_filter(client: Any, name: str, group: str, expression: str) -> str:
+    """Create a filter and return its ARN once it is ACTIVE."""
+    arn: str = client.create_filter(name=name, datasetGroupArn=group, filterExpression=expression)[
+        "filterArn"
+    ]
+    wait_active(lambda: client.describe_filter(filterArn=arn)["filter"])
+    return arn
+
+
+def create_tracker(client: Any, name: str, group: str) -> str:
+    """Create an event tracker and return its tracking id once it is ACTIVE."""
+    created = client.create_event_tracker(name=name, datasetGroupArn=group)
+    arn = created["eventTrackerArn"]
+    wait_active(lambda: client.describe_event_tracker(eventTrackerArn=arn)["eventTracker"])
+    tracking_id: str = created["trackingId"]
+    return tracking_id
+
+
+def recommend(runtime: Any, campaign: str, columns: list[str], **asked: Any) -> list[dict[str, Any]]:
+    """Return what GetRecommendations answers, each item with these columns of its metadata."""
+    answer = runtime.get_recommendations(campaignArn=campaign, metadataColumns={"ITEMS": columns}, **asked)
+    found: list[dict[str, Any]] = answer["itemList"]
+    return found
+
+
+def put_view(events: Any, tracking_id: str, user: str, item: str) -> None:
+    """Tell that a user looks at an item now."""
+    events.put_events(
+        trackingId=tracking_id,
+        userId=user,
+        sessionId=f"demo-{user}",
+        eventList=[{"eventType": "View", "itemId": item, "sentAt": datetime.now(UTC)}],
+    )
 
 
 def wait_active(describe: Callable[[], dict[str, Any]]) -> None:

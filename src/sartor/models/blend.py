@@ -21,6 +21,7 @@ _WEIGHTS: Final = tuple(step / 20 for step in range(21))
 #: A smaller weight is taken if it is not worse by more than this share of the standard error of the difference.
 _DOUBT: Final = 0.25
 _BLOCK_SCORES: Final = 1 << 23
+_BLOCK_QUERIES: Final = 64
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _without_last(data: TrainingData, users: Int64) -> TrainingData:
 
 def _chosen(parts: tuple[Model, Model], histories: Histories, users: Int64, run: Run) -> float:
     """Return the weight of the first model with which the last items of these users rank best."""
-    step = max(_BLOCK_SCORES // parts[0].n_items, 1)
+    step = max(min(_BLOCK_SCORES // parts[0].n_items, _BLOCK_QUERIES), 1)
     gains = []
     for first in range(0, len(users), step):
         run.keep_on()

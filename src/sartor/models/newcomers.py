@@ -18,8 +18,8 @@ _NEIGHBOURS: Final = 20
 #: Of an item this many tokens count, the rarest ones.
 _TOKENS: Final = 32
 #: Pairs of a new and a known item that are looked at, in all; it bounds how many known items speak for a token.
-_PAIRS: Final = 200_000_000
-_LEAST_HOLDERS, _MOST_HOLDERS = 20, 1_000
+_PAIRS: Final = 40_000_000
+_LEAST_HOLDERS, _MOST_HOLDERS = 8, 1_000
 _BLOCK_PAIRS: Final = 4_000_000
 #: How much having any interaction weighs in the prior, against having been somebody's first.
 _ANY: Final = 0.1

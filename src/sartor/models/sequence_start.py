@@ -29,7 +29,9 @@ _BLOCK_CELLS: Final = 1 << 13
 _Product = Callable[[Float32], Float32]
 
 
-def embeddings(histories: Histories, n_items: int, d: int, seed: int) -> Float32:
+def embeddings(
+    histories: Histories, n_items: int, d: int, seed: int, keep_on: Callable[[], None] = lambda: None
+) -> Float32:
     """Return float32[items, d], each row with a standard deviation of ``DEVIATION``.
 
     Args:
@@ -37,11 +39,12 @@ def embeddings(histories: Histories, n_items: int, d: int, seed: int) -> Float32
         n_items: how many items there are; those without a transition start at random.
         d: how many numbers an item gets.
         seed: of what is drawn.
+        keep_on: called now and then; may raise.
     """
     rng = np.random.default_rng(seed)
     found = rng.normal(size=(n_items, d)).astype(np.float32)
     if n_items > d + _SPARE_VECTORS and len(histories.items) > histories.n_users:
-        vectors = _vectors(_product(histories, n_items, rng), n_items, d, rng)  # float32[items, d]
+        vectors = _vectors(_product(histories, n_items, rng, keep_on), n_items, d, rng)  # float32[items, d]
         known = np.abs(vectors).sum(axis=1) > 0
         found[known] = vectors[known]
     deviation = found.std(axis=1, keepdims=True)
@@ -60,23 +63,28 @@ def _vectors(product: _Product, n_items: int, d: int, rng: np.random.Generator) 
     return found
 
 
-def _product(histories: Histories, n_items: int, rng: np.random.Generator) -> _Product:
+def _product(
+    histories: Histories, n_items: int, rng: np.random.Generator, keep_on: Callable[[], None]
+) -> _Product:
     """Return what multiplies a matrix by the normalised symmetric counts, of which no dense one is made if large."""
     if n_items <= _DENSE_ITEMS:
         counts = np.zeros(n_items * n_items, np.float32)
         for cells, weight in _transitions(histories, n_items, rng):
+            keep_on()
             counts += np.float32(weight) * np.bincount(cells, minlength=len(counts)).astype(np.float32)
         square = counts.reshape(n_items, n_items)
         square = square + square.T
         scale = 1 / np.sqrt(square.sum(axis=1) + _SMOOTHING)
         square *= scale[:, None] * scale
         return lambda basis: square @ basis
-    return _sparse_product(histories, n_items, rng)
+    return _sparse_product(histories, n_items, rng, keep_on)
 
 
-def _sparse_product(histories: Histories, n_items: int, rng: np.random.Generator) -> _Product:
+def _sparse_product(
+    histories: Histories, n_items: int, rng: np.random.Generator, keep_on: Callable[[], None]
+) -> _Product:
     """Return the product for a large catalogue: cells sorted by row, gathered a block at a time."""
-    cells, values = _summed(histories, n_items, rng)
+    cells, values = _summed(histories, n_items, rng, keep_on)
     sums = np.bincount(cells // n_items, values, n_items) + np.bincount(cells % n_items, values, n_items)
     scale = (1 / np.sqrt(sums + _SMOOTHING)).astype(np.float32)
     rows, columns = (cells // n_items).astype(np.int32), (cells % n_items).astype(np.int32)
@@ -89,6 +97,7 @@ def _sparse_product(histories: Histories, n_items: int, rng: np.random.Generator
         found = np.zeros_like(basis)
         for into, out_of, weights in both:
             for first in range(0, len(into), _BLOCK_CELLS):
+                keep_on()
                 part = slice(first, first + _BLOCK_CELLS)
                 gathered = basis[out_of[part]] * weights[part, None]  # float32[cells, vectors]
                 starts = np.flatnonzero(np.diff(into[part], prepend=-1))
@@ -98,10 +107,13 @@ def _sparse_product(histories: Histories, n_items: int, rng: np.random.Generator
     return product
 
 
-def _summed(histories: Histories, n_items: int, rng: np.random.Generator) -> tuple[Int64, Float32]:
+def _summed(
+    histories: Histories, n_items: int, rng: np.random.Generator, keep_on: Callable[[], None]
+) -> tuple[Int64, Float32]:
     """Return int64[cells], sorted, and float32[cells]: what lies in each cell of the counts."""
     found, weights = np.zeros(0, np.int64), np.zeros(0, np.float32)
     for cells, weight in _transitions(histories, n_items, rng):
+        keep_on()
         distinct, counts = np.unique(cells, return_counts=True)
         merged = np.concatenate([found, distinct])
         values = np.concatenate([weights, (weight * counts).astype(np.float32)])

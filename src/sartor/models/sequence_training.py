@@ -48,16 +48,17 @@ def train(data: TrainingData, config: "Config", run: Run) -> dict[str, Float32]:
     return {name: value.detach().float().cpu().numpy().copy() for name, value in found.items()}
 
 
-def initial(data: TrainingData, config: "Config", seed: int) -> Parameters:
+def initial(data: TrainingData, config: "Config", run: Run) -> Parameters:
     """Return the parameters before the first step; the shapes are those of ``sequence.Sequence``."""
-    maker = torch.Generator().manual_seed(seed)
+    maker = torch.Generator().manual_seed(run.seed)
     d, dtype = config.d, torch.float32
 
     def drawn(*shape: int, deviation: float = 0.02) -> Tensor:
         return torch.empty(*shape, dtype=dtype).normal_(0, deviation, generator=maker)
 
     table = torch.empty(data.n_items + 1, d, dtype=dtype)
-    table[:-1] = torch.from_numpy(sequence_start.embeddings(data.histories, data.n_items, d, seed))
+    start = sequence_start.embeddings(data.histories, data.n_items, d, run.seed, run.keep_on)
+    table[:-1] = torch.from_numpy(start)
     table[-1] = drawn(d, deviation=sequence_start.DEVIATION)
     found = {"table": table, "bias": torch.zeros(data.n_items)}
     slopes = 2.0 ** (-8 * torch.arange(1, config.heads + 1) / config.heads) / 2
@@ -186,7 +187,7 @@ class _Training:
             if data.n_items > 2 * config.negatives
             else 0
         )
-        made = initial(data, config, run.seed)
+        made = initial(data, config, run)
         self._parameters = {name: value.to(device).requires_grad_() for name, value in made.items()}
         self._dtype = _product_type(device)
         self._by_row: _RowAdam | None = None

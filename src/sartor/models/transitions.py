@@ -28,6 +28,7 @@ class Config:
         lags: a pair at a distance ``k`` counts ``1 / k``, up to so far.
         recency: an item that was there ``k`` steps before the query counts ``recency ** (k - 1)``.
         window: how many items of a history count.
+        power: of a count: less than 1, so that many weak hints outdo a strong one.
         smoothing: added to the sums of rows and columns, so that rare items promise little.
         row_power: of an item's sum as an earlier item, which divides its counts.
         column_power: of an item's sum as a later one: 0 favours popular items, 1 forgets popularity.
@@ -37,9 +38,10 @@ class Config:
     lags: int = 20
     recency: float = 0.7
     window: int = 50
+    power: float = 0.5
     smoothing: float = 10.0
-    row_power: float = 0.5
-    column_power: float = 0.3
+    row_power: float = 0.25
+    column_power: float = 0.2
     successors: int = 500
 
 
@@ -122,6 +124,7 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     del cells
     row_scale = ((rows + config.smoothing) ** -config.row_power).astype(np.float32)
     column_scale = ((columns + config.smoothing) ** -config.column_power).astype(np.float32)
+    np.power(values, np.float32(config.power), out=values)
     values *= row_scale[row_of]
     values *= column_scale[successors]
     starts = np.searchsorted(row_of, np.arange(n + 1)).astype(np.int64)

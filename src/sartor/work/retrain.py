@@ -14,14 +14,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
 from sartor.models.base import Model, Run
 from sartor.realtime import artifact
+from sartor.realtime.artifact import Artifact
 from sartor.resources.records import Means
 from sartor.resources.store import Resource
 from sartor.work.train import tables_of, train
 
-#: What is compared of the rows, beside the names of items and users.
+#: What is compared of the rows beside the names of items and users.
 _ROWS: Final = ("offsets", "item", "time", "seen_offsets", "seen_item", "seen_type", "seen_time")
 #: What a state of a table is called for people.
 _STATES: Final = {"bulkVersion": "version", "putNumber": "newest put record"}
@@ -147,12 +149,7 @@ def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Co
     again = replace(run, seed=record["seed"], threads=record["threads"])
     second = train(version, means, again, quotas_on=False, sequence_on=record.get("sequenceModels", True))
     was, now = _arrays(first.model, first), _arrays(second.model, second.rows)
-    differences = [
-        *_plain("model.json", _settings(first.model), _settings(second.model)),
-        *_plain("items", list(first.items), list(second.rows.items)),
-        *_plain("users", list(first.users), list(second.rows.users)),
-        *_differences(was, now),
-    ]
+    differences = [*_of_settings(first.model, second.model), *_differences(was, now)]
     known: Mapping[str, float] = version.private.get("metrics", {})
     metrics = {
         name: (known.get(name), second.metrics.get(name))
@@ -160,7 +157,7 @@ def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Co
         if known.get(name) != second.metrics.get(name)
     }
     changes = (*moved, *_library_changes(record, second.record))
-    return Comparison(version.arn, len(was.keys() | now.keys()) + 3, tuple(differences), changes, metrics)
+    return Comparison(version.arn, len(was.keys() | now.keys()), tuple(differences), changes, metrics)
 
 
 def _moved(record: Mapping[str, Any], now: Mapping[str, Mapping[str, int]]) -> tuple[Change, ...]:
@@ -184,24 +181,19 @@ def _library_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[C
     )
 
 
-def _settings(model: Model) -> Any:
-    """Return a model's name and settings as its file has them."""
-    return [model.name, json.loads(json.dumps(model.settings()))]
+def _of_settings(was: Model, now: Model) -> list[Difference]:
+    """Return the difference of what two models save as JSON, if there is one."""
+    then, again = (f"{one.name} {json.dumps(one.settings(), sort_keys=True)}" for one in (was, now))
+    return [] if then == again else [Difference("model/model.json", then, again)]
 
 
-def _arrays(model: Model, rows: Any) -> dict[str, NDArray[Any]]:
+def _arrays(model: Model, rows: Artifact | TrainingRows) -> dict[str, NDArray[Any]]:
     """Return the arrays that an artifact has, by their files' names."""
     found = {f"model/{name}": np.asarray(array) for name, array in model.arrays().items()}
-    return found | {name: np.asarray(getattr(rows, name)) for name in _ROWS}
-
-
-def _plain(part: str, was: Any, now: Any) -> list[Difference]:
-    """Return the difference of two values that are no arrays; none if they are equal."""
-    if was == now:
-        return []
-    if len(was) == 2 and isinstance(was[0], str) and part.endswith(".json"):
-        return [Difference(part, was[0], now[0])]
-    return [Difference(part, f"{len(was):,} names", f"{len(now):,} names")]
+    found |= {name: np.asarray(getattr(rows, name)) for name in _ROWS}
+    for kind in ("items", "users"):
+        found |= {f"{kind}.{name}": np.asarray(array) for name, array in getattr(rows, kind).arrays().items()}
+    return found
 
 
 def _differences(was: Mapping[str, NDArray[Any]], now: Mapping[str, NDArray[Any]]) -> list[Difference]:
@@ -214,17 +206,17 @@ def _differences(was: Mapping[str, NDArray[Any]], now: Mapping[str, NDArray[Any]
 
 
 def _difference(name: str, was: NDArray[Any] | None, now: NDArray[Any] | None) -> Difference | None:
-    shapes = [None if one is None else f"{one.dtype}{list(one.shape)}" for one in (was, now)]
+    then, again = (None if one is None else f"{one.dtype}{list(one.shape)}" for one in (was, now))
     if was is None or now is None or was.shape != now.shape or was.dtype != now.dtype:
-        return Difference(name, *shapes)
+        return Difference(name, then, again)
     same = (was == now) | ((was != was) & (now != now))  # NaN is equal to NaN here
     if bool(same.all()):
         return None
     if not np.issubdtype(was.dtype, np.number):
-        return Difference(name, *shapes, float(1 - same.mean()))
+        return Difference(name, then, again, float(1 - same.mean()))
     with np.errstate(invalid="ignore", over="ignore"):
         gaps = np.abs(was.astype(np.float64) - now.astype(np.float64))[~same]
-    return Difference(name, *shapes, float(1 - same.mean()), float(gaps.max()))
+    return Difference(name, then, again, float(1 - same.mean()), float(gaps.max()))
 
 
 def _number(value: float | None) -> str:

@@ -37,6 +37,7 @@ ITEMS = schema_of(
     GENRE={"categorical": True},
     TEXT={"textual": True},
 )
+EVERYTHING = Selection()
 ROWS: list[tuple[Cell, ...]] = [
     ("v", "b", 3, "buy", 2.0),
     ("u", "a", 2, "view", None),
@@ -47,8 +48,8 @@ ROWS: list[tuple[Cell, ...]] = [
 
 
 def read(
-    selection: Selection = Selection(),
-    items: list[tuple[Cell, ...]] | None = None,  # noqa: B008 - it is frozen
+    selection: Selection = EVERYTHING,
+    items: list[tuple[Cell, ...]] | None = None,
 ) -> TrainingRows:
     with duckdb.connect() as connection:
         connection.execute(

@@ -358,7 +358,7 @@ def columns_of(items: list[dict[str, Any]]) -> Columns:
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[duckdb.DuckDBPyConnection]:
+def database() -> Iterator[Any]:
     columns = ", ".join(f"{field.name} {field.sql_type}" for field in ITEMS.fields)
     with duckdb.connect() as connection:
         connection.execute("SET threads = 1")
@@ -367,11 +367,9 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_random_filters_pass_what_duckdb_passes(
-    database: duckdb.DuckDBPyConnection, data: st.DataObject
-) -> None:
+def test_random_filters_pass_what_duckdb_passes(database: Any, data: st.DataObject) -> None:
     items = data.draw(st.lists(ITEM, min_size=1, max_size=6))
     events = data.draw(
         st.lists(st.tuples(st.integers(0, len(items) - 1), st.sampled_from(TYPES)), max_size=5)

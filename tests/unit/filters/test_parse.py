@@ -233,7 +233,7 @@ class Writer:
         return self.dice.choice(("*", '"*"'))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(expressions=some(EXPRESSIONS), dice=st.randoms(use_true_random=False))
 def test_a_written_tree_is_read_as_the_same_tree(
     expressions: tuple[Expression, ...], dice: random.Random

@@ -42,7 +42,7 @@ def by_hand(data: TrainingData, config: transitions.Config) -> Float32:
                 counts[one[at - lag], one[at]] += weight / lag
     rows = (counts.sum(axis=1) + config.smoothing) ** config.row_power
     columns = (counts.sum(axis=0) + config.smoothing) ** config.column_power
-    return (counts / rows[:, None] / columns).astype(np.float32)
+    return (counts**config.power / rows[:, None] / columns).astype(np.float32)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

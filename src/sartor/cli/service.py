@@ -81,8 +81,8 @@ def env(as_json: bool, **flags: Any) -> None:
 @click.command()
 @click.option(
     "--interactions",
-    type=click.IntRange(1_000, 100_000_000),
-    default=1_000_000,
+    type=click.IntRange(2_000, 100_000_000),
+    default=150_000,
     show_default=True,
     help="Rows of interactions.",
 )
@@ -98,11 +98,11 @@ def env(as_json: bool, **flags: Any) -> None:
 def demo(
     interactions: int, users: int | None, items: int | None, seed: int, keep: bool, data: Path | None
 ) -> None:
-    """Show the whole way: make data, serve, import it, look at what came of it.
+    """Show the whole way: make data, serve, import, train, deploy, ask, and see one event change the answer.
 
     \b
     Example:
-      sartor demo --interactions 5000000 --keep
+      sartor demo --interactions 1000000 --keep
     """
     from sartor.demo.run import run
 

@@ -1,0 +1,240 @@
+"""The commands about models and what they answer: training, retrain, explain, filter test."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from sartor.cli.options import JSON, console, failures, settings_of, settings_options
+from sartor.cli.servers import Asked, asked_about, asked_for
+
+if TYPE_CHECKING:
+    from sartor.work.tools import Tools
+
+#: How often a training is looked at, in seconds.
+_LOOK_SECONDS = 0.5
+#: Statuses after which a training goes on no more.
+_ENDED = ("ACTIVE", "CREATE FAILED", "CREATE STOPPED")
+VALUE = click.option(
+    "--value", "values", multiple=True, metavar="NAME=VALUE", help="A placeholder's value; can be repeated."
+)
+
+
+@click.command()
+@click.argument("solution_version_arn")
+@click.option("--follow", is_flag=True, help="Wait for its end; the exit code is 1 if it was not trained.")
+@settings_options("data", "host", "port")
+@JSON
+def training(solution_version_arn: str, follow: bool, as_json: bool, **flags: Any) -> None:
+    """Show how far a training is; once it is done, its metrics and what made the model.
+
+    \b
+    Example:
+      sartor training arn:aws:personalize:us-east-1:000000000000:solution/for-you/1a2b3c4d --follow
+    """
+    server = asked_about(solution_version_arn, "solution", "a solution version", flags)
+    path = f"/sartor/v1/solution-versions/{quote(solution_version_arn, safe='')}"
+    answer = server.ask(path)
+    if follow:
+        answer = _followed(answer, lambda: server.ask(path), quiet=as_json)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        from sartor.console.terminal import show_training
+
+        show_training(console(), answer)
+    raise click.exceptions.Exit(1 if follow and answer["status"] != "ACTIVE" else 0)
+
+
+@click.command()
+@click.argument("solution_version_arn")
+@click.option("--verify", is_flag=True, required=True, help="Compare and keep nothing.")
+@click.option("--force", is_flag=True, help="Compare although the data changed since.")
+@settings_options("data", "database", "storage", "s3_endpoint")
+@JSON
+def retrain(solution_version_arn: str, verify: bool, force: bool, as_json: bool, **flags: Any) -> None:
+    """Train a solution version again from its record, and compare with what it made.
+
+    Reads the server's data folder; the server may run. The exit code is 0 if every number is equal, 1 if not.
+
+    \b
+    Example:
+      sartor retrain arn:aws:personalize:us-east-1:000000000000:solution/for-you/1a2b3c4d --verify
+    """
+    if not verify:
+        raise click.UsageError("retrain needs --verify; a new version is made by CreateSolutionVersion.")
+    from sartor.errors import JobFailed
+    from sartor.models.base import Run
+    from sartor.work.retrain import Moved
+    from sartor.work.retrain import verify as run
+
+    with failures(JobFailed, Moved, OSError, ValueError, ImportError), _tools(flags) as tools:
+        version = tools.store.get(solution_version_arn)
+        if version is None or version.kind != "solution-version":
+            raise click.ClickException(
+                f"There is no solution version {solution_version_arn} in this data folder."
+            )
+        with _progress(quiet=as_json) as say:
+            found = run(version, tools, Run(threads=tools.threads, progress=say), force)
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    else:
+        found.render(console())
+    raise click.exceptions.Exit(0 if found.equal else 1)
+
+
+@click.command()
+@click.argument("campaign_arn")
+@click.option("--user", metavar="ID", help="Who asks; recipes for users need it.")
+@click.option("--item", metavar="ID", help="The item that is looked at; recipes for related items need it.")
+@click.option("--filter", "filter_arn", metavar="ARN", help="A filter of the request.")
+@VALUE
+@click.option("--results", type=click.IntRange(1, 500), default=10, show_default=True, help="How many items.")
+@settings_options("data", "host", "port")
+@JSON
+def explain(
+    campaign_arn: str,
+    user: str | None,
+    item: str | None,
+    filter_arn: str | None,
+    values: tuple[str, ...],
+    results: int,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Show why a campaign answers as it does: the model, what a filter removed, and the evidence for each item.
+
+    \b
+    Example:
+      sartor explain arn:aws:personalize:us-east-1:000000000000:campaign/for-you --user anna
+    """
+    server = asked_about(campaign_arn, "campaign", "a campaign", flags)
+    asked = {"campaignArn": campaign_arn, "userId": user, "itemId": item, "filterArn": filter_arn}
+    answer = server.ask("/sartor/v1/explain", _given({**asked, "numResults": results}, values))
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    from sartor.console.terminal import show_explanation
+
+    show_explanation(console(), answer)
+
+
+@click.group("filter")
+def filters() -> None:
+    """Filters, tried before they are made.
+
+    \b
+    Example:
+      sartor filter test 'EXCLUDE ItemID WHERE Items.GENRE IN ("Drama")' --group shop
+    """
+
+
+@filters.command("test")
+@click.argument("expression")
+@click.option("--group", required=True, metavar="ARN_OR_NAME", help="The dataset group.")
+@click.option("--user", metavar="ID", help="Who would ask; expressions about users and interactions need it.")
+@click.option("--item", metavar="ID", help="The item that would be looked at.")
+@VALUE
+@settings_options("data", "host", "port")
+@JSON
+def filter_test(
+    expression: str,
+    group: str,
+    user: str | None,
+    item: str | None,
+    values: tuple[str, ...],
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Show how many items a filter expression keeps, and some of them. Nothing is made.
+
+    \b
+    Example:
+      sartor filter test 'INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)' --group shop --value GENRE=Drama
+    """
+    server = _of_group(group, flags)
+    asked = {"datasetGroupArn": group, "filterExpression": expression, "userId": user, "itemId": item}
+    answer = server.ask("/sartor/v1/filters/test", _given(asked, values))
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    from sartor.console.terminal import show_trial
+
+    show_trial(console(), answer)
+
+
+def _of_group(group: str, flags: dict[str, Any]) -> Asked:
+    """Return the server to ask about a dataset group by its ARN or its name."""
+    if group.startswith("arn:"):
+        return asked_about(group, "dataset-group", "a dataset group", flags)
+    return asked_for(flags)
+
+
+def _given(members: dict[str, Any], values: tuple[str, ...]) -> dict[str, Any]:
+    """Return the members that were given, with the values of placeholders."""
+    given = {name: value for name, value in members.items() if value is not None}
+    if values:
+        given["filterValues"] = pairs = {}
+        for text in values:
+            name, equals, value = text.partition("=")
+            if not equals or not name:
+                raise click.UsageError(f"--value must be NAME=VALUE, not {text}.")
+            pairs[name.removeprefix("$")] = value
+    return given
+
+
+def _followed(answer: dict[str, Any], ask: Callable[[], dict[str, Any]], quiet: bool) -> dict[str, Any]:
+    """Tell a training's progress until it ends, and return what it is then."""
+    from sartor.console.terminal import progress_text
+
+    with _progress(quiet) as say:
+        while answer["status"] not in _ENDED:
+            say(
+                answer.get("progress") or {},
+                f"{answer['status']}  {progress_text(answer.get('progress') or {})}",
+            )
+            time.sleep(_LOOK_SECONDS)
+            answer = ask()
+    return answer
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[..., None]]:
+    """Give what takes progress: one line that changes on a terminal, else a line on stderr for each new step."""
+    from sartor.console.terminal import progress_text
+
+    if sys.stderr.isatty() and not quiet:
+        from rich.console import Console
+
+        with Console(stderr=True, highlight=False).status("") as status:
+            yield lambda progress, text=None: status.update(text or progress_text(progress))
+        return
+    told: list[tuple[Any, ...]] = []
+
+    def say(progress: dict[str, Any], text: str | None = None) -> None:
+        step = (progress.get("phase"), progress.get("epoch"))
+        if not quiet and any(step) and step not in told:
+            told.append(step)
+            click.echo(text or progress_text(progress), err=True)
+
+    yield say
+
+
+@contextmanager
+def _tools(flags: dict[str, Any]) -> Iterator["Tools"]:
+    """Give what a training needs, of a data folder."""
+    from sartor.app import open_parts, tools_of
+
+    settings = settings_of(flags)
+    if not settings.data.exists():
+        raise click.ClickException(f"There is no data folder {settings.data}; name the server's with --data.")
+    parts = open_parts(settings)
+    try:
+        yield tools_of(parts)
+    finally:
+        parts.close()

@@ -1,0 +1,303 @@
+"""The second half of the demo: from imported data to recommendations, and what an event changes in them."""
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from sartor.console import terminal
+from sartor.demo import answers, script
+from sartor.demo.script import Training
+from sartor.demo.server import Server
+from sartor.demo.summary import Query
+
+#: In the order of their trainings: those of seconds first.
+RECIPES: Final = (
+    "aws-popularity-count",
+    "aws-trending-now",
+    "aws-similar-items",
+    "aws-user-personalization-v2",
+)
+_POPULARITY, _, _SIMILAR, _PERSONAL = RECIPES
+EVENT_TYPE: Final = "View"
+#: What answers carry of each item.
+COLUMNS: Final = ["TITLE", "CATEGORY_L1", "PRICE"]
+#: How many items an answer of the demo has.
+SHOWN: Final = 8
+#: The user of the demo is one of so many who looked at this many items.
+_CANDIDATES: Final = 60
+_VIEWS: Final = (20, 60)
+_EXPRESSION: Final = (
+    "INCLUDE ItemID WHERE Items.CATEGORY_L1 IN ($CATEGORY) | "
+    'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'
+)
+#: Where nobody watches, a line says how far a training is after so many seconds.
+_TOLD_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of the catalogue as people see it.
+
+    Attributes:
+        id: its id.
+        title: its title.
+        category: its first category.
+    """
+
+    id: str
+    title: str
+    category: str
+
+
+class Personal:
+    """Trains, deploys and asks.
+
+    Args:
+        console: where the story is told.
+        server: the service.
+        group: the dataset group's name, which begins the names of what is made.
+        group_arn: its ARN.
+        items_file: the catalogue that was imported.
+        interactions: how to read the interactions.
+
+    Attributes:
+        group: as given.
+        user: whose recommendations are shown.
+        campaign: the ARN of the campaign that personalizes.
+        version: the ARN of its solution version.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        server: Server,
+        group: str,
+        group_arn: str,
+        items_file: Path,
+        interactions: Query,
+    ) -> None:
+        self.group = group
+        self.user = self.campaign = self.version = ""
+        self._console = console
+        self._server = server
+        self._group_arn = group_arn
+        self._client = server.client()
+        self._runtime = server.client("personalize-runtime")
+        self._interactions = interactions
+        self._items = _catalogue(items_file)
+        self._versions: dict[str, str] = {}
+        self._similar = self._filter = ""
+        self._views: list[str] = []
+        self._answer: list[str] = []
+        self._looked_at: Item | None = None
+
+    def train(self) -> None:
+        """Create a solution and a version for each recipe, wait for them, and show their metrics."""
+        trainings = [
+            script.start_training(
+                self._client,
+                self._group_arn,
+                f"{self.group}-{recipe.removeprefix('aws-')}",
+                recipe,
+                EVENT_TYPE,
+            )
+            for recipe in RECIPES
+        ]
+        self._versions = {one.recipe: one.arn for one in trainings}
+        self.version = self._versions[_PERSONAL]
+        with _Watch(self._console, self._server, trainings) as watch:
+            metrics = script.wait_for_trainings(self._client, trainings, watch.look)
+        details = {one.recipe: self._details(one.arn) for one in trainings}
+        answers.show_trainings(
+            self._console, {recipe: one["record"] for recipe, one in details.items()}, watch.took
+        )
+        terminal.compare_metrics(self._console, metrics, against=_POPULARITY)
+
+    def deploy(self) -> None:
+        """Create the two campaigns, the filter and the event tracker."""
+        self.campaign = script.deploy(self._client, f"{self.group}-for-you", self._versions[_PERSONAL])
+        self._similar = script.deploy(self._client, f"{self.group}-similar", self._versions[_SIMILAR])
+
+    def ask(self) -> None:
+        """Show what a user looked at beside what is recommended."""
+        self.user, self._views = self._some_user()
+        self._answer = self._recommended()
+        answers.show_beside(
+            self._console,
+            f"User {self.user}",
+            (f"looked at, newest first ({len(self._views)} in all)", self._named(self._views[:SHOWN])),
+            ("GetRecommendations", self._named(self._answer)),
+        )
+
+    def filter(self) -> None:
+        """Create a filter and show what is left of the answer for another category."""
+        self._filter = script.create_filter(
+            self._client, f"{self.group}-in-category", self._group_arn, _EXPRESSION
+        )
+        category = self._categories()[-1]
+        self._console.print(_EXPRESSION, markup=False, highlight=False, soft_wrap=True)
+        answers.show_beside(
+            self._console,
+            f"User {self.user}",
+            ("without a filter", self._named(self._answer)),
+            (
+                f"CATEGORY = {category}",
+                self._named(
+                    self._recommended(filterArn=self._filter, filterValues={"CATEGORY": f'"{category}"'})
+                ),
+            ),
+        )
+
+    def put_event(self) -> None:
+        """Let the user look at something from a category that he looks at least, and show what moves."""
+        item = self._looked_at = self._off_taste()
+        tracking_id = script.create_tracker(self._client, self.group, self._group_arn)
+        script.put_view(self._server.client("personalize-events"), tracking_id, self.user, item.id)
+        begun = time.monotonic()
+        after = self._recommended()
+        milliseconds = (time.monotonic() - begun) * 1e3
+        self._console.print(
+            f"PutEvents: {self.user} looks at {item.title} ({item.category}); "
+            f"asked again at once, answered after {milliseconds:.0f} ms",
+            markup=False,
+            highlight=False,
+        )
+        answers.show_moved(self._console, f"User {self.user}", self._named(self._answer), self._named(after))
+        self._answer = after
+
+    def similar(self) -> None:
+        """Show the items that are related to the one that was looked at."""
+        item = self._looked_at or self._items[self._views[0]]
+        found = script.recommend(self._runtime, self._similar, COLUMNS, itemId=item.id, numResults=SHOWN)
+        answers.show_beside(
+            self._console,
+            "Recipe aws-similar-items",
+            ("item", [(item.title, item.category)]),
+            ("who looked at it looks at", self._named(one["itemId"] for one in found)),
+        )
+
+    def explain(self) -> None:
+        """Show the evidence for the first items of the answer."""
+        asked = {"campaignArn": self.campaign, "userId": self.user, "numResults": 4}
+        answer = self._server.post("/sartor/v1/explain", asked)
+        terminal.show_explanation(self._console, answer, lambda name: self._item(name).title)
+
+    def _recommended(self, **asked: Any) -> list[str]:
+        found = script.recommend(
+            self._runtime, self.campaign, COLUMNS, userId=self.user, numResults=SHOWN, **asked
+        )
+        return [one["itemId"] for one in found]
+
+    def _details(self, version: str) -> dict[str, Any]:
+        return self._server.get(f"/sartor/v1/solution-versions/{version}")
+
+    def _item(self, name: str) -> Item:
+        return self._items.get(name, Item(name, name, ""))
+
+    def _named(self, items: Any) -> list[tuple[str, str]]:
+        return [(one.title, one.category) for one in map(self._item, items)]
+
+    def _some_user(self) -> tuple[str, list[str]]:
+        """Return the user whose views are the most of one category, and the views, newest first."""
+        least, most = _VIEWS
+        rows = self._interactions(
+            f"""WITH viewed AS (SELECT USER_ID, ITEM_ID, TIMESTAMP FROM data WHERE EVENT_TYPE = '{EVENT_TYPE}'),
+                     known AS (SELECT USER_ID, count(*) AS n FROM viewed GROUP BY USER_ID),
+                     some AS (SELECT USER_ID FROM known
+                              ORDER BY n NOT BETWEEN {least} AND {most}, USER_ID LIMIT {_CANDIDATES})
+                SELECT USER_ID, list(ITEM_ID ORDER BY TIMESTAMP DESC, ITEM_ID)
+                FROM viewed SEMI JOIN some USING (USER_ID) GROUP BY USER_ID ORDER BY USER_ID"""
+        )
+        shares = {
+            user: self._counted(items).most_common(1)[0][1] / len(items)
+            for user, items in (rows := list(rows))
+        }
+        views = dict(rows)
+        user = max(shares, key=lambda one: (shares[one], one))
+        return user, views[user]
+
+    def _counted(self, items: Sequence[str]) -> Counter[str]:
+        return Counter(self._item(name).category for name in items)
+
+    def _categories(self) -> list[str]:
+        """Return every category, those that the user looks at most first."""
+        counts = self._counted(self._views)
+        return sorted({one.category for one in self._items.values()}, key=lambda name: (-counts[name], name))
+
+    def _off_taste(self) -> Item:
+        """Return the item that is looked at most of the category that the user looks at least."""
+        category = self._categories()[-1]
+        rows = self._interactions(
+            f"""SELECT ITEM_ID FROM data WHERE EVENT_TYPE = '{EVENT_TYPE}'
+                GROUP BY ITEM_ID ORDER BY count(*) DESC, ITEM_ID"""
+        )
+        return next(item for (name,) in rows if (item := self._item(name)).category == category)
+
+
+class _Watch:
+    """Shows how far trainings are: a bar for each on a terminal, else a line now and then.
+
+    Attributes:
+        took: seconds from the first look at work to its end, by recipe.
+    """
+
+    def __init__(self, console: Console, server: Server, trainings: list[Training]) -> None:
+        self.took: dict[str, float] = {}
+        self._console, self._server = console, server
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[words]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._tasks = {one.arn: self._bars.add_task(one.recipe, total=1.0, words="") for one in trainings}
+        self._began: dict[str, float] = {}
+        self._told = time.monotonic()
+
+    def __enter__(self) -> "_Watch":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def look(self, training: Training, described: dict[str, Any]) -> None:
+        """Take a training's description."""
+        now = time.monotonic()
+        if described["status"] == "CREATE IN_PROGRESS":
+            self._began.setdefault(training.arn, now)
+            self._tell(training, now)
+        elif described["status"] == "ACTIVE":
+            self.took[training.recipe] = now - self._began.get(training.arn, now)
+            self._bars.update(self._tasks[training.arn], completed=1.0, words="")
+
+    def _tell(self, training: Training, now: float) -> None:
+        """Ask how far a training is, and say it."""
+        if not self._console.is_terminal and now - self._told < _TOLD_SECONDS:
+            return
+        progress = self._server.get(f"/sartor/v1/solution-versions/{training.arn}").get("progress") or {}
+        words = terminal.progress_text(progress)
+        share = progress.get("epoch", 0) / progress.get("epochs", 1)
+        self._bars.update(self._tasks[training.arn], completed=share, words=words)
+        if not self._console.is_terminal and words:
+            self._told = now
+            self._console.print(f"{training.recipe}: {words}", highlight=False)
+
+
+def _catalogue(file: Path) -> dict[str, Item]:
+    """Return the items of a catalogue's file by id."""
+    with file.open(newline="", encoding="utf-8") as rows:
+        return {
+            row["ITEM_ID"]: Item(row["ITEM_ID"], row["TITLE"], row["CATEGORY_L1"].partition("|")[0])
+            for row in csv.DictReader(rows)
+        }
