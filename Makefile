@@ -1,4 +1,4 @@
-# `make install`, `make demo`, `make test`, `make lint`, `make bench`: each can be repeated, a second run installs nothing.
+# `make install`, `make demo`, `make test`, `make lint`, `make bench`, `make quality`: each can be repeated, a second run installs nothing.
 # The first of these that is new enough; name another with `make PYTHON=… install`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -12,7 +12,7 @@ INSTALLED := .venv/.installed
 TESTED := .venv/.installed-test
 BENCHED := .venv/.installed-bench
 
-.PHONY: install demo test lint docs bench clean
+.PHONY: install demo test lint docs bench quality clean
 
 install: $(INSTALLED)
 
@@ -47,6 +47,9 @@ docs: $(INSTALLED)
 
 bench: $(BENCHED)
 	$(BIN)/python -m bench
+
+quality: $(INSTALLED)
+	$(BIN)/python -m quality
 
 clean:
 	rm -rf .venv build dist

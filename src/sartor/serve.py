@@ -18,7 +18,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, Any, Final
 
 from sartor.app import Parts, build, build_worker, open_parts
@@ -32,6 +33,8 @@ LAST_RESTART_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
 #: How much a worker beside an API gives way to it.
 NICENESS: Final = 10
+#: How much likelier than an API the system ends a worker when memory runs out; 1000 is at once.
+OOM_SCORE: Final = 500
 #: Who listens on every address is reached from this machine at one.
 _REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _PR_SET_PDEATHSIG = 1
@@ -77,6 +80,7 @@ def work(settings: Settings, parent: int | None = None) -> None:
     if parent is not None:
         _die_with_parent(parent)
         os.nice(NICENESS)  # beside an API, which answers first
+        _die_before_the_api()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -252,6 +256,12 @@ def _die_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we could ask
         sys.exit(1)
+
+
+def _die_before_the_api() -> None:
+    """Let Linux end this process first when memory runs out: its work begins again, and the API goes on."""
+    with suppress(OSError):  # elsewhere there is no such file
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
 
 
 def _watch_parent(parent: int, stopping: threading.Event) -> None:

@@ -97,12 +97,19 @@ class Shop:
             version = self.version(recipe)
             assert version["status"] == "ACTIVE", version
             self.versions[recipe] = version["solutionVersionArn"]
-            arn = self.personalize.create_campaign(
-                name=self.client.name("campaign"), solutionVersionArn=version["solutionVersionArn"]
-            )["campaignArn"]
-            self.client.until(lambda: self.personalize.describe_campaign(campaignArn=arn)["campaign"])
-            self.campaigns[recipe] = arn
+            self.campaigns[recipe] = self.deployed(recipe, "0" if recipe == UP else None)
         return self.campaigns[recipe]
+
+    def deployed(self, recipe: str, exploration: str | None) -> str:
+        """Return a new campaign of a recipe's version."""
+        config = {"itemExplorationConfig": {"explorationWeight": exploration}} if exploration else {}
+        arn = self.personalize.create_campaign(
+            name=self.client.name("campaign"),
+            solutionVersionArn=self.versions[recipe],
+            campaignConfig=config,
+        )["campaignArn"]
+        self.client.until(lambda: self.personalize.describe_campaign(campaignArn=arn)["campaign"])
+        return str(arn)
 
     def filter(self, expression: str) -> str:
         arn = self.personalize.create_filter(
@@ -340,3 +347,87 @@ def test_a_training_without_interactions_fails_with_the_reason(shop: Shop) -> No
     version = shop.version(UP, eventType="never")
     assert version["status"] == "CREATE FAILED"
     assert version["failureReason"] == "Create failed. There are no interactions to train on."
+
+
+def test_filters_see_what_an_import_brings_after_the_training(shop: Shop) -> None:
+    seen = shop.filter('EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("watch")')
+    assert name_of(0, 4) in shop.ids(UP, userId="imported later", filterArn=seen)
+    content = f"USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\nimported later,{name_of(0, 4)},{BEGAN},watch\n"
+    key = shop.client.write(f"{shop.client.name('later')}.csv", content)
+    assert shop.client.imported(shop.interactions, key, "INCREMENTAL")["status"] == "ACTIVE"
+    deadline = time.monotonic() + 30
+    while name_of(0, 4) in shop.ids(UP, userId="imported later", filterArn=seen):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_an_anonymous_visitor_is_recommended_by_his_session(shop: Shop) -> None:
+    client: Any = shop.client.events
+    client.put_events(
+        trackingId=shop.tracking_id,
+        sessionId="nobody's session",
+        eventList=[{"eventType": "watch", "itemId": name_of(1, 2), "sentAt": BEGAN + 10**6}],
+    )
+    assert shop.ids(UP, userId="nobody's session", numResults=1) == [name_of(1, 3)]
+
+
+def test_new_items_are_explored_as_much_as_the_campaign_says(shop: Shop) -> None:
+    shop.campaign(UP)
+    campaigns = {weight: shop.deployed(UP, weight) for weight in ("0", "1.0")}
+    new = {f"new-{number}" for number in range(5)}
+    properties = json.dumps({"genre": "comedy", "creationTimestamp": BEGAN + 10**6})
+    shop.client.events.put_items(
+        datasetArn=shop.items, items=[{"itemId": name, "properties": properties} for name in sorted(new)]
+    )
+    shown = {
+        weight: {
+            one["itemId"]
+            for user in range(20)
+            for one in shop.runtime.get_recommendations(
+                campaignArn=arn, userId=f"comedy-fan-{user}", numResults=10
+            )["itemList"]
+        }
+        for weight, arn in campaigns.items()
+    }
+    assert not new & shown["0"]
+    assert new <= shown["1.0"]
+
+
+def test_an_answer_is_explained_by_its_model_its_rules_and_the_users_history(shop: Shop) -> None:
+    shop.watch("asker", name_of(0, 3), name_of(0, 4))
+    no_drama = shop.filter('EXCLUDE ItemID WHERE Items.GENRE IN ("drama")')
+    found = shop.client.server.post(
+        "/sartor/v1/explain",
+        {"campaignArn": shop.campaign(UP), "userId": "asker", "numResults": 2, "filterArn": no_drama},
+    )
+    assert found["solutionVersionArn"] == shop.versions[UP]
+    assert found["history"] == [name_of(0, 3), name_of(0, 4)]
+    assert found["items"][0]["itemId"] == name_of(0, 5)
+    assert found["items"][0]["evidence"][0]["itemId"] == name_of(0, 4)
+    (rule,) = found["removed"]
+    assert rule["rule"] == 'EXCLUDE ItemID WHERE Items.GENRE IN ("drama")'
+    assert rule["items"] == ITEMS_EACH
+
+
+def test_a_filter_is_tried_before_it_is_made(shop: Shop) -> None:
+    found = shop.client.server.post(
+        "/sartor/v1/filters/test",
+        {
+            "datasetGroupArn": shop.group,
+            "filterExpression": "INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)",
+            "filterValues": {"GENRE": '"drama"'},
+        },
+    )
+    assert found["kept"] == ITEMS_EACH
+    assert found["items"] == found["kept"] + found["removed"] >= TASTES * ITEMS_EACH
+    assert all(one.startswith("drama") for one in found["keptExamples"])
+
+
+def test_a_version_says_what_made_it(shop: Shop) -> None:
+    shop.campaign(UP)
+    found = shop.client.server.get(f"/sartor/v1/solution-versions/{shop.versions[UP]}")
+    assert found["status"] == "ACTIVE"
+    assert found["record"]["recipe"] == UP
+    assert found["record"]["tables"]["INTERACTIONS"]["bulkVersion"] >= 0
+    assert found["record"]["libraries"]["numpy"]
+    assert found["metrics"]["coverage"] > 0

@@ -83,7 +83,7 @@ _INSERTED_ROWS: Final = 4_000
 _HISTORY = "SELECT at, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
 _NEWEST_OF = "SELECT seq FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT 1"
 _NEWEST = "SELECT max(seq) FROM put_record WHERE dataset = ?"
-_AFTER = "SELECT body FROM put_record WHERE dataset = ? AND key = ? AND seq > ? ORDER BY seq DESC LIMIT ?"
+_AFTER = "SELECT seq, count, body FROM put_record WHERE dataset = ? AND key = ? AND seq > ? ORDER BY seq DESC LIMIT ?"
 #: One statement each, so that of many who are first at once nobody fails.
 _TAKE_NUMBERS: Final = (
     "INSERT INTO put_counter (id, seq) VALUES (1, {0}) "
@@ -229,8 +229,8 @@ class PutRecords:
         rows = self._quick_read(_NEWEST_OF, (dataset, key))
         return int(rows[0][0]) if rows else 0
 
-    def after(self, dataset: int, key: str, number: int, limit: int) -> list[dict[str, Any]]:
-        """Return the cells of the newest records of one history with a larger number, oldest first.
+    def after(self, dataset: int, key: str, number: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
+        """Return the number and the cells of the newest records of one history with a larger number, oldest first.
 
         Args:
             dataset: the number of the dataset's resource.
@@ -239,8 +239,12 @@ class PutRecords:
             limit: how many at most.
         """
         rows = self._quick_read(_AFTER, (dataset, key, number, limit))
-        lines = [line for (body,) in reversed(rows) for line in body.split("\n")]
-        return [orjson.loads(line) for line in lines[-limit:]]
+        found = [
+            (at, line)
+            for seq, count, body in reversed(rows)
+            for at, line in enumerate(body.split("\n"), seq - count + 1)
+        ]
+        return [(at, orjson.loads(line)) for at, line in found[-limit:]]
 
     def since(self, dataset: int, after: int, upto: int, limit: int) -> Iterator[Stored]:
         """Yield records with ``after < seq <= upto``, by number.

@@ -34,7 +34,8 @@ class ObjectiveModel(Model):
 
     def score(self, query: Query) -> Float32:
         """Return float32[items]."""
-        return self.score_batch([query])[0]
+        scores: Float32 = self.score_batch([query])[0]
+        return scores
 
     def score_batch(self, queries: Sequence[Query]) -> Float32:
         """Return float32[queries, items]."""

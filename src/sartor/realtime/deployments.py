@@ -25,6 +25,7 @@ from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.catalogue import Catalogue
 from sartor.realtime.histories import Histories
+from sartor.realtime.seen import SeenNow
 from sartor.realtime.selection import selection_of
 from sartor.realtime.trends import Trends, follows_trends
 from sartor.recipes import BY_ARN, Recipe
@@ -52,6 +53,7 @@ class Version:
         recipe: of its solution.
         artifact: the model and its names.
         histories: of its users.
+        seen: what its users interacted with, as filters see it.
         items: the rows of its items, newer items at the end.
         users: the rows of the Users dataset; ``None`` if there is none.
         trends: what a model that follows the newest interactions says now; ``None`` for all others.
@@ -63,6 +65,7 @@ class Version:
     recipe: Recipe
     artifact: Artifact
     histories: Histories
+    seen: SeenNow
     items: Catalogue
     users: Catalogue | None
     trends: Trends | None
@@ -256,12 +259,20 @@ class Deployments:
         columns = [one.name for one in items.columns.fields]
         interactions = datasets["INTERACTIONS"]
         recipe = BY_ARN[resource.body["recipeArn"]]
+        seen = SeenNow(found, partial(self._records, resource, "INTERACTIONS"))
         counts = np.bincount(found.seen_item, minlength=len(found.items)).astype(np.int64)
         return Version(
             resource,
             recipe,
             found,
-            Histories(found, selection_of(resource.body, columns), self.store.put_records, interactions.seq),
+            Histories(
+                found,
+                seen,
+                selection_of(resource.body, columns),
+                self.store.put_records,
+                interactions.seq,
+            ),
+            seen,
             items,
             users,
             Trends(found, partial(self._records, resource, "INTERACTIONS"))
@@ -307,7 +318,7 @@ class Deployments:
                 if arn is not None:
                     self._try(partial(self._version, str(arn)))
         for version in list(self._versions.values()):
-            for part in (version.items, version.users, version.trends):
+            for part in (version.items, version.users, version.seen, version.trends):
                 if part is not None:
                     self._try(part.look)
 

@@ -14,6 +14,7 @@ from sartor.data.events import PutRecords
 from sartor.data.training import Selection
 from sartor.models.base import Int32, Int64
 from sartor.realtime.artifact import Artifact
+from sartor.realtime.seen import SeenNow
 
 #: Events of one user that calls put since the training; older ones do not change an answer.
 _MOST_RECENT: Final = 1000
@@ -43,18 +44,25 @@ class Histories:
 
     Args:
         artifact: of the solution version.
+        seen: what filters see.
         selection: which events count for the model.
         put: the put records of the service.
         dataset: the number of the Interactions dataset's resource.
     """
 
-    def __init__(self, artifact: Artifact, selection: Selection, put: PutRecords, dataset: int) -> None:
+    def __init__(
+        self, artifact: Artifact, seen: SeenNow, selection: Selection, put: PutRecords, dataset: int
+    ) -> None:
         self._artifact = artifact
+        self._seen_now = seen
         self._selection = selection
         self._put = put
         self._dataset = dataset
         self._after = int(artifact.record["tables"]["INTERACTIONS"]["putNumber"])
-        self._types = [name.casefold() for name in artifact.record["eventTypes"]]
+
+    def state(self) -> int:
+        """Return what changes when filters see other interactions of imports."""
+        return self._seen_now.seen.bulk_version
 
     def newest(self, user: str) -> int:
         """Return the number of a user's newest put record."""
@@ -67,10 +75,13 @@ class Histories:
             user: the id.
             newest: the number of the user's newest put record, read before.
         """
-        put = self._put.after(self._dataset, user, self._after, _MOST_RECENT) if newest > self._after else []
-        number = self._artifact.users.find(user)
-        items, times = self._counted(number, put)
-        return History(newest, items, times, self._seen(number, put))
+        seen = self._seen_now.seen
+        oldest = min(self._after, seen.put_number)
+        rows = self._put.after(self._dataset, user, oldest, _MOST_RECENT) if newest > oldest else []
+        put = [cells for number, cells in rows if number > self._after]
+        items, times = self._counted(self._artifact.users.find(user), put)
+        later = [cells for number, cells in rows if number > seen.put_number]
+        return History(newest, items, times, _newest_of_types(seen.of(user), later))
 
     def _counted(self, number: int | None, put: Sequence[Mapping[str, Any]]) -> tuple[Int32, Int64]:
         """Return the items that the model is asked with, and when they were; by time, then as they came."""
@@ -90,29 +101,18 @@ class Histories:
         order = np.argsort(times, kind="stable")
         return items[order], times[order]
 
-    def _seen(self, number: int | None, put: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
-        """Return the newest items of each event type."""
-        artifact = self._artifact
-        begin, end = (0, 0) if number is None else artifact.seen_offsets[number : number + 2].tolist()
-        rows = [
-            (int(at), self._types[kind], int(item))
-            for at, kind, item in zip(
-                artifact.seen_time[begin:end],
-                artifact.seen_type[begin:end],
-                artifact.seen_item[begin:end],
-                strict=True,
-            )
-        ]
-        by_type: dict[str, list[str]] = {}
-        newest_first: list[tuple[int, str, int | str]] = sorted(
-            [*rows, *((cells["TIMESTAMP"], _type_of(cells), cells["ITEM_ID"]) for cells in put)],
-            key=lambda row: -row[0],
-        )
-        for _, kind, item in newest_first:
-            some = by_type.setdefault(kind, [])
-            if len(some) < SEEN_OF_A_TYPE:
-                some.append(item if isinstance(item, str) else artifact.items.name(item))
-        return {kind: frozenset(some) for kind, some in by_type.items()}
+
+def _newest_of_types(
+    known: Sequence[tuple[int, str, str]], put: Sequence[Mapping[str, Any]]
+) -> dict[str, frozenset[str]]:
+    """Return the newest items of each event type."""
+    by_type: dict[str, list[str]] = {}
+    came = ((cells["TIMESTAMP"], _type_of(cells), cells["ITEM_ID"]) for cells in put)
+    for _, kind, item in sorted([*known, *came], key=lambda row: -row[0]):
+        some = by_type.setdefault(kind, [])
+        if len(some) < SEEN_OF_A_TYPE:
+            some.append(item)
+    return {kind: frozenset(some) for kind, some in by_type.items()}
 
 
 def counts(selection: Selection, cells: Mapping[str, Any]) -> bool:

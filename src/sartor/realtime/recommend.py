@@ -183,7 +183,7 @@ class Recommender:
             seen = sum(len(names) for names in found.seen.values())
             return found, 1024 + found.items.nbytes + found.times.nbytes + 100 * seen
 
-        return self._histories.get((*version.key, user), newest, made)
+        return self._histories.get((*version.key, user, version.histories.state()), newest, made)
 
     def _scored(self, asked: Asked) -> Scores:
         """Return what the model says for a request; kept until something new is known of who or what is asked for."""

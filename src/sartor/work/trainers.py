@@ -7,7 +7,7 @@ nothing; docs/reference/recipes.md says which.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -26,6 +26,15 @@ _WINDOW_SECONDS: Final = {
 }
 #: Widths of the sequence model are multiples of this: each of its heads has an equal share.
 _WIDTH_STEP: Final = 8
+
+_SIMS_PARAMETERS: Final[Mapping[str, Callable[[str], float]]] = {
+    "popularity_discount_factor": float,
+    "min_cointeraction_count": int,
+    "min_user_history_length_percentile": float,
+    "max_user_history_length_percentile": float,
+    "min_item_interaction_count_percentile": float,
+    "max_item_interaction_count_percentile": float,
+}
 
 
 @dataclass(frozen=True)
@@ -102,17 +111,8 @@ def _similar(data: TrainingData, parameters: Parameters, run: Run) -> Model:
 def _sims(data: TrainingData, parameters: Parameters, run: Run) -> Model:
     from sartor.models import similar
 
-    given = {
-        name: kind(parameters[name])
-        for name, kind in (
-            ("popularity_discount_factor", float),
-            ("min_cointeraction_count", int),
-            ("min_user_history_length_percentile", float),
-            ("max_user_history_length_percentile", float),
-            ("min_item_interaction_count_percentile", float),
-            ("max_item_interaction_count_percentile", float),
-        )
-        if name in parameters
+    given: dict[str, Any] = {
+        name: kind(parameters[name]) for name, kind in _SIMS_PARAMETERS.items() if name in parameters
     }
     return similar.fit(data, similar.sims_config(**given), run)
 

@@ -12,6 +12,7 @@ from sartor.models import (
     closed_form,
     default,
     popularity,
+    similar,
     transitions,
     trending,
 )
@@ -41,6 +42,8 @@ MODELS: dict[str, Callable[[TrainingData], Model]] = {
     "default": lambda data: default.fit(data, None, QUIET),
     "popularity": lambda data: popularity.fit(data, None, QUIET),
     "sequence": _sequence,
+    "similar": lambda data: similar.fit(data, None, QUIET),
+    "sims": lambda data: similar.fit(data, similar.sims_config(), QUIET),
     "transitions": lambda data: transitions.fit(data, None, QUIET),
     "trending": lambda data: trending.fit(data, None, QUIET),
 }

@@ -1,0 +1,133 @@
+"""What users interacted with, as filters see it: every event type, imports that came after the training too.
+
+Source: the guide's "Filtering recommendations and user segments": up to 100 of a user's newest interactions of each
+event type; imports are taken up within 20 minutes, here within seconds.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.data import training
+from sartor.data.dataset import DatasetRecords
+from sartor.data.ids import Ids
+from sartor.data.training import Selection
+from sartor.models.base import Int32, Int64
+from sartor.realtime.artifact import Artifact
+
+#: How often the dataset's table is looked at for imports, in seconds.
+LOOK_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Interactions by user, each user's oldest first.
+
+    Attributes:
+        users: whose interactions are here.
+        items: their items by number.
+        offsets: int64[users + 1], where each user's begin.
+        item: int32[m].
+        type: int16[m], a number into ``types``.
+        time: int64[m], epoch seconds.
+        types: event types, in the form in which they are compared.
+        bulk_version: of the table of imports that they are from.
+        put_number: of the newest put record among them.
+    """
+
+    users: Ids
+    items: Ids
+    offsets: Int64
+    item: Int32
+    type: NDArray[np.int16]
+    time: Int64
+    types: tuple[str, ...]
+    bulk_version: int
+    put_number: int
+
+    def of(self, user: str) -> list[tuple[int, str, str]]:
+        """Return the time, the event type and the item of each of a user's interactions, oldest first."""
+        number = self.users.find(user)
+        if number is None:
+            return []
+        begin, end = self.offsets[number : number + 2].tolist()
+        return [
+            (at, self.types[kind], self.items.name(item))
+            for at, kind, item in zip(
+                self.time[begin:end].tolist(),
+                self.type[begin:end].tolist(),
+                self.item[begin:end].tolist(),
+                strict=True,
+            )
+        ]
+
+
+def of_artifact(artifact: Artifact) -> Seen:
+    """Return what was there when an artifact's model was trained."""
+    state = artifact.record["tables"]["INTERACTIONS"]
+    return Seen(
+        artifact.users,
+        artifact.items,
+        artifact.seen_offsets,
+        artifact.seen_item,
+        artifact.seen_type,
+        artifact.seen_time,
+        tuple(name.casefold() for name in artifact.record["eventTypes"]),
+        state["bulkVersion"],
+        state["putNumber"],
+    )
+
+
+class SeenNow:
+    """What is there now; safe to share between threads.
+
+    Args:
+        artifact: of the solution version.
+        find_records: gives the Interactions dataset's records as they are now; ``None`` if it is gone.
+
+    Attributes:
+        seen: whole, of one moment.
+    """
+
+    def __init__(self, artifact: Artifact, find_records: Callable[[], DatasetRecords | None]) -> None:
+        self.seen = of_artifact(artifact)
+        self._find_records = find_records
+        self._looking = threading.Lock()
+        self._looked = time.monotonic() - LOOK_SECONDS
+
+    def look(self) -> None:
+        """Read the interactions anew if their imports have changed."""
+        if time.monotonic() - self._looked < LOOK_SECONDS or not self._looking.acquire(blocking=False):
+            return
+        try:
+            self._looked = time.monotonic()
+            records = self._find_records()
+            if records is None:
+                return
+            version = records.bulk_table.version()
+            if (-1 if version is None else version) != self.seen.bulk_version:
+                self.seen = _read(records, -1 if version is None else version)
+        finally:
+            self._looking.release()
+
+
+def _read(records: DatasetRecords, version: int) -> Seen:
+    number = records.put.newest(records.number)
+    with records.open("ALL") as connection:
+        rows = training.read(connection, records.schema, None, Selection())
+    return Seen(
+        rows.users,
+        rows.items,
+        rows.seen_offsets,
+        rows.seen_item,
+        rows.seen_type,
+        rows.seen_time,
+        tuple(name.casefold() for name in rows.event_types),
+        version,
+        number,
+    )
