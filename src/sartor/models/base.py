@@ -125,9 +125,11 @@ class Model(ABC):
     Attributes:
         name: of the model, which is its module's; it finds the class when a saved one is loaded.
         n_items: how many items it scores.
+        has_logits: whether scores are logits of a softmax over all items; else only their order has a meaning.
     """
 
     name: ClassVar[str]
+    has_logits: ClassVar[bool] = False
     n_items: int
 
     @abstractmethod

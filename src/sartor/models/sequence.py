@@ -92,6 +92,7 @@ class SequenceModel(Model):
     """
 
     name: ClassVar[str] = "sequence"
+    has_logits: ClassVar[bool] = True
 
     def __init__(self, config: Config, arrays: Mapping[str, NDArray[Any]]) -> None:
         self.config = config

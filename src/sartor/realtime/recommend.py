@@ -18,7 +18,7 @@ from sartor.realtime.deployments import Deployment, Deployments, Version
 from sartor.realtime.filtering import Filters
 from sartor.realtime.histories import History
 from sartor.realtime.picked import Picked
-from sartor.realtime.scoring import Kept, Scores, all_scores, scores_of, softmax
+from sartor.realtime.scoring import Kept, Scores, all_scores, scores_of
 from sartor.realtime.serving import TABLE, Serving
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ MOST_METADATA_COLUMNS: Final = 10
 _SUBSET: Final = 2_000
 #: Scores have so many digits after the point.
 _DIGITS: Final = 7
+#: No sum of shares is taken for less, so that nothing is divided by zero.
+_LEAST: Final = 1e-30
 _HISTORY_BYTES: Final = 64 * 2**20
 POPULAR: Final = "Popular item"
 
@@ -156,9 +158,9 @@ class Recommender:
             rows = {name: row for name, row in rows.items() if _passes(asked.allowed, row)}
         known = np.array([row for row in rows.values() if _is_known(version, row)], np.int32)
         unknown = [name for name, row in rows.items() if not _is_known(version, row)]
-        values = _all(asked).values[known]
-        shares = softmax(values)
-        order = np.argsort(-values, kind="stable")
+        scores = _all(asked)
+        shares = scores.share[known] / max(float(scores.share[known].sum()), _LEAST)
+        order = np.argsort(-scores.values[known], kind="stable")
         return asked, [Picked(int(known[at]), float(shares[at])) for at in order], unknown
 
     def _get_recommendations(self, caller: "Caller", request: Request) -> dict[str, Any]:

@@ -49,14 +49,20 @@ def scores_of(model: Model, query: Query) -> Scores:
     if model.n_items >= LARGE_CATALOGUE:
         found = model.shortlist(query, SHORTLIST)
         if found is not None:
-            return Scores(found[0], found[1], softmax(found[1]))
+            return Scores(found[0], found[1], softmax(_logits(model, found[1])))
     return all_scores(model, query)
 
 
 def all_scores(model: Model, query: Query) -> Scores:
     """Return the scores of all items."""
     values = model.score(query)
-    return Scores(None, values, softmax(values))
+    return Scores(None, values, softmax(_logits(model, values)))
+
+
+def _logits(model: Model, values: Float32) -> Float32:
+    """Return float32[k]: scores in the unit of logits; where only their order has a meaning, in deviations."""
+    spread = 1.0 if model.has_logits or not len(values) else float(values.std())
+    return values if spread == 1.0 else values / np.float32(spread or 1.0)
 
 
 def softmax(values: Float32) -> Float32:
