@@ -215,11 +215,10 @@ class Personal:
                 SELECT USER_ID, list(ITEM_ID ORDER BY TIMESTAMP DESC, ITEM_ID)
                 FROM viewed SEMI JOIN some USING (USER_ID) GROUP BY USER_ID ORDER BY USER_ID"""
         )
+        views: dict[str, list[str]] = {user: items for user, items in rows}  # noqa: C416 - the rows are of Any
         shares = {
-            user: self._counted(items).most_common(1)[0][1] / len(items)
-            for user, items in (rows := list(rows))
+            user: self._counted(items).most_common(1)[0][1] / len(items) for user, items in views.items()
         }
-        views = dict(rows)
         user = max(shares, key=lambda one: (shares[one], one))
         return user, views[user]
 

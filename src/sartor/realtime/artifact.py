@@ -89,6 +89,14 @@ def write(
     storage.put(f"{folder}/{_RECORD}", json.dumps(record, indent=2).encode())
 
 
+def place_of(version: Mapping[str, Any]) -> str:
+    """Return the folder of a solution version's artifact, by what Sartor alone knows of the version.
+
+    Each attempt at a training has a folder of its own, so that one that was given up changes nothing.
+    """
+    return str(version.get("artifact") or version["folder"])
+
+
 def read_record(storage: Blobs, folder: str) -> dict[str, Any]:
     """Return what made an artifact; raises ``FileNotFoundError`` if it is not whole."""
     found: dict[str, Any] = json.loads(storage.get(f"{folder}/{_RECORD}"))

@@ -248,7 +248,7 @@ class Deployments:
 
     def _load(self, resource: Resource) -> Version:
         try:
-            found = artifact.read(self.storage, resource.private["folder"])
+            found = artifact.read(self.storage, artifact.place_of(resource.private))
         except FileNotFoundError as error:
             raise not_found(resource.arn) from error
         datasets = datasets_of(resource.body["datasetGroupArn"], self.store)

@@ -139,7 +139,7 @@ def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Co
     if version.status != "ACTIVE" or "folder" not in version.private:
         raise JobFailed(f"{version.arn} must be ACTIVE, but its status is {version.status}.")
     try:
-        first = artifact.read(means.storage, version.private["folder"])
+        first = artifact.read(means.storage, artifact.place_of(version.private))
     except FileNotFoundError as error:
         raise JobFailed(f"The model of {version.arn} is not in the storage.") from error
     record = first.record

@@ -69,13 +69,12 @@ def run(task: Task, tools: Tools) -> None:
     run = Run(seed=0, threads=tools.threads, progress=tools.progress, stop=tools.stop)
     trained = train(version, tools, run, tools.quotas_on, tools.sequence_on)
     run.keep_on()
+    folder = f"{version.private['folder']}/{task.attempt}"
     scratch = tools.scratch / f"train-{version.arn.rpartition('/')[2]}-{task.attempt}"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
-        artifact.write(
-            tools.storage, version.private["folder"], trained.model, trained.rows, trained.record, scratch
-        )
+        artifact.write(tools.storage, folder, trained.model, trained.rows, trained.record, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     hours = round((time.time() - began) / 3600, 3)
@@ -85,7 +84,7 @@ def run(task: Task, tools: Tools) -> None:
             transaction.replace_body(
                 version.arn,
                 {**now.body, "trainingHours": hours},
-                {**now.private, "metrics": trained.metrics, "record": trained.record},
+                {**now.private, "artifact": folder, "metrics": trained.metrics, "record": trained.record},
                 round(time.time(), 3),
             )
 

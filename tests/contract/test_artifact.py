@@ -1,0 +1,76 @@
+"""A trained model's folder: one suite for a folder and for an S3 service."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sartor.data.blobs import Blobs
+from sartor.data.ids import Ids
+from sartor.data.training import TrainingRows
+from sartor.models import popularity
+from sartor.models.base import Histories, Query, Run, TrainingData
+from sartor.realtime import artifact, seen
+
+
+def rows(n: int) -> TrainingRows:
+    """Return one interaction of each of so many users, the first two with the same item."""
+    item = np.maximum(np.arange(n) - 1, 0).astype(np.int32)
+    offsets = np.arange(n + 1, dtype=np.int64)
+    times = np.arange(n, dtype=np.int64)
+    nothing = np.zeros(0, np.int32)
+    return TrainingRows(
+        Ids.of([f"u{number}" for number in range(n)]),
+        Ids.of([f"i{number}" for number in range(max(n - 1, 0))]),
+        offsets,
+        item,
+        times,
+        np.ones(n, np.float32),
+        offsets,
+        item,
+        np.zeros(n, np.int16),
+        times,
+        ("Click",),
+        nothing,
+        np.zeros(max(n, 1), np.int64),
+        (),
+    )
+
+
+def written(storage: Blobs, scratch: Path, of: TrainingRows) -> None:
+    histories = Histories(of.item, of.offsets, of.time)
+    model = popularity.fit(TrainingData(len(of.items), histories), popularity.Config(), Run())
+    record = {
+        "tables": {"INTERACTIONS": {"bulkVersion": 3, "putNumber": 7}},
+        "eventTypes": list(of.event_types),
+    }
+    scratch.mkdir(exist_ok=True)
+    artifact.write(storage, "a/b", model, of, record, scratch)
+
+
+def test_what_was_written_is_read_in_every_storage(storage: Blobs, tmp_path: Path) -> None:
+    of = rows(400)
+    written(storage, tmp_path / "new", of)
+    found = artifact.read(storage, "a/b")
+    assert found.items.names() == of.items.names()
+    assert found.users.find("u399") == 399
+    np.testing.assert_array_equal(found.item, of.item)
+    scores = found.model.score(Query(np.zeros(0, np.int32)))
+    assert scores.argmax() == 0
+    known = seen.of_artifact(found)
+    assert known.of("u2") == [(2, "click", "i1")]
+    assert known.of("nobody") == []
+    assert (known.bulk_version, known.put_number) == (3, 7)
+
+
+def test_an_artifact_is_replaced_by_the_next_attempt(storage: Blobs, tmp_path: Path) -> None:
+    written(storage, tmp_path / "first", rows(5))
+    written(storage, tmp_path / "second", rows(400))
+    assert len(artifact.read(storage, "a/b").users) == 400
+
+
+def test_a_folder_without_its_record_is_no_artifact(storage: Blobs, tmp_path: Path) -> None:
+    written(storage, tmp_path / "new", rows(5))
+    storage.delete("a/b/record.json")
+    with pytest.raises(FileNotFoundError):
+        artifact.read(storage, "a/b")
