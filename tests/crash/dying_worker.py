@@ -73,6 +73,15 @@ STEPS: dict[str, dict[str, Step]] = {
         "write down result": Step("sartor.resources.store", "Transaction", "replace_body"),
         "finish": Step("sartor.resources.lifecycle", None, "finish"),
     },
+    "training": {
+        "claim": Step("sartor.resources.lifecycle", None, "claim"),
+        "read": Step("sartor.data.training", None, "read"),
+        "evaluate": Step("sartor.models.evaluation", None, "evaluate"),
+        "store first file": Step("sartor.data.blobs", "FolderBlobs", "put_file", 1),
+        "store record": Step("sartor.data.blobs", "FolderBlobs", "put", 1),
+        "write down metrics": Step("sartor.resources.store", "Transaction", "replace_body"),
+        "finish": Step("sartor.resources.lifecycle", None, "finish"),
+    },
     "update": {
         "alter imported": Step("sartor.data.table", "Table", "add_columns", 1),
         "alter drained": Step("sartor.data.table", "Table", "add_columns", 2),

@@ -13,7 +13,7 @@ SHORT_NAMES: Final[Mapping[str, str]] = {
     "normalized_discounted_cumulative_gain_at_10": "NDCG@10",
     "normalized_discounted_cumulative_gain_at_25": "NDCG@25",
     "mean_reciprocal_rank_at_25": "MRR@25",
-    "precision_at_10": "precision@10",
+    "precision_at_10": "prec@10",
     "coverage": "coverage",
 }
 #: So many removed items of a rule are named.
@@ -77,11 +77,13 @@ def compare_metrics(console: Console, metrics: Mapping[str, Mapping[str, float]]
         metrics: by model, in the order of the rows.
         against: the model that the others are held against.
     """
-    table = Table("", title="On interactions that no model had seen", title_justify="left")
+    table = Table(
+        "", title=f"On interactions that no model had seen, against {against}", title_justify="left"
+    )
     for name in SHORT_NAMES.values():
         table.add_column(name, justify="right")
     base = metrics[against].get("normalized_discounted_cumulative_gain_at_25", 0.0)
-    table.add_column(f"NDCG@25 against {against}", justify="right")
+    table.add_column("NDCG@25, times", justify="right")
     for model, found in metrics.items():
         cells = [f"{found[name]:.4f}" if name in found else "" for name in SHORT_NAMES]
         own = found.get("normalized_discounted_cumulative_gain_at_25")

@@ -27,7 +27,7 @@ def show_trainings(
         table.add_column(heading, justify="right")
     for recipe, record in records.items():
         counts = [f"{record[name]:,}" for name in ("interactions", "users", "items")]
-        table.add_row(recipe, record["model"], *counts, f"{seconds[recipe]:,.1f}")
+        table.add_row(recipe.removeprefix("aws-"), record["model"], *counts, f"{seconds[recipe]:,.1f}")
     console.print(table)
 
 

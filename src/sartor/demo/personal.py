@@ -118,7 +118,12 @@ class Personal:
         answers.show_trainings(
             self._console, {recipe: one["record"] for recipe, one in details.items()}, watch.took
         )
-        terminal.compare_metrics(self._console, metrics, against=_POPULARITY)
+        short = {recipe.removeprefix("aws-"): found for recipe, found in metrics.items()}
+        terminal.compare_metrics(
+            self._console,
+            {name: short[name] for name in (recipe.removeprefix("aws-") for recipe in RECIPES)},
+            against=_POPULARITY.removeprefix("aws-"),
+        )
 
     def deploy(self) -> None:
         """Create the two campaigns, the filter and the event tracker."""
@@ -210,10 +215,10 @@ class Personal:
         rows = self._interactions(
             f"""WITH viewed AS (SELECT USER_ID, ITEM_ID, TIMESTAMP FROM data WHERE EVENT_TYPE = '{EVENT_TYPE}'),
                      known AS (SELECT USER_ID, count(*) AS n FROM viewed GROUP BY USER_ID),
-                     some AS (SELECT USER_ID FROM known
+                     candidate AS (SELECT USER_ID FROM known
                               ORDER BY n NOT BETWEEN {least} AND {most}, USER_ID LIMIT {_CANDIDATES})
                 SELECT USER_ID, list(ITEM_ID ORDER BY TIMESTAMP DESC, ITEM_ID)
-                FROM viewed SEMI JOIN some USING (USER_ID) GROUP BY USER_ID ORDER BY USER_ID"""
+                FROM viewed SEMI JOIN candidate USING (USER_ID) GROUP BY USER_ID ORDER BY USER_ID"""
         )
         views: dict[str, list[str]] = {user: items for user, items in rows}  # noqa: C416 - the rows are of Any
         shares = {
