@@ -343,6 +343,38 @@ def test_unknown_campaigns_and_filters_are_not_found_with_404(shop: Shop) -> Non
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
+def test_an_optimization_tells_the_values_it_found(shop: Shop) -> None:
+    ranges = {
+        "integerHyperParameterRanges": [{"name": "min_cointeraction_count", "minValue": 0, "maxValue": 2}],
+        "continuousHyperParameterRanges": [],
+        "categoricalHyperParameterRanges": [],
+    }
+    resources = {"maxNumberOfTrainingJobs": "4", "maxParallelTrainingJobs": "2"}
+    version = shop.version(
+        SIMS,
+        performHPO=True,
+        solutionConfig={
+            "hpoConfig": {"hpoResourceConfig": resources, "algorithmHyperParameterRanges": ranges}
+        },
+    )
+    assert version["status"] == "ACTIVE", version
+    found = version["tunedHPOParams"]["algorithmHyperParameters"]
+    assert set(found) == {"popularity_discount_factor", "min_cointeraction_count"}
+    assert 0 <= float(found["popularity_discount_factor"]) <= 1
+
+
+def test_an_objective_moves_what_is_worth_more_up(shop: Shop) -> None:
+    prices = {}
+    for sensitivity in ("OFF", "HIGH"):
+        objective = {"itemAttribute": "PRICE", "objectiveSensitivity": sensitivity}
+        code, message = refused(
+            lambda objective=objective: shop.version(UP, solutionConfig={"optimizationObjective": objective})
+        )
+        prices[code] = message
+    assert set(prices) == {"InvalidInputException"}  # PRICE may be null, which an objective must not be
+    assert "PRICE" in prices["InvalidInputException"]
+
+
 def test_a_training_without_interactions_fails_with_the_reason(shop: Shop) -> None:
     version = shop.version(UP, eventType="never")
     assert version["status"] == "CREATE FAILED"

@@ -56,7 +56,7 @@ class Config:
     max_item_interaction_count_percentile: float = 1.0
     metadata: bool = True
     neighbours: int = 300
-    lags: int = 20
+    lags: int = 10
     earlier: float = 0.2
     smoothing: float = 10.0
     enough: float = 5.0

@@ -30,6 +30,7 @@ from sartor.resources.records import Means, datasets_of, records_of
 from sartor.resources.store import Resource
 from sartor.work.tools import Tools
 from sartor.work.trainers import Parameters, Trainer, has_sequence_model, trainer_of
+from sartor.work.tuning import tuned
 
 #: Amazon's minimums for a training ("Amazon Personalize endpoints and quotas").
 MINIMUM_INTERACTIONS: Final = 1000
@@ -49,12 +50,14 @@ class Trained:
         rows: what it was fitted on.
         metrics: by Amazon's names, not rounded.
         record: what made it, as JSON.
+        tuned: the hyperparameters that an optimization found; none without one.
     """
 
     model: Model
     rows: TrainingRows
     metrics: dict[str, float]
     record: dict[str, Any]
+    tuned: dict[str, str]
 
 
 def run(task: Task, tools: Tools) -> None:
@@ -83,10 +86,15 @@ def run(task: Task, tools: Tools) -> None:
         if now is not None:
             transaction.replace_body(
                 version.arn,
-                {**now.body, "trainingHours": hours},
+                {**now.body, "trainingHours": hours, **_tuned(trained)},
                 {**now.private, "artifact": folder, "metrics": trained.metrics, "record": trained.record},
                 round(time.time(), 3),
             )
+
+
+def _tuned(trained: Trained) -> dict[str, Any]:
+    """Return the member of DescribeSolutionVersion that an optimization brings."""
+    return {"tunedHPOParams": {"algorithmHyperParameters": trained.tuned}} if trained.tuned else {}
 
 
 def train(version: Resource, means: Means, run: Run, quotas_on: bool, sequence_on: bool) -> Trained:
@@ -114,6 +122,11 @@ def train(version: Resource, means: Means, run: Run, quotas_on: bool, sequence_o
     trainer, parameters = trainer_of(recipe.name, sequence_on), parameters_of(recipe, version)
     data = _data(rows, recipe)
     split = evaluation.split(data.histories, run.seed)
+    best: dict[str, str] = {}
+    if version.body.get("performHPO", False):
+        config = version.body.get("solutionConfig", {})
+        best = tuned(recipe, config, trainer.varied, trainer.fit, data, split, parameters, run)
+        parameters = {**parameters, **best}
     part = TrainingData(data.n_items, split.train, data.features)
     model = _fitted(trainer, part, parameters, run, rows.rewards, version)
     run.progress({"phase": "evaluating"})
@@ -130,7 +143,7 @@ def train(version: Resource, means: Means, run: Run, quotas_on: bool, sequence_o
         model = _fitted(trainer, data, parameters, run, rows.rewards, version)
     record = _record(version, recipe, model, parameters, rows, tables, run)
     record["sequenceModels"] = sequence_on and has_sequence_model()
-    return Trained(model, rows, metrics, record)
+    return Trained(model, rows, metrics, record, best)
 
 
 def parameters_of(recipe: Recipe, version: Resource) -> dict[str, str]:

@@ -45,10 +45,12 @@ class Trainer:
         fit: makes the model.
         refits: whether the model that serves is fitted again on all interactions once the metrics are known; a
             sequence model takes minutes and lacks only the newest tenth of one user in ten.
+        varied: the parameters that an optimization varies: those that have a meaning and are quick to try.
     """
 
     fit: Fit
     refits: bool = True
+    varied: tuple[str, ...] = ()
 
 
 def has_sequence_model() -> bool:
@@ -73,12 +75,18 @@ def trainer_of(recipe: str, sequence_on: bool) -> Trainer:
 
 
 def _personal(data: TrainingData, parameters: Parameters, run: Run) -> Model:
-    """Fit the blend of the sequence model and the linear one."""
-    from sartor.models import blend, sequence
+    """Fit the blend of the sequence model and the linear one; of a large catalogue the sequence model alone.
+
+    Its index answers without a look at every item, which the blend cannot.
+    """
+    from sartor.models import blend, retrieval, sequence
 
     width = parameters.get("hidden_dimension")
     config = sequence.Config() if width is None else sequence.Config(d=_width(int(width)))
-    return blend.fit(_kept(data, parameters), blend.Config(sequence=config), run)
+    kept = _kept(data, parameters)
+    if data.n_items >= retrieval.LEAST_ITEMS:
+        return sequence.fit(kept, config, run)
+    return blend.fit(kept, blend.Config(sequence=config), run)
 
 
 def _linear(data: TrainingData, parameters: Parameters, run: Run) -> Model:
@@ -154,7 +162,7 @@ TABLE: Final[Mapping[str, Trainer]] = {
     "aws-personalized-ranking-v2": _PERSONAL,
     "aws-personalized-ranking": _PERSONAL,
     "aws-similar-items": Trainer(_similar),
-    "aws-sims": Trainer(_sims),
+    "aws-sims": Trainer(_sims, varied=("popularity_discount_factor", "min_cointeraction_count")),
     "aws-popularity-count": Trainer(_popularity),
     "aws-trending-now": Trainer(_trending),
 }
