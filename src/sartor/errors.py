@@ -1,8 +1,10 @@
 """The exceptions that carry a message to a person.
 
-``ApiError`` ends a call, ``JobFailed`` ends a job; ``ChangedMeanwhile`` begins a call again. Anything else that is
-raised is a defect of ours.
+``ApiError`` ends a call, ``JobFailed`` ends a job; ``ChangedMeanwhile`` and ``TakesLong`` begin a call again. Anything
+else that is raised is a defect of ours.
 """
+
+import asyncio
 
 
 class ApiError(Exception):
@@ -33,6 +35,25 @@ class JobFailed(Exception):  # noqa: N818 - the house's word: a job fails, it do
 
 class ChangedMeanwhile(Exception):  # noqa: N818 - no error: whoever catches it asks again
     """What a call was read against has changed before it was done; handling it again reads the new state."""
+
+
+class TakesLong(Exception):  # noqa: N818 - no error: whoever catches it asks again
+    """What was to be answered at once on an event loop takes long this time, and is to be asked in a thread."""
+
+
+def quick_enough(takes_long: bool) -> None:
+    """Refuse to hold up an event loop.
+
+    Raises:
+        TakesLong: it would, and this thread runs one.
+    """
+    if not takes_long:
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise TakesLong
 
 
 def invalid_input(message: str) -> ApiError:

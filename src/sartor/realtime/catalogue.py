@@ -13,6 +13,7 @@ import numpy as np
 
 from sartor.data.dataset import DatasetRecords
 from sartor.data.ids import Ids
+from sartor.errors import quick_enough
 from sartor.filters.columns import Columns, Numeric
 from sartor.models.base import Int64
 
@@ -92,10 +93,12 @@ class Catalogue:
         records = self._records
         if records is None or records.put.newest(records.number) <= self._put_number:
             return
+        quick_enough(self._changing.locked())
         with self._changing:
             newest = records.put.newest(records.number)
             new = list(records.put.since(records.number, self._put_number, newest, _MOST_PUT))
             if len(new) >= _MOST_PUT:
+                quick_enough(takes_long=True)
                 self._read(records)
                 return
             self._update([one.cells for one in new])

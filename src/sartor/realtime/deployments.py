@@ -19,7 +19,7 @@ import numpy as np
 from sartor.data.blobs import Blobs
 from sartor.data.dataset import DatasetRecords
 from sartor.data.ids import Ids
-from sartor.errors import ApiError, invalid_input, not_found
+from sartor.errors import ApiError, invalid_input, not_found, quick_enough
 from sartor.models.base import Int32, Int64
 from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
@@ -237,6 +237,7 @@ class Deployments:
         if resource is None:
             raise not_found(arn)
         key = (arn, resource.seq)
+        quick_enough(key not in self._versions)
         with self._loading:
             version = self._versions.get(key)
             if version is None:

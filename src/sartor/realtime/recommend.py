@@ -11,14 +11,14 @@ from uuid import UUID
 
 import numpy as np
 
-from sartor.errors import invalid_input
+from sartor.errors import invalid_input, quick_enough
 from sartor.models.base import Bool, Int32, Query, top
 from sartor.realtime import exploration, promotions
 from sartor.realtime.deployments import Deployment, Deployments, Version
 from sartor.realtime.filtering import Filters
 from sartor.realtime.histories import History
 from sartor.realtime.picked import Picked
-from sartor.realtime.scoring import Kept, Scores, all_scores, scores_of
+from sartor.realtime.scoring import LARGE_CATALOGUE, Kept, Scores, all_scores, scores_of
 from sartor.realtime.serving import TABLE, Serving
 
 if TYPE_CHECKING:
@@ -195,6 +195,7 @@ class Recommender:
         newest = asked.history.newest if needs == "userId" and asked.history is not None else 0
 
         def made() -> tuple[Scores, int]:
+            quick_enough(version.model_items >= LARGE_CATALOGUE)
             found = scores_of(version.artifact.model, asked.query)
             return found, found.nbytes
 
@@ -265,6 +266,7 @@ def _all(asked: Asked) -> Scores:
     """Return the scores of all items, also of a catalogue that is so large that a shortlist is kept."""
     if asked.scores.items is None:
         return asked.scores
+    quick_enough(takes_long=True)
     return all_scores(asked.version.artifact.model, asked.query)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from random import getrandbits
 from typing import Any, Final, Protocol, TypeVar
 
-from sartor.errors import ApiError, ChangedMeanwhile, in_use, invalid_input
+from sartor.errors import ApiError, ChangedMeanwhile, TakesLong, in_use, invalid_input
 from sartor.wire.operations import Operation, Operations
 from sartor.wire.read import MAXIMUM_BODY_BYTES, read
 from sartor.wire.sign import Authority, Caller, HttpRequest
@@ -139,15 +139,19 @@ class Exchange:
         """Return what the handler of a call says, once what the call brought is on the disk."""
         for _ in range(_TRIES):
             with suppress(ChangedMeanwhile):
-                if operation.name in self._inline:
-                    result = self._handle(operation, request)
-                else:
-                    result = await self._in_thread(self._handle, operation, request)
+                result = await self._handled(operation, request)
                 if not isinstance(result, Future):
                     return result
                 await asyncio.wrap_future(result)
                 return {}
         raise in_use("What the call names changes all the time; try again.")
+
+    async def _handled(self, operation: Operation, request: HttpRequest) -> Result:
+        """Handle one call here if that is quick, else in a thread."""
+        if operation.name in self._inline:
+            with suppress(TakesLong):
+                return self._handle(operation, request)
+        return await self._in_thread(self._handle, operation, request)
 
     def _operation(self, request: HttpRequest) -> Operation:
         """Return the operation that a request names."""

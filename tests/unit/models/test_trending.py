@@ -79,10 +79,14 @@ def test_a_window_ends_with_now_and_begins_after_its_length() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 30)), max_size=30), st.permutations(range(30)))
-def test_the_order_of_the_interactions_does_not_matter(events: list[tuple[int, int]], order: list[int]) -> None:
+def test_the_order_of_the_interactions_does_not_matter(
+    events: list[tuple[int, int]], order: list[int]
+) -> None:
     shuffled = [events[at] for at in order if at < len(events)]
     found = [
-        trending.scores(np.array([e[0] for e in one], np.int32), np.array([e[1] for e in one], np.int64), 5, 7, 30)
+        trending.scores(
+            np.array([e[0] for e in one], np.int32), np.array([e[1] for e in one], np.int64), 5, 7, 30
+        )
         for one in (events, shuffled)
     ]
     np.testing.assert_array_equal(found[0], found[1])
