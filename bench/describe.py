@@ -92,9 +92,7 @@ def signed_requests(server: Server, dataset: str) -> list[str]:
     return prepared
 
 
-def measure(
-    port: int, seconds: float, requests: Path, connections: int = CONNECTIONS
-) -> dict[str, float]:
+def measure(port: int, seconds: float, requests: Path, connections: int = CONNECTIONS) -> dict[str, float]:
     done = subprocess.run(
         [
             sys.executable, "-m", "bench.load",

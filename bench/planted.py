@@ -123,7 +123,7 @@ def model_of(taste: Int64) -> SequenceModel:
     }
     same = np.eye(WIDTH, dtype=np.float32)
     for layer in range(config.layers):
-        own = {
+        own: dict[str, NDArray[Any]] = {
             "norm1.gain": np.ones(WIDTH, np.float32),
             "norm1.shift": np.zeros(WIDTH, np.float32),
             "qkv.weight": noise(WIDTH, 3 * WIDTH, by=0.05),
@@ -206,7 +206,8 @@ def _deployed(service: served.Service, model: SequenceModel, names: list[str], h
         with store.write() as transaction:
             for arn, kind, body, private, parents in rows:
                 transaction.add(
-                    Resource(arn, kind, account, region, "planted", "ACTIVE", body, private, now, now), parents
+                    Resource(arn, kind, account, region, "planted", "ACTIVE", body, private, now, now),
+                    parents,
                 )
     finally:
         store.close()

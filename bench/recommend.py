@@ -242,7 +242,9 @@ def recall_of(planting: Planting, users: int) -> float:
     """Return the share of the exact best allowed items that the answers have; explored places do not count."""
     found = planting.planted
     allowed = np.zeros(len(found.items), np.bool_)
-    rows = duckdb.sql(f"SELECT ITEM_ID FROM read_csv('{planting.file}') WHERE {SQL}").fetchall()
+    with duckdb.connect() as connection:
+        query = f"SELECT ITEM_ID FROM read_csv('{planting.file}') WHERE {SQL}"
+        rows = connection.execute(query).fetchall()
     allowed[planted.numbers(found.items, [name for (name,) in rows])] = True
     hits, places = 0, 0
     for user in range(users):

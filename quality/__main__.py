@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from bench import table
 
-from quality import linear, page, sequence
+from quality import everybody, linear, page, related, sequence
 
 MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
+    "everybody": everybody.run,
     "linear": linear.run,
+    "related": related.run,
     "sequence": sequence.run,
 }
 

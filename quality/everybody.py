@@ -7,10 +7,10 @@ from collections import Counter
 
 import numpy as np
 from bench.table import Row, markdown
-from sartor.models import base, popularity, trending
-from sartor.models.base import Query
 
 from quality import movielens
+from sartor.models import base, popularity, trending
+from sartor.models.base import Query
 
 #: The share of the truly rising items in the 25 on top that the project's targets name.
 FOUND = 0.9

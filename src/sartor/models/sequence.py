@@ -5,7 +5,7 @@ output, and one bias an item. The recipe and what each part of it brings are in 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import numpy as np
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from sartor.models import retrieval
 from sartor.models.base import Float32, Int32, Model, Query, Run, TrainingData
+from sartor.models.sequence_config import Config
+
+__all__ = ["MODEL", "Config", "SequenceModel", "fit"]
 
 _FUTURE: Final = np.float32(-1e9)
 _EPSILON: Final = np.float32(1e-5)
@@ -24,50 +27,6 @@ _ATTENTION_BLOCK: Final = 64
 #: Histories whose states calibrate the index of a large catalogue.
 _INDEX_QUERIES: Final = 256
 _INDEX: Final = "index."
-
-
-@dataclass(frozen=True)
-class Config:
-    """What is decided before a training; 0 lets the amount of data decide.
-
-    Attributes:
-        d: numbers of an embedding, a multiple of ``heads``.
-        layers: how many blocks.
-        heads: of the attention.
-        dropout: share of numbers that are dropped in training.
-        epochs: how often the training goes through all interactions.
-        window: how many items of a history count.
-        lr: the highest learning rate.
-        negatives: how many drawn items a batch is held against when it is not against all.
-        full_softmax_items: a larger catalogue is never held against a position as a whole.
-        sampled_share: share of the epochs, the first ones, that see drawn negatives in a smaller catalogue too: they
-            cost half the time, and the whole catalogue matters at the end.
-    """
-
-    d: int = 0
-    layers: int = 2
-    heads: int = 4
-    dropout: float = 0.2
-    epochs: int = 0
-    window: int = 200
-    lr: float = 0.0
-    negatives: int = 1024
-    full_softmax_items: int = 20_000
-    sampled_share: float = 0.6
-
-    def decided(self, interactions: int, n_items: int) -> "Config":
-        """Return the same with every 0 replaced.
-
-        The time of a training grows with interactions × epochs: the epochs fall with the root of the interactions,
-        so that time grows no faster than they do.
-
-        Args:
-            interactions: how many there are.
-            n_items: how many items there are.
-        """
-        d = self.d or (128 if interactions >= 500_000 and n_items <= 100_000 else 64)
-        epochs = self.epochs or int(np.clip(round(7 * (1_000_000 / max(interactions, 1)) ** 0.5), 2, 16))
-        return replace(self, d=d, epochs=epochs, lr=self.lr or 3e-3 * (64 / d) ** 0.5)
 
 
 class _Layer(NamedTuple):

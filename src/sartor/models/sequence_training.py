@@ -17,7 +17,7 @@ from sartor.models.base import Float32, Int64, Run, TrainingData
 from sartor.models.sequence_batches import BATCH_POSITIONS, Batch, Batches
 
 if TYPE_CHECKING:
-    from sartor.models.sequence import Config
+    from sartor.models.sequence_config import Config
 
 Parameters = dict[str, Tensor]
 

@@ -19,8 +19,9 @@ from sartor.models.token_overlap import Tokens
 #: Neighbours that are kept in all, at most, 8 bytes each; large catalogues keep fewer of each item.
 _CELLS: Final = 30_000_000
 _LEAST_NEIGHBOURS: Final = 30
-#: What metadata proposes for an item, of the known ones and of the new ones.
-_BY_METADATA: Final = 50
+#: What metadata proposes for an item, of the known ones and of the new ones, beside what histories do: as many as a
+#: list shows with room for filters, fewer in large catalogues.
+_LEAST_PROPOSED, _MOST_PROPOSED = 10, 50
 #: With this many interactions, histories say enough that metadata need not be asked; in units of ``enough``.
 _PLENTY: Final = 10
 _ANCHOR: Final = np.float32(-1)
@@ -40,7 +41,7 @@ class Config:
         min_item_interaction_count_percentile: items with fewer interactions are not in the model.
         max_item_interaction_count_percentile: items with more interactions are not in the model.
         metadata: whether metadata counts.
-        neighbours: that an item keeps, the strongest ones.
+        neighbours: that histories give an item, the strongest ones; what metadata proposes comes on top.
         lags: how far apart two items of a history may lie; a pair counts 1 / its distance.
         earlier: what a pair counts whose other item came before, against one that came after.
         smoothing: interactions that every item is thought to have had in addition, where popularity is discounted.
@@ -147,11 +148,13 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     users = unique_users(data.histories, data.n_items)
     histories = _kept(data.histories, data.n_items, config)
     counts = np.bincount(histories.items, minlength=data.n_items).astype(np.int64)
-    most = int(min(config.neighbours, max(_CELLS // max(data.n_items, 1), _LEAST_NEIGHBOURS)))
+    room = _CELLS // max(data.n_items, 1)
+    most = min(config.neighbours, max(room, _LEAST_NEIGHBOURS))
     parts = list(_by_histories(histories, counts, most, config, run))
     if config.metadata and data.features is not None:
-        parts += _by_metadata(Tokens(data.features), counts, config, run)
-    first, second, weights = _strongest(_together(parts, data.n_items, run), most)
+        proposed = int(np.clip(room // 2, _LEAST_PROPOSED, _MOST_PROPOSED))
+        parts += _by_metadata(Tokens(data.features), counts, proposed, config, run)
+    first, second, weights = _together(parts, data.n_items, run)
     arrays = {
         "popularity": (users / (users.max(initial=0) + 1)).astype(np.float32),
         "starts": np.searchsorted(first, np.arange(data.n_items + 1)).astype(np.int64),
@@ -181,7 +184,7 @@ def _by_histories(
         yield _strongest((first, second, values.astype(np.float32)), most)
 
 
-def _by_metadata(tokens: Tokens, counts: Int64, config: Config, run: Run) -> Iterator[Cells]:
+def _by_metadata(tokens: Tokens, counts: Int64, most: int, config: Config, run: Run) -> Iterator[Cells]:
     """Yield what metadata says: for items of which histories say little, and about new items for all."""
     doubt = config.enough / (counts + config.enough)
     liked = (np.log1p(counts) / np.log1p(max(counts.max(initial=0), 1))) ** (
@@ -194,7 +197,7 @@ def _by_metadata(tokens: Tokens, counts: Int64, config: Config, run: Run) -> Ite
     popular = known[np.argsort(-counts[known], kind="stable")]
     for asked, candidates in ((little, popular), (np.arange(len(counts)), new)):
         run.progress({"phase": "comparing metadata", "items": len(asked)})
-        looked = tokens.nearest(asked.astype(np.int32), candidates.astype(np.int32), _BY_METADATA, run)
+        looked = tokens.nearest(asked.astype(np.int32), candidates.astype(np.int32), most, run)
         for first, second, cosine in looked:
             about = doubt[first] + (1 - doubt[first]) * config.new * doubt[second]
             yield first, second, (cosine * favour[second] * about).astype(np.float32)

@@ -23,6 +23,8 @@ DEFAULT_CUT_OFF_DAYS: Final = 30.0
 _MOST_OF_ANSWER: Final = 0.5
 #: A recipe that explores by itself gives new items about 1 place in 1000.
 _MANAGED_SHARE: Final = 0.001
+#: So often a new item is tried at random for each place.
+_TRIES: Final = 64
 _DAY_SECONDS: Final = 86_400
 _HOUR_SECONDS: Final = 3_600
 
@@ -68,11 +70,43 @@ def explored(
     places = [at for at in range(len(picked)) if rng.random() < share]
     if not places:
         return picked
-    there = {one.row for one in picked}
-    free = [row for row in candidates.tolist() if row not in there and (allowed is None or allowed[row])]
-    keyed = sorted(free, key=lambda row: -(rng.random() ** (1.0 + float(counts[row]))))
+    rows = _drawn(rng, candidates, counts, allowed, {one.row for one in picked}, len(places))
     result = list(picked)
-    for at, row in zip(places, keyed, strict=False):
+    for at, row in zip(places, rows, strict=False):
         old = result[at]
         result[at] = Picked(row, old.score if old.score is None else picked[-1].score, EXPLORED)
     return result
+
+
+def _drawn(
+    rng: random.Random,
+    candidates: Int32,
+    counts: NDArray[np.int64],
+    allowed: Bool | None,
+    taken: set[int],
+    n: int,
+) -> list[int]:
+    """Return up to ``n`` allowed candidates that are not taken, each with the chance ``1 / (1 + interactions)``.
+
+    Most are found by trying any; only where few are allowed all are looked at.
+    """
+    limit = len(counts) if allowed is None else len(allowed)  # newer items than the filter has seen wait
+
+    def is_free(row: int) -> bool:
+        return row not in taken and row < limit and (allowed is None or bool(allowed[row]))
+
+    found: list[int] = []
+    for _ in range(_TRIES * n):
+        row = int(candidates[int(rng.random() * len(candidates))])
+        if rng.random() * (1.0 + float(counts[row])) < 1.0 and is_free(row):
+            found.append(row)
+            taken.add(row)
+            if len(found) == n:
+                return found
+    free = candidates[candidates < limit]
+    free = free if allowed is None else free[allowed[free]]
+    free = free[~np.isin(free, list(taken))]
+    chances = np.random.default_rng(rng.getrandbits(64)).random(len(free))
+    keys = np.log1p(-chances) * (1.0 + counts[free])
+    rest: list[int] = free[np.argsort(-keys, kind="stable")][: n - len(found)].tolist()
+    return [*found, *rest]

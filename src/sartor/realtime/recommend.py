@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sartor.errors import invalid_input, quick_enough
 from sartor.models.base import Bool, Int32, Query, top
@@ -33,8 +34,6 @@ DEFAULT_RESULTS: Final = 25
 MOST_RESULTS: Final = 500
 MOST_RESULTS_WITH_METADATA: Final = 50
 MOST_METADATA_COLUMNS: Final = 10
-#: A recipe that scores only a part of the catalogue scores so many of its best items.
-_SUBSET: Final = 2_000
 #: Scores have so many digits after the point.
 _DIGITS: Final = 7
 #: No sum of shares is taken for less, so that nothing is divided by zero.
@@ -244,22 +243,24 @@ def _ranked(asked: Asked, n: int) -> list[Picked]:
 
 
 def _best(asked: Asked, mask: Bool | None, n: int) -> list[Picked]:
-    """Return the best allowed items of those that the model scored."""
+    """Return the best allowed items of those that the model scored; a recipe of a subset scores the best alone."""
     scores, serving = asked.scores, asked.serving
-    if scores.items is not None:  # the shortlist of a large catalogue, best first
-        kept = np.arange(len(scores.items)) if mask is None else np.flatnonzero(mask[scores.items])
-        if mask is None or len(kept) >= n:
-            return _with_shares(serving, scores.items[kept[:n]], scores.share[kept[:n]])
-        scores = _all(asked)
-    count = asked.version.model_items
-    among = None if mask is None else mask[:count]
-    if serving.scored == "subset" and count > _SUBSET:
-        subset = top(scores.values, _SUBSET)
-        total = scores.share[subset].sum()
-        rows = (subset if among is None else subset[among[subset]])[:n]
-        return _with_shares(serving, rows, scores.share[rows] / total)
-    rows = top(scores.values, n, among)
+    subset = serving.scored == "subset"
+    places = _first(scores.best, mask, n)
+    if subset or len(places) >= n:
+        shares = scores.best_share[places]
+        return _with_shares(serving, scores.best[places], shares / scores.best_sum if subset else shares)
+    scores = _all(asked)
+    rows = top(scores.values, n, None if mask is None else mask[: asked.version.model_items])
     return _with_shares(serving, rows, scores.share[rows])
+
+
+def _first(rows: Int32, mask: Bool | None, n: int) -> NDArray[np.intp]:
+    """Return intp[<= n]: the places of the first rows that a mask allows."""
+    if mask is None:
+        return np.arange(min(n, len(rows)))
+    found = np.flatnonzero(mask[rows[: 8 * n]])
+    return (np.flatnonzero(mask[rows]) if len(found) < n else found)[:n]
 
 
 def _all(asked: Asked) -> Scores:
@@ -277,7 +278,8 @@ def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:
     if share <= 0.0:
         return picked
     version = asked.version
-    version.items.take_up()
+    if asked.allowed is None:  # else the filter has taken up what is new
+        version.items.take_up()
     rows, counts = version.new_items(exploration.cut_off_seconds(config))
     newest = 0 if asked.history is None else asked.history.newest
     who = (*version.key, asked.request.get("userId"), newest)
@@ -354,8 +356,8 @@ def _wanted(request: Request) -> int:
 
 
 def _passes(allowed: Bool, row: int | None) -> bool:
-    """Return whether a filter lets an item of a ranking pass; an item that nobody knows has no row to filter."""
-    return row is None or bool(allowed[row])
+    """Return whether a filter lets an item of a ranking pass; one that nobody knew when it was applied has no row."""
+    return row is None or row >= len(allowed) or bool(allowed[row])
 
 
 def _is_known(version: Version, row: int | None) -> bool:

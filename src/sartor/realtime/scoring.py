@@ -8,11 +8,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Generic, TypeVar
 
 import numpy as np
 
-from sartor.models.base import Float32, Int32, Model, Query
+from sartor.models.base import Float32, Int32, Model, Query, top
 
 T = TypeVar("T")
 
@@ -22,6 +23,8 @@ CACHE_BYTES: Final = 256 * 2**20
 LARGE_CATALOGUE: Final = 100_000
 #: How many items a shortlist has at least.
 SHORTLIST: Final = 2_000
+#: So many of the best items of a smaller catalogue are kept in their order.
+BEST: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,24 @@ class Scores:
 
     @property
     def nbytes(self) -> int:
-        """How much memory they take."""
-        return self.values.nbytes + self.share.nbytes + (0 if self.items is None else self.items.nbytes)
+        """How much memory they take, with what is found of them when it is asked for."""
+        best = 8 * BEST if self.items is None else self.items.nbytes
+        return self.values.nbytes + self.share.nbytes + best
+
+    @cached_property
+    def best(self) -> Int32:
+        """int32[<= BEST]: the best items, best first; most answers need no others."""
+        return top(self.values, BEST) if self.items is None else self.items
+
+    @cached_property
+    def best_share(self) -> Float32:
+        """The share of each of the best."""
+        return self.share[self.best] if self.items is None else self.share
+
+    @cached_property
+    def best_sum(self) -> np.float32:
+        """The sum of the shares of the best."""
+        return np.float32(self.best_share.sum())
 
 
 def scores_of(model: Model, query: Query) -> Scores:

@@ -79,8 +79,11 @@ def _same(value: Any) -> Any:
 
 def _structure(shape: Any, seen: dict[str, Writer]) -> Writer:
     members = {name: _compile(member, seen) for name, member in shape.members.items()}
+    as_they_are = {name for name, writer in members.items() if writer is _same}
 
     def write_structure(value: Any) -> Any:
+        if value.keys() <= as_they_are and None not in value.values():
+            return value  # such as each item of a list of recommendations
         return {
             name: members[name](one) for name, one in value.items() if one is not None and name in members
         }

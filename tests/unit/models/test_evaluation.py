@@ -107,7 +107,7 @@ def test_metrics_equal_the_definitions_recomputed(short: bool) -> None:
     assert split.truth_weights is not None
     for query, truth, weights in zip(split.queries, split.truths, split.truth_weights, strict=True):
         row = model.table[query.history[-1] % 7]
-        ranking = sorted(range(N_ITEMS), key=lambda item: -row[item])[:25]  # noqa: B023 - used at once
+        ranking = sorted(range(N_ITEMS), key=lambda item: -row[item])[:25]
         listed |= set(ranking)
         worth = {int(item): float(weight) for item, weight in zip(truth, weights, strict=True)}
         ranks = [at + 1 for at, item in enumerate(ranking) if item in worth]
