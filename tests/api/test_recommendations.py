@@ -463,3 +463,58 @@ def test_a_version_says_what_made_it(shop: Shop) -> None:
     assert found["record"]["tables"]["INTERACTIONS"]["bulkVersion"] >= 0
     assert found["record"]["libraries"]["numpy"]
     assert found["metrics"]["coverage"] > 0
+
+
+def test_a_campaign_that_follows_serves_each_new_version_by_itself(shop: Shop) -> None:
+    version = shop.version(POPULARITY)
+    solution = version["solutionArn"]
+    campaign = shop.personalize.create_campaign(
+        name=shop.client.name("follower"),
+        solutionVersionArn=f"{solution}/$LATEST",
+        campaignConfig={"syncWithLatestSolutionVersion": True},
+    )["campaignArn"]
+
+    def look() -> dict[str, Any]:
+        return dict(shop.personalize.describe_campaign(campaignArn=campaign)["campaign"])
+
+    assert shop.client.until(look)["solutionVersionArn"] == version["solutionVersionArn"]
+    new = shop.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    deadline = time.monotonic() + 30
+    while look()["solutionVersionArn"] != new:
+        assert time.monotonic() < deadline, look()
+        assert shop.runtime.get_recommendations(campaignArn=campaign, numResults=3)["itemList"]
+        time.sleep(0.05)
+    assert look()["latestCampaignUpdate"]["status"] == "ACTIVE"
+    found = shop.client.server.post("/sartor/v1/explain", {"campaignArn": campaign})
+    assert found["solutionVersionArn"] == new
+
+
+def test_a_training_that_waits_is_stopped_at_once(shop: Shop) -> None:
+    solution = shop.version(POPULARITY)["solutionArn"]
+    made = [shop.personalize.create_solution_version(solutionArn=solution) for _ in range(4)]
+    last = made[-1]["solutionVersionArn"]
+    shop.personalize.stop_solution_version_creation(solutionVersionArn=last)
+
+    def status(arn: str) -> str:
+        found = shop.personalize.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
+        return str(found["status"])
+
+    deadline = time.monotonic() + 30
+    while status(last) != "CREATE STOPPED":
+        assert time.monotonic() < deadline, status(last)
+        time.sleep(0.05)
+    code, _ = refused(lambda: shop.personalize.get_solution_metrics(solutionVersionArn=last))
+    assert code == "ResourceInUseException"
+
+
+def test_what_is_deleted_answers_no_more(shop: Shop) -> None:
+    shop.campaign(UP)
+    campaign = shop.deployed(UP, "0")
+    shop.personalize.delete_campaign(campaignArn=campaign)
+    deadline = time.monotonic() + 30
+    while True:
+        code, _ = refused(lambda: shop.runtime.get_recommendations(campaignArn=campaign, userId="u"))
+        if code == "ResourceNotFoundException":
+            break
+        assert code == "InvalidInputException"
+        assert time.monotonic() < deadline

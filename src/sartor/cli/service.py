@@ -3,6 +3,8 @@
 import json
 import os
 import shlex
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +84,7 @@ def env(as_json: bool, **flags: Any) -> None:
 @click.option(
     "--interactions",
     type=click.IntRange(2_000, 100_000_000),
-    default=150_000,
+    default=80_000,
     show_default=True,
     help="Rows of interactions.",
 )
@@ -106,6 +108,7 @@ def demo(
     """
     from sartor.demo.run import run
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else its server would outlive it
     with failures(ValueError, RuntimeError, OSError):
         run(interactions=interactions, users=users, items=items, seed=seed, keep=keep, data_folder=data)
 

@@ -3,8 +3,7 @@
 import csv
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sartor.console import terminal
 from sartor.demo import answers, script
+from sartor.demo.answers import Item
 from sartor.demo.script import Training
 from sartor.demo.server import Server
 from sartor.demo.summary import Query
@@ -39,21 +39,6 @@ _EXPRESSION: Final = (
 )
 #: Where nobody watches, a line says how far a training is after so many seconds.
 _TOLD_SECONDS: Final = 10.0
-
-
-@dataclass(frozen=True)
-class Item:
-    """One item of the catalogue as people see it.
-
-    Attributes:
-        id: its id.
-        title: its title.
-        category: its first category.
-    """
-
-    id: str
-    title: str
-    category: str
 
 
 class Personal:
@@ -136,8 +121,8 @@ class Personal:
         self._answer = self._recommended()
         answers.show_beside(
             self._console,
-            f"User {self.user}",
-            (f"looked at, newest first ({len(self._views)} in all)", self._named(self._views[:SHOWN])),
+            f"User {self.user}, who looked {len(self._views)} times",
+            ("looked at, newest first", self._named(self._views[:SHOWN])),
             ("GetRecommendations", self._named(self._answer)),
         )
 
@@ -184,7 +169,7 @@ class Personal:
         answers.show_beside(
             self._console,
             "Recipe aws-similar-items",
-            ("item", [(item.title, item.category)]),
+            ("item", [item]),
             ("who looked at it looks at", self._named(one["itemId"] for one in found)),
         )
 
@@ -206,8 +191,8 @@ class Personal:
     def _item(self, name: str) -> Item:
         return self._items.get(name, Item(name, name, ""))
 
-    def _named(self, items: Any) -> list[tuple[str, str]]:
-        return [(one.title, one.category) for one in map(self._item, items)]
+    def _named(self, items: Iterable[str]) -> list[Item]:
+        return [self._item(name) for name in items]
 
     def _some_user(self) -> tuple[str, list[str]]:
         """Return the user whose views are the most of one category, and the views, newest first."""

@@ -23,8 +23,8 @@ from sartor.demo.server import Server
 
 #: Amazon asks for 1,000 interactions at least; the trainings see those that are views, three of four.
 MINIMUM_INTERACTIONS: Final = 2000
-#: What is trained in a minute on two cores.
-INTERACTIONS: Final = 150_000
+#: What is trained within a minute on two cores.
+INTERACTIONS: Final = 80_000
 BUCKET: Final = "demo"
 #: Rows of the file that is broken on purpose.
 _BROKEN_ROWS: Final = 2000
@@ -45,7 +45,7 @@ def run(
     Args:
         interactions: rows of interactions, from 2,000 to 100 million.
         users: rows of users; default: in proportion.
-        items: rows of items; default: in proportion.
+        items: rows of items; default: one for each 100 interactions, from 200 up to a hundred thousand.
         seed: another seed, another shop.
         keep: leave the server up and say how to stop it.
         data_folder: the server's ``--data``; default: a temporary folder, removed at the end unless ``keep``.
@@ -58,6 +58,8 @@ def run(
     """
     if interactions < MINIMUM_INTERACTIONS:
         raise ValueError(f"a training on views needs at least {MINIMUM_INTERACTIONS:,} rows of interactions")
+    if items is None:
+        items = min(max(interactions // 100, 200), 100_000)
     world = data.shop(interactions, users, items, seed)
     console = console or Console()
     home = (data_folder or Path(tempfile.mkdtemp(prefix="sartor-demo-"))).absolute()

@@ -1,11 +1,16 @@
 """The model for user personalization that needs numpy alone: the exact one while it fits, else the sparse one."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
 from sartor.models import closed_form, transitions
 from sartor.models.base import Model, Run, TrainingData
+
+#: The exact model's time grows with the cube of the items and its memory with their square: here it is about two
+#: minutes and 2 GiB on two cores. The sparse one ranks as well on the data that both were tried on.
+EXACT_ITEMS: Final = 8_000
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Config:
 
     exact: closed_form.Config = field(default_factory=closed_form.Config)
     sparse: transitions.Config = field(default_factory=transitions.Config)
-    exact_items: int = closed_form.LIMIT
+    exact_items: int = EXACT_ITEMS
 
 
 def fit(data: TrainingData, config: Config | None = None, run: Run | None = None) -> Model:

@@ -67,12 +67,16 @@ class Config:
 def sims_config(
     popularity_discount_factor: float = 0.5,
     min_cointeraction_count: int = 3,
-    min_user_history_length_percentile: float = 0.005,
-    max_user_history_length_percentile: float = 0.995,
-    min_item_interaction_count_percentile: float = 0.01,
-    max_item_interaction_count_percentile: float = 0.9,
+    min_user_history_length_percentile: float = 0.0,
+    max_user_history_length_percentile: float = 1.0,
+    min_item_interaction_count_percentile: float = 0.0,
+    max_item_interaction_count_percentile: float = 1.0,
 ) -> Config:
-    """Return the config of the recipe SIMS, with its defaults; metadata does not count."""
+    """Return the config of the recipe SIMS; metadata does not count.
+
+    The guide's default percentiles would leave out the most popular tenth of the items, so that whoever looks at one
+    of them is shown popular items: percentiles apply only where a solution sets them.
+    """
     return Config(
         popularity_discount_factor=popularity_discount_factor,
         min_cointeraction_count=min_cointeraction_count,

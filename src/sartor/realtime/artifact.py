@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,8 +117,6 @@ def read(storage: Blobs, folder: str) -> Artifact:
 
 
 def _array(file: Path) -> NDArray[Any]:
-    # a mapped empty file is an error of the system's
-    found: NDArray[Any] = np.load(
-        file, mmap_mode="r" if file.stat().st_size > 1024 else None, allow_pickle=False
-    )
-    return found
+    # a mapped empty file is an error of the system's; numpy's own class for a mapped one is slow to take one number of
+    mode: Literal["r"] | None = "r" if file.stat().st_size > 1024 else None
+    return np.asarray(np.load(file, mmap_mode=mode, allow_pickle=False))

@@ -119,7 +119,7 @@ def train(version: Resource, means: Means, run: Run, quotas_on: bool, sequence_o
         _keep_minimums(rows, version.body.get("eventType"))
     elif not len(rows.item):
         raise JobFailed("Create failed. There are no interactions to train on.")
-    trainer, parameters = trainer_of(recipe.name, sequence_on), parameters_of(recipe, version)
+    trainer, parameters = trainer_of(recipe.name, sequence_on), parameters_of(version)
     data = _data(rows, recipe)
     split = evaluation.split(data.histories, run.seed)
     best: dict[str, str] = {}
@@ -146,12 +146,10 @@ def train(version: Resource, means: Means, run: Run, quotas_on: bool, sequence_o
     return Trained(model, rows, metrics, record, best)
 
 
-def parameters_of(recipe: Recipe, version: Resource) -> dict[str, str]:
-    """Return the parameters that a version is trained with: what the solution says over the recipe's defaults."""
+def parameters_of(version: Resource) -> dict[str, str]:
+    """Return the parameters that a solution sets; what it does not set, the trainer knows best."""
     config = version.body.get("solutionConfig", {})
-    defaults = {one.name: one.default for one in recipe.transformation.parameters}
     return {
-        **defaults,
         **config.get("featureTransformationParameters", {}),
         **config.get("algorithmHyperParameters", {}),
     }

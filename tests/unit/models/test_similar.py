@@ -101,8 +101,7 @@ def test_sims_has_its_own_defaults_and_takes_what_is_given() -> None:
     config = similar.sims_config()
     assert (config.popularity_discount_factor, config.min_cointeraction_count) == (0.5, 3)
     assert not config.metadata
-    assert config.min_user_history_length_percentile == 0.005
-    assert config.max_item_interaction_count_percentile == 0.9
+    assert (config.min_user_history_length_percentile, config.max_item_interaction_count_percentile) == (0, 1)
     assert similar.sims_config(min_cointeraction_count=7).min_cointeraction_count == 7
 
 
