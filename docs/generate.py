@@ -145,6 +145,46 @@ def quotas() -> Iterator[str]:
     yield "| unfinished dataset import jobs of one dataset | 1 |"
 
 
+def recipes() -> Iterator[str]:
+    """Yield the page of every recipe that is trained, with its parameters and what they mean here."""
+    from sartor.realtime.serving import TABLE as SERVING
+    from sartor.recipes import RECIPES
+    from sartor.work.meanings import MODELS, NOTHING, PARAMETERS
+
+    yield "# Recipes\n"
+    yield (
+        "Names, types, ranges and defaults are Amazon's. Hyperparameters go into `algorithmHyperParameters`, "
+        "featurization parameters into `featureTransformationParameters`; a value out of range is refused when the "
+        "solution is created. What a parameter means *here* stands in the last column. How the models work: "
+        "[models](../explain/models.md).\n"
+    )
+    for recipe in (one for one in RECIPES if one.trained):
+        serving = SERVING[recipe.name]
+        yield f"## `{recipe.name}`\n\n{recipe.description}\n"
+        needs = f", with `{serving.needs}`" if serving.needs else ""
+        scores = {"all": "of the whole catalogue", "subset": "of the best items", None: "none"}[
+            serving.scored
+        ]
+        yield f"- Model: {MODELS[recipe.name]}"
+        yield f"- Asked by: {serving.operation}{needs}; scores: {scores}"
+        explored = {"configured": "as the campaign says", "managed": "a little, by itself", None: "no"}
+        promotes = "yes" if serving.promotes else "no"
+        yield f"- New items are explored: {explored[serving.explores]}; promotions: {promotes}"
+        meant = PARAMETERS.get(recipe.name, {})
+        rows = [("hyperparameter", one) for one in recipe.parameters]
+        rows += [("featurization", one) for one in recipe.transformation.parameters]
+        if rows:
+            yield "\n| parameter | sort | value | default | HPO | here |\n| --- | --- | --- | --- | --- | --- |"
+        for sort, one in rows:
+            tuned = "only" if one.only_tuned else "yes" if one.tunable else ""
+            yield (
+                f"| `{one.name}` | {sort} | {one.rule} | {one.default} | {tuned} | {meant.get(one.name, NOTHING)} |"
+            )
+        yield ""
+    untrained = ", ".join(f"`{one.name}`" for one in RECIPES if not one.trained and one.domain is None)
+    yield f"## Not trained yet\n\n{untrained}, and the use cases of the domains.\n"
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "commands.md": commands,
     "settings.md": settings,
@@ -152,6 +192,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "fault-codes.md": fault_codes,
     "dataset-types.md": dataset_types,
     "quotas.md": quotas,
+    "recipes.md": recipes,
 }
 
 

@@ -25,6 +25,8 @@ def progress_text(progress: Mapping[str, Any]) -> str:
     words = []
     if progress.get("phase") and "rowsRead" not in progress and "bytesTotal" not in progress:
         words.append(str(progress["phase"]))
+    if progress.get("trials"):
+        words.append(f"trial {progress['trial']} of {progress['trials']}")
     if progress.get("epochs"):
         words.append(f"epoch {progress['epoch']} of {progress['epochs']}")
     if progress.get("loss") is not None:

@@ -5,9 +5,11 @@ guide). Age is measured back from the newest interaction; the fewer interactions
 shown. One user gets the same answer until something new is known of the user or an hour is over.
 """
 
+import math
 import random
 import time
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Final
 
 import numpy as np
@@ -25,6 +27,7 @@ _MOST_OF_ANSWER: Final = 0.5
 _MANAGED_SHARE: Final = 0.001
 #: So often a new item is tried at random for each place.
 _TRIES: Final = 64
+_SEEDS: Final = 2**48
 _DAY_SECONDS: Final = 86_400
 _HOUR_SECONDS: Final = 3_600
 
@@ -66,16 +69,37 @@ def explored(
     """
     if share <= 0.0 or not len(candidates) or not picked:
         return picked
-    rng = random.Random(repr((who, int(time.time()) // _HOUR_SECONDS)))
-    places = [at for at in range(len(picked)) if rng.random() < share]
-    if not places:
+    seed = _seed((who, int(time.time()) // _HOUR_SECONDS))
+    if _gap(seed / _SEEDS, share) >= len(picked):  # most answers of a recipe that explores a little
         return picked
+    rng = random.Random(seed)
+    places = _places(rng, seed / _SEEDS, share, len(picked))
     rows = _drawn(rng, candidates, counts, allowed, {one.row for one in picked}, len(places))
     result = list(picked)
     for at, row in zip(places, rows, strict=False):
         old = result[at]
         result[at] = Picked(row, old.score if old.score is None else picked[-1].score, EXPLORED)
     return result
+
+
+def _seed(what: tuple[object, ...]) -> int:
+    """Return a number from 0 to ``_SEEDS`` - 1, always the same for equal things."""
+    return int.from_bytes(blake2b(repr(what).encode(), digest_size=6).digest(), "little")
+
+
+def _gap(draw: float, share: float) -> int:
+    """Return how many places in a row are not explored, for an even draw from [0, 1)."""
+    return 0 if share >= 1.0 else int(math.log1p(-draw) / math.log1p(-share))
+
+
+def _places(rng: random.Random, draw: float, share: float, n: int) -> list[int]:
+    """Return the explored ones of ``n`` places, each with the chance ``share``; the draw says which is the first."""
+    places = []
+    at = _gap(draw, share)
+    while at < n:
+        places.append(at)
+        at += 1 + _gap(rng.random(), share)
+    return places
 
 
 def _drawn(

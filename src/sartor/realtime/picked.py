@@ -1,10 +1,9 @@
 """One item of an answer."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Picked:
+class Picked(NamedTuple):
     """One item of an answer.
 
     Attributes:

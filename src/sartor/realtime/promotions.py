@@ -7,7 +7,6 @@ model's order among themselves; the others keep theirs.
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from sartor.realtime.picked import Picked
@@ -33,7 +32,7 @@ def merged(
     places = set(random.sample(range(len(chosen) + len(rest)), len(chosen)))
     first, second = iter(chosen), iter(rest)
     return [
-        replace(next(first), reason=PROMOTED, promotion=promotion.get("name"))
+        next(first)._replace(reason=PROMOTED, promotion=promotion.get("name"))
         if at in places
         else next(second)
         for at in range(len(chosen) + len(rest))
