@@ -10,6 +10,7 @@ from bench import (
     deletion,
     describe,
     export,
+    filter,
     footprint,
     growth,
     import_full,
@@ -17,8 +18,11 @@ from bench import (
     killed_events,
     put_events,
     recent_events,
+    recommend,
     statistics,
     table,
+    training,
+    training_scale,
 )
 
 MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
@@ -34,6 +38,11 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "deletion": deletion.run,
     "statistics": statistics.run,
     "footprint": footprint.run,
+    "recommend": recommend.run,
+    "recommend-large": recommend.run_large,
+    "filter": filter.run,
+    "training": training.run,
+    "training-scale": training_scale.run,
 }
 
 

@@ -89,7 +89,8 @@ def test_every_command_has_an_example_on_a_line_of_its_own_in_its_help() -> None
 def test_every_command_that_prints_data_has_json() -> None:
     from sartor.cli import cli, keys
 
-    printing = [cli.commands[name] for name in ("env", "validate", "report", "doctor")]
+    names = ("env", "validate", "report", "doctor", "training", "retrain", "explain")
+    printing = [cli.commands[name] for name in names]
     for command in [*printing, keys.commands["add"], keys.commands["list"]]:
         assert "--json" in [word for option in command.params for word in option.opts], command.name
 

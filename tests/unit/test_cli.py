@@ -8,9 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
-from sartor.cli import ENDPOINTS, _asked_server, _progress_text
+from sartor.cli.models import given
+from sartor.cli.servers import ENDPOINTS, asked_server
 from sartor.keys import Keys
 from sartor.settings import load
 
@@ -69,6 +71,11 @@ def test_an_example_keeps_its_lines(tmp_path: Path) -> None:
         ("keys", "add"),
         ("keys", "add", "--account", "1"),
         ("report", "arn:aws:personalize:us-east-1:000000000000:dataset/x/ITEMS"),
+        ("training", "arn:aws:personalize:us-east-1:000000000000:campaign/x"),
+        ("explain", "arn:aws:personalize:us-east-1:000000000000:solution/x"),
+        ("retrain", "arn:aws:personalize:us-east-1:000000000000:solution/x/1"),
+        ("filter", "test", "INCLUDE ItemID WHERE Items.PRICE < 2"),
+        ("filter", "test", "x", "--group", "arn:aws:personalize:us-east-1:000000000000:dataset/x/ITEMS"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_a_reason_on_stderr(tmp_path: Path, words: tuple[str, ...]) -> None:
@@ -91,6 +98,13 @@ def test_wrong_usage_ends_with_2_and_a_reason_on_stderr(tmp_path: Path, words: t
         ),
         (("serve", "--host", "192.0.2.1"), "Cannot listen on 192.0.2.1 port 4900"),
         (("report", "arn:aws:personalize:us-east-1:000000000000:dataset-import-job/x"), "No server is known"),
+        (("training", "arn:aws:personalize:us-east-1:000000000000:solution/x/1"), "No server is known"),
+        (("explain", "arn:aws:personalize:us-east-1:000000000000:campaign/x"), "No server is known"),
+        (("filter", "test", "x", "--group", "shop"), "No server is known"),
+        (
+            ("retrain", "arn:aws:personalize:us-east-1:000000000000:solution/x/1", "--verify"),
+            "There is no data folder",
+        ),
     ],
 )
 def test_a_failure_ends_with_its_reason_in_one_line_on_stderr(
@@ -219,23 +233,24 @@ def test_the_server_to_ask_is_the_named_folders_then_the_environments_then_the_d
     for folder, port in (("sartor-data", 1), ("named", 2)):
         Keys(tmp_path / folder / "keys.json").add(account)
         (tmp_path / folder / "server.json").write_text(json.dumps({"url": f"http://127.0.0.1:{port}"}))
-    assert _asked_server(load({}, {}), None, account)[0] == "http://127.0.0.1:1"
+    assert asked_server(load({}, {}), None, account)[0] == "http://127.0.0.1:1"
     monkeypatch.setenv(ENDPOINTS[0], "http://elsewhere")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    assert _asked_server(load({}, {}), None, account)[0] == "http://elsewhere"
-    assert _asked_server(load({"data": "named"}, {}), "named", account)[0] == "http://127.0.0.1:2"
+    assert asked_server(load({}, {}), None, account)[0] == "http://elsewhere"
+    assert asked_server(load({"data": "named"}, {}), "named", account)[0] == "http://127.0.0.1:2"
     monkeypatch.setenv("SARTOR_DATA", "named")
-    assert _asked_server(load({}), None, account)[0] == "http://127.0.0.1:2"
+    assert asked_server(load({}), None, account)[0] == "http://127.0.0.1:2"
 
 
-def test_progress_is_told_in_words_without_what_is_not_known_yet() -> None:
-    assert _progress_text({"phase": "reading", "bytesRead": 1_000, "bytesTotal": 4_000}) == (
-        "1,000 of 4,000 bytes (25%)"
-    )
-    whole = {"rowsRead": 5_000, "bytesRead": 1, "bytesTotal": 2, "rowsPerSecond": 10_000, "secondsLeft": 0.4}
-    assert _progress_text(whole) == "5,000 rows, 1 of 2 bytes (50%), 10,000 rows/s, 0 s left"
-    assert _progress_text({"secondsLeft": None}) == ""
+def test_the_values_of_placeholders_are_named_and_may_hold_anything() -> None:
+    asked = {"userId": "anna", "itemId": None}
+    found = given(asked, ("GENRE=a=b", '$PRICE="1","2"'))
+    assert found == {"userId": "anna", "filterValues": {"GENRE": "a=b", "PRICE": '"1","2"'}}
+    assert given(asked, ()) == {"userId": "anna"}
+    for text in ("GENRE", "=x"):
+        with pytest.raises(click.UsageError, match="NAME=VALUE"):
+            given(asked, (text,))
 
 
 def test_doctor_says_what_is_well_and_what_to_mend(tmp_path: Path) -> None:

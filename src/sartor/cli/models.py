@@ -115,7 +115,7 @@ def explain(
     """
     server = asked_about(campaign_arn, "campaign", "a campaign", flags)
     asked = {"campaignArn": campaign_arn, "userId": user, "itemId": item, "filterArn": filter_arn}
-    answer = server.ask("/sartor/v1/explain", _given({**asked, "numResults": results}, values))
+    answer = server.ask("/sartor/v1/explain", given({**asked, "numResults": results}, values))
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
@@ -159,7 +159,7 @@ def filter_test(
     """
     server = _of_group(group, flags)
     asked = {"datasetGroupArn": group, "filterExpression": expression, "userId": user, "itemId": item}
-    answer = server.ask("/sartor/v1/filters/test", _given(asked, values))
+    answer = server.ask("/sartor/v1/filters/test", given(asked, values))
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
@@ -175,7 +175,7 @@ def _of_group(group: str, flags: dict[str, Any]) -> Asked:
     return asked_for(flags)
 
 
-def _given(members: dict[str, Any], values: tuple[str, ...]) -> dict[str, Any]:
+def given(members: dict[str, Any], values: tuple[str, ...]) -> dict[str, Any]:
     """Return the members that were given, with the values of placeholders."""
     given = {name: value for name, value in members.items() if value is not None}
     if values:

@@ -25,11 +25,15 @@ def serve(**flags: Any) -> None:
       sartor serve --data ./sartor-data --bucket training=./csv --port 4900
     """
     settings = settings_of(flags)
+    environment = {**os.environ, **variables(settings)}
+    # NumPy reads it when it is loaded. An answer's products are small: threads that wait for each other's share of
+    # one take several times as long as one thread, on a busy machine a hundred times. Workers keep all cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from sartor.serve import serve as run
 
     try:
         with failures(OSError, ValueError, ImportError):
-            run(settings, {**os.environ, **variables(settings)})
+            run(settings, environment)
     except click.ClickException as error:
         if isinstance(error.__cause__, SettingsError):
             raise click.UsageError(error.message) from error

@@ -182,7 +182,7 @@ def show_trial(console: Console, answer: Mapping[str, Any]) -> None:
 
 def _say(console: Console, *lines: str) -> None:
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(Text(line), soft_wrap=True)  # as Text: an ARN may look like an emoji or markup
 
 
 def _more(every: Sequence[Any], shown: int) -> str:

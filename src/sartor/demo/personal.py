@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from sartor.console import terminal
 from sartor.demo import answers, script
@@ -132,7 +133,7 @@ class Personal:
             self._client, f"{self.group}-in-category", self._group_arn, _EXPRESSION
         )
         category = self._categories()[-1]
-        self._console.print(_EXPRESSION, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(Text(_EXPRESSION), soft_wrap=True)
         answers.show_beside(
             self._console,
             f"User {self.user}",
@@ -153,12 +154,8 @@ class Personal:
         begun = time.monotonic()
         after = self._recommended()
         milliseconds = (time.monotonic() - begun) * 1e3
-        self._console.print(
-            f"PutEvents: {self.user} looks at {item.title} ({item.category}); "
-            f"asked again at once, answered after {milliseconds:.0f} ms",
-            markup=False,
-            highlight=False,
-        )
+        said = f"PutEvents: {self.user} looks at {item.title} ({item.category}); asked again at once, "
+        self._console.print(Text(f"{said}answered after {milliseconds:.0f} ms"))
         answers.show_moved(self._console, f"User {self.user}", self._named(self._answer), self._named(after))
         self._answer = after
 

@@ -230,7 +230,7 @@ def _say_what_next(
 
     def say(*lines: str) -> None:
         for line in lines:
-            console.print(line, highlight=False, soft_wrap=True, markup=False)
+            console.print(line, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
     _step(console, "Next")
     if not stays:

@@ -4,8 +4,10 @@ What training counted, the model sees; filters see everything ("Real-time person
 recommendations and user segments" of the guide).
 """
 
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +16,7 @@ from sartor.data.events import PutRecords
 from sartor.data.training import Selection
 from sartor.models.base import Int32, Int64
 from sartor.realtime.artifact import Artifact
-from sartor.realtime.seen import SeenNow
+from sartor.realtime.seen import Seen, SeenNow
 
 #: Events of one user that calls put since the training; older ones do not change an answer.
 _MOST_RECENT: Final = 1000
@@ -30,13 +32,21 @@ class History:
         newest: the number of the user's newest put record; a larger one means that this is old.
         items: int32[h], the model's items that count for it, oldest first.
         times: int64[h], epoch seconds of each.
-        seen: the newest items by event type, in the form in which types are compared; ids, as items may be new.
+        find_seen: returns ``seen``.
     """
 
     newest: int
     items: Int32
     times: Int64
-    seen: Mapping[str, frozenset[str]]
+    find_seen: Callable[[], Mapping[str, frozenset[str]]]
+
+    @cached_property
+    def seen(self) -> Mapping[str, frozenset[str]]:
+        """The newest items by event type, in the form in which types are compared; ids, as items may be new.
+
+        Found when a filter first asks for it: most look at metadata alone.
+        """
+        return self.find_seen()
 
 
 class Histories:
@@ -81,7 +91,13 @@ class Histories:
         put = [cells for number, cells in rows if number > self._after]
         items, times = self._counted(self._artifact.users.find(user), put)
         later = [cells for number, cells in rows if number > seen.put_number]
-        return History(newest, items, times, _newest_of_types(seen.of(user), later))
+        # a history that is kept does not keep interactions in memory that imports have replaced
+        return History(newest, items, times, partial(self._seen_of, user, weakref.ref(seen), later))
+
+    def _seen_of(
+        self, user: str, then: weakref.ref[Seen], later: Sequence[Mapping[str, Any]]
+    ) -> Mapping[str, frozenset[str]]:
+        return _newest_of_types((then() or self._seen_now.seen).of(user), later)
 
     def _counted(self, number: int | None, put: Sequence[Mapping[str, Any]]) -> tuple[Int32, Int64]:
         """Return the items that the model is asked with, and when they were; by time, then as they came."""

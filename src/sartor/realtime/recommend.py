@@ -39,6 +39,8 @@ _DIGITS: Final = 7
 #: No sum of shares is taken for less, so that nothing is divided by zero.
 _LEAST: Final = 1e-30
 _HISTORY_BYTES: Final = 64 * 2**20
+#: What each item of a history takes once filters have asked for its id.
+_SEEN_BYTES: Final = 100
 POPULAR: Final = "Popular item"
 
 
@@ -181,8 +183,7 @@ class Recommender:
 
         def made() -> tuple[History, int]:
             found = version.histories.of(user, newest)
-            seen = sum(len(names) for names in found.seen.values())
-            return found, 1024 + found.items.nbytes + found.times.nbytes + 100 * seen
+            return found, 1024 + found.items.nbytes + found.times.nbytes + _SEEN_BYTES * len(found.items)
 
         return self._histories.get((*version.key, user, version.histories.state()), newest, made)
 
@@ -228,6 +229,11 @@ _NOTHING: Final = Scores(None, np.zeros(0, np.float32), np.zeros(0, np.float32))
 
 
 def _ranked(asked: Asked, n: int) -> list[Picked]:
+    """Return the model's choice among what is allowed, for who asked the same before the same list."""
+    return asked.scores.answered.ranked(n, asked.allowed, lambda: _ranked_anew(asked, n))
+
+
+def _ranked_anew(asked: Asked, n: int) -> list[Picked]:
     """Return the model's choice among what is allowed; a recipe of a subset fills it with popular items."""
     version = asked.version
     mask = asked.allowed
@@ -292,10 +298,16 @@ def _with_shares(serving: Serving, rows: Int32, shares: Any) -> list[Picked]:
     return [Picked(row, share) for row, share in zip(rows.tolist(), shares.tolist(), strict=True)]
 
 
-def _shown(asked: Asked, picked: Iterable[Picked]) -> list[dict[str, Any]]:
+def _shown(asked: Asked, picked: list[Picked]) -> list[dict[str, Any]]:
     """Return items as the service writes them."""
-    items = asked.version.items
     columns = (asked.request.get("metadataColumns") or {}).get("ITEMS", ())
+    if columns:  # metadata may be other metadata by now
+        return _written(asked, picked, columns)
+    return asked.scores.answered.shown(picked, lambda: _written(asked, picked, ()))
+
+
+def _written(asked: Asked, picked: Iterable[Picked], columns: Sequence[str]) -> list[dict[str, Any]]:
+    items = asked.version.items
     with_reasons = asked.serving.scored == "subset"
     shown = []
     for one in picked:

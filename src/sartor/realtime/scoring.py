@@ -5,15 +5,17 @@ one ("Getting real-time item recommendations" of the guide).
 """
 
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
-from sartor.models.base import Float32, Int32, Model, Query, top
+from sartor.models.base import Bool, Float32, Int32, Model, Query, top
+from sartor.realtime.picked import Picked
 
 T = TypeVar("T")
 
@@ -25,6 +27,42 @@ LARGE_CATALOGUE: Final = 100_000
 SHORTLIST: Final = 2_000
 #: So many of the best items of a smaller catalogue are kept in their order.
 BEST: Final = 2_000
+#: Answers of up to so many items are kept beside the scores, and what one takes, in bytes.
+MOST_ANSWERED: Final = 50
+_ANSWER_BYTES: Final = 20_000
+
+
+class Answered:
+    """The last answer out of some scores, for who asks the same again; threads may overwrite each other's."""
+
+    def __init__(self) -> None:
+        self._ranked: tuple[int, weakref.ref[Bool] | None, list[Picked]] | None = None
+        self._shown: tuple[list[Picked], list[dict[str, Any]]] | None = None
+
+    def ranked(self, n: int, allowed: Bool | None, make: Callable[[], list[Picked]]) -> list[Picked]:
+        """Return a ranking of ``n`` under a filter's mask, which nobody may change.
+
+        Only remembered masks come again as the same object; that they are not kept alive here costs no memory.
+        """
+        known = self._ranked
+        if known is not None and known[0] == n:
+            mask = known[1]
+            if (mask is None and allowed is None) or (mask is not None and mask() is allowed is not None):
+                return known[2]
+        found = make()
+        if n <= MOST_ANSWERED and (allowed is None or not allowed.flags.writeable):
+            self._ranked = (n, None if allowed is None else weakref.ref(allowed), found)
+        return found
+
+    def shown(self, picked: list[Picked], make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Return how a ranking is written, which nobody may change either."""
+        known = self._shown
+        if known is not None and known[0] is picked:
+            return known[1]
+        found = make()
+        if self._ranked is not None and self._ranked[2] is picked:
+            self._shown = (picked, found)
+        return found
 
 
 @dataclass(frozen=True)
@@ -35,17 +73,19 @@ class Scores:
         items: int32[k], which; ``None`` is all items, by number.
         values: float32[k], the model's scores.
         share: float32[k], the softmax of them.
+        answered: what was answered last.
     """
 
     items: Int32 | None
     values: Float32
     share: Float32
+    answered: Answered = field(default_factory=Answered, compare=False)
 
     @property
     def nbytes(self) -> int:
         """How much memory they take, with what is found of them when it is asked for."""
         best = 8 * BEST if self.items is None else self.items.nbytes
-        return self.values.nbytes + self.share.nbytes + best
+        return self.values.nbytes + self.share.nbytes + best + _ANSWER_BYTES
 
     @cached_property
     def best(self) -> Int32:

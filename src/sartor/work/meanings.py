@@ -6,6 +6,8 @@ A parameter that has no meaning is accepted, held against its range, shown by De
 from collections.abc import Mapping
 from typing import Final
 
+from sartor.models import default, retrieval
+
 NOTHING: Final = "accepted, changes nothing"
 
 _HISTORIES: Final = {
@@ -39,9 +41,10 @@ PARAMETERS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 _BLEND: Final = (
-    "the sequence model and a linear one, blended (`blend`); from 100,000 items on the sequence model alone "
-    '(`sequence`); without torch, or with `sequence_models = "off"`, the linear one alone (`closed_form`, above 20,000 '
-    "items `transitions`)"
+    "the sequence model and a linear one, blended (`blend`); from "
+    f"{retrieval.LEAST_ITEMS:,} items on the sequence model alone (`sequence`); without torch, or with "
+    '`sequence_models = "off"`, the linear one alone (`closed_form`, above '
+    f"{default.EXACT_ITEMS:,} items `transitions`)"
 )
 #: By recipe: the model that it is here.
 MODELS: Final[Mapping[str, str]] = {

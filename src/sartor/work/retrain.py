@@ -145,7 +145,8 @@ def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Co
     record = first.record
     moved = _moved(record, tables_of(version, means))
     if moved and not force:
-        raise Moved("; ".join(map(str, moved)))
+        words = "; ".join(map(str, moved))
+        raise Moved(f"The data changed since the training ({words}). Compare all the same with --force.")
     again = replace(run, seed=record["seed"], threads=record["threads"])
     second = train(version, means, again, quotas_on=False, sequence_on=record.get("sequenceModels", True))
     was, now = _arrays(first.model, first), _arrays(second.model, second.rows)

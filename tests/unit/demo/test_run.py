@@ -1,9 +1,13 @@
-"""`sartor demo` from nothing to datasets, with a real server in between."""
+"""`sartor demo` from nothing to recommendations, with a real server in between."""
 
+import json
 import os
 import re
+import shlex
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,13 +19,19 @@ from sartor.demo import run as demo
 from sartor.demo.server import Server, ServerStartError
 
 
+@pytest.fixture(autouse=True)
+def linear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the servers train the model of seconds."""
+    monkeypatch.setenv("SARTOR_SEQUENCE_MODELS", "off")
+
+
 def story(**options: object) -> str:
     console = Console(width=120, record=True, force_terminal=False)
     demo.run(console=console, interactions=2000, **options)  # type: ignore[arg-type]
     return console.export_text()
 
 
-def test_the_demo_imports_everything_shows_it_and_leaves_nothing(
+def test_the_demo_goes_from_nothing_to_recommendations_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -31,6 +41,15 @@ def test_the_demo_imports_everything_shows_it_and_leaves_nothing(
     assert "CREATE FAILED" in told
     assert "line 101: 'yesterday'" in told
     assert "2,000 rows before, 2,000 now" in told
+    for recipe in ("popularity-count", "trending-now", "similar-items", "user-personalization-v2"):
+        assert recipe in told
+    assert "1.0 ×" in told
+    assert re.search(r"User u1\d+, who looked \d+ times", told)
+    assert "CATEGORY = " in told
+    assert re.search(r"PutEvents: u1\d+ looks at ", told)
+    assert re.search(r"[1-8] of 8 items are new after one event", told)
+    assert "who looked at it looks at" in told
+    assert "because of" in told
     assert "sartor demo --keep" in told
     assert not list(tmp_path.iterdir())
 
@@ -53,6 +72,21 @@ def test_keep_leaves_a_server_up_that_ends_as_the_demo_says(tmp_path: Path) -> N
         found = re.search(r"listens on http://127\.0\.0\.1:(\d+)", told)
         assert found is not None
         socket.create_connection(("127.0.0.1", int(found[1]))).close()
+        for command in re.findall(r"^    (sartor (?:explain|training|filter) .*)$", told, re.MULTILINE):
+            words = [*shlex.split(command)[1:], "--data", str(tmp_path)]
+            done = subprocess.run(
+                [sys.executable, "-m", "sartor", *words], capture_output=True, text=True, check=True
+            )
+            assert done.stdout, command
+        training = re.search(r"sartor training (\S+)", told)
+        assert training is not None
+        words = ["retrain", training[1], "--verify", "--force", "--json", "--data", str(tmp_path)]
+        done = subprocess.run(
+            [sys.executable, "-m", "sartor", *words], capture_output=True, text=True, check=False
+        )
+        assert json.loads(done.stdout)["changes"] == [
+            {"what": "INTERACTIONS newest put record", "was": 0, "now": 1}
+        ]
     finally:
         os.kill(process, signal.SIGTERM)
         deadline = time.monotonic() + 20
@@ -63,8 +97,8 @@ def test_keep_leaves_a_server_up_that_ends_as_the_demo_says(tmp_path: Path) -> N
 
 
 def test_too_few_interactions_are_refused_before_anything_starts() -> None:
-    with pytest.raises(ValueError, match="at least 1,000"):
-        demo.run(interactions=999)
+    with pytest.raises(ValueError, match="at least 2,000"):
+        demo.run(interactions=1999)
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
