@@ -229,7 +229,9 @@ def _progress(quiet: bool) -> Iterator[Callable[..., None]]:
 def _tools(flags: dict[str, Any]) -> Iterator["Tools"]:
     """Give what a training needs, of a data folder."""
     from sartor.app import open_parts, tools_of
+    from sartor.serve import wait_without_spinning
 
+    wait_without_spinning()
     settings = settings_of(flags)
     if not settings.data.exists():
         raise click.ClickException(f"There is no data folder {settings.data}; name the server's with --data.")

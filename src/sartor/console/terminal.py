@@ -10,7 +10,6 @@ from rich.text import Text
 
 #: The metrics of a table beside each other, with short names; all others follow by their own.
 SHORT_NAMES: Final[Mapping[str, str]] = {
-    "normalized_discounted_cumulative_gain_at_10": "NDCG@10",
     "normalized_discounted_cumulative_gain_at_25": "NDCG@25",
     "mean_reciprocal_rank_at_25": "MRR@25",
     "precision_at_10": "prec@10",
@@ -85,7 +84,7 @@ def compare_metrics(console: Console, metrics: Mapping[str, Mapping[str, float]]
     for name in SHORT_NAMES.values():
         table.add_column(name, justify="right")
     base = metrics[against].get("normalized_discounted_cumulative_gain_at_25", 0.0)
-    table.add_column("NDCG@25, times", justify="right")
+    table.add_column("NDCG times", justify="right")
     for model, found in metrics.items():
         cells = [f"{found[name]:.4f}" if name in found else "" for name in SHORT_NAMES]
         own = found.get("normalized_discounted_cumulative_gain_at_25")

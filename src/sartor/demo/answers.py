@@ -10,7 +10,7 @@ from rich.text import Text
 
 
 class Item(NamedTuple):
-    """One item of the catalogue as people see it; several can have one title.
+    """One item of the catalogue as people see it.
 
     Attributes:
         id: its id.
@@ -37,7 +37,7 @@ def show_trainings(
         seconds: how long each took, by recipe.
     """
     table = Table("recipe", "model", title="Trained", title_justify="left")
-    for heading in ("interactions", "users", "items", "seconds"):
+    for heading in ("rows", "users", "items", "seconds"):
         table.add_column(heading, justify="right")
     for recipe, record in records.items():
         counts = [f"{record[name]:,}" for name in ("interactions", "users", "items")]

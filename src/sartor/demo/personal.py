@@ -281,9 +281,15 @@ class _Watch:
 
 
 def _catalogue(file: Path) -> dict[str, Item]:
-    """Return the items of a catalogue's file by id."""
-    with file.open(newline="", encoding="utf-8") as rows:
-        return {
-            row["ITEM_ID"]: Item(row["ITEM_ID"], row["TITLE"], row["CATEGORY_L1"].partition("|")[0])
-            for row in csv.DictReader(rows)
-        }
+    """Return the items of a catalogue's file by id; where several have one title, it carries the end of the id."""
+    with file.open(newline="", encoding="utf-8") as source:
+        rows = list(csv.DictReader(source))
+    titles = Counter(row["TITLE"] for row in rows)
+    return {
+        row["ITEM_ID"]: Item(
+            row["ITEM_ID"],
+            row["TITLE"] if titles[row["TITLE"]] == 1 else f"{row['TITLE']} #{row['ITEM_ID'][-3:]}",
+            row["CATEGORY_L1"].partition("|")[0],
+        )
+        for row in rows
+    }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final
 
 import orjson
@@ -79,11 +80,8 @@ def _same(value: Any) -> Any:
 
 def _structure(shape: Any, seen: dict[str, Writer]) -> Writer:
     members = {name: _compile(member, seen) for name, member in shape.members.items()}
-    as_they_are = {name for name, writer in members.items() if writer is _same}
 
     def write_structure(value: Any) -> Any:
-        if value.keys() <= as_they_are and None not in value.values():
-            return value  # such as each item of a list of recommendations
         return {
             name: members[name](one) for name, one in value.items() if one is not None and name in members
         }
@@ -93,7 +91,20 @@ def _structure(shape: Any, seen: dict[str, Writer]) -> Writer:
 
 def _list(shape: Any, seen: dict[str, Writer]) -> Writer:
     member = _compile(shape.member, seen)
-    return lambda value: [member(one) for one in value]
+    if shape.member.type_name != "structure":
+        return lambda value: [member(one) for one in value]
+    inner = shape.member.members.items()
+    as_they_are = frozenset(name for name, one in inner if _compile(one, seen) is _same)
+
+    def write_list(value: Any) -> Any:
+        # such as recommended items: nothing to write in another way, and nothing to leave out
+        if as_they_are.issuperset(chain.from_iterable(value)) and not any(
+            None in one.values() for one in value
+        ):
+            return value
+        return [member(one) for one in value]
+
+    return write_list
 
 
 def _map(shape: Any, seen: dict[str, Writer]) -> Writer:
