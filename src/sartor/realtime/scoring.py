@@ -23,6 +23,9 @@ T = TypeVar("T")
 CACHE_BYTES: Final = 256 * 2**20
 #: From here on a model is asked for a shortlist, and all items are scored only when a filter leaves too few of it.
 LARGE_CATALOGUE: Final = 100_000
+#: Scores that are closer together than this are equal.
+_LEAST_SPREAD: Final = 1e-9
+_SCALE: Final = 2.0
 #: How many items a shortlist has at least.
 SHORTLIST: Final = 2_000
 #: So many of the best items of a smaller catalogue are kept in their order.
@@ -119,9 +122,16 @@ def all_scores(model: Model, query: Query) -> Scores:
 
 
 def _logits(model: Model, values: Float32) -> Float32:
-    """Return float32[k]: scores in the unit of logits; where only their order has a meaning, in deviations."""
-    spread = 1.0 if model.has_logits or not len(values) else float(values.std())
-    return values if spread == 1.0 else values / np.float32(spread or 1.0)
+    """Return float32[k]: scores in the unit of logits.
+
+    Where only their order has a meaning, they are deviations from the mean, on a scale that grows ever more slowly:
+    a few scores far above all others would else leave nothing to the rest.
+    """
+    if model.has_logits or not len(values):
+        return values
+    deviations = (values - values.mean()) / np.float32(max(float(values.std()), _LEAST_SPREAD))
+    found: Float32 = np.float32(_SCALE) * np.sign(deviations) * np.log1p(np.abs(deviations))
+    return found
 
 
 def softmax(values: Float32) -> Float32:
