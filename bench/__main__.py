@@ -45,27 +45,37 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "training-scale": training_scale.run,
 }
 
+#: What takes from a quarter of an hour to an hour: only by name.
+LONG = frozenset({"training", "training-scale"})
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(MEASURES)}; default: all"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"one of {', '.join(MEASURES)}; default: all but {' and '.join(sorted(LONG))}",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, to try the measures themselves")
     options = parser.parse_args()
     unknown = set(options.names) - set(MEASURES)
     if unknown:
         parser.error(f"no such measure: {', '.join(sorted(unknown))}")
-    names = options.names or list(MEASURES)
+    usual = [name for name in MEASURES if name not in LONG]
+    names = options.names or usual
     rows: list[table.Row] = []
     for name in names:
         begun = time.monotonic()
         print(f"{name} …", file=sys.stderr, flush=True)
-        rows += MEASURES[name](options.quick)
-        print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+        found = MEASURES[name](options.quick)
+        rows += found
+        print(
+            f"{name}: {time.monotonic() - begun:.0f} s\n{table.markdown(found)}", file=sys.stderr, flush=True
+        )
     print(table.machine())
     print(table.markdown(rows))
-    if set(names) == set(MEASURES) and not options.quick:
+    if set(names) == set(usual) and not options.quick:
         table.write_page(rows)
         print(f"wrote {table.PAGE.relative_to(table.PAGE.parents[2])}", file=sys.stderr)
     return 0 if all(row.met is not False for row in rows) else 1

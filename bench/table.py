@@ -75,8 +75,8 @@ def write_page(rows: Sequence[Row], path: Path = PAGE) -> None:
     path.write_text(f"""# Benchmarks
 
 Written by `make bench`, which takes all of these numbers side by side in one run on one machine. Do not edit
-it, run it again. `python -m bench NAME…` runs single measures, `--quick` smaller ones; neither changes this
-page.
+it, run it again. `python -m bench NAME…` runs single measures, such as the long ones of trainings, `--quick`
+smaller ones; neither changes this page.
 
 Machine: {machine()}.
 
