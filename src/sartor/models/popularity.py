@@ -1,13 +1,12 @@
 """What most users interacted with: the same ranking for everybody."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sartor.models.base import Float32, Histories, Int64, Model, Query, Run, TrainingData
+from sartor.models.base import Histories, Int64, Run, TrainingData
+from sartor.models.everybody import EverybodyModel
 
 
 @dataclass(frozen=True)
@@ -15,41 +14,11 @@ class Config:
     """What is decided before a training: nothing."""
 
 
-class PopularityModel(Model):
-    """Scores an item by how many users interacted with it.
-
-    Args:
-        config: what it was made with.
-        scores: float32[items].
-    """
+class PopularityModel(EverybodyModel):
+    """Scores an item by how many users interacted with it."""
 
     name: ClassVar[str] = "popularity"
-
-    def __init__(self, config: Config, scores: Float32) -> None:
-        self.config = config
-        self._scores: Float32 = np.asarray(scores)
-        self.n_items = len(scores)
-
-    def score(self, query: Query) -> Float32:
-        """Return float32[items], of every query the same."""
-        return self._scores.copy()
-
-    def score_batch(self, queries: Sequence[Query]) -> Float32:
-        """Return float32[queries, items]."""
-        return np.tile(self._scores, (len(queries), 1))
-
-    def settings(self) -> dict[str, Any]:
-        """Return the config."""
-        return asdict(self.config)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the scores."""
-        return {"scores": self._scores}
-
-    @classmethod
-    def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the model of these settings and arrays."""
-        return cls(Config(**settings), arrays["scores"])
+    config_type: ClassVar[type[Config]] = Config
 
 
 def fit(data: TrainingData, config: Config | None = None, run: Run | None = None) -> PopularityModel:

@@ -3,14 +3,13 @@
 The recipe's page of the guide, "Trending-Now recipe", says what is compared; how noise is kept out is ours.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Final, Self
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sartor.models.base import Float32, Int32, Int64, Model, Query, Run, TrainingData
+from sartor.models.base import Float32, Int32, Int64, Run, TrainingData
+from sartor.models.everybody import EverybodyModel
 
 #: Interactions that every item is thought to have had in addition, half in each window. Counts of ``n`` vary by the
 #: root of ``n``, which divides the increase; this keeps a handful of interactions from looking like a trend.
@@ -29,41 +28,11 @@ class Config:
     window_seconds: int = 7200
 
 
-class TrendingModel(Model):
-    """Scores an item by how its interactions rose when the model was fitted.
-
-    Args:
-        config: what it was made with.
-        scores: float32[items].
-    """
+class TrendingModel(EverybodyModel):
+    """Scores an item by how its interactions rose when the model was fitted."""
 
     name: ClassVar[str] = "trending"
-
-    def __init__(self, config: Config, scores: Float32) -> None:
-        self.config = config
-        self._scores: Float32 = np.asarray(scores)
-        self.n_items = len(scores)
-
-    def score(self, query: Query) -> Float32:
-        """Return float32[items], of every query the same."""
-        return self._scores.copy()
-
-    def score_batch(self, queries: Sequence[Query]) -> Float32:
-        """Return float32[queries, items]."""
-        return np.tile(self._scores, (len(queries), 1))
-
-    def settings(self) -> dict[str, Any]:
-        """Return the config."""
-        return asdict(self.config)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the scores."""
-        return {"scores": self._scores}
-
-    @classmethod
-    def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the model of these settings and arrays."""
-        return cls(Config(**settings), arrays["scores"])
+    config_type: ClassVar[type[Config]] = Config
 
 
 def fit(data: TrainingData, config: Config | None = None, run: Run | None = None) -> TrendingModel:

@@ -109,9 +109,10 @@ class Filters:
         if found.status != "ACTIVE":
             raise invalid_input(f"Filter {arn} must be ACTIVE, but its status is {found.status}.")
         group = found.body["datasetGroupArn"]
-        datasets = datasets_of(group, self._store)
-        arns = (arn, *(dataset.arn for dataset in datasets.values()))
+        arns = (arn, *(dataset.arn for dataset in datasets_of(group, self._store).values()))
+        # before what is read below, so that nothing of it can be older than the stamps say
         stamps = self._store.stamps(arns)
+        datasets = datasets_of(group, self._store)
         schemas = {name: schema_of(dataset, self._store) for name, dataset in datasets.items()}
         checked = check.check(parse.parse(found.body["filterExpression"]), schemas, maximum_fields=None)
         return _Known(stamps, arns, group, checked)
