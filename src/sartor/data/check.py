@@ -18,6 +18,7 @@ from sartor.data import csv_lines
 from sartor.data.report import REJECTS, Fault, Place, ReadFile, Report
 from sartor.data.rules import CJK_TEXT_CHARACTERS, TEXT_CHARACTERS, rules_of
 from sartor.data.schema import Field, Schema
+from sartor.data.sql import sql_text
 from sartor.errors import JobFailed
 
 #: The column of a part that holds the texts of a broken row. Schemas cannot have it: its name has a space.
@@ -259,12 +260,12 @@ class _Check:
         path = self.folder / f"{self.part_prefix}-{number:05d}-{time.time_ns():x}.parquet"
         with duckdb.connect() as connection:
             connection.execute(f"SET memory_limit = '{self.memory_bytes // 2**20}MiB'")
-            connection.execute(f"SET temp_directory = {_text(str(self.folder / '.temp'))}")
+            connection.execute(f"SET temp_directory = {sql_text(str(self.folder / '.temp'))}")
             connection.execute("SET preserve_insertion_order = true")
             columns = _Columns(self.schema, source)
             with _Watch(connection, self, file):
                 (row,) = self.execute(
-                    connection, f"COPY ({columns.select}) TO {_text(str(path))} ({_PARQUET})"
+                    connection, f"COPY ({columns.select}) TO {sql_text(str(path))} ({_PARQUET})"
                 )
             _, accepted, size, _, statistics, *_ = row
             rejects = source.rejects(connection)
@@ -301,7 +302,7 @@ class _Check:
         """Add the broken rows of one part to the faults, with their lines."""
         connection.execute(
             f"CREATE TEMP TABLE broken AS SELECT file_row_number AS n, {columns.texts} FROM (SELECT file_row_number, "
-            f'"{FAULT}" AS texts FROM read_parquet({_text(str(path))}, file_row_number = true) '
+            f'"{FAULT}" AS texts FROM read_parquet({sql_text(str(path))}, file_row_number = true) '
             f'WHERE "{FAULT}" IS NOT NULL)'
         )
         found: list[tuple[str, str, int, list[tuple[int, str | None]]]] = []
@@ -389,7 +390,7 @@ class _CsvSource(_Source):
         self.texts = [f"c{folded.index(field.name.casefold())}" for field in schema.fields]
         columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(names)))
         self.scan = (
-            f"read_csv({_text(str(self.path))}, auto_detect = false, header = true, delim = ',', quote = '\"', "
+            f"read_csv({sql_text(str(self.path))}, auto_detect = false, header = true, delim = ',', quote = '\"', "
             f"escape = '\"', nullstr = '', allow_quoted_nulls = true, strict_mode = true, null_padding = false, "
             f"store_rejects = true, rejects_table = 'rejects', rejects_scan = 'reject_scans', rejects_limit = 0, "
             f"columns = {{{columns}}})"
@@ -421,7 +422,7 @@ class _ParquetSource(_Source):
     def __init__(self, file: InputFile, schema: Schema) -> None:
         self.faults = []
         self.has_rows = True
-        self.scan = f"read_parquet({_text(str(file.path))})"
+        self.scan = f"read_parquet({sql_text(str(file.path))})"
         try:
             described = duckdb.execute(f"DESCRIBE SELECT * FROM {self.scan}").fetchall()
         except duckdb.Error as error:
@@ -578,12 +579,7 @@ def _parquet_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes])
         sparse.write(read(size_bytes - length, length))
         sparse.flush()
         try:
-            rows = duckdb.execute(f"DESCRIBE SELECT * FROM read_parquet({_text(sparse.name)})").fetchall()
+            rows = duckdb.execute(f"DESCRIBE SELECT * FROM read_parquet({sql_text(sparse.name)})").fetchall()
         except duckdb.Error as error:
             raise JobFailed(f"{uri} could not be read: {str(error).splitlines()[0]}") from error
     return [name for name, *_ in rows]
-
-
-def _text(value: str) -> str:
-    """Return a SQL string."""
-    return "'" + value.replace("'", "''") + "'"

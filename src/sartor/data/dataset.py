@@ -22,6 +22,7 @@ from sartor.data.blobs import Blobs
 from sartor.data.check import Part
 from sartor.data.events import PutRecords, Stored
 from sartor.data.schema import Schema
+from sartor.data.sql import sql_text
 from sartor.data.table import Table
 
 #: Which records: imported, put in by calls, or both.
@@ -130,7 +131,7 @@ class DatasetRecords:
             duckdb.connect() as connection,
         ):
             connection.execute(f"SET memory_limit = '{self.memory_bytes // 2**20}MiB'")
-            connection.execute(f"SET temp_directory = {_text(folder)}")
+            connection.execute(f"SET temp_directory = {sql_text(folder)}")
             yield connection
 
     @contextmanager
@@ -286,26 +287,26 @@ class DatasetRecords:
         )
 
     def _parquet(self, table: Table, names: Sequence[str], select: str = "*") -> str:
-        files = ", ".join(_text(str(table.local(name))) for name in names)
+        files = ", ".join(sql_text(str(table.local(name))) for name in names)
         return f"SELECT {select} FROM read_parquet([{files}], union_by_name = true)"
 
     def _parquets(self, table: Table, names: Sequence[str], select: str) -> list[str]:
         if not names:
             return []
-        files = ", ".join(_text(str(table.local(name))) for name in names)
+        files = ", ".join(sql_text(str(table.local(name))) for name in names)
         source = f"read_parquet([{files}], union_by_name = true, filename = true, file_row_number = true)"
         return [f"SELECT {select} FROM {source}"]
 
     def _lines(self, text: Path) -> str:
         columns = {one.name: one.sql_type for one in self.schema.fields} | _OWN_COLUMNS
-        kinds = ", ".join(f"{_text(name)}: '{kind}'" for name, kind in columns.items())
-        return f"SELECT * FROM read_json({_text(str(text))}, format = 'newline_delimited', columns = {{{kinds}}})"
+        kinds = ", ".join(f"{sql_text(name)}: '{kind}'" for name, kind in columns.items())
+        return f"SELECT * FROM read_json({sql_text(str(text))}, format = 'newline_delimited', columns = {{{kinds}}})"
 
 
 def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> Part:
     """Write the rows of a SELECT as one Parquet file, and return it as a part."""
     ((_, rows, size, *_),) = connection.execute(
-        f"COPY ({select}) TO {_text(str(path))} ({_PARQUET})"
+        f"COPY ({select}) TO {sql_text(str(path))} ({_PARQUET})"
     ).fetchall()
     return Part(path, int(rows), int(size), {"numRecords": int(rows)})
 
@@ -336,7 +337,3 @@ def _write_lines(records: Iterator[Stored], path: Path) -> tuple[int, int]:
             file.write(b"\n")
             count, last = count + 1, record.seq
     return count, last
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -12,6 +12,7 @@ import duckdb
 
 from sartor.data.check import Part
 from sartor.data.dataset import SEQ, SESSION, DatasetRecords, write_part
+from sartor.data.sql import sql_text
 from sartor.data.table import Table
 from sartor.data.watch import interrupting
 from sartor.errors import JobFailed
@@ -25,13 +26,13 @@ def read_users(files: Sequence[Path], target: Path) -> None:
     Raises:
         JobFailed: a file cannot be read.
     """
-    names = ", ".join(_text(str(file)) for file in files)
+    names = ", ".join(sql_text(str(file)) for file in files)
     options = "header = true, delim = ',', quote = '\"', all_varchar = true, union_by_name = true"
     try:
         with duckdb.connect() as connection:
             connection.execute(
                 f'COPY (SELECT DISTINCT "USER_ID" AS id FROM read_csv([{names}], {options}) '
-                f"WHERE coalesce(\"USER_ID\", '') <> '') TO {_text(str(target))} (FORMAT parquet)"
+                f"WHERE coalesce(\"USER_ID\", '') <> '') TO {sql_text(str(target))} (FORMAT parquet)"
             )
     except duckdb.Error as error:
         raise JobFailed(f"The files could not be read: {str(error).splitlines()[0]}") from error
@@ -191,9 +192,5 @@ def _files(table: Table) -> list[Path]:
 
 
 def _read(files: Sequence[Path]) -> str:
-    names = ", ".join(_text(str(file)) for file in files)
+    names = ", ".join(sql_text(str(file)) for file in files)
     return f"read_parquet([{names}], union_by_name = true)"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

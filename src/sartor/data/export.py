@@ -7,6 +7,7 @@ from typing import Final
 import duckdb
 
 from sartor.data.dataset import DatasetRecords, Store
+from sartor.data.sql import sql_text
 from sartor.data.watch import interrupting
 
 #: About how large one file becomes, in DuckDB's words.
@@ -44,13 +45,9 @@ def write_csv(
         with interrupting(connection, stop):
             try:
                 connection.execute(
-                    f"COPY (SELECT {', '.join(columns)} FROM data) TO '{_escaped(place)}' "
+                    f"COPY (SELECT {', '.join(columns)} FROM data) TO {sql_text(str(place))} "
                     f"(FORMAT csv, HEADER, FILE_SIZE_BYTES '{_PART}'{options})"
                 )
             except duckdb.InterruptException as error:
                 raise InterruptedError from error
     return sorted(place.glob("*.csv"), key=lambda file: (len(file.name), file.name))
-
-
-def _escaped(place: Path) -> str:
-    return str(place).replace("'", "''")

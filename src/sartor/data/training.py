@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sartor.data.ids import Ids
 from sartor.data.schema import Field, Schema
+from sartor.data.sql import sql_text
 
 #: Numbers become this many tokens, each for an equal share of the items.
 _NUMBER_TOKENS: Final = 10
@@ -165,12 +166,12 @@ def _rules(selection: Selection, columns: set[str]) -> tuple[str, str]:
         count, weigh = [], []
         for name, rule in selection.event_rules.items():
             least = "" if rule.threshold is None else f" AND {value} >= {rule.threshold!r}"
-            count.append(f'("EVENT_TYPE" = {_text(name)}{least})')
-            weigh.append(f'WHEN "EVENT_TYPE" = {_text(name)} THEN {rule.weight!r}')
+            count.append(f'("EVENT_TYPE" = {sql_text(name)}{least})')
+            weigh.append(f'WHEN "EVENT_TYPE" = {sql_text(name)} THEN {rule.weight!r}')
         return " OR ".join(count), f"CASE {' '.join(weigh)} ELSE 1.0 END"
     conditions = ["true"]
     if selection.event_type is not None:
-        conditions.append(f'"EVENT_TYPE" = {_text(selection.event_type)}')
+        conditions.append(f'"EVENT_TYPE" = {sql_text(selection.event_type)}')
     if selection.threshold is not None:
         conditions.append(f"{value} >= {selection.threshold!r}")
     return " AND ".join(conditions), "1.0"
@@ -208,7 +209,7 @@ def _features(
 
 def _tokens_of(one: Field) -> str | None:
     """Return the SELECT of the tokens of one column; ``None`` if nothing is learned from it."""
-    name, said = f'"{one.name}"', _text(f"{one.name}=")
+    name, said = f'"{one.name}"', sql_text(f"{one.name}=")
     source = f"FROM items WHERE {name} IS NOT NULL"
     if one.categorical:
         return f"SELECT \"ITEM_ID\" AS i, {said} || unnest(string_split({name}, '|')) AS token {source}"
@@ -243,7 +244,3 @@ def _offsets(owner: NDArray[np.int32], count: int) -> NDArray[np.int64]:
 
 def _has(schema: Schema, name: str) -> bool:
     return any(one.name == name for one in schema.fields)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
