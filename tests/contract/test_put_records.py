@@ -62,7 +62,7 @@ def held(store: Store) -> tuple[PutRecords, threading.Event, list[Exception]]:
             if faults:
                 raise faults.pop(0)
 
-    return PutRecords(write, store._engine.begin, store._quick_read), go, faults
+    return PutRecords(write, store._engine.begin, store._quick_read, store.local), go, faults
 
 
 def test_what_is_acknowledged_another_process_sees(store: Store, other: Store) -> None:
@@ -95,6 +95,18 @@ def test_history_is_the_newest_of_one_user_with_the_newest_last(store: Store) ->
     assert [one["N"] for one in cells(store, limit=2)] == [3, 4]
     assert [one["N"] for one in cells(store, "v", limit=2)] == [-3, -4]
     assert cells(store, "nobody") == []
+
+
+def test_what_came_after_a_record_is_read_whatever_the_cells_say(store: Store) -> None:
+    put(store, row(N=0), row("v", N=0), row(N=1))
+    known = store.put_records.newest_of(DATASET, "u")
+    put(store, row(N=2, TEXT="],[\n\x1e,"), row(N=3))
+    put(store, row(N=4))
+    after = store.put_records.after
+    assert [one["N"] for one in after(DATASET, "u", 0, 100)] == [0, 1, 2, 3, 4]
+    assert after(DATASET, "u", known, 100) == [{"N": 2, "TEXT": "],[\n\x1e,"}, {"N": 3}, {"N": 4}]
+    assert [one["N"] for one in after(DATASET, "u", 0, 2)] == [3, 4]
+    assert after(DATASET, "u", store.put_records.newest(DATASET), 100) == after(DATASET, "nobody", 0, 100) == []
 
 
 def test_records_come_by_number_within_bounds(store: Store) -> None:

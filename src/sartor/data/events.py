@@ -8,7 +8,7 @@ number. Rows stay for a while after that: they are each user's recent history.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -80,10 +80,18 @@ LEASE = sa.Table(
 _BATCH_CALLS: Final = 512
 #: The most rows of one INSERT; SQLite takes 32,766 values.
 _INSERTED_ROWS: Final = 4_000
-_HISTORY = "SELECT at, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
 _NEWEST_OF = "SELECT seq FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT 1"
 _NEWEST = "SELECT max(seq) FROM put_record WHERE dataset = ?"
-_AFTER = "SELECT seq, count, body FROM put_record WHERE dataset = ? AND key = ? AND seq > ? ORDER BY seq DESC LIMIT ?"
+_HISTORY = "SELECT at, count, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
+#: All calls as one text: Python takes longer for a row of a result than SQLite.
+_AFTER: Final = (
+    "SELECT {}(body, ?) FROM (SELECT body FROM put_record WHERE dataset = ? AND key = ? AND seq > ? "
+    "ORDER BY seq DESC LIMIT ?) AS newest"
+)
+#: Stands between them; JSON writes it otherwise.
+_BETWEEN: Final = "\x1e"
+_NEWEST_OF = "SELECT seq FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT 1"
+_NEWEST = "SELECT max(seq) FROM put_record WHERE dataset = ?"
 #: One statement each, so that of many who are first at once nobody fails.
 _TAKE_NUMBERS: Final = (
     "INSERT INTO put_counter (id, seq) VALUES (1, {0}) "
@@ -162,18 +170,22 @@ class PutRecords:
     Args:
         write: gives a connection in a transaction that commits.
         read: gives a connection that reads.
-        quick_read: runs one SELECT with ``?`` by key; the quick way on SQLite.
+        quick_read: runs one SELECT with ``?`` by key, and yields its rows as they are wanted; the quick way on
+            SQLite.
+        local: whether that is SQLite.
     """
 
     def __init__(
         self,
         write: Callable[[], AbstractContextManager[sa.Connection]],
         read: Callable[[], AbstractContextManager[sa.Connection]],
-        quick_read: Callable[[str, tuple[Any, ...]], list[Any]],
+        quick_read: Callable[[str, tuple[Any, ...]], AbstractContextManager[Iterable[Any]]],
+        local: bool,
     ) -> None:
         self._write = write
         self._read = read
         self._quick_read = quick_read
+        self._after = _AFTER.format("group_concat" if local else "string_agg")
         self._waiting: list[_Call] = []
         self._some = threading.Condition()
         self._closed = False
@@ -216,35 +228,40 @@ class PutRecords:
             key: the user's id, or of an anonymous user the session's.
             limit: how many at most.
         """
-        found: list[tuple[float, str]] = []
-        for most in (max(limit // 10, 10), limit):  # calls often bring ten records each
-            rows = self._quick_read(_HISTORY, (dataset, key, most))
-            found = [(at, line) for at, body in reversed(rows) for line in body.split("\n")]
-            if len(found) >= limit or len(rows) < most:
-                break
-        return [(at, orjson.loads(line)) for at, line in found[-limit:]]
+        times: list[float] = []
+        lines: list[str] = []
+        with self._quick_read(_HISTORY, (dataset, key, limit)) as rows:
+            for at, count, body in rows:
+                times += [at] * count
+                lines += reversed(body.split("\n"))
+                if len(lines) >= limit:
+                    break
+        return list(zip(times, _parsed(lines[:limit]), strict=False))[::-1]
 
     def newest_of(self, dataset: int, key: str) -> int:
         """Return the number of the newest record of a user, item, action or session, 0 if there is none."""
-        rows = self._quick_read(_NEWEST_OF, (dataset, key))
-        return int(rows[0][0]) if rows else 0
+        with self._quick_read(_NEWEST_OF, (dataset, key)) as rows:
+            return int(next(iter(rows), (0,))[0])
 
-    def after(self, dataset: int, key: str, number: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
-        """Return the number and the cells of the newest records of one history with a larger number, oldest first.
+    def after(self, dataset: int, key: str, number: int, limit: int) -> list[dict[str, Any]]:
+        """Return the cells of the newest records of one history with a larger number, oldest first.
 
         Args:
             dataset: the number of the dataset's resource.
             key: whose history.
-            number: of the last record that is known.
+            number: of the last record that is known; it is the last of its call.
             limit: how many at most.
         """
-        rows = self._quick_read(_AFTER, (dataset, key, number, limit))
-        found = [
-            (at, line)
-            for seq, count, body in reversed(rows)
-            for at, line in enumerate(body.split("\n"), seq - count + 1)
-        ]
-        return [(at, orjson.loads(line)) for at, line in found[-limit:]]
+        with self._quick_read(self._after, (_BETWEEN, dataset, key, number, limit)) as rows:
+            (text,) = next(iter(rows))
+        if text is None:
+            return []
+        lines: list[str] = []
+        for body in text.split(_BETWEEN):
+            lines += reversed(body.split("\n"))
+            if len(lines) >= limit:
+                break
+        return _parsed(lines[:limit])[::-1]
 
     def since(self, dataset: int, after: int, upto: int, limit: int) -> Iterator[Stored]:
         """Yield records with ``after < seq <= upto``, by number.
@@ -275,7 +292,8 @@ class PutRecords:
 
     def newest(self, dataset: int) -> int:
         """Return the number of a dataset's newest record, 0 if it has none; none with a smaller one comes."""
-        return int(self._quick_read(_NEWEST, (dataset,))[0][0] or 0)
+        with self._quick_read(_NEWEST, (dataset,)) as rows:
+            return int(next(iter(rows))[0] or 0)
 
     def waiting(self, dataset: int, after: int) -> tuple[int, float | None]:
         """Return how many records have a larger number, of up to 100,000 calls, and when the first of them came."""
@@ -463,6 +481,12 @@ class _Batch:
             self._seq += len(bodies)
             text = b"\n".join(bodies).decode()
             self.put.append((call.dataset, key, self._seq, len(bodies), call.at, session, text))
+
+
+def _parsed(lines: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the cells of records; parsed as one array, in half the time."""
+    cells: list[dict[str, Any]] = orjson.loads(f"[{','.join(lines)}]")
+    return cells
 
 
 def _end(call: _Call, error: BaseException | None) -> None:

@@ -86,13 +86,15 @@ class Histories:
             newest: the number of the user's newest put record, read before.
         """
         seen = self._seen_now.seen
-        oldest = min(self._after, seen.put_number)
-        rows = self._put.after(self._dataset, user, oldest, _MOST_RECENT) if newest > oldest else []
-        put = [cells for number, cells in rows if number > self._after]
+        put = self._later(user, newest, self._after)
         items, times = self._counted(self._artifact.users.find(user), put)
-        later = [cells for number, cells in rows if number > seen.put_number]
+        later = put if seen.put_number == self._after else self._later(user, newest, seen.put_number)
         # a history that is kept does not keep interactions in memory that imports have replaced
         return History(newest, items, times, partial(self._seen_of, user, weakref.ref(seen), later))
+
+    def _later(self, user: str, newest: int, number: int) -> list[dict[str, Any]]:
+        """Return the put records of a user with a larger number; ``newest`` is that of the last."""
+        return self._put.after(self._dataset, user, number, _MOST_RECENT) if newest > number else []
 
     def _seen_of(
         self, user: str, then: weakref.ref[Seen], later: Sequence[Mapping[str, Any]]

@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -353,7 +353,7 @@ class Store:
         self._threads = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self.secret = self._create_tables()
-        self.put_records = PutRecords(self._writing, self._engine.begin, self._quick_read)
+        self.put_records = PutRecords(self._writing, self._engine.begin, self._quick_read, self.local)
         self.samples = Samples(self._writing, self._engine.begin)
 
     @classmethod
@@ -389,13 +389,14 @@ class Store:
 
     def get(self, arn: str) -> Resource | None:
         """Return the resource of this ARN, whoever owns it; the quick way of the Describe operations."""
-        rows = self._quick_read(_GET, (arn,))
-        return resource_of(rows[0]) if rows else None
+        with self._quick_read(_GET, (arn,)) as rows:
+            row = next(iter(rows), None)
+        return None if row is None else resource_of(row)
 
     def stamps(self, arns: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return what changes with these resources: ARN, number, status and last change of those that exist."""
-        rows = self._quick_read(_STAMPS.format(_marks("?", arns)), tuple(arns))
-        return [tuple(row) for row in rows]
+        with self._quick_read(_STAMPS.format(_marks("?", arns)), tuple(arns)) as rows:
+            return [tuple(row) for row in rows]
 
     def unchanged(self, arns: Sequence[str]) -> "Unchanged":
         """Return what tells later, in any transaction, whether one of these resources has changed since now."""
@@ -406,16 +407,21 @@ class Store:
         with self._engine.begin() as connection:
             return unchanged(connection)
 
-    def _quick_read(self, query: str, values: tuple[Any, ...]) -> list[Any]:
-        """Return the rows of a SELECT with ``?``, on SQLite past SQLAlchemy for its speed."""
+    @contextmanager
+    def _quick_read(self, query: str, values: tuple[Any, ...]) -> Iterator[Iterable[Any]]:
+        """Give the rows of a SELECT with ``?``, on SQLite past SQLAlchemy for its speed."""
         if self._path is None:
             with self._engine.begin() as connection:
-                return list(connection.exec_driver_sql(query.replace("?", "%s"), values).fetchall())
+                yield connection.exec_driver_sql(query.replace("?", "%s"), values)
+            return
         reader = getattr(self._threads, "reader", None)
         if reader is None:
             reader = self._threads.reader = self._open_reader(self._path)
-        # fetchall steps to the end, so the statement gives its snapshot back at once
-        return list(reader.execute(query, values).fetchall())
+        cursor = reader.execute(query, values)
+        try:
+            yield cursor
+        finally:
+            cursor.close()  # so that the statement gives its snapshot back at once
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
