@@ -102,7 +102,7 @@ def build(parts: Parts) -> Exchange:
     recorder = Recorder(parts.store, settings.quotas == "aws")
     deployments = Deployments(parts.store, parts.storage, parts.scratch.folder, settings.memory_bytes)
     filters = Filters(parts.store)
-    recommender = Recommender(deployments, filters)
+    recommender = Recommender(deployments, filters, parts.store.at_once)
     console = Console(
         parts.store,
         parts.storage,

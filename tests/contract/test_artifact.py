@@ -1,5 +1,6 @@
 """A trained model's folder: one suite for a folder and for an S3 service."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from sartor.data.blobs import Blobs
 from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
 from sartor.models import popularity
-from sartor.models.base import Histories, Query, Run, TrainingData
+from sartor.models.base import Float32, Histories, Query, Run, TrainingData
 from sartor.realtime import artifact, seen
 
 
@@ -37,9 +38,15 @@ def rows(n: int) -> TrainingRows:
     )
 
 
-def written(storage: Blobs, scratch: Path, of: TrainingRows) -> None:
+def written(
+    storage: Blobs,
+    scratch: Path,
+    of: TrainingRows,
+    kind: type[popularity.PopularityModel] = popularity.PopularityModel,
+) -> None:
     histories = Histories(of.item, of.offsets, of.time)
-    model = popularity.fit(TrainingData(len(of.items), histories), popularity.Config(), Run())
+    fitted = popularity.fit(TrainingData(len(of.items), histories), popularity.Config(), Run())
+    model = kind.restored(fitted.settings(), fitted.arrays())
     record = {
         "tables": {"INTERACTIONS": {"bulkVersion": 3, "putNumber": 7}},
         "eventTypes": list(of.event_types),
@@ -61,6 +68,28 @@ def test_what_was_written_is_read_in_every_storage(storage: Blobs, tmp_path: Pat
     assert known.of("u2") == [(2, "click", "i1")]
     assert known.of("nobody") == []
     assert (known.bulk_version, known.put_number) == (3, 7)
+
+
+class Remembering(popularity.PopularityModel):
+    """Computes something beforehand: how many interactions each history has, and half of it."""
+
+    def states(self, histories: Histories, keep_on: Callable[[], None] = lambda: None) -> Float32:
+        lengths = np.diff(histories.offsets).astype(np.float32)
+        return np.stack([lengths, lengths / 2], axis=1)
+
+
+def test_what_a_model_computed_beforehand_is_kept(storage: Blobs, tmp_path: Path) -> None:
+    written(storage, tmp_path / "first", rows(400))
+    written(storage, tmp_path / "second", rows(400), Remembering)
+    found = artifact.read(storage, "a/b").states
+    assert found is not None
+    assert found.tolist() == [[1.0, 0.5]] * 400
+
+
+def test_what_another_model_computed_is_gone_with_it(storage: Blobs, tmp_path: Path) -> None:
+    written(storage, tmp_path / "first", rows(400), Remembering)
+    written(storage, tmp_path / "second", rows(400))
+    assert artifact.read(storage, "a/b").states is None
 
 
 def test_an_artifact_is_replaced_by_the_next_attempt(storage: Blobs, tmp_path: Path) -> None:

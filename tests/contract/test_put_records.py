@@ -106,7 +106,9 @@ def test_what_came_after_a_record_is_read_whatever_the_cells_say(store: Store) -
     assert [one["N"] for one in after(DATASET, "u", 0, 100)] == [0, 1, 2, 3, 4]
     assert after(DATASET, "u", known, 100) == [{"N": 2, "TEXT": "],[\n\x1e,"}, {"N": 3}, {"N": 4}]
     assert [one["N"] for one in after(DATASET, "u", 0, 2)] == [3, 4]
-    assert after(DATASET, "u", store.put_records.newest(DATASET), 100) == after(DATASET, "nobody", 0, 100) == []
+    assert (
+        after(DATASET, "u", store.put_records.newest(DATASET), 100) == after(DATASET, "nobody", 0, 100) == []
+    )
 
 
 def test_records_come_by_number_within_bounds(store: Store) -> None:

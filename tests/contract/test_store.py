@@ -116,6 +116,37 @@ def test_a_later_resource_has_a_higher_number_even_after_a_removal(store: Store)
     assert second.seq > first.seq
 
 
+def test_what_was_read_before_is_read_again_once_anybody_has_committed(
+    store: Store, database_url: str
+) -> None:
+    other = Store.open(database_url)
+    try:
+        with store.write() as transaction:
+            transaction.add(resource())
+        for n, writer in enumerate((store, other, store)):
+            with store.at_once():
+                (first,) = store.stamps((ARN,))
+                assert store.stamps((ARN,)) == [first]
+            with writer.write() as transaction:
+                transaction.set_status(ARN, f"STATUS {n}", float(n))
+            with store.at_once():
+                ((_, _, status, _),) = store.stamps((ARN,))
+                assert status == f"STATUS {n}"
+    finally:
+        other.close()
+
+
+def test_what_a_failed_call_has_read_is_not_trusted_after_it(store: Store) -> None:
+    with store.write() as transaction:
+        transaction.add(resource())
+    with pytest.raises(RuntimeError), store.at_once():
+        assert store.get(ARN) is not None
+        raise RuntimeError
+    with store.write() as transaction:
+        transaction.remove(ARN)
+    assert store.get(ARN) is None
+
+
 def test_every_process_has_the_same_secret(database_url: str) -> None:
     first, second = Store.open(database_url), Store.open(database_url)
     assert first.secret == second.secret

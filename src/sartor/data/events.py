@@ -8,7 +8,7 @@ number. Rows stay for a while after that: they are each user's recent history.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -170,8 +170,7 @@ class PutRecords:
     Args:
         write: gives a connection in a transaction that commits.
         read: gives a connection that reads.
-        quick_read: runs one SELECT with ``?`` by key, and yields its rows as they are wanted; the quick way on
-            SQLite.
+        quick_read: runs one SELECT with ``?`` by key; the quick way on SQLite.
         local: whether that is SQLite.
     """
 
@@ -179,7 +178,7 @@ class PutRecords:
         self,
         write: Callable[[], AbstractContextManager[sa.Connection]],
         read: Callable[[], AbstractContextManager[sa.Connection]],
-        quick_read: Callable[[str, tuple[Any, ...]], AbstractContextManager[Iterable[Any]]],
+        quick_read: Callable[[str, tuple[Any, ...]], list[Any]],
         local: bool,
     ) -> None:
         self._write = write
@@ -230,18 +229,17 @@ class PutRecords:
         """
         times: list[float] = []
         lines: list[str] = []
-        with self._quick_read(_HISTORY, (dataset, key, limit)) as rows:
-            for at, count, body in rows:
-                times += [at] * count
-                lines += reversed(body.split("\n"))
-                if len(lines) >= limit:
-                    break
+        for at, count, body in self._quick_read(_HISTORY, (dataset, key, limit)):
+            times += [at] * count
+            lines += reversed(body.split("\n"))
+            if len(lines) >= limit:
+                break
         return list(zip(times, _parsed(lines[:limit]), strict=False))[::-1]
 
     def newest_of(self, dataset: int, key: str) -> int:
         """Return the number of the newest record of a user, item, action or session, 0 if there is none."""
-        with self._quick_read(_NEWEST_OF, (dataset, key)) as rows:
-            return int(next(iter(rows), (0,))[0])
+        rows = self._quick_read(_NEWEST_OF, (dataset, key))
+        return int(rows[0][0]) if rows else 0
 
     def after(self, dataset: int, key: str, number: int, limit: int) -> list[dict[str, Any]]:
         """Return the cells of the newest records of one history with a larger number, oldest first.
@@ -252,8 +250,7 @@ class PutRecords:
             number: of the last record that is known; it is the last of its call.
             limit: how many at most.
         """
-        with self._quick_read(self._after, (_BETWEEN, dataset, key, number, limit)) as rows:
-            (text,) = next(iter(rows))
+        ((text,),) = self._quick_read(self._after, (_BETWEEN, dataset, key, number, limit))
         if text is None:
             return []
         lines: list[str] = []
@@ -292,8 +289,7 @@ class PutRecords:
 
     def newest(self, dataset: int) -> int:
         """Return the number of a dataset's newest record, 0 if it has none; none with a smaller one comes."""
-        with self._quick_read(_NEWEST, (dataset,)) as rows:
-            return int(next(iter(rows))[0] or 0)
+        return int(self._quick_read(_NEWEST, (dataset,))[0][0] or 0)
 
     def waiting(self, dataset: int, after: int) -> tuple[int, float | None]:
         """Return how many records have a larger number, of up to 100,000 calls, and when the first of them came."""

@@ -176,6 +176,21 @@ class Filter:
     text: str = dataclasses.field(default="", compare=False)
 
     @cached_property
+    def brought(self) -> tuple[tuple[Condition, Placeholder], ...]:
+        """The operands that requests bring, with their conditions, in the order of the text."""
+        return tuple((condition, one) for condition in conditions(self) for one in condition.placeholders)
+
+    @cached_property
+    def has_user(self) -> bool:
+        """Whether it has an IF."""
+        return any(expression.user for expression in self.expressions)
+
+    @cached_property
+    def has_history(self) -> bool:
+        """Whether it is about what a user did, in part at least."""
+        return any(expression.of_history for expression in self.expressions)
+
+    @cached_property
     def current_fields(self) -> tuple[str, ...]:
         """The columns of the current item that it compares with."""
         operands = (operand for condition in conditions(self) for operand in condition.operands)
@@ -210,12 +225,12 @@ def uses_current_item(of: Filter) -> bool:
 
 def uses_current_user(of: Filter) -> bool:
     """Say whether it has an IF, so that the user's attributes are needed."""
-    return any(expression.user for expression in of.expressions)
+    return of.has_user
 
 
 def uses_history(of: Filter) -> bool:
     """Say whether it looks at what the user did."""
-    return any(expression.of_history for expression in of.expressions)
+    return of.has_history
 
 
 def target(of: Filter) -> Target:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from sartor.errors import ApiError, invalid_input
-from sartor.filters.tree import Condition, Filter, Placeholder, conditions
+from sartor.filters.tree import Condition, Filter, Placeholder
 
 #: The values by the placeholder's name, as texts; each comparison reads them as its column's kind.
 Parameters: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -56,12 +56,11 @@ def read(of: Filter, given: Mapping[str, str] | None) -> Parameters:
                 missing[0], "is missing: every placeholder of an INCLUDE expression needs its value."
             )
     parameters: dict[str, tuple[str, ...]] = {}
-    for condition in conditions(of):
-        for placeholder in condition.placeholders:
-            name = placeholder.name
-            if name in given:
-                parameters[name] = elements(name, given[name])
-                _fit(condition, placeholder, parameters[name])
+    for condition, placeholder in of.brought:
+        name = placeholder.name
+        if name in given:
+            parameters[name] = elements(name, given[name])
+            _fit(condition, placeholder, parameters[name])
     return parameters
 
 

@@ -87,10 +87,12 @@ class Query:
     Attributes:
         history: int32[h], the items of who asks, oldest first; items that the model does not know are left out.
         item: the item that is looked at, for related items; ``None`` if none is, or the model does not know it.
+        state: float32[d], what the model's ``states`` has for this history; ``None`` if it was not asked for.
     """
 
     history: Int32
     item: int | None = None
+    state: Float32 | None = None
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error
@@ -141,6 +143,15 @@ class Model(ABC):
         if not queries:
             return np.zeros((0, self.n_items), np.float32)
         return np.stack([self.score(query) for query in queries])
+
+    def states(self, histories: Histories, keep_on: Callable[[], None] = lambda: None) -> Float32 | None:
+        """Return float32[users, d]: what of the answers to these histories can be computed beforehand, or ``None``.
+
+        Args:
+            histories: of users who may ask.
+            keep_on: called at least once a second; what it raises ends the work.
+        """
+        return None
 
     def shortlist(self, query: Query, size: int) -> tuple[Int32, Float32] | None:
         """Return items that may be the best and their exact scores, best first, without a look at all items.

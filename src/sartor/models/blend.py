@@ -4,7 +4,7 @@ Each one's scores of a query are brought to mean 0 and deviation 1; their weight
 items rank best. What the validation cannot tell apart goes to the linear side, so small data leans there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Self
 
@@ -67,6 +67,10 @@ class BlendModel(Model):
         """Return float32[queries, items]."""
         first, second = (_standard(part.score_batch(queries)) for part in self.parts)
         return _added(first, second, self.weight)
+
+    def states(self, histories: Histories, keep_on: Callable[[], None] = lambda: None) -> Float32 | None:
+        """Return those of the sequence model."""
+        return self.parts[0].states(histories, keep_on)
 
     def settings(self) -> dict[str, Any]:
         """Return the weight, and the names and settings of the parts."""

@@ -4,13 +4,13 @@ Scores and rewards are compared as deviations from their means, so that equal we
 a solution for an additional objective" of the guide).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.models.base import Float32, Model, Query, restored
+from sartor.models.base import Float32, Histories, Model, Query, restored
 
 _PREFIX = "inner."
 
@@ -43,6 +43,10 @@ class ObjectiveModel(Model):
         spread = scores.std(axis=1, keepdims=True)
         found: Float32 = (scores + np.float32(self._weight) * spread * self._rewards).astype(np.float32)
         return found
+
+    def states(self, histories: Histories, keep_on: Callable[[], None] = lambda: None) -> Float32 | None:
+        """Return those of the inner model."""
+        return self.inner.states(histories, keep_on)
 
     def settings(self) -> dict[str, Any]:
         """Return the weight and the inner model's settings."""

@@ -4,7 +4,7 @@ Pre-norm blocks with a learned bias for each head and distance in place of posit
 output, and one bias an item. The recipe and what each part of it brings are in the project's notes on accuracy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.models import retrieval
-from sartor.models.base import Float32, Int32, Model, Query, Run, TrainingData
+from sartor.models.base import Float32, Histories, Int32, Model, Query, Run, TrainingData
 from sartor.models.sequence_config import Config
 
 __all__ = ["MODEL", "Config", "SequenceModel", "fit"]
@@ -69,32 +69,48 @@ class SequenceModel(Model):
 
     def score(self, query: Query) -> Float32:
         """Return float32[items]."""
-        scores: Float32 = self.items @ self.states([query.history])[0]
+        scores: Float32 = self.items @ self.state(query)
         scores += self.bias
         return scores
 
     def score_batch(self, queries: Sequence[Query]) -> Float32:
-        """Return float32[queries, items]; histories of about one length are computed together."""
-        states = np.empty((len(queries), self.config.d), np.float32)
-        histories = [query.history[-self.config.window :] for query in queries]
-        order = sorted(range(len(queries)), key=lambda at: len(histories[at]))
-        while order:
-            # of the longest that are left, as many as fit into a block
-            chosen = order[-max(_BLOCK_POSITIONS // (len(histories[order[-1]]) + 1), 1) :]
-            del order[-len(chosen) :]
-            states[chosen] = self.states([histories[at] for at in chosen])
-        scores: Float32 = states @ self.items.T
+        """Return float32[queries, items]."""
+        scores: Float32 = self._in_blocks([query.history for query in queries]) @ self.items.T
         scores += self.bias
         return scores
+
+    def states(self, histories: Histories, keep_on: Callable[[], None] = lambda: None) -> Float32:
+        """Return float32[users, d]: what the product with the items is taken of."""
+        return self._in_blocks([histories.of(user) for user in range(histories.n_users)], keep_on)
 
     def shortlist(self, query: Query, size: int) -> tuple[Int32, Float32] | None:
         """Return the likely best items and their exact scores; ``None`` without an index."""
         if self._index is None:
             return None
-        return self._index.search(self.states([query.history])[0], size)
+        return self._index.search(self.state(query), size)
 
-    def states(self, histories: Sequence[Int32]) -> Float32:
-        """Return float32[histories, d]: what the product with the items is taken of."""
+    def state(self, query: Query) -> Float32:
+        """Return float32[d]: of one history."""
+        if query.state is not None:
+            return query.state
+        state: Float32 = self._states([query.history])[0]
+        return state
+
+    def _in_blocks(self, histories: Sequence[Int32], keep_on: Callable[[], None] = lambda: None) -> Float32:
+        """Return float32[histories, d]; histories of about one length are computed together."""
+        states = np.empty((len(histories), self.config.d), np.float32)
+        ends = [history[-self.config.window :] for history in histories]
+        order = sorted(range(len(ends)), key=lambda at: len(ends[at]))
+        while order:
+            keep_on()
+            # of the longest that are left, as many as fit into a block
+            chosen = order[-max(_BLOCK_POSITIONS // (len(ends[order[-1]]) + 1), 1) :]
+            del order[-len(chosen) :]
+            states[chosen] = self._states([ends[at] for at in chosen])
+        return states
+
+    def _states(self, histories: Sequence[Int32]) -> Float32:
+        """Return float32[histories, d] of histories that are computed as one block."""
         x, last = self._inputs(histories)
         for layer in self._layers[:-1]:
             x = _block(x, layer, self.config.heads)
@@ -159,7 +175,7 @@ def indexed(model: SequenceModel, data: TrainingData, run: Run) -> SequenceModel
     rng = np.random.default_rng(run.seed)
     known = np.flatnonzero(np.diff(data.histories.offsets))
     users = rng.choice(known, min(_INDEX_QUERIES, len(known)), replace=False)
-    states = np.concatenate([model.states([data.histories.of(int(user))]) for user in users])
+    states = np.stack([model.state(Query(data.histories.of(int(user)))) for user in users])
     index = retrieval.Index.made(model.items, model.bias, states, run.seed, run.keep_on)
     if index is None:
         return model

@@ -4,7 +4,7 @@ Written once by training, read by every process that serves it; all of it is mem
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,7 +16,7 @@ from sartor.data.blobs import Blobs
 from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
 from sartor.models import base
-from sartor.models.base import Int32, Int64, Model
+from sartor.models.base import Float32, Histories, Int32, Int64, Model
 
 #: Written last: a folder without it is not whole.
 _RECORD: Final = "record.json"
@@ -39,6 +39,7 @@ class Artifact:
         seen_type: int16[m], a number into ``record["eventTypes"]``.
         seen_time: int64[m], epoch seconds.
         record: what made it, as JSON.
+        states: float32[users, d], what the model computed of the training interactions beforehand; ``None`` if nothing.
     """
 
     model: Model
@@ -52,6 +53,7 @@ class Artifact:
     seen_type: NDArray[np.int16]
     seen_time: Int64
     record: Mapping[str, Any]
+    states: Float32 | None = None
 
 
 _ARRAYS: Final = (
@@ -63,10 +65,18 @@ _ARRAYS: Final = (
     "seen_type",
     "seen_time",
 )
+_STATES: Final = "states"
+_NO_STATES: Final = np.zeros((0, 0), np.float32)
 
 
 def write(
-    storage: Blobs, folder: str, model: Model, rows: TrainingRows, record: Mapping[str, Any], scratch: Path
+    storage: Blobs,
+    folder: str,
+    model: Model,
+    rows: TrainingRows,
+    record: Mapping[str, Any],
+    scratch: Path,
+    keep_on: Callable[[], None] = lambda: None,
 ) -> None:
     """Store an artifact; one that is there already is replaced.
 
@@ -77,9 +87,12 @@ def write(
         rows: with the names of items and users.
         record: what made it, as JSON.
         scratch: a local folder that is empty.
+        keep_on: called at least once a second; what it raises ends the work.
     """
     base.save(model, scratch / _MODEL)
     arrays = {name: getattr(rows, name) for name in _ARRAYS}
+    states = model.states(Histories(rows.item, rows.offsets, rows.time), keep_on)
+    arrays[_STATES] = _NO_STATES if states is None else states
     for kind in ("items", "users"):
         arrays |= {f"{kind}.{name}": array for name, array in getattr(rows, kind).arrays().items()}
     for name, array in arrays.items():
@@ -113,7 +126,15 @@ def read(storage: Blobs, folder: str) -> Artifact:
         return Ids.restored({name: _array(files[f"{kind}.{name}.npy"]) for name in Ids.ARRAYS})
 
     model = base.load(files[f"{_MODEL}/model.json"].parent)
-    return Artifact(model=model, items=ids("items"), users=ids("users"), record=record, **arrays)
+    states = _array(files[f"{_STATES}.npy"])
+    return Artifact(
+        model=model,
+        items=ids("items"),
+        users=ids("users"),
+        record=record,
+        states=states if len(states) else None,
+        **arrays,
+    )
 
 
 def _array(file: Path) -> NDArray[Any]:

@@ -96,6 +96,8 @@ class Catalogue:
         quick_enough(self._changing.locked())
         with self._changing:
             newest = records.put.newest(records.number)
+            if newest <= self._put_number:
+                return
             new = list(records.put.since(records.number, self._put_number, newest, _MOST_PUT))
             if len(new) >= _MOST_PUT:
                 quick_enough(takes_long=True)

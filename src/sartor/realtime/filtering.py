@@ -102,16 +102,17 @@ class Filters:
         return known.filter
 
     def _checked(self, arn: str) -> _Known:
-        found = self._store.get(arn)
         self._known.pop(arn, None)
+        stamp = self._store.stamps((arn,))
+        found = self._store.get(arn)
         if found is None:
             raise not_found(arn)
         if found.status != "ACTIVE":
             raise invalid_input(f"Filter {arn} must be ACTIVE, but its status is {found.status}.")
         group = found.body["datasetGroupArn"]
         arns = (arn, *(dataset.arn for dataset in datasets_of(group, self._store).values()))
-        # before what is read below, so that nothing of it can be older than the stamps say
-        stamps = self._store.stamps(arns)
+        # each before what it vouches for, so that nothing can be older than they say
+        stamps = sorted([*stamp, *self._store.stamps(arns[1:])])
         datasets = datasets_of(group, self._store)
         schemas = {name: schema_of(dataset, self._store) for name, dataset in datasets.items()}
         checked = check.check(parse.parse(found.body["filterExpression"]), schemas, maximum_fields=None)

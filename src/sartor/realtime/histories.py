@@ -14,7 +14,7 @@ import numpy as np
 
 from sartor.data.events import PutRecords
 from sartor.data.training import Selection
-from sartor.models.base import Int32, Int64
+from sartor.models.base import Float32, Int32, Int64
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.seen import Seen, SeenNow
 
@@ -33,12 +33,14 @@ class History:
         items: int32[h], the model's items that count for it, oldest first.
         times: int64[h], epoch seconds of each.
         find_seen: returns ``seen``.
+        state: float32[d], what the model computed of it beforehand; ``None`` if something new counts.
     """
 
     newest: int
     items: Int32
     times: Int64
     find_seen: Callable[[], Mapping[str, frozenset[str]]]
+    state: Float32 | None = None
 
     @cached_property
     def seen(self) -> Mapping[str, frozenset[str]]:
@@ -87,10 +89,12 @@ class Histories:
         """
         seen = self._seen_now.seen
         put = self._later(user, newest, self._after)
-        items, times = self._counted(self._artifact.users.find(user), put)
+        number, states = self._artifact.users.find(user), self._artifact.states
+        items, times = self._counted(number, put)
+        state = None if put or states is None or number is None else states[number]
         later = put if seen.put_number == self._after else self._later(user, newest, seen.put_number)
         # a history that is kept does not keep interactions in memory that imports have replaced
-        return History(newest, items, times, partial(self._seen_of, user, weakref.ref(seen), later))
+        return History(newest, items, times, partial(self._seen_of, user, weakref.ref(seen), later), state)
 
     def _later(self, user: str, newest: int, number: int) -> list[dict[str, Any]]:
         """Return the put records of a user with a larger number; ``newest`` is that of the last."""

@@ -4,6 +4,7 @@ Source of the rules: the service model of personalize-runtime and the guide's pa
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from random import getrandbits
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.errors import invalid_input, quick_enough
-from sartor.models.base import Bool, Int32, Query, top
+from sartor.models.base import Bool, Float32, Int32, Query, top
 from sartor.realtime import exploration, promotions
 from sartor.realtime.deployments import Deployment, Deployments, Version
 from sartor.realtime.filtering import Filters
@@ -83,9 +84,10 @@ class Asked:
     @property
     def query(self) -> Query:
         """The request as the model takes it."""
-        items = np.zeros(0, np.int32) if self.history is None else self.history.items
+        history = self.history
+        items = np.zeros(0, np.int32) if history is None else history.items
         item = self.version.model_item(self.request["itemId"]) if self.serving.needs == "itemId" else None
-        return Query(items, item)
+        return Query(items, item, None if history is None else history.state)
 
 
 class Recommender:
@@ -94,10 +96,17 @@ class Recommender:
     Args:
         deployments: the campaigns.
         filters: what filters allow.
+        at_once: gives the reads of a request one moment.
     """
 
-    def __init__(self, deployments: Deployments, filters: Filters) -> None:
+    def __init__(
+        self,
+        deployments: Deployments,
+        filters: Filters,
+        at_once: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._deployments = deployments
+        self._at_once = at_once
         self._filters = filters
         self._histories: Kept[History] = Kept(_HISTORY_BYTES)
         self._scores: Kept[Scores] = Kept()
@@ -160,18 +169,21 @@ class Recommender:
         known = np.array([row for row in rows.values() if _is_known(version, row)], np.int32)
         unknown = [name for name, row in rows.items() if not _is_known(version, row)]
         scores = _all(asked)
-        shares = scores.share[known] / max(float(scores.share[known].sum()), _LEAST)
+        shares = scores.shares(known)
+        shares /= max(float(shares.sum()), _LEAST)
         order = np.argsort(-scores.values[known], kind="stable")
-        return asked, [Picked(int(known[at]), float(shares[at])) for at in order], unknown
+        return asked, _with_shares(asked.serving, known[order], shares[order]), unknown
 
     def _get_recommendations(self, caller: "Caller", request: Request) -> dict[str, Any]:
         """Answer with the best items for a user, or those related to an item."""
-        asked, picked = self.recommend(caller, request)
+        with self._at_once():
+            asked, picked = self.recommend(caller, request)
         return {"itemList": _shown(asked, picked), "recommendationId": _recommendation_id()}
 
     def _get_personalized_ranking(self, caller: "Caller", request: Request) -> dict[str, Any]:
         """Answer with the items of the request, best first; those that the model does not know come last."""
-        asked, picked, unknown = self.rank(caller, request)
+        with self._at_once():
+            asked, picked, unknown = self.rank(caller, request)
         ranking = [*_shown(asked, picked), *({"itemId": name} for name in unknown)]
         return {"personalizedRanking": ranking, "recommendationId": _recommendation_id()}
 
@@ -196,7 +208,7 @@ class Recommender:
 
         def made() -> tuple[Scores, int]:
             quick_enough(version.model_items >= LARGE_CATALOGUE)
-            found = scores_of(version.artifact.model, asked.query)
+            found = scores_of(version.artifact.model, asked.query, asked.serving.scored == "subset")
             return found, found.nbytes
 
         who = None if needs is None else asked.request.get(needs)
@@ -225,7 +237,7 @@ class Recommender:
         return deployment
 
 
-_NOTHING: Final = Scores(None, np.zeros(0, np.float32), np.zeros(0, np.float32))
+_NOTHING: Final = Scores(None, np.zeros(0, np.float32), logits=True)
 
 
 def _ranked(asked: Asked, n: int) -> list[Picked]:
@@ -252,13 +264,15 @@ def _best(asked: Asked, mask: Bool | None, n: int) -> list[Picked]:
     """Return the best allowed items of those that the model scored; a recipe of a subset scores the best alone."""
     scores, serving = asked.scores, asked.serving
     subset = serving.scored == "subset"
-    places = _first(scores.best, mask, n)
-    if subset or len(places) >= n:
-        shares = scores.best_share[places]
-        return _with_shares(serving, scores.best[places], shares / scores.best_sum if subset else shares)
-    scores = _all(asked)
+    if scores.items is not None:
+        places = _first(scores.items, mask, n)
+        if subset or len(places) >= n:
+            return _with_shares(serving, scores.items[places], scores.shares(places))
+        scores = _all(asked)
     rows = top(scores.values, n, None if mask is None else mask[: asked.version.model_items])
-    return _with_shares(serving, rows, scores.share[rows])
+    if subset:
+        rows = rows[scores.values[rows] >= scores.edge]
+    return _with_shares(serving, rows, scores.shares(rows))
 
 
 def _first(rows: Int32, mask: Bool | None, n: int) -> NDArray[np.intp]:
@@ -292,10 +306,11 @@ def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:
     return exploration.explored(picked, rows, counts, asked.allowed, share, who)
 
 
-def _with_shares(serving: Serving, rows: Int32, shares: Any) -> list[Picked]:
+def _with_shares(serving: Serving, rows: Int32, shares: Float32) -> list[Picked]:
     if serving.scored is None:
         return [Picked(row) for row in rows.tolist()]
-    return [Picked(row, share) for row, share in zip(rows.tolist(), shares.tolist(), strict=True)]
+    rounded = shares.astype(np.float64).round(_DIGITS)
+    return [Picked(row, share) for row, share in zip(rows.tolist(), rounded.tolist(), strict=True)]
 
 
 def _shown(asked: Asked, picked: list[Picked]) -> list[dict[str, Any]]:
@@ -313,7 +328,7 @@ def _written(asked: Asked, picked: Iterable[Picked], columns: Sequence[str]) -> 
     for one in picked:
         entry: dict[str, Any] = {"itemId": items.name(one.row)}
         if one.score is not None:
-            entry["score"] = round(one.score, _DIGITS)
+            entry["score"] = one.score
         if one.promotion is not None:
             entry["promotionName"] = one.promotion
         if one.reason is not None and with_reasons:

@@ -13,8 +13,9 @@ from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sartor.models.base import Bool, Float32, Int32, Model, Query, top
+from sartor.models.base import Bool, Float32, Int32, Model, Query
 from sartor.realtime.picked import Picked
 
 T = TypeVar("T")
@@ -24,11 +25,11 @@ CACHE_BYTES: Final = 256 * 2**20
 #: From here on a model is asked for a shortlist, and all items are scored only when a filter leaves too few of it.
 LARGE_CATALOGUE: Final = 100_000
 #: Scores that are closer together than this are equal.
-_LEAST_SPREAD: Final = 1e-9
+_LEAST_SPREAD: Final = np.float32(1e-9)
 _SCALE: Final = 2.0
 #: How many items a shortlist has at least.
 SHORTLIST: Final = 2_000
-#: So many of the best items of a smaller catalogue are kept in their order.
+#: A recipe that scores its best items only scores so many.
 BEST: Final = 2_000
 #: Answers of up to so many items are kept beside the scores, and what one takes, in bytes.
 MOST_ANSWERED: Final = 50
@@ -73,74 +74,75 @@ class Scores:
     """What a model says of items.
 
     Attributes:
-        items: int32[k], which; ``None`` is all items, by number.
+        items: int32[k], which, best first; ``None`` is all items, by number.
         values: float32[k], the model's scores.
-        share: float32[k], the softmax of them.
+        logits: whether these are logits; else only their order has a meaning.
+        subset: whether shares are those of the best ``BEST`` alone.
         answered: what was answered last.
     """
 
     items: Int32 | None
     values: Float32
-    share: Float32
+    logits: bool
+    subset: bool = False
     answered: Answered = field(default_factory=Answered, compare=False)
 
     @property
     def nbytes(self) -> int:
         """How much memory they take, with what is found of them when it is asked for."""
-        best = 8 * BEST if self.items is None else self.items.nbytes
-        return self.values.nbytes + self.share.nbytes + best + _ANSWER_BYTES
+        return self.values.nbytes + (0 if self.items is None else self.items.nbytes) + _ANSWER_BYTES
+
+    def shares(self, places: NDArray[np.integer]) -> Float32:
+        """Return float32[places]: the softmax over these scores, or the best of them, at some places."""
+        mean, spread, highest, total = self._scale
+        powers: Float32 = np.exp(_as_logits(self.values[places], mean, spread) - highest)
+        powers /= total
+        return powers
 
     @cached_property
-    def best(self) -> Int32:
-        """int32[<= BEST]: the best items, best first; most answers need no others."""
-        return top(self.values, BEST) if self.items is None else self.items
+    def _scale(self) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+        """The mean and deviation of scores that are no logits, the highest logit, and the sum of all powers."""
+        values, mean, spread = self.values, np.float32(0), np.float32(0)
+        if not len(values):
+            return mean, spread, np.float32(0), np.float32(1)
+        if not self.logits:
+            mean, spread = values.mean(), max(values.std(), _LEAST_SPREAD)
+        found = _as_logits(values[values >= self.edge] if self.subset else values, mean, spread)
+        highest = found.max()
+        return mean, spread, highest, np.float32(np.exp(found - highest).sum(dtype=np.float64))
 
     @cached_property
-    def best_share(self) -> Float32:
-        """The share of each of the best."""
-        return self.share[self.best] if self.items is None else self.share
-
-    @cached_property
-    def best_sum(self) -> np.float32:
-        """The sum of the shares of the best."""
-        return np.float32(self.best_share.sum())
+    def edge(self) -> float:
+        """The score of the last of the best items of a subset; others that equal it count too."""
+        n = len(self.values)
+        return float(np.partition(self.values, n - BEST)[n - BEST]) if self.subset and n > BEST else -np.inf
 
 
-def scores_of(model: Model, query: Query) -> Scores:
+def scores_of(model: Model, query: Query, subset: bool) -> Scores:
     """Return the scores of all items, or of the shortlist of a large catalogue."""
     if model.n_items >= LARGE_CATALOGUE:
         found = model.shortlist(query, SHORTLIST)
         if found is not None:
-            return Scores(found[0], found[1], softmax(_logits(model, found[1])))
-    return all_scores(model, query)
+            return Scores(*found, model.has_logits)
+    return all_scores(model, query, subset)
 
 
-def all_scores(model: Model, query: Query) -> Scores:
-    """Return the scores of all items."""
-    values = model.score(query)
-    return Scores(None, values, softmax(_logits(model, values)))
+def all_scores(model: Model, query: Query, subset: bool = False) -> Scores:
+    """Return the scores of all items; only the best of them have a share if a subset is scored."""
+    return Scores(None, model.score(query), model.has_logits, subset)
 
 
-def _logits(model: Model, values: Float32) -> Float32:
-    """Return float32[k]: scores in the unit of logits.
+def _as_logits(values: Float32, mean: np.float32, spread: np.float32) -> Float32:
+    """Return float32[k]: scores in the unit of logits; a spread of 0 says that they are.
 
     Where only their order has a meaning, they are deviations from the mean, on a scale that grows ever more slowly:
     a few scores far above all others would else leave nothing to the rest.
     """
-    if model.has_logits or not len(values):
+    if not spread:
         return values
-    deviations = (values - values.mean()) / np.float32(max(float(values.std()), _LEAST_SPREAD))
+    deviations = (values - mean) / spread
     found: Float32 = np.float32(_SCALE) * np.sign(deviations) * np.log1p(np.abs(deviations))
     return found
-
-
-def softmax(values: Float32) -> Float32:
-    """Return float32[k]: shares that sum to 1."""
-    if not len(values):
-        return values
-    powers = np.exp(values - values.max(), dtype=np.float32)
-    shares: Float32 = powers / np.float32(powers.sum(dtype=np.float64))
-    return shares
 
 
 @dataclass(frozen=True)

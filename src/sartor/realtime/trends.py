@@ -14,7 +14,7 @@ import numpy as np
 from sartor.data.dataset import DatasetRecords
 from sartor.models import trending
 from sartor.realtime.artifact import Artifact
-from sartor.realtime.scoring import Scores, softmax
+from sartor.realtime.scoring import Scores
 
 #: How often the newest interactions are looked at, in seconds.
 LOOK_SECONDS: Final = 5.0
@@ -41,7 +41,7 @@ class Trends:
         self._looked = -LOOK_SECONDS
         self._state: tuple[int | None, int] | None = None
         values = artifact.model.arrays()["scores"]
-        self.scores = Scores(None, np.asarray(values, np.float32), softmax(np.asarray(values, np.float32)))
+        self.scores = Scores(None, np.asarray(values, np.float32), logits=True)
 
     def look(self) -> None:
         """Compute the trends anew if there are newer interactions."""
@@ -81,4 +81,4 @@ class Trends:
             self._window_seconds,
             int(times.max()),
         )
-        self.scores = Scores(None, values, softmax(values))
+        self.scores = Scores(None, values, logits=True)

@@ -9,12 +9,13 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
@@ -46,6 +47,8 @@ SCHEMA_VERSION = "1"
 BUSY_SECONDS = 30.0
 
 _GET = f"SELECT {', '.join(column.name for column in RESOURCE_COLUMNS)} FROM resource WHERE arn = ?"
+#: What a thread keeps of what it has read, in statements.
+_MOST_KNOWN: Final = 10_000
 _STAMPS = "SELECT arn, seq, status, updated_at FROM resource WHERE arn IN ({}) ORDER BY arn"
 
 
@@ -333,6 +336,23 @@ def _marks(mark: str, values: Sequence[Any]) -> str:
     return ", ".join([mark] * len(values))
 
 
+@dataclass
+class _Known:
+    """What a thread has read of SQLite.
+
+    Attributes:
+        connection: that reads.
+        commits: others' commits as it counts them; another number says that something has changed.
+        rows: by query and values, since then.
+        at_once: whether that number was looked at for what is being done.
+    """
+
+    connection: sqlite3.Connection
+    commits: int = -1
+    rows: dict[tuple[str, tuple[Any, ...]], list[Any]] = field(default_factory=dict)
+    at_once: bool = False
+
+
 class Store:
     """The metadata database of one service; safe to share between threads. Made by ``Store.open``.
 
@@ -389,14 +409,12 @@ class Store:
 
     def get(self, arn: str) -> Resource | None:
         """Return the resource of this ARN, whoever owns it; the quick way of the Describe operations."""
-        with self._quick_read(_GET, (arn,)) as rows:
-            row = next(iter(rows), None)
-        return None if row is None else resource_of(row)
+        rows = self._quick_read(_GET, (arn,))
+        return resource_of(rows[0]) if rows else None
 
     def stamps(self, arns: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return what changes with these resources: ARN, number, status and last change of those that exist."""
-        with self._quick_read(_STAMPS.format(_marks("?", arns)), tuple(arns)) as rows:
-            return [tuple(row) for row in rows]
+        return self._quick_read(_STAMPS.format(_marks("?", arns)), tuple(arns))
 
     def unchanged(self, arns: Sequence[str]) -> "Unchanged":
         """Return what tells later, in any transaction, whether one of these resources has changed since now."""
@@ -408,20 +426,47 @@ class Store:
             return unchanged(connection)
 
     @contextmanager
-    def _quick_read(self, query: str, values: tuple[Any, ...]) -> Iterator[Iterable[Any]]:
-        """Give the rows of a SELECT with ``?``, on SQLite past SQLAlchemy for its speed."""
+    def at_once(self) -> Iterator[None]:
+        """Give a thread's quick reads what they have read before if nothing was committed since, on SQLite.
+
+        One look at the counter of commits then takes the place of all of them. What they have not read yet may be of
+        a later moment, so stamps come before what they vouch for.
+        """
+        if self._path is None:
+            yield
+            return
+        known = self._known()
+        ((commits,),) = known.connection.execute("PRAGMA data_version").fetchall()
+        if commits != known.commits or len(known.rows) > _MOST_KNOWN:
+            known.rows.clear()
+            known.commits = commits
+        known.at_once = True
+        try:
+            yield
+        finally:
+            known.at_once = False
+
+    def _quick_read(self, query: str, values: tuple[Any, ...]) -> list[Any]:
+        """Return the rows of a SELECT with ``?``, on SQLite past SQLAlchemy for its speed."""
         if self._path is None:
             with self._engine.begin() as connection:
-                yield connection.exec_driver_sql(query.replace("?", "%s"), values)
-            return
-        reader = getattr(self._threads, "reader", None)
-        if reader is None:
-            reader = self._threads.reader = self._open_reader(self._path)
-        cursor = reader.execute(query, values)
-        try:
-            yield cursor
-        finally:
-            cursor.close()  # so that the statement gives its snapshot back at once
+                return list(connection.exec_driver_sql(query.replace("?", "%s"), values).fetchall())
+        known = self._known()
+        if not known.at_once:
+            return known.connection.execute(query, values).fetchall()
+        rows = known.rows.get((query, values))
+        if rows is None:
+            # fetchall steps to the end, so the statement gives its snapshot back at once
+            rows = known.rows[query, values] = known.connection.execute(query, values).fetchall()
+        return rows
+
+    def _known(self) -> "_Known":
+        """Return this thread's connection that reads, with what it has read."""
+        known: _Known | None = getattr(self._threads, "known", None)
+        if known is None:
+            assert self._path is not None, "PostgreSQL has no quick way"
+            known = self._threads.known = _Known(self._open_reader(self._path))
+        return known
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -98,8 +98,8 @@ def _list(shape: Any, seen: dict[str, Writer]) -> Writer:
 
     def write_list(value: Any) -> Any:
         # such as recommended items: nothing to write in another way, and nothing to leave out
-        if as_they_are.issuperset(chain.from_iterable(value)) and not any(
-            None in one.values() for one in value
+        if as_they_are.issuperset(chain.from_iterable(value)) and (
+            None not in chain.from_iterable(map(dict.values, value))
         ):
             return value
         return [member(one) for one in value]

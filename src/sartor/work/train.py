@@ -77,7 +77,9 @@ def run(task: Task, tools: Tools) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
-        artifact.write(tools.storage, folder, trained.model, trained.rows, trained.record, scratch)
+        artifact.write(
+            tools.storage, folder, trained.model, trained.rows, trained.record, scratch, run.keep_on
+        )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     hours = round((time.time() - began) / 3600, 3)

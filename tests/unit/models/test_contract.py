@@ -1,6 +1,7 @@
 """What holds for every model: one suite, a table of models."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -111,6 +112,16 @@ def test_a_batch_equals_its_queries_one_by_one(model: Model) -> None:
     assert batch.dtype == np.float32
     np.testing.assert_allclose(batch, single, rtol=1e-4, atol=1e-5)
     assert model.score_batch([]).shape == (0, N_ITEMS)
+
+
+def test_what_is_computed_beforehand_changes_no_answer(model: Model) -> None:
+    lengths = [len(query.history) for query in QUERIES]
+    items = np.concatenate([query.history for query in QUERIES])
+    offsets = np.cumsum([0, *lengths])
+    states = model.states(Histories(items, offsets, np.zeros(len(items), np.int64)))
+    for at, query in enumerate(QUERIES):
+        known = query if states is None else replace(query, state=states[at])
+        np.testing.assert_allclose(model.score(known), model.score(query), rtol=1e-4, atol=1e-5)
 
 
 def test_the_same_training_gives_the_same_model(fit: Callable[[TrainingData], Model], model: Model) -> None:

@@ -12,7 +12,7 @@ from sartor.errors import TakesLong, quick_enough
 from sartor.realtime import exploration, promotions
 from sartor.realtime.histories import counts
 from sartor.realtime.picked import Picked
-from sartor.realtime.scoring import Kept, softmax
+from sartor.realtime.scoring import Kept, Scores
 
 
 @given(
@@ -94,7 +94,7 @@ def test_an_event_counts_as_it_would_in_the_training(
 @given(values=st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=50))
 def test_shares_sum_to_one_and_keep_the_order(values: list[float]) -> None:
     scores = np.array(values, np.float32)
-    shares = softmax(scores)
+    shares = Scores(None, scores, logits=True).shares(np.arange(len(scores)))
     assert shares.sum() == pytest.approx(1.0, abs=1e-4)
     assert np.all(np.diff(shares[np.argsort(scores, kind="stable")]) >= 0)
 

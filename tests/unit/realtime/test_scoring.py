@@ -4,24 +4,48 @@ import gc
 
 import numpy as np
 
-from sartor.models.base import Bool
+from sartor.models.base import Bool, Float32
 from sartor.realtime.picked import Picked
-from sartor.realtime.scoring import BEST, MOST_ANSWERED, Answered, Scores, softmax
+from sartor.realtime.scoring import BEST, MOST_ANSWERED, Answered, Scores
 
 
-def test_the_best_of_a_catalogue_are_in_order_and_have_their_shares() -> None:
-    values = np.random.default_rng(0).standard_normal(BEST + 500).astype(np.float32)
-    scores = Scores(None, values, softmax(values))
-    assert scores.best.tolist() == np.argsort(-values, kind="stable")[:BEST].tolist()
-    np.testing.assert_array_equal(scores.best_share, scores.share[scores.best])
-    assert float(scores.best_sum) == np.float32(scores.best_share.sum()) < 1
+def softmax(values: Float32) -> Float32:
+    powers = np.exp(values.astype(np.float64) - float(values.max()))
+    return np.asarray(powers / powers.sum(), np.float32)
 
 
-def test_the_best_of_a_shortlist_are_its_items() -> None:
-    items, values = np.array([7, 3], np.int32), np.array([2, 1], np.float32)
-    scores = Scores(items, values, softmax(values))
-    assert scores.best.tolist() == [7, 3]
-    assert abs(float(scores.best_sum) - 1) < 1e-6
+VALUES = np.random.default_rng(0).standard_normal(BEST + 500).astype(np.float32)
+PLACES = np.array([5, 0, BEST + 499])
+
+
+def test_the_shares_of_logits_are_their_softmax() -> None:
+    np.testing.assert_allclose(Scores(None, VALUES, True).shares(PLACES), softmax(VALUES)[PLACES], rtol=1e-4)
+
+
+def test_only_the_best_of_a_subset_share_among_themselves() -> None:
+    scores = Scores(None, VALUES, logits=True, subset=True)
+    best = np.argsort(-VALUES, kind="stable")[:BEST]
+    assert scores.edge == VALUES[best[-1]]
+    np.testing.assert_allclose(scores.shares(best), softmax(VALUES[best]), rtol=1e-4)
+
+
+def test_scores_that_are_no_logits_have_shares_in_their_order_whatever_their_unit() -> None:
+    shares = Scores(None, VALUES, logits=False).shares(np.arange(len(VALUES)))
+    assert abs(float(shares.sum()) - 1) < 1e-3
+    assert np.argsort(-shares, kind="stable").tolist() == np.argsort(-VALUES, kind="stable").tolist()
+    scaled = Scores(None, VALUES * np.float32(1000), logits=False).shares(PLACES)
+    np.testing.assert_allclose(scaled, shares[PLACES], rtol=1e-3)
+
+
+def test_equal_scores_share_alike_and_none_have_nothing() -> None:
+    equal = Scores(None, np.full(4, 7, np.float32), logits=False)
+    np.testing.assert_allclose(equal.shares(np.arange(4)), 0.25)
+    assert Scores(None, np.zeros(0, np.float32), logits=True).shares(np.arange(0)).tolist() == []
+
+
+def test_a_shortlist_shares_among_its_items() -> None:
+    scores = Scores(np.array([7, 3], np.int32), np.array([2, 1], np.float32), logits=True)
+    assert abs(float(scores.shares(np.arange(2)).sum()) - 1) < 1e-6
 
 
 def mask(shared: bool = True) -> Bool:
