@@ -37,7 +37,7 @@ BASE = {
         "orjson",
         "prometheus-client",
     ),
-    *("lark", "numpy", "regex", "rich", "sqlalchemy", "uvicorn", "uvloop"),
+    *("lark", "numpy", "regex", "sqlalchemy", "uvicorn", "uvloop"),
 }
 #: A file is read in one sitting.
 LONGEST_FILE = 600
@@ -127,7 +127,7 @@ def test_the_readme_counts_the_operations_that_are_answered() -> None:
 
 
 def test_the_command_line_starts_without_what_is_heavy() -> None:
-    heavy = ("duckdb", "deltalake", "boto3", "botocore", "sqlalchemy", "uvicorn", "rich")
+    heavy = ("duckdb", "deltalake", "boto3", "botocore", "sqlalchemy", "uvicorn")
     code = f"import sys, sartor.cli; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

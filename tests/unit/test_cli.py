@@ -2,10 +2,12 @@
 
 import json
 import os
+import pty
 import shlex
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -191,6 +193,25 @@ def test_validate_of_a_broken_file_ends_with_1_and_says_where(tmp_path: Path, sc
     readable = sartor("validate", "broken.csv", "--schema", schema, folder=tmp_path).stdout
     assert "2 rows read = 1 imported + 1 rejected" in readable
     assert "\x1b" not in readable, "no colours where there is no terminal"
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_a_terminal_gets_colours_unless_it_wants_none(
+    tmp_path: Path, schema: Path, environment: dict[str, str], coloured: bool
+) -> None:
+    (tmp_path / "good.csv").write_text(GOOD)
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "sartor", "validate", "good.csv", "--schema", schema]
+    clean = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | environment
+    subprocess.run(command, cwd=tmp_path, env=clean, stdout=its, check=True)
+    os.close(its)
+    shown = b""
+    with suppress(OSError):  # which is how the end of a terminal is told
+        while part := os.read(ours, 1000):
+            shown += part
+    os.close(ours)
+    assert b"imported" in shown
+    assert (b"\x1b" in shown) is coloured
 
 
 def test_validate_reads_folders_and_buckets(tmp_path: Path, schema: Path) -> None:

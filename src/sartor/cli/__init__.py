@@ -23,7 +23,12 @@ COMMANDS: tuple[click.Command, ...] = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "color": False if os.environ.get("NO_COLOR") else None,  # https://no-color.org
+    }
+)
 @click.version_option(__version__, prog_name="sartor")
 def cli() -> None:
     """Amazon Personalize that runs anywhere.

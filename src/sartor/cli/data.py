@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import click
 
-from sartor.cli.options import JSON, console, failures, settings_of, settings_options
+from sartor.cli.options import JSON, failures, settings_of, settings_options
 from sartor.cli.servers import asked_about
+from sartor.console import terminal, texts
 
 
 @click.command()
@@ -54,7 +55,7 @@ def validate(
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
-        report.render(console())
+        click.echo(texts.report(report.to_json()))
     raise click.exceptions.Exit(0 if report.verdict == "imported" else 1)
 
 
@@ -78,17 +79,13 @@ def report(job_arn: str, as_json: bool, **flags: Any) -> None:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     if "verdict" in answer:
-        from sartor.data.report import Report
-
-        Report.from_json(answer).render(console())
+        click.echo(texts.report(answer))
         return
     click.echo(f"{answer['jobArn']}: {answer['status']}")
     if "failureReason" in answer:
         click.echo(answer["failureReason"])
     if answer.get("progress"):
-        from sartor.console.terminal import progress_text
-
-        click.echo(progress_text(answer["progress"]))
+        click.echo(texts.progress(answer["progress"]))
 
 
 @click.command()
@@ -106,9 +103,7 @@ def describe(dataset_arn: str, as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
-    from sartor.data.statistics import render
-
-    render(answer, console())
+    click.echo(texts.statistics(answer))
 
 
 @click.command()
@@ -129,17 +124,15 @@ def history(dataset_arn: str, as_json: bool, **flags: Any) -> None:
     if not answer["versions"]:
         click.echo("Nothing has been imported yet.")
         return
-    rows: list[tuple[str, ...]] = [("version", "when", "rows", "added", "replaced", "removed", "what")]
+    rows = []
     for one in answer["versions"]:
         moment = datetime.fromtimestamp(one["timestamp"]).astimezone().isoformat(" ", "seconds")
         counts = [f"{one[name]:,}" for name in ("rows", "added", "replaced", "removed")]
         job = one.get("jobArn", "").rpartition("/")[2]
         what = f"{one['action']} {job}".strip() + ("" if one["restorable"] else ", kept no longer")
         rows.append((str(one["version"]), moment, *counts, what))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell.rjust(width) for cell, width in zip(row[:-1], widths, strict=False)]
-        click.echo("  ".join([*cells, row[-1]]))
+    headings = ("version", "when", "rows", "added", "replaced", "removed", "what")
+    click.echo(terminal.table(headings, rows, align=">>>>>>"))
 
 
 @click.command()
@@ -173,11 +166,9 @@ def _followed(answer: dict[str, Any], ask: Callable[[], dict[str, Any]]) -> dict
     """Show a running job's progress until it ends, and return what it has to report then."""
     import time
 
-    from sartor.console.terminal import progress_text
-
-    with console().status("") as status:
+    with terminal.Progress() as shown:
         while "progress" in answer:
-            status.update(f"{answer['status']}  {progress_text(answer['progress'])}")
+            shown.show(f"{answer['status']}  {texts.progress(answer['progress'])}")
             time.sleep(0.5)
             answer = ask()
     return answer

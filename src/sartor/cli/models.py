@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import click
 
-from sartor.cli.options import JSON, console, failures, settings_of, settings_options
+from sartor.cli.options import JSON, failures, settings_of, settings_options
 from sartor.cli.servers import Asked, asked_about, asked_for
+from sartor.console import terminal, texts
 
 if TYPE_CHECKING:
     from sartor.work.tools import Tools
@@ -45,9 +46,7 @@ def training(solution_version_arn: str, follow: bool, as_json: bool, **flags: An
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
-        from sartor.console.terminal import show_training
-
-        show_training(console(), answer)
+        click.echo(texts.training(answer))
     raise click.exceptions.Exit(1 if follow and answer["status"] != "ACTIVE" else 0)
 
 
@@ -84,7 +83,7 @@ def retrain(solution_version_arn: str, verify: bool, force: bool, as_json: bool,
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:
-        found.render(console())
+        click.echo(texts.comparison(found.to_json()))
     raise click.exceptions.Exit(0 if found.equal else 1)
 
 
@@ -119,9 +118,7 @@ def explain(
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
-    from sartor.console.terminal import show_explanation
-
-    show_explanation(console(), answer)
+    click.echo(texts.explanation(answer))
 
 
 @click.group("filter")
@@ -163,9 +160,7 @@ def filter_test(
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
-    from sartor.console.terminal import show_trial
-
-    show_trial(console(), answer)
+    click.echo(texts.trial(answer))
 
 
 def _of_group(group: str, flags: dict[str, Any]) -> Asked:
@@ -190,14 +185,10 @@ def given(members: dict[str, Any], values: tuple[str, ...]) -> dict[str, Any]:
 
 def _followed(answer: dict[str, Any], ask: Callable[[], dict[str, Any]], quiet: bool) -> dict[str, Any]:
     """Tell a training's progress until it ends, and return what it is then."""
-    from sartor.console.terminal import progress_text
-
     with _progress(quiet) as say:
         while answer["status"] not in _ENDED:
-            say(
-                answer.get("progress") or {},
-                f"{answer['status']}  {progress_text(answer.get('progress') or {})}",
-            )
+            known = answer.get("progress") or {}
+            say(known, f"{answer['status']}  {texts.progress(known)}")
             time.sleep(_LOOK_SECONDS)
             answer = ask()
     return answer
@@ -206,13 +197,10 @@ def _followed(answer: dict[str, Any], ask: Callable[[], dict[str, Any]], quiet: 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[..., None]]:
     """Give what takes progress: one line that changes on a terminal, else a line on stderr for each new step."""
-    from sartor.console.terminal import progress_text
-
-    if sys.stderr.isatty() and not quiet:
-        from rich.console import Console
-
-        with Console(stderr=True, highlight=False).status("") as status:
-            yield lambda progress, text=None: status.update(text or progress_text(progress))
+    shown = terminal.Progress(sys.stderr)
+    if shown.watched and not quiet:
+        with shown:
+            yield lambda progress, text=None: shown.show(text or texts.progress(progress))
         return
     told: list[tuple[Any, ...]] = []
 
@@ -220,7 +208,7 @@ def _progress(quiet: bool) -> Iterator[Callable[..., None]]:
         step = (progress.get("phase"), progress.get("epoch"))
         if not quiet and any(step) and step not in told:
             told.append(step)
-            click.echo(text or progress_text(progress), err=True)
+            click.echo(text or texts.progress(progress), err=True)
 
     yield say
 

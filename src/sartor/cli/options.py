@@ -48,10 +48,3 @@ def failures(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except kinds as error:
         raise click.ClickException(str(error)) from error
-
-
-def console() -> Any:
-    """Return where tables are printed: colours only on a terminal."""
-    from rich.console import Console
-
-    return Console(highlight=False)

@@ -1,194 +1,194 @@
-"""What ``/sartor/v1`` answers about models, for people at a terminal: progress, metrics, explanations, filters."""
+"""What a terminal shows: tables, charts of bars, and lines that are drawn over themselves while something runs.
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final
+Texts carry their styles as they are; ``click.echo`` takes them out where no terminal reads them.
+"""
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import os
+import shutil
+import sys
+import time
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Final, TextIO
 
-#: The metrics of a table beside each other, with short names; all others follow by their own.
-SHORT_NAMES: Final[Mapping[str, str]] = {
-    "normalized_discounted_cumulative_gain_at_25": "NDCG@25",
-    "mean_reciprocal_rank_at_25": "MRR@25",
-    "precision_at_10": "prec@10",
-    "coverage": "coverage",
-}
-#: So many removed items of a rule are named.
-_NAMED: Final = 5
+import click
 
-
-def progress_text(progress: Mapping[str, Any]) -> str:
-    """Return how far a job or a training is in words; what it does not know yet is left out."""
-    words = []
-    if progress.get("phase") and "rowsRead" not in progress and "bytesTotal" not in progress:
-        words.append(str(progress["phase"]))
-    if progress.get("trials"):
-        words.append(f"trial {progress['trial']} of {progress['trials']}")
-    if progress.get("epochs"):
-        words.append(f"epoch {progress['epoch']} of {progress['epochs']}")
-    if progress.get("loss") is not None:
-        words.append(f"loss {progress['loss']:.3f}")
-    if progress.get("of"):
-        words.append(f"{progress.get('done', 0):,} of {progress['of']:,}")
-    if progress.get("rowsRead") is not None:
-        words.append(f"{progress['rowsRead']:,} rows")
-    if progress.get("bytesTotal"):
-        read, total = progress.get("bytesRead", 0), progress["bytesTotal"]
-        words.append(f"{read:,} of {total:,} bytes ({read / total:.0%})")
-    if progress.get("rowsPerSecond"):
-        words.append(f"{progress['rowsPerSecond']:,} rows/s")
-    if progress.get("secondsLeft") is not None:
-        words.append(f"{progress['secondsLeft']:.0f} s left")
-    return ", ".join(words)
+_GAP: Final = "  "
+#: How many cells a line may take where there is no terminal: in a log, in a file.
+_COLUMNS_OF_A_FILE: Final = 120
+#: No column becomes narrower, even if the table does not fit then.
+_NARROWEST: Final = 8
+_BAR_CELLS: Final = 40
+_GAUGE_CELLS: Final = 24
+_EIGHTHS: Final[tuple[str, ...]] = ("", *"▏▎▍▌▋▊▉")
+#: Categories of characters that would move the cursor or break a line, and of those that take no cell.
+_COMMANDS: Final = ("Cc", "Cs", "Zl", "Zp")
+_NO_CELL: Final = ("Mn", "Me", "Cf")
+_REDRAW_SECONDS: Final = 0.1
 
 
-def show_training(console: Console, answer: Mapping[str, Any]) -> None:
-    """Print how far a training is; once it is done, its metrics and what made the model."""
-    said = [answer["status"], progress_text(answer.get("progress") or {})]
-    attempt = answer.get("attempt", 0)
-    if attempt > 1:
-        said.append(f"attempt {attempt}")
-    _say(console, f"{answer['solutionVersionArn']}: {'  '.join(word for word in said if word)}")
-    if "failureReason" in answer:
-        _say(console, answer["failureReason"])
-    if answer.get("metrics"):
-        show_metrics(console, answer["metrics"])
-    if "record" in answer:
-        _show_record(console, answer["record"])
-
-
-def show_metrics(console: Console, metrics: Mapping[str, float]) -> None:
-    """Print the metrics of one solution version."""
-    table = Table(
-        "metric", title="Metrics, of interactions that the model had not seen", title_justify="left"
-    )
-    table.add_column("value", justify="right")
-    for name in sorted(metrics):
-        table.add_row(name, f"{metrics[name]:.4f}")
-    console.print(table)
-
-
-def compare_metrics(console: Console, metrics: Mapping[str, Mapping[str, float]], against: str) -> None:
-    """Print the metrics of several models beside each other, and how many times those of one they are.
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str = "",
+    align: str = "",
+    bold_rows: Collection[int] = (),
+    bold_columns: Collection[int] = (),
+) -> str:
+    """Return a table that is no wider than the terminal: what does not fit goes on below, in its column.
 
     Args:
-        console: where to.
-        metrics: by model, in the order of the rows.
-        against: the model that the others are held against.
+        headings: one for each column, or none at all.
+        rows: their cells; what a terminal would take as a command is shown as an escape.
+        title: stands above the table.
+        align: ``<`` or ``>`` for each column, as in a format specification; those that it lacks are to the left.
+        bold_rows: counted from 0, without the headings.
+        bold_columns: counted from 0, without their headings.
     """
-    table = Table(
-        "", title=f"On interactions that no model had seen, against {against}", title_justify="left"
+    head, *body = [[_visible(cell) for cell in row] for row in (headings, *rows)]
+    columns = zip(*([head, *body] if head else body), strict=True)
+    widths = _fitting([max(map(_cells, column)) for column in columns])
+    align = align.ljust(len(widths), "<")
+    lines = [click.style(title, bold=True)] if title else []
+    if head:
+        lines += _row(head, widths, align, [False] * len(widths))
+        lines.append(_GAP.join("─" * width for width in widths))
+    for at, row in enumerate(body):
+        bold = [at in bold_rows or column in bold_columns for column in range(len(widths))]
+        lines += _row(row, widths, align, bold)
+    return "\n".join(lines)
+
+
+def chart(title: str, counts: Sequence[tuple[str, int]]) -> str:
+    """Return a bar for each label; the longest is the largest count's, which must not be 0."""
+    most = max(count for _, count in counts)
+    labels, numbers = [label for label, _ in counts], [f"{count:,}" for _, count in counts]
+    room = _columns() - max(map(_cells, labels)) - max(map(len, numbers)) - 2 * len(_GAP)
+    bars = [_bar(count / most, max(min(room, _BAR_CELLS), _NARROWEST)) for _, count in counts]
+    return table((), zip(labels, bars, numbers, strict=True), title=title, align="<<>")
+
+
+def _bar(share: float, length: int) -> str:
+    """Return a bar of a share from 0 to 1 of a length in cells; what is not nothing shows an eighth at least."""
+    full, eighths = divmod(max(round(8 * length * min(share, 1.0)), int(share > 0)), 8)
+    return "█" * full + _EIGHTHS[eighths]
+
+
+def gauges(running: Iterable[tuple[str, float, str]]) -> str:
+    """Return a line for each of what runs: its name, the share from 0 to 1 that is done, and words about it."""
+    shown = list(running)
+    names = max((len(name) for name, _, _ in shown), default=0)
+    return "\n".join(
+        f"{name:<{names}}  {_bar(share, _GAUGE_CELLS):░<{_GAUGE_CELLS}}  {min(share, 1.0):>4.0%}  {words}".rstrip()
+        for name, share, words in shown
     )
-    for name in SHORT_NAMES.values():
-        table.add_column(name, justify="right")
-    base = metrics[against].get("normalized_discounted_cumulative_gain_at_25", 0.0)
-    table.add_column("NDCG times", justify="right")
-    for model, found in metrics.items():
-        cells = [f"{found[name]:.4f}" if name in found else "" for name in SHORT_NAMES]
-        own = found.get("normalized_discounted_cumulative_gain_at_25")
-        times = f"{own / base:.1f} ×" if own is not None and base > 0 else ""
-        table.add_row(model, *cells, times)
-    console.print(table)
 
 
-def _show_record(console: Console, record: Mapping[str, Any]) -> None:
-    """Print what made a model."""
-    facts = Table(title="What made it", title_justify="left", show_header=False)
-    facts.add_column(style="bold")
-    facts.add_column()
-    tables = ", ".join(
-        f"{name} version {state['bulkVersion']}, put records up to {state['putNumber']}"
-        for name, state in record["tables"].items()
-    )
-    libraries = ", ".join(f"{name} {version}" for name, version in record["libraries"].items())
-    parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
-    for name, value in (
-        ("recipe", record["recipe"]),
-        ("model", record["model"]),
-        ("trained at", _moment(record["trainedAt"])),
-        (
-            "interactions",
-            f"{record['interactions']:,} of {record['users']:,} users and {record['items']:,} items",
-        ),
-        ("event type", record.get("eventType") or ""),
-        ("tables", tables),
-        ("parameters", parameters),
-        ("seed, threads", f"{record['seed']}, {record['threads']}"),
-        ("made with", f"sartor {record['sartor']}, {libraries}"),
-    ):
-        if value:
-            facts.add_row(name, Text(str(value)))
-    console.print(facts)
-
-
-def show_explanation(
-    console: Console, answer: Mapping[str, Any], label: Callable[[str], str] = str, evidence: bool = True
-) -> None:
-    """Print why a campaign answers as it does.
+class Progress:
+    """Text that is drawn over what it was, and is gone at the end; where no terminal shows it, nothing is drawn.
 
     Args:
-        console: where to.
-        answer: of ``/sartor/v1/explain``.
-        label: what an item is called.
-        evidence: whether the campaign's recipe looks at a user's history at all.
+        stream: where to; default: stdout.
+
+    Attributes:
+        watched: whether a terminal shows it.
     """
-    tables = ", ".join(f"{name} version {state['bulkVersion']}" for name, state in answer["tables"].items())
-    _say(
-        console,
-        f"Recipe {answer['recipe']}, model {answer['model']}, trained {_moment(answer['trainedAt'])} on "
-        f"{answer['interactions']:,} interactions ({tables})",
-        answer["solutionVersionArn"],
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self.watched = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._above = 0
+        self._due = 0.0
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.watched:
+            self._draw("")
+
+    def show(self, text: str) -> None:
+        """Draw the text, its lines cut at the end of the terminal's; what comes too soon after another is left out."""
+        if not self.watched or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + _REDRAW_SECONDS
+        # The stream's own terminal, as stdout may be none; one that does not know its width says 0.
+        room = os.get_terminal_size(self._stream.fileno()).columns or 80
+        self._draw("\n".join(line[: _fits(line, room)] for line in text.splitlines()))
+
+    def _draw(self, text: str) -> None:
+        """Write over the lines that were drawn, and keep the cursor in the last one."""
+        up = f"\x1b[{self._above}A" if self._above else ""
+        self._stream.write(f"\r{up}\x1b[J{text}")
+        self._stream.flush()
+        self._above = text.count("\n")
+
+
+def _columns() -> int:
+    """Return how many cells a line may take: those of the terminal, or of ``COLUMNS``."""
+    return shutil.get_terminal_size((_COLUMNS_OF_A_FILE, 0)).columns
+
+
+def _row(row: Sequence[str], widths: Sequence[int], align: str, bold: Sequence[bool]) -> Iterator[str]:
+    """Yield the lines of a row."""
+    wrapped = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+    for line in zip_longest(*wrapped, fillvalue=""):
+        placed = []
+        for text, width, side, is_bold in zip(line, widths, align, bold, strict=True):
+            blank = " " * (width - _cells(text))
+            shown = click.style(text, bold=True) if is_bold and text else text
+            placed.append(blank + shown if side == ">" else shown + blank)
+        yield _GAP.join(placed).rstrip()
+
+
+def _fitting(widths: list[int]) -> list[int]:
+    """Return the widths of columns, the widest ones narrowed until the line fits the terminal."""
+    room = _columns() - len(_GAP) * (len(widths) - 1)
+    while sum(widths) > room and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Return the lines of a text: broken at a space where there is one, else in the word."""
+    lines = []
+    while _cells(text) > width:
+        end = _fits(text, width)
+        space = text.rfind(" ", 0, end + 1)
+        at = space if space > 0 else end
+        lines.append(text[:at].rstrip())
+        text = text[at:].lstrip()
+    return [*lines, text]
+
+
+def _fits(text: str, width: int) -> int:
+    """Return how many of a text's characters fit into so many cells; one at least."""
+    taken = 0
+    for at, character in enumerate(text):
+        taken += _cells_of(character)
+        if taken > width:
+            return max(at, 1)
+    return len(text)
+
+
+def _cells(text: str) -> int:
+    """Return how many cells of a terminal a text without styles takes; a Chinese character takes two."""
+    return len(text) if text.isascii() else sum(map(_cells_of, text))
+
+
+def _cells_of(character: str) -> int:
+    if unicodedata.category(character) in _NO_CELL:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _visible(text: str) -> str:
+    """Return a text with escapes for what a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(
+        repr(character)[1:-1] if unicodedata.category(character) in _COMMANDS else character
+        for character in text
     )
-    if answer["history"]:
-        newest = [label(name) for name in answer["history"][::-1][:_NAMED]]
-        _say(console, f"History, newest first: {', '.join(newest)}{_more(answer['history'], _NAMED)}")
-    table = Table(title="Answer", title_justify="left")
-    table.add_column("item")
-    table.add_column("score", justify="right")
-    evidence = evidence and any(one["evidence"] or one.get("reason") for one in answer["items"])
-    if evidence:
-        table.add_column("because of")
-    for one in answer["items"]:
-        score = f"{one['score']:.4f}" if "score" in one else ""
-        cells = [Text(label(one["itemId"])), Text(score)]
-        table.add_row(*cells, *([Text(_because(one, label))] if evidence else []))
-    console.print(table)
-    for rule in answer["removed"]:
-        best: Sequence[str] = rule["ofTheBest"]
-        of_best = f", {len(best)} of the 200 best" if best else ", none of the 200 best"
-        _say(console, f"Removed by {rule['rule']}: {rule['items']:,} items{of_best}")
-        if best:
-            _say(console, f"    {', '.join(map(label, best[:_NAMED]))}{_more(best, _NAMED)}")
-
-
-def _because(item: Mapping[str, Any], label: Callable[[str], str]) -> str:
-    if item.get("reason"):
-        return str(item["reason"]).lower()
-    return ", ".join(label(one["itemId"]) for one in item["evidence"])
-
-
-def show_trial(console: Console, answer: Mapping[str, Any]) -> None:
-    """Print what a filter expression keeps."""
-    share = answer["kept"] / answer["items"] if answer["items"] else 0.0
-    _say(console, f"keeps {answer['kept']:,} of {answer['items']:,} items ({share:.1%})")
-    for word, member, count in (("kept", "keptExamples", "kept"), ("removed", "removedExamples", "removed")):
-        examples = answer[member]
-        if examples:
-            _say(console, f"{word}: {', '.join(examples)}{_more(range(answer[count]), len(examples))}")
-
-
-def _say(console: Console, *lines: str) -> None:
-    for line in lines:
-        console.print(Text(line), soft_wrap=True)  # as Text: an ARN may look like an emoji or markup
-
-
-def _more(every: Sequence[Any], shown: int) -> str:
-    """Return how many are not shown."""
-    rest = len(every) - shown
-    return f" and {rest:,} more" if rest > 0 else ""
-
-
-def _moment(epoch_seconds: float) -> str:
-    return datetime.fromtimestamp(epoch_seconds).astimezone().isoformat(" ", "seconds")

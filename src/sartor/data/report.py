@@ -3,21 +3,17 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from sartor.data.rules import RULES
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 #: How many places a fault shows in the report, and how many lines of rejects.csv it may have.
 EXAMPLES: Final = 10
 REJECTS: Final = 10_000
 #: How many places a failure reason names.
 _REASON_PLACES = 3
-_LONGEST_VALUE = 200
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,6 @@ class Report:
     rows_rejected: int
     faults: tuple[Fault, ...]
     seconds: float
-    job_arn: str | None = None
 
     @property
     def rows_read(self) -> int:
@@ -93,8 +88,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report in the form of ``report.json``."""
-        found: dict[str, Any] = {} if self.job_arn is None else {"jobArn": self.job_arn}
-        return found | {
+        return {
             "verdict": self.verdict,
             "rowsRead": self.rows_read,
             "rowsImported": self.rows_read - self.rows_rejected,
@@ -114,21 +108,6 @@ class Report:
             ],
         }
 
-    @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> "Report":
-        """Return the report of a ``report.json``; its faults have the examples only."""
-        faults = [
-            Fault(
-                fault["code"],
-                fault["column"],
-                fault["count"],
-                tuple(Place(one.get("file"), one.get("line"), one.get("value")) for one in fault["examples"]),
-            )
-            for fault in found["faults"]
-        ]
-        files = tuple(ReadFile(file["uri"], file["bytes"], file["rows"]) for file in found["files"])
-        return cls(files, found["rowsRejected"], tuple(faults), found["seconds"], found.get("jobArn"))
-
     def written(self, job_arn: str) -> dict[str, bytes]:
         """Return the content of ``report.json`` and ``rejects.csv`` by name."""
         found = {"jobArn": job_arn, **self.to_json()}
@@ -136,27 +115,6 @@ class Report:
             "report.json": json.dumps(found, ensure_ascii=False, indent=2).encode(),
             "rejects.csv": self._rejects().encode(),
         }
-
-    def render(self, console: "Console") -> None:
-        """Print the report for a person."""
-        from rich.markup import escape
-        from rich.table import Table
-
-        colour = "green" if self.verdict == "imported" else "red"
-        summary = (
-            f"[bold {colour}]{self.verdict}[/]  {self.rows_read:,} rows read = "
-            f"{self.rows_read - self.rows_rejected:,} imported + {self.rows_rejected:,} rejected, "
-            f"{sum(file.size_bytes for file in self.files):,} bytes in {self.seconds:.2f} s"
-        )
-        console.print(summary)
-        if not self.faults:
-            return
-        table = Table("rule", "rows", "where", "value", box=None, pad_edge=False, header_style="bold")
-        for fault in self.faults:
-            for at, place in enumerate(fault.places[:EXAMPLES]):
-                rule, count = (fault.rule, f"{fault.count:,}") if at == 0 else ("", "")
-                table.add_row(escape(rule), count, escape(_where(place)), escape(_shown(place.value)))
-        console.print(table)
 
     def _rejects(self) -> str:
         text = io.StringIO()
@@ -187,8 +145,3 @@ def _reason(fault: Fault) -> str:
 def _where(place: Place) -> str:
     name = "the job" if place.file is None else place.file
     return name if place.line is None else f"{name} line {place.line}"
-
-
-def _shown(value: str | None) -> str:
-    text = "" if value is None else value.replace("\n", "\\n")
-    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"

@@ -5,19 +5,14 @@ other datasets lack. All other columns share one scan.
 """
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import duckdb
 
 from sartor.data.schema import Field, Schema
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
 
 #: What training needs: interactions, and users with two of them, as a number and as a share of all users.
 MINIMUM_INTERACTIONS: Final = 1_000
@@ -32,9 +27,6 @@ _TARGETS: Final = {"INTERACTIONS": ("ITEM_ID", "items"), "ACTION_INTERACTIONS": 
 #: The ranges of the histogram of users, by their first number of events.
 _RANGES: Final = {1: "1", 2: "2", 3: "3-5", 6: "6-10", 11: "11-100", 101: "101+"}
 _EPOCH = date(1970, 1, 1)
-_BUCKETS = 40
-_BAR_CELLS = 40
-_EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def statistics(
@@ -225,106 +217,6 @@ def _column_advice(column: Mapping[str, Any], field: Field, rows: int, schema: S
         yield f"{name} is always null; it adds nothing to training."
     elif column["distinct"] == 1 and not column["nulls"]:
         yield f"{name} has one value only; it adds nothing to training."
-
-
-def render(found: Mapping[str, Any], console: "Console") -> None:
-    """Print what ``statistics`` found for a person.
-
-    Args:
-        found: the statistics, also as read from JSON.
-        console: where to print.
-    """
-    from rich.table import Table
-    from rich.text import Text
-
-    console.print(Text(_headline(found), style="bold"))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("column", "type", "nulls", "distinct", "categories", "from", "to"):
-        table.add_column(heading, justify="left" if heading in {"column", "type"} else "right")
-    for column in found["columns"]:
-        cells = (
-            column["name"],
-            column["type"],
-            _percent(column["nulls"], found["rows"]),
-            *(_number(column.get(key)) for key in ("distinct", "categories", "min", "max")),
-        )
-        table.add_row(*map(Text, cells))
-    console.print(table)
-    types = ((one["eventType"], one["events"]) for one in found.get("eventsByType", ()))
-    unit, days = _merged(found.get("eventsByDay", ()))
-    ranges = ((one["events"], one["users"]) for one in found.get("usersByEvents", ()))
-    charts = (("events by type", types), (f"events by {unit}", days), ("users by number of events", ranges))
-    for title, bars in charts:
-        chart = _chart(title, list(bars))
-        if chart is not None:
-            console.print()
-            console.print(chart)
-    if found["advice"]:
-        console.print()
-    for sentence in found["advice"]:
-        console.print(Text(f"• {sentence}", style="yellow"))
-
-
-def _headline(found: Mapping[str, Any]) -> str:
-    parts = [found["datasetType"], _counted(found["rows"], "row")]
-    parts += [_counted(found[key], key[:-1]) for key in ("users", "items", "actions") if key in found]
-    if days := found.get("eventsByDay"):
-        parts.append(f"{days[0]['day']} to {days[-1]['day']}")
-    return "  ".join(parts)
-
-
-def _merged(days: Iterable[Mapping[str, Any]]) -> tuple[str, Iterable[tuple[str, int]]]:
-    """Return the finest unit of time that gives a short chart, and its events."""
-    units: dict[str, Callable[[str], str]] = {
-        "day": lambda day: day,
-        "week": lambda day: date.fromisocalendar(*date.fromisoformat(day).isocalendar()[:2], 1).isoformat(),
-        "month": lambda day: day[:7],
-        "year": lambda day: day[:4],
-        "century": lambda day: f"{day[:2]}00s",
-    }
-    given = list(days)
-    for unit, start in units.items():  # noqa: B007 - read after the loop
-        merged: Counter[str] = Counter()
-        for one in given:
-            merged[start(one["day"])] += one["events"]
-        if len(merged) <= _BUCKETS:
-            break
-    return unit, merged.items()
-
-
-def _chart(title: str, bars: list[tuple[str | None, int]]) -> "Table | None":
-    """Return a bar chart; None without anything to show."""
-    from rich.table import Table
-    from rich.text import Text
-
-    most = max((count for _, count in bars), default=0)
-    if not most:
-        return None
-    chart = Table(
-        title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False
-    )
-    for label, count in bars:
-        chart.add_row(Text("(none)" if label is None else label), Text(_bar(count, most)), f"{count:,}")
-    return chart
-
-
-def _bar(count: int, most: int) -> str:
-    """Return a bar of block characters; what is not nothing shows at least an eighth of a cell."""
-    full, eighths = divmod(max(round(8 * _BAR_CELLS * count / most), min(count, 1)), 8)
-    return "█" * full + _EIGHTHS[eighths].strip()
-
-
-def _percent(part: int, whole: int) -> str:
-    if not part:
-        return "0%"
-    share = 100 * part / whole
-    return "<0.1%" if share < 0.1 else f"{share:.1f}%"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _counted(count: int, one: str) -> str:

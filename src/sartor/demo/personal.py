@@ -7,11 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
+import click
 
-from sartor.console import terminal
+from sartor.console import terminal, texts
 from sartor.demo import answers, script
 from sartor.demo.answers import Item
 from sartor.demo.script import Training
@@ -46,7 +44,6 @@ class Personal:
     """Trains, deploys and asks.
 
     Args:
-        console: where the story is told.
         server: the service.
         group: the dataset group's name, which begins the names of what is made.
         group_arn: its ARN.
@@ -62,7 +59,6 @@ class Personal:
 
     def __init__(
         self,
-        console: Console,
         server: Server,
         group: str,
         group_arn: str,
@@ -71,7 +67,6 @@ class Personal:
     ) -> None:
         self.group = group
         self.user = self.campaign = self.version = ""
-        self._console = console
         self._server = server
         self._group_arn = group_arn
         self._client = server.client()
@@ -98,18 +93,14 @@ class Personal:
         ]
         self._versions = {one.recipe: one.arn for one in trainings}
         self.version = self._versions[_PERSONAL]
-        with _Watch(self._console, self._server, trainings) as watch:
+        with terminal.Progress() as progress:
+            watch = _Watch(self._server, trainings, progress)
             metrics = script.wait_for_trainings(self._client, trainings, watch.look)
         details = {one.recipe: self._details(one.arn) for one in trainings}
-        answers.show_trainings(
-            self._console, {recipe: one["record"] for recipe, one in details.items()}, watch.took
-        )
+        _tell(answers.trainings({recipe: one["record"] for recipe, one in details.items()}, watch.took))
         short = {recipe.removeprefix("aws-"): found for recipe, found in metrics.items()}
-        terminal.compare_metrics(
-            self._console,
-            {name: short[name] for name in (recipe.removeprefix("aws-") for recipe in RECIPES)},
-            against=_POPULARITY.removeprefix("aws-"),
-        )
+        named = {name: short[name] for name in (recipe.removeprefix("aws-") for recipe in RECIPES)}
+        _tell(texts.compared_metrics(named, against=_POPULARITY.removeprefix("aws-")))
 
     def deploy(self) -> None:
         """Create the two campaigns, the filter and the event tracker."""
@@ -120,11 +111,12 @@ class Personal:
         """Show what a user looked at beside what is recommended."""
         self.user, self._views = self._some_user()
         self._answer = self._recommended()
-        answers.show_beside(
-            self._console,
-            f"User {self.user}, who looked {len(self._views)} times",
-            ("looked at, newest first", self._named(self._views[:SHOWN])),
-            ("GetRecommendations", self._named(self._answer)),
+        _tell(
+            answers.beside(
+                f"User {self.user}, who looked {len(self._views)} times",
+                ("looked at, newest first", self._named(self._views[:SHOWN])),
+                ("GetRecommendations", self._named(self._answer)),
+            )
         )
 
     def filter(self) -> None:
@@ -133,17 +125,14 @@ class Personal:
             self._client, f"{self.group}-in-category", self._group_arn, _EXPRESSION
         )
         category = self._categories()[-1]
-        self._console.print(Text(_EXPRESSION), soft_wrap=True)
-        answers.show_beside(
-            self._console,
-            f"User {self.user}",
-            ("without a filter", self._named(self._answer)),
-            (
-                f"CATEGORY = {category}",
-                self._named(
-                    self._recommended(filterArn=self._filter, filterValues={"CATEGORY": f'"{category}"'})
-                ),
-            ),
+        click.echo(_EXPRESSION)
+        filtered = self._recommended(filterArn=self._filter, filterValues={"CATEGORY": f'"{category}"'})
+        _tell(
+            answers.beside(
+                f"User {self.user}",
+                ("without a filter", self._named(self._answer)),
+                (f"CATEGORY = {category}", self._named(filtered)),
+            )
         )
 
     def put_event(self) -> None:
@@ -155,26 +144,26 @@ class Personal:
         after = self._recommended()
         milliseconds = (time.monotonic() - begun) * 1e3
         said = f"PutEvents: {self.user} looks at {item.title} ({item.category}); asked again at once, "
-        self._console.print(Text(f"{said}answered after {milliseconds:.0f} ms"))
-        answers.show_moved(self._console, f"User {self.user}", self._named(self._answer), self._named(after))
+        click.echo(f"{said}answered after {milliseconds:.0f} ms")
+        _tell(answers.moved(f"User {self.user}", self._named(self._answer), self._named(after)))
         self._answer = after
 
     def similar(self) -> None:
         """Show the items that are related to the one that was looked at."""
         item = self._looked_at or self._items[self._views[0]]
         found = script.recommend(self._runtime, self._similar, COLUMNS, itemId=item.id, numResults=SHOWN)
-        answers.show_beside(
-            self._console,
-            "Recipe aws-similar-items",
-            ("item", [item]),
-            ("who looked at it looks at", self._named(one["itemId"] for one in found)),
+        related = self._named(one["itemId"] for one in found)
+        _tell(
+            answers.beside(
+                "Recipe aws-similar-items", ("item", [item]), ("who looked at it looks at", related)
+            )
         )
 
     def explain(self) -> None:
         """Show the evidence for the first items of the answer."""
         asked = {"campaignArn": self.campaign, "userId": self.user, "numResults": 4}
         answer = self._server.post("/sartor/v1/explain", asked)
-        terminal.show_explanation(self._console, answer, lambda name: self._item(name).title)
+        click.echo(texts.explanation(answer, lambda name: self._item(name).title))
 
     def _recommended(self, **asked: Any) -> list[str]:
         found = script.recommend(
@@ -234,50 +223,45 @@ class _Watch:
         took: seconds from the first look at work to its end, by recipe.
     """
 
-    def __init__(self, console: Console, server: Server, trainings: list[Training]) -> None:
+    def __init__(self, server: Server, trainings: list[Training], progress: terminal.Progress) -> None:
         self.took: dict[str, float] = {}
-        self._console, self._server = console, server
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[words]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._tasks = {one.arn: self._bars.add_task(one.recipe, total=1.0, words="") for one in trainings}
+        self._server = server
+        self._gauges = {one.recipe: (0.0, "") for one in trainings}
+        self._progress = progress
         self._began: dict[str, float] = {}
         self._told = time.monotonic()
-
-    def __enter__(self) -> "_Watch":
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
 
     def look(self, training: Training, described: dict[str, Any]) -> None:
         """Take a training's description."""
         now = time.monotonic()
         if described["status"] == "CREATE IN_PROGRESS":
-            self._began.setdefault(training.arn, now)
-            self._tell(training, now)
+            self._began.setdefault(training.recipe, now)
+            self._say(training, now)
         elif described["status"] == "ACTIVE":
-            self.took[training.recipe] = now - self._began.get(training.arn, now)
-            self._bars.update(self._tasks[training.arn], completed=1.0, words="")
+            self.took[training.recipe] = now - self._began.get(training.recipe, now)
+            self._gauges[training.recipe] = (1.0, f"{self.took[training.recipe]:.0f} s")
+        self._progress.show(
+            terminal.gauges((recipe, share, words) for recipe, (share, words) in self._gauges.items())
+        )
 
-    def _tell(self, training: Training, now: float) -> None:
+    def _say(self, training: Training, now: float) -> None:
         """Ask how far a training is, and say it."""
-        if not self._console.is_terminal and now - self._told < _TOLD_SECONDS:
+        watched = self._progress.watched
+        if not watched and now - self._told < _TOLD_SECONDS:
             return
         progress = self._server.get(f"/sartor/v1/solution-versions/{training.arn}").get("progress") or {}
-        words = terminal.progress_text(progress)
+        words = texts.progress(progress)
+        seconds = f"{now - self._began[training.recipe]:.0f} s"
         share = progress.get("epoch", 0) / progress.get("epochs", 1)
-        self._bars.update(self._tasks[training.arn], completed=share, words=words)
-        if not self._console.is_terminal and words:
+        self._gauges[training.recipe] = (share, f"{seconds}, {words}" if words else seconds)
+        if not watched and words:
             self._told = now
-            self._console.print(f"{training.recipe}: {words}", highlight=False)
+            click.echo(f"{training.recipe}: {words}")
+
+
+def _tell(table: str) -> None:
+    """Print a table, apart from what stands above it."""
+    click.echo(f"\n{table}")
 
 
 def _catalogue(file: Path) -> dict[str, Item]:

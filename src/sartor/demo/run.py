@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from itertools import islice
@@ -9,9 +10,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+import click
 
+from sartor.console import terminal, texts
 from sartor.data.blobs import FolderBlobs
 from sartor.data.synthetic import World
 from sartor.data.table import Table
@@ -38,7 +39,6 @@ def run(
     seed: int = 1,
     keep: bool = False,
     data_folder: Path | None = None,
-    console: Console | None = None,
 ) -> None:
     """Make a shop's data, serve, import it as a customer would, train, deploy, ask, and show what came of it.
 
@@ -49,7 +49,6 @@ def run(
         seed: another seed, another shop.
         keep: leave the server up and say how to stop it.
         data_folder: the server's ``--data``; default: a temporary folder, removed at the end unless ``keep``.
-        console: where the story is told; default: stdout.
 
     Raises:
         ValueError: a size is too small.
@@ -61,46 +60,44 @@ def run(
     if items is None:
         items = min(max(interactions // 100, 200), 100_000)
     world = data.shop(interactions, users, items, seed)
-    console = console or Console()
     home = (data_folder or Path(tempfile.mkdtemp(prefix="sartor-demo-"))).absolute()
     with ExitStack() as cleanup:
         if not data_folder:
             cleanup.callback(shutil.rmtree, home, ignore_errors=True)
-        _step(console, "Making a shop's data: users, items, and a year of what they did")
-        files = _make_files(console, world, home / "demo")
-        _step(console, "Starting the service")
+        _step("Making a shop's data: users, items, and a year of what they did")
+        files = _make_files(world, home / "demo")
+        _step("Starting the service")
         server = Server(home, {BUCKET: home / "demo"})
         cleanup.callback(server.stop)
-        console.print(f"{server.url} is ready after {server.ready_seconds:.1f} s", highlight=False)
-        tour = _Tour(console, server, home)
-        _step(console, "Importing it, as any boto3 script does")
+        click.echo(f"{server.url} is ready after {server.ready_seconds:.1f} s")
+        tour = _Tour(server, home)
+        _step("Importing it, as any boto3 script does")
         tour.import_all(files)
-        _step(console, "Importing a file with three broken rows")
+        _step("Importing a file with three broken rows")
         tour.import_broken(files[-1])
         personal = tour.personal(files)
-        _step(console, "Training four recipes on what was looked at")
+        _step("Training four recipes on what was looked at")
         personal.train()
-        _step(console, "Deploying two of them, and asking for a user")
+        _step("Deploying two of them, and asking for a user")
         personal.deploy()
         personal.ask()
-        _step(console, "A filter, with a placeholder that each request fills")
+        _step("A filter, with a placeholder that each request fills")
         personal.filter()
-        _step(console, "One event off the user's taste, and the next answer")
+        _step("One event off the user's taste, and the next answer")
         personal.put_event()
-        _step(console, "Similar items")
+        _step("Similar items")
         personal.similar()
-        _step(console, "Why? What Amazon does not tell")
+        _step("Why? What Amazon does not tell")
         personal.explain()
         if keep:
             cleanup.pop_all()
-    _say_what_next(console, server, home, personal, keep=keep, stays=keep or data_folder is not None)
+    _say_what_next(server, home, personal, keep=keep, stays=keep or data_folder is not None)
 
 
 class _Tour:
     """The part of the demo that talks to the service."""
 
-    def __init__(self, console: Console, server: Server, home: Path) -> None:
-        self.console = console
+    def __init__(self, server: Server, home: Path) -> None:
         self.server = server
         self.home = home
         self.client = server.client()
@@ -118,10 +115,10 @@ class _Tour:
         for name, job in ended.items():
             if job["status"] != "ACTIVE":
                 raise DemoError(f"the import of {name} failed: {job['failureReason']}")
-        summary.show_imports(self.console, {name: self._report(jobs[name]) for name in jobs})
-        summary.show_contents(
-            self.console, {name: self._table(arn).query for name, arn in self.datasets.items()}
-        )
+        reports = {name: self._report(job) for name, job in jobs.items()}
+        click.echo(f"\n{summary.imports(reports)}")
+        queries = {name: self._table(arn).query for name, arn in self.datasets.items()}
+        click.echo(f"\n{summary.contents(queries)}")
 
     def import_broken(self, good: DataFile) -> None:
         """Import a file with broken rows, show why it is refused and that nothing changed."""
@@ -133,16 +130,14 @@ class _Tour:
         ended = self._wait({"broken.csv": job}, {"broken.csv": _BROKEN_ROWS})["broken.csv"]
         if ended["status"] != "CREATE FAILED":
             raise DemoError("a file with broken rows was imported")
-        summary.show_refusal(self.console, ended["failureReason"], self._report(job))
-        self.console.print(
-            f"The dataset is as it was: {before:,} rows before, {table.count():,} now.", highlight=False
-        )
+        click.echo(summary.refusal(ended["failureReason"], self._report(job)))
+        click.echo(f"\nThe dataset is as it was: {before:,} rows before, {table.count():,} now.")
 
     def personal(self, files: list[DataFile]) -> Personal:
         """Return what follows once the data is imported."""
         paths = {file.dataset_type: file.path for file in files}
         interactions = self._table(self.datasets["Interactions"]).query
-        return Personal(self.console, self.server, self.group, self.group_arn, paths["Items"], interactions)
+        return Personal(self.server, self.group, self.group_arn, paths["Items"], interactions)
 
     def _start(self, dataset_type: str, file: Path, word: str) -> Import:
         name = f"{self.group}-{dataset_type.lower()}-{word}"
@@ -152,16 +147,19 @@ class _Tour:
 
     def _wait(self, jobs: Mapping[str, Import], rows: Mapping[str, int]) -> dict[str, dict[str, Any]]:
         """Wait for the jobs, with a bar for each on a terminal."""
-        with _bars(self.console) as bars:
-            totals = {job.arn: rows[name] for name, job in jobs.items()}
-            tasks = {job.arn: bars.add_task(name, total=rows[name]) for name, job in jobs.items()}
+        gauges = {job.arn: (name, 0.0, "") for name, job in jobs.items()}
+        with terminal.Progress() as progress:
 
             def watch(job: Import, described: dict[str, Any]) -> None:
-                if described["status"] == "CREATE IN_PROGRESS" and self.console.is_terminal:
-                    done = self._report(job).get("progress") or {}
-                    bars.update(tasks[job.arn], completed=done.get("rowsRead", 0))
+                name = gauges[job.arn][0]
+                if described["status"] == "CREATE IN_PROGRESS" and progress.watched:
+                    known = self._report(job).get("progress") or {}
+                    done = {key: known.get(key) for key in ("rowsRead", "rowsPerSecond", "secondsLeft")}
+                    share = (known.get("rowsRead") or 0) / rows[name]
+                    gauges[job.arn] = (name, share, texts.progress(done))
                 elif described["status"] == "ACTIVE":
-                    bars.update(tasks[job.arn], completed=totals[job.arn])
+                    gauges[job.arn] = (name, 1.0, f"{rows[name]:,} rows")
+                progress.show(terminal.gauges(gauges.values()))
 
             return script.wait_for_imports(self.client, jobs, watch)
 
@@ -177,15 +175,20 @@ class _Tour:
         return Table(FolderBlobs(storage), str((folder / "bulk").relative_to(storage)))
 
 
-def _make_files(console: Console, world: World, folder: Path) -> list[DataFile]:
-    with _bars(console) as bars:
-        task = bars.add_task("interactions.csv", total=world.interactions)
-        files = data.write(world, folder, lambda rows: bars.update(task, completed=rows))
+def _make_files(world: World, folder: Path) -> list[DataFile]:
+    begun = time.monotonic()
+    with terminal.Progress() as progress:
+
+        def watch(rows: int) -> None:
+            rate = rows / (time.monotonic() - begun)
+            left = (world.interactions - rows) / rate
+            words = texts.progress({"rowsRead": rows, "rowsPerSecond": round(rate), "secondsLeft": left})
+            progress.show(terminal.gauges([("interactions.csv", rows / world.interactions, words)]))
+
+        files = data.write(world, folder, watch)
     for file in files:
         size = file.path.stat().st_size / 1e6
-        console.print(
-            f"{file.path.name}: {file.rows:,} rows, {size:,.1f} MB, {file.seconds:.1f} s", highlight=False
-        )
+        click.echo(f"{file.path.name}: {file.rows:,} rows, {size:,.1f} MB, {file.seconds:.1f} s")
     return files
 
 
@@ -205,34 +208,17 @@ def _write_broken(good: Path, broken: Path) -> None:
     broken.write_text("".join(lines))
 
 
-def _bars(console: Console) -> Progress:
-    """Return progress bars that show on a terminal only."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        TextColumn("{task.completed:,.0f} rows"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+def _step(text: str) -> None:
+    click.echo(f"\n{click.style(text, bold=True)}")
 
 
-def _step(console: Console, text: str) -> None:
-    console.print(f"\n[bold]{text}[/bold]", highlight=False)
-
-
-def _say_what_next(
-    console: Console, server: Server, home: Path, personal: Personal, *, keep: bool, stays: bool
-) -> None:
+def _say_what_next(server: Server, home: Path, personal: Personal, *, keep: bool, stays: bool) -> None:
     """Print the lines to type from here on; commands stand alone on unbroken lines, to be copied."""
 
     def say(*lines: str) -> None:
-        for line in lines:
-            console.print(line, highlight=False, soft_wrap=True, markup=False, emoji=False)
+        click.echo("\n".join(lines))
 
-    _step(console, "Next")
+    _step("Next")
     if not stays:
         say(
             "Everything was in a temporary folder and is gone. To keep it, and the server up:",

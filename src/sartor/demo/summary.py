@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import click
+
+from sartor.console import terminal
 
 #: Runs one SELECT over the dataset's view ``data``.
 Query = Callable[[str], Iterable[tuple[Any, ...]]]
@@ -14,49 +14,44 @@ Query = Callable[[str], Iterable[tuple[Any, ...]]]
 _LABEL: Final = {"Users": "users", "Items": "items", "Interactions": "interactions"}
 
 
-def show_imports(console: Console, reports: Mapping[str, dict[str, Any]]) -> None:
-    """Print a line for each import: rows, size, time, rates."""
-    table = Table(title="Imported, all or nothing", title_justify="left")
-    table.add_column("dataset")
-    for heading in ("rows", "MB", "seconds", "rows/s", "MB/s"):
-        table.add_column(heading, justify="right")
+def imports(reports: Mapping[str, dict[str, Any]]) -> str:
+    """Return a table with a line for each import: rows, size, time, rates."""
+    rows = []
     for dataset_type, report in reports.items():
         seconds = max(report["seconds"], 1e-3)
         megabytes = report["bytesRead"] / 1e6
-        table.add_row(
-            dataset_type,
-            f"{report['rowsImported']:,}",
-            f"{megabytes:,.1f}",
-            f"{seconds:,.2f}",
-            f"{report['rowsRead'] / seconds:,.0f}",
-            f"{megabytes / seconds:,.0f}",
+        rows.append(
+            (
+                dataset_type,
+                f"{report['rowsImported']:,}",
+                f"{megabytes:,.1f}",
+                f"{seconds:,.2f}",
+                f"{report['rowsRead'] / seconds:,.0f}",
+                f"{megabytes / seconds:,.0f}",
+            )
         )
-    console.print(table)
+    headings = ("dataset", "rows", "MB", "seconds", "rows/s", "MB/s")
+    return terminal.table(headings, rows, title="Imported, all or nothing", align="<>>>>>")
 
 
-def show_contents(console: Console, queries: Mapping[str, Query]) -> None:
-    """Print what is in the datasets: counts, time span, events, categories and a few rows.
+def contents(queries: Mapping[str, Query]) -> str:
+    """Return what is in the datasets: counts, time span, events, categories and a few rows.
 
     Args:
-        console: where to.
         queries: how to read each dataset, by its type.
     """
-    facts = Table(title="What is in the datasets", title_justify="left", show_header=False)
-    facts.add_column(style="bold")
-    facts.add_column()
-    for name, value in _facts(queries):
-        facts.add_row(name, value)
-    console.print(facts)
+    tables = [terminal.table((), _facts(queries), title="What is in the datasets", bold_columns=(0,))]
     for dataset_type, columns in {
         "Items": ("ITEM_ID", "TITLE", "CATEGORY_L1", "CATEGORY_L2", "PRICE"),
         "Interactions": ("USER_ID", "ITEM_ID", "EVENT_TYPE", "EVENT_VALUE", "TIMESTAMP"),
     }.items():
-        sample = Table(title=f"Some {_LABEL[dataset_type]}", title_justify="left")
-        for column in columns:
-            sample.add_column(column, justify="right" if column in ("PRICE", "EVENT_VALUE") else "left")
-        for row in queries[dataset_type](f"SELECT {', '.join(columns)} FROM data LIMIT 5"):
-            sample.add_row(*(Text(_cell(name, value)) for name, value in zip(columns, row, strict=True)))
-        console.print(sample)
+        rows = [
+            [_cell(name, value) for name, value in zip(columns, row, strict=True)]
+            for row in queries[dataset_type](f"SELECT {', '.join(columns)} FROM data LIMIT 5")
+        ]
+        align = "".join(">" if name in ("PRICE", "EVENT_VALUE") else "<" for name in columns)
+        tables.append(terminal.table(columns, rows, title=f"Some {_LABEL[dataset_type]}", align=align))
+    return "\n\n".join(tables)
 
 
 def _facts(queries: Mapping[str, Query]) -> list[tuple[str, str]]:
@@ -89,19 +84,15 @@ def _facts(queries: Mapping[str, Query]) -> list[tuple[str, str]]:
     ]
 
 
-def show_refusal(console: Console, failure_reason: str, report: Mapping[str, Any]) -> None:
-    """Print what Amazon's API says of a file that was refused, and what the report knows beyond it."""
-    console.print(Text.assemble(("CREATE FAILED", "bold red"), "  ", failure_reason))
-    table = Table(
-        title=f"The report: {report['rowsRead']:,} rows read, {report['rowsRejected']:,} of them rejected",
-        title_justify="left",
-    )
-    for heading in ("rule", "column", "rows", "first at"):
-        table.add_column(heading)
-    for fault in report["faults"]:
-        cells = (fault["rule"], fault["column"] or "", f"{fault['count']:,}", _place(fault["examples"][0]))
-        table.add_row(*map(Text, cells))  # as Text: what a file holds must not be read as markup
-    console.print(table)
+def refusal(failure_reason: str, report: Mapping[str, Any]) -> str:
+    """Return what Amazon's API says of a file that was refused, and what the report knows beyond it."""
+    rows = [
+        (fault["rule"], fault["column"] or "", f"{fault['count']:,}", _place(fault["examples"][0]))
+        for fault in report["faults"]
+    ]
+    title = f"The report: {report['rowsRead']:,} rows read, {report['rowsRejected']:,} of them rejected"
+    shown = terminal.table(("rule", "column", "rows", "first at"), rows, title=title, align="<<>")
+    return f"{click.style('CREATE FAILED', fg='red', bold=True)}  {failure_reason}\n\n{shown}"
 
 
 def _place(example: Mapping[str, Any]) -> str:

@@ -10,9 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
@@ -101,25 +98,6 @@ class Comparison:
             "changes": [vars(one) for one in self.changes],
             "metrics": {name: list(pair) for name, pair in self.metrics.items()},
         }
-
-    def render(self, console: Console) -> None:
-        """Print it for people."""
-        if self.equal:
-            console.print(f"equal  {self.arrays} arrays, every number of them")
-        else:
-            console.print(f"different  {len(self.differences)} of {self.arrays} arrays")
-            table = Table("array", "then", "now", "differs", "by at most")
-            for one in self.differences:
-                share = "" if one.share is None else f"{one.share:.2%}"
-                largest = "" if one.largest is None else f"{one.largest:.3g}"
-                table.add_row(*map(Text, (one.part, one.was or "none", one.now or "none", share, largest)))
-            console.print(table)
-        for name, (was, now) in self.metrics.items():
-            console.print(f"{name}: {_number(was)} then, {_number(now)} now", markup=False)
-        for change in self.changes:
-            console.print(str(change), markup=False)
-        if not self.equal and not self.changes:
-            console.print("Data and libraries are the same; another machine can change the last digits.")
 
 
 def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Comparison:
@@ -218,7 +196,3 @@ def _difference(name: str, was: NDArray[Any] | None, now: NDArray[Any] | None) -
     with np.errstate(invalid="ignore", over="ignore"):
         gaps = np.abs(was.astype(np.float64) - now.astype(np.float64))[~same]
     return Difference(name, then, again, float(1 - same.mean()), float(gaps.max()))
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4f}"

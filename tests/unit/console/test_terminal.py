@@ -1,126 +1,147 @@
-"""What a person reads about models: progress, metrics, explanations, filters."""
+"""Tables, charts of bars, and lines that are drawn over themselves."""
 
-from typing import Any
+import os
+from collections.abc import Callable
+from io import StringIO
 
+import click
 import pytest
-from rich.console import Console
 
 from sartor.console import terminal
-from sartor.console.terminal import progress_text
+from sartor.console.terminal import Progress, chart, gauges, table
+
+
+@pytest.fixture(autouse=True)
+def columns(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Set the width of the terminal."""
+
+    def be_wide(cells: int) -> None:
+        monkeypatch.setenv("COLUMNS", str(cells))
+
+    be_wide(80)
+    return be_wide
+
+
+def test_columns_stand_below_their_headings_and_numbers_end_at_the_right() -> None:
+    assert table(("name", "rows"), [("a", "1"), ("longer", "1,234")], align="<>") == (
+        "name     rows\n"
+        "──────  ─────\n"
+        "a           1\n"
+        "longer  1,234"
+    )  # fmt: skip
+
+
+def test_a_table_can_lack_headings_and_rows() -> None:
+    assert table((), [("a", "1"), ("bc", "2")]) == "a   1\nbc  2"
+    assert table(("name", "rows"), []) == "name  rows\n────  ────"
+    assert table((), []) == ""
+
+
+def test_titles_and_what_is_emphasized_are_bold_and_nothing_else_has_a_style() -> None:
+    shown = table(("x", "y"), [("1", "2"), ("3", "4")], title="T", bold_rows=[1], bold_columns=[0])
+    bold = [click.style(text, bold=True) for text in ("T", "1", "3", "4")]
+    assert shown == f"{bold[0]}\nx  y\n─  ─\n{bold[1]}  2\n{bold[2]}  {bold[3]}"
+
+
+def test_a_wide_character_takes_two_cells_and_a_combining_one_none() -> None:
+    accent = "\N{COMBINING ACUTE ACCENT}"
+    shown = table((), [("日本", "|"), (f"cafe{accent}", "|"), ("abcd", "|")])
+    assert shown == f"日本  |\ncafe{accent}  |\nabcd  |"
+
+
+def test_what_does_not_fit_goes_on_below_in_its_column(columns: Callable[[int], None]) -> None:
+    columns(21)
+    assert table(("", "rule"), [("1", "must be a whole number"), ("2", "x")]) == (
+        "   rule\n"
+        "─  ──────────────────\n"
+        "1  must be a whole\n"
+        "   number\n"
+        "2  x"
+    )  # fmt: skip
+
+
+def test_a_word_that_is_wider_than_its_column_is_broken(columns: Callable[[int], None]) -> None:
+    columns(10)
+    assert table((), [("0123456789abcde",)]) == "0123456789\nabcde"
+    assert table((), [("日本語日本語",)]) == "日本語日本\n語"
+
+
+def test_a_terminal_that_is_too_narrow_for_any_table_gets_one_all_the_same(
+    columns: Callable[[int], None],
+) -> None:
+    columns(1)
+    assert table((), [("0123456789", "x")]) == "01234567  x\n89"
+
+
+def test_a_cell_cannot_command_the_terminal_or_break_its_line() -> None:
+    assert table((), [("\x1b[31mred\r\n\u2028",)]) == r"\x1b[31mred\r\n\u2028"
+    assert table(("\x07",), []).startswith(r"\x07")
+
+
+def test_the_longest_bar_is_the_largest_count_and_what_is_not_nothing_shows() -> None:
+    title, most, half, little, nothing = chart(
+        "events", [("view", 1000), ("buy", 500), ("return", 1), ("other", 0)]
+    ).splitlines()
+    assert click.unstyle(title) == "events"
+    assert most == f"view    {40 * '█'}  1,000"
+    assert half == f"buy     {20 * '█'}{20 * ' '}    500"
+    assert little == f"return  ▏{39 * ' '}      1"
+    assert nothing == f"other   {40 * ' '}      0"
+
+
+def test_bars_are_shorter_where_the_terminal_is_narrow(columns: Callable[[int], None]) -> None:
+    columns(30)
+    assert chart("", [("view", 9)]) == f"view  {21 * '█'}  9"
+
+
+def test_gauges_show_the_share_that_is_done() -> None:
+    assert gauges([("users", 1.5, "3 s"), ("items.csv", 0.25, "")]).splitlines() == [
+        f"users      {24 * '█'}  100%  3 s",
+        f"items.csv  {6 * '█'}{18 * '░'}   25%",
+    ]
+
+
+class Screen(StringIO):
+    """A terminal of 20 columns."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 99
 
 
 @pytest.fixture
-def console() -> Console:
-    return Console(width=120, record=True)
+def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(terminal, "_REDRAW_SECONDS", 0)
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((20, 5)))
+    return Screen()
 
 
-def test_progress_is_told_in_words_without_what_is_not_known_yet() -> None:
-    assert progress_text({"phase": "reading", "bytesRead": 1_000, "bytesTotal": 4_000}) == (
-        "1,000 of 4,000 bytes (25%)"
-    )
-    whole = {"rowsRead": 5_000, "bytesRead": 1, "bytesTotal": 2, "rowsPerSecond": 10_000, "secondsLeft": 0.4}
-    assert progress_text(whole) == "5,000 rows, 1 of 2 bytes (50%), 10,000 rows/s, 0 s left"
-    assert progress_text({"secondsLeft": None}) == ""
+def test_progress_is_drawn_over_what_it_was_and_is_gone_at_the_end(screen: Screen) -> None:
+    with Progress(screen) as progress:
+        progress.show("one\ntwo")
+        progress.show(100 * "3")
+    assert screen.getvalue() == f"\r\x1b[Jone\ntwo\r\x1b[1A\x1b[J{20 * '3'}\r\x1b[J"
 
 
-def test_the_progress_of_a_training_names_its_phase_epoch_and_trial() -> None:
-    assert progress_text({"phase": "reading"}) == "reading"
-    running = {"epoch": 3, "epochs": 8, "loss": 5.91234, "secondsLeft": 140}
-    assert progress_text(running) == "epoch 3 of 8, loss 5.912, 140 s left"
-    assert progress_text({"phase": "evaluating", "done": 256, "of": 1000}) == "evaluating, 256 of 1,000"
-    assert progress_text({"phase": "tuning", "trial": 2, "trials": 5}) == "tuning, trial 2 of 5"
+def test_progress_is_not_drawn_more_often_than_somebody_can_read(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "_REDRAW_SECONDS", 100)
+    with Progress(screen) as progress:
+        progress.show("one")
+        progress.show("two")
+    assert screen.getvalue() == "\r\x1b[Jone\r\x1b[J"
 
 
-RECORD: dict[str, Any] = {
-    "recipe": "aws-sims",
-    "model": "similar",
-    "trainedAt": 1.7e9,
-    "interactions": 12345,
-    "users": 10,
-    "items": 20,
-    "eventType": None,
-    "tables": {"INTERACTIONS": {"bulkVersion": 3, "putNumber": 7}},
-    "parameters": {"min_cointeraction_count": "3"},
-    "seed": 0,
-    "threads": 2,
-    "sartor": "9.9",
-    "libraries": {"numpy": "8.8"},
-}
-
-
-def test_a_training_shows_its_metrics_and_what_made_it(console: Console) -> None:
-    answer = {
-        "solutionVersionArn": "arn:x",
-        "status": "ACTIVE",
-        "metrics": {"coverage": 0.25},
-        "record": RECORD,
-    }
-    terminal.show_training(console, answer)
-    shown = console.export_text()
-    for text in (
-        *("arn:x: ACTIVE", "coverage", "0.2500", "12,345 of 10 users and 20 items"),
-        *(
-            "INTERACTIONS version 3, put records up to 7",
-            "min_cointeraction_count 3",
-            "sartor 9.9, numpy 8.8",
-        ),
-    ):
-        assert text in shown
-    assert "event type" not in shown
-
-
-def test_a_training_that_runs_or_failed_says_so(console: Console) -> None:
-    running = {"status": "CREATE IN_PROGRESS", "attempt": 2, "progress": {"phase": "reading"}}
-    terminal.show_training(console, {"solutionVersionArn": "arn:x", **running})
-    terminal.show_training(
-        console,
-        {"solutionVersionArn": "arn:y", "status": "CREATE FAILED", "failureReason": "Too [few] rows."},
-    )
-    shown = console.export_text()
-    assert "arn:x: CREATE IN_PROGRESS  reading  attempt 2" in shown
-    assert "Too [few] rows." in shown
-
-
-def test_models_are_held_against_one_of_them(console: Console) -> None:
-    ndcg = "normalized_discounted_cumulative_gain_at_25"
-    terminal.compare_metrics(
-        console, {"popularity": {ndcg: 0.1}, "mine": {ndcg: 0.25}, "none": {}}, against="popularity"
-    )
-    shown = console.export_text()
-    assert "against popularity" in shown
-    assert "2.5 ×" in shown
-
-
-def test_an_explanation_names_the_evidence_and_what_rules_removed(console: Console) -> None:
-    answer = {
-        **RECORD,
-        "solutionVersionArn": "arn:v",
-        "history": [f"h{number}" for number in range(9)],
-        "items": [
-            {"itemId": "a", "score": 0.5, "evidence": [{"itemId": "h1", "gain": 2.0}]},
-            {"itemId": "b", "reason": "Exploration", "evidence": []},
-        ],
-        "removed": [
-            {"filterArn": "f", "rule": "EXCLUDE x", "items": 1200, "ofTheBest": list("cdefghi")},
-            {"filterArn": "f", "rule": "EXCLUDE y", "items": 3, "ofTheBest": []},
-        ],
-    }
-    terminal.show_explanation(console, answer, lambda name: f"<{name}>")
-    shown = console.export_text()
-    for text in (
-        *("History, newest first: <h8>, <h7>, <h6>, <h5>, <h4> and 4 more", "<a>", "0.5000", "<h1>"),
-        *("exploration", "Removed by EXCLUDE x: 1,200 items, 7 of the 200 best", "<g> and 2 more"),
-        "Removed by EXCLUDE y: 3 items, none of the 200 best",
-    ):
-        assert text in shown
-
-
-def test_a_trial_of_a_filter_counts_and_names_examples(console: Console) -> None:
-    answer = {"items": 40, "kept": 10, "removed": 30, "keptExamples": ["a"], "removedExamples": ["b", "c"]}
-    terminal.show_trial(console, answer)
-    terminal.show_trial(
-        console, {"items": 0, "kept": 0, "removed": 0, "keptExamples": [], "removedExamples": []}
-    )
-    shown = console.export_text()
-    assert "keeps 10 of 40 items (25.0%)\nkept: a and 9 more\nremoved: b, c and 28 more" in shown
-    assert "keeps 0 of 0 items (0.0%)" in shown
+def test_nothing_is_drawn_where_no_terminal_can_draw_it(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = StringIO()
+    with Progress(file) as progress:
+        progress.show("one")
+    assert (progress.watched, file.getvalue()) == (False, "")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Progress(screen).watched

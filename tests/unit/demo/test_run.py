@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import boto3
 import pytest
-from rich.console import Console
 
 from sartor.demo import run as demo
 from sartor.demo.server import Server, ServerStartError
@@ -26,9 +27,9 @@ def linear(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def story(**options: object) -> str:
-    console = Console(width=120, record=True, force_terminal=False)
-    demo.run(console=console, interactions=2000, **options)  # type: ignore[arg-type]
-    return console.export_text()
+    with redirect_stdout(StringIO()) as told:
+        demo.run(interactions=2000, **options)  # type: ignore[arg-type]
+    return told.getvalue()
 
 
 def test_the_demo_goes_from_nothing_to_recommendations_and_leaves_nothing(

@@ -4,18 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pytest
-from rich.console import Console
 
 from sartor.demo import data, summary
 
 
-@pytest.fixture
-def console() -> Console:
-    return Console(width=120, record=True, quiet=False)
-
-
-def test_the_contents_are_counted_and_sampled(console: Console, tmp_path: Path) -> None:
+def test_the_contents_are_counted_and_sampled(tmp_path: Path) -> None:
     def query_of(path: Path) -> summary.Query:
         def query(select: str) -> list[tuple[Any, ...]]:
             with duckdb.connect() as connection:
@@ -25,8 +18,7 @@ def test_the_contents_are_counted_and_sampled(console: Console, tmp_path: Path) 
         return query
 
     files = data.write(data.shop(5000), tmp_path)
-    summary.show_contents(console, {file.dataset_type: query_of(file.path) for file in files})
-    shown = console.export_text()
+    shown = summary.contents({file.dataset_type: query_of(file.path) for file in files})
     assert "5,000" in shown
     assert "125, of them 125 with interactions" in shown
     assert "Jan 2025" in shown
@@ -35,15 +27,14 @@ def test_the_contents_are_counted_and_sampled(console: Console, tmp_path: Path) 
     assert "u1000000" in shown
 
 
-def test_an_import_shows_its_rates(console: Console) -> None:
+def test_an_import_shows_its_rates() -> None:
     report = {"rowsRead": 3_000_000, "rowsImported": 3_000_000, "bytesRead": 120_000_000, "seconds": 1.5}
-    summary.show_imports(console, {"Items": report})
-    shown = console.export_text()
+    shown = summary.imports({"Items": report})
     for number in ("3,000,000", "120.0", "1.50", "2,000,000", "80"):
         assert number in shown
 
 
-def test_a_refusal_shows_the_reason_and_where_each_rule_was_broken_first(console: Console) -> None:
+def test_a_refusal_shows_the_reason_and_where_each_rule_was_broken_first() -> None:
     fault = {
         "code": "not-a-number",
         "column": "TIMESTAMP",
@@ -59,8 +50,7 @@ def test_a_refusal_shows_the_reason_and_where_each_rule_was_broken_first(console
         "examples": [{"file": "f"}],
     }
     report = {"rowsRead": 2000, "rowsRejected": 7, "faults": [fault, whole_file]}
-    summary.show_refusal(console, "Input csv is [broken].", report)
-    shown = console.export_text()
+    shown = summary.refusal("Input csv is [broken].", report)
     for text in (
         "Input csv is [broken].",
         "must be a whole number",

@@ -1,0 +1,316 @@
+"""What ``/sartor/v1`` answers, and what commands found, as texts for people."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+import click
+
+from sartor.console import terminal
+
+#: The metrics of a table beside each other, with short names; all others follow by their own.
+_SHORT_NAMES: Final[Mapping[str, str]] = {
+    "normalized_discounted_cumulative_gain_at_25": "NDCG@25",
+    "mean_reciprocal_rank_at_25": "MRR@25",
+    "precision_at_10": "prec@10",
+    "coverage": "coverage",
+}
+#: So many removed items of a rule are named.
+_NAMED: Final = 5
+_LONGEST_VALUE: Final = 200
+#: A chart of times has at most so many bars.
+_LONGEST_CHART: Final = 40
+
+
+def progress(known: Mapping[str, Any]) -> str:
+    """Return how far a job or a training is in words; what it does not know yet is left out."""
+    words = []
+    if known.get("phase") and "rowsRead" not in known and "bytesTotal" not in known:
+        words.append(str(known["phase"]))
+    if known.get("trials"):
+        words.append(f"trial {known['trial']} of {known['trials']}")
+    if known.get("epochs"):
+        words.append(f"epoch {known['epoch']} of {known['epochs']}")
+    if known.get("loss") is not None:
+        words.append(f"loss {known['loss']:.3f}")
+    if known.get("of"):
+        words.append(f"{known.get('done', 0):,} of {known['of']:,}")
+    if known.get("rowsRead") is not None:
+        words.append(f"{known['rowsRead']:,} rows")
+    if known.get("bytesTotal"):
+        read, total = known.get("bytesRead", 0), known["bytesTotal"]
+        words.append(f"{read:,} of {total:,} bytes ({read / total:.0%})")
+    if known.get("rowsPerSecond"):
+        words.append(f"{known['rowsPerSecond']:,} rows/s")
+    if known.get("secondsLeft") is not None:
+        words.append(f"{known['secondsLeft']:.0f} s left")
+    return ", ".join(words)
+
+
+def training(answer: Mapping[str, Any]) -> str:
+    """Return how far a training is; once it is done, its metrics and what made the model."""
+    said = [answer["status"], progress(answer.get("progress") or {})]
+    attempt = answer.get("attempt", 0)
+    if attempt > 1:
+        said.append(f"attempt {attempt}")
+    line = f"{answer['solutionVersionArn']}: {'  '.join(word for word in said if word)}"
+    parts = [f"{line}\n{answer['failureReason']}" if "failureReason" in answer else line]
+    if answer.get("metrics"):
+        parts.append(_metrics(answer["metrics"]))
+    if "record" in answer:
+        parts.append(_record(answer["record"]))
+    return "\n\n".join(parts)
+
+
+def _metrics(metrics: Mapping[str, float]) -> str:
+    """Return the metrics of one solution version."""
+    return terminal.table(
+        ("metric", "value"),
+        [(name, f"{metrics[name]:.4f}") for name in sorted(metrics)],
+        title="Metrics, of interactions that the model had not seen",
+        align="<>",
+    )
+
+
+def compared_metrics(metrics: Mapping[str, Mapping[str, float]], against: str) -> str:
+    """Return the metrics of several models beside each other, and how many times those of one they are.
+
+    Args:
+        metrics: by model, in the order of the rows.
+        against: the model that the others are held against.
+    """
+    base = metrics[against].get("normalized_discounted_cumulative_gain_at_25", 0.0)
+    rows = []
+    for model, found in metrics.items():
+        cells = [f"{found[name]:.4f}" if name in found else "" for name in _SHORT_NAMES]
+        own = found.get("normalized_discounted_cumulative_gain_at_25")
+        times = f"{own / base:.1f} ×" if own is not None and base > 0 else ""
+        rows.append((model, *cells, times))
+    return terminal.table(
+        ("", *_SHORT_NAMES.values(), "NDCG times"),
+        rows,
+        title=f"On interactions that no model had seen, against {against}",
+        align="<>>>>>",
+    )
+
+
+def _record(record: Mapping[str, Any]) -> str:
+    """Return what made a model."""
+    tables = ", ".join(
+        f"{name} version {state['bulkVersion']}, put records up to {state['putNumber']}"
+        for name, state in record["tables"].items()
+    )
+    libraries = ", ".join(f"{name} {version}" for name, version in record["libraries"].items())
+    parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
+    facts = {
+        "recipe": record["recipe"],
+        "model": record["model"],
+        "trained at": _moment(record["trainedAt"]),
+        "interactions": (
+            f"{record['interactions']:,} of {record['users']:,} users and {record['items']:,} items"
+        ),
+        "event type": record.get("eventType"),
+        "tables": tables,
+        "parameters": parameters,
+        "seed, threads": f"{record['seed']}, {record['threads']}",
+        "made with": f"sartor {record['sartor']}, {libraries}",
+    }
+    rows = [(name, str(value)) for name, value in facts.items() if value]
+    return terminal.table((), rows, title="What made it", bold_columns=(0,))
+
+
+def explanation(answer: Mapping[str, Any], label: Callable[[str], str] = str) -> str:
+    """Return why a campaign answers as it does.
+
+    Args:
+        answer: of ``/sartor/v1/explain``.
+        label: what an item is called.
+    """
+    tables = ", ".join(f"{name} version {state['bulkVersion']}" for name, state in answer["tables"].items())
+    lines = [
+        f"Recipe {answer['recipe']}, model {answer['model']}, trained {_moment(answer['trainedAt'])} on "
+        f"{answer['interactions']:,} interactions ({tables})",
+        answer["solutionVersionArn"],
+    ]
+    if answer["history"]:
+        newest = [label(name) for name in answer["history"][::-1][:_NAMED]]
+        lines.append(f"History, newest first: {', '.join(newest)}{_more(len(answer['history']), _NAMED)}")
+    evidence = any(one["evidence"] or one.get("reason") for one in answer["items"])
+    rows = []
+    for one in answer["items"]:
+        score = f"{one['score']:.4f}" if "score" in one else ""
+        rows.append((label(one["itemId"]), score, *([_because(one, label)] if evidence else [])))
+    headings = ("item", "score", "because of") if evidence else ("item", "score")
+    lines += ["", terminal.table(headings, rows, title="Answer", align="<>")]
+    if answer["removed"]:
+        lines.append("")
+    for rule in answer["removed"]:
+        best: Sequence[str] = rule["ofTheBest"]
+        of_best = f", {len(best)} of the 200 best" if best else ", none of the 200 best"
+        lines.append(f"Removed by {rule['rule']}: {rule['items']:,} items{of_best}")
+        if best:
+            lines.append(f"    {', '.join(map(label, best[:_NAMED]))}{_more(len(best), _NAMED)}")
+    return "\n".join(lines)
+
+
+def _because(item: Mapping[str, Any], label: Callable[[str], str]) -> str:
+    if item.get("reason"):
+        return str(item["reason"]).lower()
+    return ", ".join(label(one["itemId"]) for one in item["evidence"])
+
+
+def trial(answer: Mapping[str, Any]) -> str:
+    """Return what a filter expression keeps."""
+    share = answer["kept"] / answer["items"] if answer["items"] else 0.0
+    lines = [f"keeps {answer['kept']:,} of {answer['items']:,} items ({share:.1%})"]
+    for word, member in (("kept", "keptExamples"), ("removed", "removedExamples")):
+        examples = answer[member]
+        if examples:
+            lines.append(f"{word}: {', '.join(examples)}{_more(answer[word], len(examples))}")
+    return "\n".join(lines)
+
+
+def comparison(found: Mapping[str, Any]) -> str:
+    """Return how a second training differs from the first.
+
+    Args:
+        found: a ``Comparison`` of ``sartor.work.retrain`` as JSON.
+    """
+    differences = found["differences"]
+    if found["equal"]:
+        lines = [f"equal  {found['arrays']} arrays, every number of them"]
+    else:
+        rows = [
+            (
+                one["part"],
+                one["was"] or "none",
+                one["now"] or "none",
+                "" if one["share"] is None else f"{one['share']:.2%}",
+                "" if one["largest"] is None else f"{one['largest']:.3g}",
+            )
+            for one in differences
+        ]
+        headings = ("array", "then", "now", "differs", "by at most")
+        lines = [
+            f"different  {len(differences)} of {found['arrays']} arrays",
+            terminal.table(headings, rows, align="<<<>>"),
+        ]
+    for name, pair in found["metrics"].items():
+        was, now = ("none" if value is None else f"{value:.4f}" for value in pair)
+        lines.append(f"{name}: {was} then, {now} now")
+    lines += [f"{one['what']}: {one['was']} then, {one['now']} now" for one in found["changes"]]
+    if not found["equal"] and not found["changes"]:
+        lines.append("Data and libraries are the same; another machine can change the last digits.")
+    return "\n".join(lines)
+
+
+def report(found: Mapping[str, Any]) -> str:
+    """Return what an import found.
+
+    Args:
+        found: the content of ``report.json``.
+    """
+    colour = "green" if found["verdict"] == "imported" else "red"
+    summary = (
+        f"{click.style(found['verdict'], fg=colour, bold=True)}  {found['rowsRead']:,} rows read = "
+        f"{found['rowsImported']:,} imported + {found['rowsRejected']:,} rejected, "
+        f"{found['bytesRead']:,} bytes in {found['seconds']:.2f} s"
+    )
+    rows = [
+        (*((fault["rule"], f"{fault['count']:,}") if at == 0 else ("", "")), _where(example), _value(example))
+        for fault in found["faults"]
+        for at, example in enumerate(fault["examples"])
+    ]
+    if not rows:
+        return summary
+    return f"{summary}\n\n{terminal.table(('rule', 'rows', 'where', 'value'), rows, align='<>')}"
+
+
+def _where(example: Mapping[str, Any]) -> str:
+    file = example.get("file", "the job")
+    return f"{file} line {example['line']}" if "line" in example else file
+
+
+def _value(example: Mapping[str, Any]) -> str:
+    text = example.get("value") or ""
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
+
+
+def statistics(found: Mapping[str, Any]) -> str:
+    """Return what a dataset's rows look like.
+
+    Args:
+        found: the statistics, as JSON has them.
+    """
+    rows = [
+        (
+            column["name"],
+            column["type"],
+            _percent(column["nulls"], found["rows"]),
+            *(_number(column.get(key)) for key in ("distinct", "categories", "min", "max")),
+        )
+        for column in found["columns"]
+    ]
+    headings = ("column", "type", "nulls", "distinct", "categories", "from", "to")
+    parts = [click.style(_headline(found), bold=True), terminal.table(headings, rows, align="<<>>>>>")]
+    types = ((one["eventType"] or "(none)", one["events"]) for one in found.get("eventsByType", ()))
+    unit, times = _merged(found.get("eventsByDay", ()))
+    ranges = ((one["events"], one["users"]) for one in found.get("usersByEvents", ()))
+    charts = {"events by type": types, f"events by {unit}": times, "users by number of events": ranges}
+    for title, counts in charts.items():
+        bars = list(counts)
+        if any(count for _, count in bars):
+            parts.append(terminal.chart(title, bars))
+    if found["advice"]:
+        parts.append("\n".join(click.style(f"• {sentence}", fg="yellow") for sentence in found["advice"]))
+    return "\n\n".join(parts)
+
+
+def _headline(found: Mapping[str, Any]) -> str:
+    counts = {name: found[name] for name in ("rows", "users", "items", "actions") if name in found}
+    parts = [f"{count:,} {name if count != 1 else name[:-1]}" for name, count in counts.items()]
+    if days := found.get("eventsByDay"):
+        parts.append(f"{days[0]['day']} to {days[-1]['day']}")
+    return "  ".join((found["datasetType"], *parts))
+
+
+def _merged(days: Iterable[Mapping[str, Any]]) -> tuple[str, Iterable[tuple[str, int]]]:
+    """Return the finest unit of time that gives a short chart, and its events."""
+    units: dict[str, Callable[[str], str]] = {
+        "day": lambda day: day,
+        "week": lambda day: date.fromisocalendar(*date.fromisoformat(day).isocalendar()[:2], 1).isoformat(),
+        "month": lambda day: day[:7],
+        "year": lambda day: day[:4],
+        "century": lambda day: f"{day[:2]}00s",
+    }
+    given = list(days)
+    for unit, start in units.items():  # noqa: B007 - read after the loop
+        merged: Counter[str] = Counter()
+        for one in given:
+            merged[start(one["day"])] += one["events"]
+        if len(merged) <= _LONGEST_CHART:
+            break
+    return unit, merged.items()
+
+
+def _percent(part: int, whole: int) -> str:
+    if not part:
+        return "0%"
+    share = 100 * part / whole
+    return "<0.1%" if share < 0.1 else f"{share:.1f}%"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _more(every: int, shown: int) -> str:
+    """Return how many are not shown."""
+    return f" and {every - shown:,} more" if every > shown else ""
+
+
+def _moment(epoch_seconds: float) -> str:
+    return datetime.fromtimestamp(epoch_seconds).astimezone().isoformat(" ", "seconds")
