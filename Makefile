@@ -19,15 +19,15 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints/all.txt
 	@$(or $(PYTHON),false) -c '$(NEW_ENOUGH)' || { echo "Sartor needs Python 3.11 or newer; name one with: make PYTHON=python3.12 install" >&2; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(PIP) install --quiet --editable '.[postgres,torch]'
+	$(PIP) install --quiet --editable '.[postgres,torch,uvloop]'
 	@touch $@
 
 $(TESTED): $(INSTALLED) constraints/all.txt
-	$(PIP) install --quiet --editable '.[postgres,torch,test]'
+	$(PIP) install --quiet --editable '.[postgres,torch,uvloop,test]'
 	@touch $@
 
 $(BENCHED): $(INSTALLED) constraints/bench.txt
-	$(PIP) install --quiet --constraint constraints/bench.txt --editable '.[postgres,torch,bench]'
+	$(PIP) install --quiet --constraint constraints/bench.txt --editable '.[postgres,torch,uvloop,bench]'
 	@touch $@
 
 demo: $(INSTALLED)

@@ -19,18 +19,18 @@ REPEATS = 5
 
 def run(quick: bool) -> list[Row]:
     with TemporaryDirectory(dir=inputs.folder()) as kept:
-        size = fresh_install(Path(kept) / "venv")
+        size, empty = fresh_install(Path(kept) / "venv")
         program = Path(kept) / "venv" / "bin" / "sartor"
         help_seconds = median(timed_help(program) for _ in range(REPEATS))
     ready_seconds = median(timed_start() for _ in range(REPEATS))
     return [
         Row(
-            "base install, a fresh environment on disk",
-            f"{size / 1e6:.0f} MB",
-            "",
-            f"{size / 1e6:.0f} MB",
+            "base install: what it adds to an empty environment on disk",
+            f"{(size - empty) / 1e6:.0f} MB",
+            f"the environment with Python's own pip and setuptools: {size / 1e6:.0f} MB",
+            f"{(size - empty) / 1e6:.0f} MB",
             "≤ 400 MB",
-            size <= 400e6,
+            size - empty <= 400e6,
         ),
         Row(
             "`sartor --help`",
@@ -51,16 +51,21 @@ def run(quick: bool) -> list[Row]:
     ]
 
 
-def fresh_install(venv: Path) -> int:
-    """Make an environment with the base install and return the bytes that its files take."""
+def fresh_install(venv: Path) -> tuple[int, int]:
+    """Make an environment with the base install; return the bytes that its files take, and took before."""
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    empty = size_of(venv)
     constraints = ROOT / "constraints" / "all.txt"
     command = [str(venv / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
     # From a copy: setuptools leaves its build folder in the sources.
     sources = venv.with_name("sources")
     shutil.copytree(ROOT, sources, ignore=shutil.ignore_patterns(".*", "build", "tests", "sartor-data"))
     subprocess.run([*command, "-c", str(constraints), str(sources)], check=True)
-    files = (Path(folder) / name for folder, _, names in os.walk(venv) for name in names)
+    return size_of(venv), empty
+
+
+def size_of(folder: Path) -> int:
+    files = (Path(inner) / name for inner, _, names in os.walk(folder) for name in names)
     return sum(file.lstat().st_blocks * 512 for file in files)
 
 

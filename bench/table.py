@@ -101,5 +101,6 @@ How it is measured:
   most answers need no new scores; a row beside it shows users who ask once, whose history the model reads anew.
   With 1 M items every user asks once.
 - **Training, 20 M interactions**: planted tastes, histories as long as MovieLens-20M's.
-- **Base install**: a fresh virtual environment with the pinned base dependencies and Sartor, pip and all.
+- **Base install**: a fresh virtual environment with the pinned base dependencies and Sartor; Python's own pip and
+  setuptools, which are in every environment, are told apart.
 """)

@@ -123,7 +123,7 @@ def _run_api(parts: Parts, listener: socket.socket, url: str) -> None:
         build(parts),
         access_log=False,
         log_config=None,
-        loop="uvloop" if sys.platform != "win32" else "auto",
+        loop="auto",  # uvloop if it is installed
         http="httptools",
         server_header=False,
         proxy_headers=False,
