@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import duckdb
+import numpy as np
 import orjson
 
 from sartor.data.blobs import Blobs
@@ -35,6 +36,8 @@ SESSION: Final = "put-session"
 _OWN_COLUMNS: Final = {SEQ: "BIGINT", AT: "BIGINT", SESSION: "VARCHAR"}
 #: The application whose transaction says how far the database is drained.
 _DRAINED: Final = "sartor.drain"
+#: What one row takes while equal rows are looked for: its hash in a result, and once more to be sorted.
+_HASH_BYTES: Final = 16
 #: Parts of put records are merged once there are this many.
 _MANY_PARTS: Final = 16
 #: When an imported record came: its job's time, then its row; both stand in its part's name.
@@ -260,20 +263,42 @@ class DatasetRecords:
                 known = json.loads(self.storage.get(path))
                 if known["versions"] == versions and known["columns"] == self._columns():
                     return Facts(known["rows"], known["unique"], tuple(known["backslashes"]))
-        columns = ", ".join(f'"{name}"' for name in self._columns())
         texts = [one.name for one in self.schema.fields if one.type == "string"]
-        slashes = ", ".join(f"coalesce(bool_or(contains(\"{name}\", '\\')), false)" for name in texts)
-        (found,) = connection.execute(
-            f"SELECT count(*), count(DISTINCT hash({columns})), {slashes} FROM ({rows})"
-        ).fetchall()
-        count, distinct, *slashed = found
-        backslashes = tuple(name for name, there in zip(texts, slashed, strict=True) if there)
-        facts = Facts(int(count), count == distinct, backslashes)
+        slashes = [f"contains(\"{name}\", '\\')" for name in texts]
+        count, unique, any_slash = self._looked_at(connection, rows, " OR ".join(slashes) or "false")
+        backslashes: tuple[str, ...] = ()
+        if any_slash:
+            each = ", ".join(f"bool_or({slash})" for slash in slashes)
+            (found,) = connection.execute(f"SELECT {each} FROM ({rows})").fetchall()
+            backslashes = tuple(name for name, there in zip(texts, found, strict=True) if there)
+        facts = Facts(count, unique, backslashes)
         if versions is not None:
             known = {"versions": versions, "columns": self._columns(), "rows": facts.rows}
             known |= {"unique": facts.unique, "backslashes": list(backslashes)}
             self.storage.put(path, json.dumps(known).encode())
         return facts
+
+    def _looked_at(
+        self, connection: duckdb.DuckDBPyConnection, rows: str, slash: str
+    ) -> tuple[int, bool, bool]:
+        """Return how many rows there are, whether all are different, and whether a condition holds for any.
+
+        Sorted hashes tell equal rows in a third of the time that DuckDB takes for a table of them.
+        """
+        ((count,),) = connection.execute(f"SELECT count(*) FROM ({rows})").fetchall()
+        columns = ", ".join(f'"{name}"' for name in self._columns())
+        passes = 1 + count * _HASH_BYTES // self.memory_bytes
+        unique, any_slash = True, False
+        for number in range(passes):
+            found = connection.execute(
+                f"SELECT hash, coalesce({slash}, false) AS slash FROM "
+                f"(SELECT *, hash({columns}) AS hash FROM ({rows})) WHERE hash % {passes} = {number}"
+            ).fetchnumpy()
+            hashes = np.asarray(found["hash"])
+            hashes.sort()
+            unique = unique and not bool((hashes[1:] == hashes[:-1]).any())
+            any_slash = any_slash or bool(np.asarray(found["slash"]).any())
+        return int(count), unique, any_slash
 
     def _columns(self) -> list[str]:
         return [one.name for one in self.schema.fields]
