@@ -71,7 +71,7 @@ def _compile(shape: Any, seen: dict[str, Reader]) -> Reader:
 
 
 def _structure(shape: Any, seen: dict[str, Reader]) -> Reader:
-    members = [(name, _compile(member, seen)) for name, member in shape.members.items()]
+    members = {name: _compile(member, seen) for name, member in shape.members.items()}
     required = frozenset(shape.required_members)
 
     def read_structure(value: Any, path: str, faults: list[str]) -> Any:
@@ -80,7 +80,15 @@ def _structure(shape: Any, seen: dict[str, Reader]) -> Reader:
             return None
         found = {}
         prefix = f"{path}." if path else ""
-        for name, member in members:
+        known = len(faults)
+        for name, given in value.items():
+            if given is not None and name in members:
+                found[name] = members[name](given, prefix + name, faults)
+        if len(faults) == known and required <= found.keys():
+            return found
+        # once more, so that faults come in the order of the model, with those of what is not there
+        del faults[known:]
+        for name, member in members.items():
             given = value.get(name)
             if given is None:
                 if name in required:
