@@ -142,14 +142,14 @@ def run(quick: bool) -> list[Row]:
         planting = Planting(service, 4_000, users)
         for user in range(ACTIVE_USERS):
             planting.put(user, planting.planted.items[user])
-        for n in range(rounds):
-            same = planting.signed(Path(kept) / "same.json", range(200 if quick else USERS))
-            part = (users - USERS) // rounds
-            others = planting.signed(
-                Path(kept) / "others.json", range(USERS + n * part, USERS + (n + 1) * part)
-            )
+        same = planting.signed(Path(kept) / "same.json", range(200 if quick else USERS))
+        for _ in range(rounds):
             theirs.append(measure_bare(4_000, seconds, same, CONNECTIONS))
             again.append(describe.measure(planting.port, seconds, same, CONNECTIONS))
+        for n in range(rounds):  # after them, as what is kept of these users displaces what is kept of those
+            part = (users - USERS) // rounds
+            first = USERS + n * part
+            others = planting.signed(Path(kept) / "others.json", range(first, first + part))
             once.append(describe.measure(planting.port, seconds, others, CONNECTIONS))
         same_process, other_process = _reactions(planting, 5 if quick else EVENTS)
     rate, once_rate, bare_rate = (median(one["rate"] for one in many) for many in (again, once, theirs))

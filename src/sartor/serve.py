@@ -38,6 +38,8 @@ OOM_SCORE: Final = 500
 #: Who listens on every address is reached from this machine at one.
 _REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _PR_SET_PDEATHSIG = 1
+#: New objects, then collections of the younger generation, before each generation is collected.
+_COLLECTED_AFTER: Final = (10_000, 20, 20)
 
 
 def serve(settings: Settings, environment: Mapping[str, str]) -> None:
@@ -117,6 +119,8 @@ def _run_api(parts: Parts, listener: socket.socket, url: str) -> None:
             # The service models are many objects that live for ever: the collector need not walk them again.
             gc.collect()
             gc.freeze()
+            # Answers that are kept are many objects too; a walk over them all would hold up every request meanwhile.
+            gc.set_threshold(*_COLLECTED_AFTER)
             print(f"Sartor is listening on {url}", flush=True)
 
     config = uvicorn.Config(
