@@ -327,8 +327,9 @@ class Unchanged:
             query = _STAMPS.format(_marks("?" if local else "%s", self._arns)) + (
                 "" if local else " FOR SHARE"
             )
-            found = connection.exec_driver_sql(query, self._arns).fetchall()
-            self.was = [tuple(row) for row in found] == self._stamps
+            cursor = connection.connection.cursor()  # SQLAlchemy takes longer than this statement
+            cursor.execute(query, self._arns)
+            self.was = [tuple(row) for row in cursor.fetchall()] == self._stamps
         return self.was
 
 

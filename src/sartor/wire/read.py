@@ -79,15 +79,15 @@ def _structure(shape: Any, seen: dict[str, Reader]) -> Reader:
             faults.append(_fault(value, path, "Member must be a structure"))
             return None
         found = {}
-        prefix = f"{path}." if path else ""
         known = len(faults)
         for name, given in value.items():
             if given is not None and name in members:
-                found[name] = members[name](given, prefix + name, faults)
+                found[name] = members[name](given, "", faults)
         if len(faults) == known and required <= found.keys():
             return found
-        # once more, so that faults come in the order of the model, with those of what is not there
+        # once more with paths, so that faults come in the order of the model, with those of what is not there
         del faults[known:]
+        prefix = f"{path}." if path else ""
         for name, member in members.items():
             given = value.get(name)
             if given is None:
@@ -112,6 +112,11 @@ def _list(shape: Any, seen: dict[str, Reader]) -> Reader:
         length(len(value), value, path, faults)
         if scalar:
             return _read_scalars(value, member, path, faults, "Member must satisfy constraint")
+        known = len(faults)
+        found = [member(given, "", faults) for given in value]
+        if len(faults) == known:
+            return found
+        del faults[known:]
         return [member(given, f"{path}.{at}.member", faults) for at, given in enumerate(value, 1)]
 
     return read_list
@@ -161,6 +166,7 @@ def _string(shape: Any, _seen: dict[str, Reader]) -> Reader:
     allowed = frozenset(enum) if enum is not None else None
     sensitive = metadata.get("sensitive", False)
     is_json = bool(shape.serialization.get("jsonvalue"))
+    shortest, longest = metadata.get("min", 0), metadata.get("max", math.inf)
 
     def read_string(value: Any, path: str, faults: list[str]) -> Any:
         if not isinstance(value, str):
@@ -169,7 +175,8 @@ def _string(shape: Any, _seen: dict[str, Reader]) -> Reader:
                 json_fault if is_json else _fault(value, path, "Member must be a string", sensitive)
             )
             return None
-        length(len(value), value, path, faults)
+        if not shortest <= len(value) <= longest:
+            length(len(value), value, path, faults)
         if matches is not None and matches(value) is None:
             words = f"Member must satisfy regular expression pattern: {pattern}"
             faults.append(_fault(value, path, words, sensitive))
