@@ -92,6 +92,12 @@ def test_what_another_model_computed_is_gone_with_it(storage: Blobs, tmp_path: P
     assert artifact.read(storage, "a/b").states is None
 
 
+def test_an_artifact_from_before_there_were_states_is_read(storage: Blobs, tmp_path: Path) -> None:
+    written(storage, tmp_path / "first", rows(5), Remembering)
+    storage.delete("a/b/states.npy")
+    assert artifact.read(storage, "a/b").states is None
+
+
 def test_an_artifact_is_replaced_by_the_next_attempt(storage: Blobs, tmp_path: Path) -> None:
     written(storage, tmp_path / "first", rows(5))
     written(storage, tmp_path / "second", rows(400))

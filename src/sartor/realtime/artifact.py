@@ -126,7 +126,8 @@ def read(storage: Blobs, folder: str) -> Artifact:
         return Ids.restored({name: _array(files[f"{kind}.{name}.npy"]) for name in Ids.ARRAYS})
 
     model = base.load(files[f"{_MODEL}/model.json"].parent)
-    states = _array(files[f"{_STATES}.npy"])
+    stored = files.get(f"{_STATES}.npy")  # an artifact of an earlier Sartor has none
+    states = _NO_STATES if stored is None else _array(stored)
     return Artifact(
         model=model,
         items=ids("items"),
