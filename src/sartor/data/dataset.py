@@ -148,13 +148,13 @@ class DatasetRecords:
             put = self._put(Path(folder)) if store != "BULK" else _NOTHING
             rows = _union([self._empty(), *bulk.selects, *put.selects])
             versions = None if None in (bulk.version, put.version) else f"{bulk.version}-{put.version}"
-            identity = self.schema.type_rules.identity
+            every, identity = rows, self.schema.type_rules.identity
             if identity is not None and store == "ALL":
                 rows = (
                     f"SELECT * FROM ({rows}) QUALIFY row_number() OVER "
                     f'(PARTITION BY "{identity}" ORDER BY "#at" DESC, "#n" DESC) = 1'
                 )
-            facts = self._facts(connection, rows, store, versions)
+            facts = self._facts(connection, rows, every, store, versions)
             distinct = "" if facts.unique else "DISTINCT "
             select = f"SELECT {distinct}{columns} FROM ({rows})"
             connection.execute(f'CREATE OR REPLACE TEMP VIEW "{view}" AS {select}')
@@ -251,9 +251,16 @@ class DatasetRecords:
         return _Relation([known, linked], version)
 
     def _facts(
-        self, connection: duckdb.DuckDBPyConnection, rows: str, store: Store, versions: str | None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        rows: str,
+        every: str,
+        store: Store,
+        versions: str | None,
     ) -> Facts:
         """Return what holds for the rows, from the last look at the same versions if there was one.
+
+        ``every`` is as many rows or more, which are counted without a look at them.
 
         One quick look at a hash of each row saves every later reader a sort of all rows.
         """
@@ -265,7 +272,7 @@ class DatasetRecords:
                     return Facts(known["rows"], known["unique"], tuple(known["backslashes"]))
         texts = [one.name for one in self.schema.fields if one.type == "string"]
         slashes = [f"contains(\"{name}\", '\\')" for name in texts]
-        count, unique, any_slash = self._looked_at(connection, rows, " OR ".join(slashes) or "false")
+        count, unique, any_slash = self._looked_at(connection, rows, every, " OR ".join(slashes) or "false")
         backslashes: tuple[str, ...] = ()
         if any_slash:
             each = ", ".join(f"bool_or({slash})" for slash in slashes)
@@ -279,16 +286,16 @@ class DatasetRecords:
         return facts
 
     def _looked_at(
-        self, connection: duckdb.DuckDBPyConnection, rows: str, slash: str
+        self, connection: duckdb.DuckDBPyConnection, rows: str, every: str, slash: str
     ) -> tuple[int, bool, bool]:
         """Return how many rows there are, whether all are different, and whether a condition holds for any.
 
         Sorted hashes tell equal rows in a third of the time that DuckDB takes for a table of them.
         """
-        ((count,),) = connection.execute(f"SELECT count(*) FROM ({rows})").fetchall()
+        ((most,),) = connection.execute(f"SELECT count(*) FROM ({every})").fetchall()
         columns = ", ".join(f'"{name}"' for name in self._columns())
-        passes = 1 + count * _HASH_BYTES // self.memory_bytes
-        unique, any_slash = True, False
+        passes = 1 + most * _HASH_BYTES // self.memory_bytes
+        count, unique, any_slash = 0, True, False
         for number in range(passes):
             found = connection.execute(
                 f"SELECT hash, coalesce({slash}, false) AS slash FROM "
@@ -296,9 +303,10 @@ class DatasetRecords:
             ).fetchnumpy()
             hashes = np.asarray(found["hash"])
             hashes.sort()
+            count += len(hashes)
             unique = unique and not bool((hashes[1:] == hashes[:-1]).any())
             any_slash = any_slash or bool(np.asarray(found["slash"]).any())
-        return int(count), unique, any_slash
+        return count, unique, any_slash
 
     def _columns(self) -> list[str]:
         return [one.name for one in self.schema.fields]

@@ -90,8 +90,6 @@ _AFTER: Final = (
 )
 #: Stands between them; JSON writes it otherwise.
 _BETWEEN: Final = "\x1e"
-_NEWEST_OF = "SELECT seq FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT 1"
-_NEWEST = "SELECT max(seq) FROM put_record WHERE dataset = ?"
 #: One statement each, so that of many who are first at once nobody fails.
 _TAKE_NUMBERS: Final = (
     "INSERT INTO put_counter (id, seq) VALUES (1, {0}) "

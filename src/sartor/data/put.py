@@ -93,7 +93,6 @@ class Mapper:
         self._cells: dict[str, Callable[[Any], Any]] = {
             key: _cell_reader(one, schema) for key, one in self._fields.items()
         }
-        self._members: dict[str, tuple[Field, Callable[[Any], Any]] | None] = {}
 
     def record(self, id_column: str, record_id: str, properties: str | None) -> Row:
         """Return the row of one user, item or action.
@@ -157,14 +156,13 @@ class Mapper:
             if place in FORBIDDEN:
                 raise invalid_input(f"The properties of an event may not have the key {_short(key)}.")
             if place in self._fields:
-                _set(row, self._fields[place], self._cells[place], value)
+                self._set(row, place, value)
             else:
                 row.notes.append(Note("UNKNOWN_KEY", f"The schema has no field for {_short(key)}."))
         for column, value in members.items():
-            if value is not None:
-                found = self._members[column] if column in self._members else self._member(column)
-                if found is not None:
-                    _set(row, *found, value)
+            place = folded(column)
+            if value is not None and place in self._fields:
+                self._set(row, place, value)
         if session.casefold() == "null":
             row.notes.append(Note("NULL_SESSION", f'The session id is "{session}": it names no session.'))
         elif row.cells.get(item_column) is None:
@@ -173,21 +171,15 @@ class Mapper:
             return row
         return Row(row.key, row.cells, session, event, row.notes, stored=False)
 
-    def _member(self, column: str) -> tuple[Field, Callable[[Any], Any]] | None:
-        """Return the field of a column that events have beside their properties, with its reader, and keep it."""
-        place = folded(column)
-        found = (self._fields[place], self._cells[place]) if place in self._fields else None
-        self._members[column] = found
-        return found
-
-
-def _set(row: Row, one: Field, read: Callable[[Any], Any], value: Any) -> None:
-    """Set one cell of an event, or note why it cannot be used."""
-    cell = read(value)
-    if cell is _UNUSABLE:
-        row.notes.append(Note("INVALID_VALUE", f"{one.name}: {_short(value)} is not a valid {_wanted(one)}."))
-    elif cell is not None:
-        row.cells[one.name] = cell
+    def _set(self, row: Row, place: str, value: Any) -> None:
+        """Set one cell of an event, or note why it cannot be used."""
+        one, cell = self._fields[place], self._cells[place](value)
+        if cell is _UNUSABLE:
+            row.notes.append(
+                Note("INVALID_VALUE", f"{one.name}: {_short(value)} is not a valid {_wanted(one)}.")
+            )
+        elif cell is not None:
+            row.cells[one.name] = cell
 
 
 def _object(text: str | None) -> dict[str, Any]:

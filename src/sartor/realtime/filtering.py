@@ -28,7 +28,7 @@ Request = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Known:
-    stamps: list[tuple[Any, ...]]
+    stamps: frozenset[tuple[Any, ...]]
     arns: tuple[str, ...]
     group: str
     filter: Filter
@@ -95,7 +95,7 @@ class Filters:
         if kind is None or kind.name != "filter":
             raise not_found(arn)
         known = self._known.get(arn)
-        if known is None or self._store.stamps(known.arns) != known.stamps:
+        if known is None or frozenset(self._store.stamps(known.arns)) != known.stamps:
             known = self._known[arn] = self._checked(arn)
         if known.group != group:
             raise invalid_input(f"Filter {arn} belongs to another dataset group than the campaign.")
@@ -112,7 +112,7 @@ class Filters:
         group = found.body["datasetGroupArn"]
         arns = (arn, *(dataset.arn for dataset in datasets_of(group, self._store).values()))
         # each before what it vouches for, so that nothing can be older than they say
-        stamps = sorted([*stamp, *self._store.stamps(arns[1:])])
+        stamps = frozenset([*stamp, *self._store.stamps(arns[1:])])
         datasets = datasets_of(group, self._store)
         schemas = {name: schema_of(dataset, self._store) for name, dataset in datasets.items()}
         checked = check.check(parse.parse(found.body["filterExpression"]), schemas, maximum_fields=None)

@@ -166,7 +166,6 @@ def _string(shape: Any, _seen: dict[str, Reader]) -> Reader:
     allowed = frozenset(enum) if enum is not None else None
     sensitive = metadata.get("sensitive", False)
     is_json = bool(shape.serialization.get("jsonvalue"))
-    shortest, longest = metadata.get("min", 0), metadata.get("max", math.inf)
 
     def read_string(value: Any, path: str, faults: list[str]) -> Any:
         if not isinstance(value, str):
@@ -175,8 +174,7 @@ def _string(shape: Any, _seen: dict[str, Reader]) -> Reader:
                 json_fault if is_json else _fault(value, path, "Member must be a string", sensitive)
             )
             return None
-        if not shortest <= len(value) <= longest:
-            length(len(value), value, path, faults)
+        length(len(value), value, path, faults)
         if matches is not None and matches(value) is None:
             words = f"Member must satisfy regular expression pattern: {pattern}"
             faults.append(_fault(value, path, words, sensitive))
