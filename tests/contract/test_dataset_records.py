@@ -274,6 +274,55 @@ def test_facts_hold_after_every_change(make: Make) -> None:
     assert facts(newer) == (4, True, ("ITEM_ID", "NOTE", "MORE"))
 
 
+def imported(dataset: Dataset, folder: Path, *texts: str) -> None:
+    """Import CSV files as the job does."""
+    files = []
+    for number, text in enumerate(texts):
+        path = folder / f"{next(dataset.jobs)}-{number}.csv"
+        path.write_text(text)
+        files.append(InputFile(path, f"s3://b/{path.name}", path.stat().st_size))
+    table = dataset.records.bulk_table
+    checked = check.read_and_check(
+        files,
+        dataset.records.schema,
+        table.stage(),
+        f"{next(dataset.moments):013d}",
+        job=JobRules(0, None),
+        memory_bytes=2**28,
+        progress=lambda _: None,
+        stop=lambda: False,
+    )
+    assert checked.parts, checked.report
+    table.commit(checked.parts, "INCREMENTAL", dataset.records.schema, f"job-{next(dataset.jobs)}")
+
+
+@pytest.mark.parametrize("text", ["ITEM_ID,NOTE\nb,a\\b\n", 'ITEM_ID,NOTE\nb,"a\\\\b"\n'])
+def test_an_import_notes_which_files_have_no_backslash(make: Make, tmp_path: Path, text: str) -> None:
+    items = make(ITEMS)
+    imported(items, tmp_path, "ITEM_ID,NOTE\na,x\n")
+    (part,) = (items.records.bulk_table.local(name) for name in items.records.bulk_table.part_names())
+    with duckdb.connect() as connection:
+        sql = "SELECT decode(key), decode(value) FROM parquet_kv_metadata(?)"
+        assert connection.execute(sql, [str(part)]).fetchall() == [check.NO_BACKSLASHES]
+    assert facts(items) == (1, True, ())
+    imported(items, tmp_path, "ITEM_ID,NOTE\nc,y\n", text)
+    assert facts(items) == (3, True, ("NOTE",))
+    with items.records.open() as connection:
+        assert connection.execute('SELECT "NOTE" FROM data WHERE "ITEM_ID" = \'b\'').fetchall() == [("a\\b",)]
+
+
+def test_an_export_makes_files_that_its_memory_has_room_for(make: Make, tmp_path: Path) -> None:
+    events = make(EVENTS)
+    rows = "\n".join(f"user-{n % 9973},item-{n % 997},{1_700_000_000 + n}" for n in range(3_000_000))
+    imported(events, tmp_path, f"USER_ID,ITEM_ID,TIMESTAMP\n{rows}\n")
+    files = write_csv(replace(events.records, memory_bytes=64 * 2**20), "ALL", tmp_path)
+    with duckdb.connect() as connection:
+        names = [str(file) for file in files]
+        ((count,),) = connection.execute("SELECT count(*) FROM read_csv(?)", [names]).fetchall()
+    assert count == 3_000_000
+    assert len(files) > 1
+
+
 def test_facts_of_the_same_parts_are_looked_up_once(make: Make) -> None:
     items = make(ITEMS)
     items.bring("FULL", ("a", "x"))

@@ -24,10 +24,13 @@ from sartor.errors import JobFailed
 #: The column of a part that holds the texts of a broken row. Schemas cannot have it: its name has a space.
 FAULT: Final = "broken row"
 #: Dictionaries are for columns of few values: looking for one among ids costs a tenth of the time, and gains no space.
-_PARQUET = (
+_PARQUET: Final = (
     "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARQUET_VERSION v2, RETURN_STATS, "
     "ROW_GROUP_SIZE 122880, DICTIONARY_SIZE_LIMIT 500"
 )
+#: What a part's own footer says if no cell of it has a backslash: an export need not look for any.
+NO_BACKSLASHES: Final = ("sartor.backslashes", "none")
+_NOTED: Final = ", KV_METADATA {{'{}': '{}'}}".format(*NO_BACKSLASHES)
 _PROGRESS_SECONDS = 0.2
 #: The rules of a line, by DuckDB's name for the fault.
 _LINE_RULES: Final[Mapping[str, str]] = {
@@ -265,8 +268,9 @@ class _Check:
             connection.execute("SET preserve_insertion_order = true")
             columns = _Columns(self.schema, source)
             with _Watch(connection, self, file):
+                options = _PARQUET if source.backslashes else _PARQUET + _NOTED
                 (row,) = self.execute(
-                    connection, f"COPY ({columns.select}) TO {sql_text(str(path))} ({_PARQUET})"
+                    connection, f"COPY ({columns.select}) TO {sql_text(str(path))} ({options})"
                 )
             _, accepted, size, _, statistics, *_ = row
             rejects = source.rejects(connection)
@@ -340,12 +344,14 @@ class _Source:
     Attributes:
         faults: what is wrong with the whole file: rule, column and value.
         has_rows: whether there is anything behind its header.
+        backslashes: whether a cell may have one.
         scan: the FROM of its rows.
         texts: the SQL of each field's text.
     """
 
     faults: list[tuple[str, str, str | None]]
     has_rows: bool
+    backslashes: bool
     scan: str
     texts: list[str]
 
@@ -364,6 +370,7 @@ class _CsvSource(_Source):
     def __init__(self, file: InputFile, schema: Schema, spool: Path) -> None:
         self.faults = []
         self.has_rows = False
+        self.backslashes = True
         self.line_of_reject: dict[int, int] = {}
         self.path = file.path
         kind = csv_lines.compression(file.uri)
@@ -376,6 +383,7 @@ class _CsvSource(_Source):
             self.faults.append(("UNREADABLE_FILE", "", str(error)))
             return
         self.dialect = csv_lines.dialect(self.path)
+        self.backslashes = self.dialect.backslashes
         if self.dialect.needs_rewriting:
             rewritten = spool.with_suffix(".rewritten")
             csv_lines.rewrite(self.path, rewritten, self.dialect.quotes)
@@ -424,6 +432,7 @@ class _ParquetSource(_Source):
     def __init__(self, file: InputFile, schema: Schema) -> None:
         self.faults = []
         self.has_rows = True
+        self.backslashes = True
         self.scan = f"read_parquet({sql_text(str(file.path))})"
         try:
             described = duckdb.execute(f"DESCRIBE SELECT * FROM {self.scan}").fetchall()

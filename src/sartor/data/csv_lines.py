@@ -49,7 +49,7 @@ class Dialect:
 
     Attributes:
         quotes: whether a cell may be quoted.
-        backslashes: whether a quoted cell may have escapes with a backslash.
+        backslashes: whether there is a backslash; in a quoted cell it escapes.
         one_line_end: whether every line may end alike: with a line feed, or with a carriage return and one.
     """
 
@@ -120,7 +120,7 @@ def dialect(path: Path) -> Dialect:
             feeds = feeds or chunk.count(b"\n") != pairs
         else:
             feeds = feeds or b"\n" in chunk
-    return Dialect(quotes, quotes and backslashes, not lone_returns and not (returns and feeds))
+    return Dialect(quotes, backslashes, not lone_returns and not (returns and feeds))
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

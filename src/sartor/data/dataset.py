@@ -20,7 +20,7 @@ import numpy as np
 import orjson
 
 from sartor.data.blobs import Blobs
-from sartor.data.check import Part
+from sartor.data.check import NO_BACKSLASHES, Part
 from sartor.data.events import PutRecords, Stored
 from sartor.data.schema import Schema
 from sartor.data.sql import sql_text
@@ -40,9 +40,11 @@ _DRAINED: Final = "sartor.drain"
 _HASH_BYTES: Final = 16
 #: Parts of put records are merged once there are this many.
 _MANY_PARTS: Final = 16
+#: The columns of a part without each row's place.
+_AS_WRITTEN: Final = "* EXCLUDE (filename, file_row_number)"
 #: When an imported record came: its job's time, then its row; both stand in its part's name.
 _BULK_ORDER: Final = (
-    "* EXCLUDE (filename, file_row_number), "
+    f"{_AS_WRITTEN}, "
     "regexp_extract(filename, '/([0-9]{13})-([0-9]+)-[^/]*$', 1)::BIGINT AS \"#at\", "
     "(regexp_extract(filename, '/([0-9]{13})-([0-9]+)-[^/]*$', 2)::BIGINT << 40) + file_row_number AS \"#n\""
 )
@@ -71,10 +73,12 @@ class _Relation:
     Attributes:
         selects: their SELECTs.
         version: what stands for exactly these records; ``None`` if it cannot be said.
+        parts: the files whose footers may say that they have no backslashes; all records are in them, or none.
     """
 
     selects: list[str]
     version: str | None
+    parts: Sequence[Path] = ()
 
 
 _NOTHING: Final = _Relation([], "")
@@ -146,17 +150,14 @@ class DatasetRecords:
         with tempfile.TemporaryDirectory(prefix="tail-", dir=self.scratch) as folder:
             bulk = self._bulk() if store != "PUT" else _NOTHING
             put = self._put(Path(folder)) if store != "BULK" else _NOTHING
-            rows = _union([self._empty(), *bulk.selects, *put.selects])
-            versions = None if None in (bulk.version, put.version) else f"{bulk.version}-{put.version}"
-            every, identity = rows, self.schema.type_rules.identity
+            selects = [self._empty(), *bulk.selects, *put.selects]
+            identity = self.schema.type_rules.identity
             if identity is not None and store == "ALL":
-                rows = (
-                    f"SELECT * FROM ({rows}) QUALIFY row_number() OVER "
-                    f'(PARTITION BY "{identity}" ORDER BY "#at" DESC, "#n" DESC) = 1'
-                )
-            facts = self._facts(connection, rows, every, store, versions)
+                newest = f'(PARTITION BY "{identity}" ORDER BY "#at" DESC, "#n" DESC) = 1'
+                selects = [f"SELECT * FROM ({_union(selects)}) QUALIFY row_number() OVER {newest}"]
+            facts = self._facts(connection, store, bulk, put, selects)
             distinct = "" if facts.unique else "DISTINCT "
-            select = f"SELECT {distinct}{columns} FROM ({rows})"
+            select = f"SELECT {distinct}{columns} FROM ({_union(selects)})"
             connection.execute(f'CREATE OR REPLACE TEMP VIEW "{view}" AS {select}')
             yield facts
 
@@ -198,9 +199,7 @@ class DatasetRecords:
                 last = upto
             with self.connection() as connection:
                 old = _small_parts(table)
-                rows = [self._lines(text)]
-                if old:
-                    rows.append(self._parquet(table, old))
+                rows = [self._lines(text), *_parquets([table.local(name) for name in old], _AS_WRITTEN)]
                 path = stage / f"{round(time.time() * 1000):013d}-{last}.parquet"
                 part = write_part(connection, f'{_union(rows)} ORDER BY "{SEQ}"', path)
         moved = table.change(
@@ -222,7 +221,8 @@ class DatasetRecords:
         """Return imported records with the order in which they came."""
         table = self.bulk_table
         names, _ = table.snapshot("")
-        return _Relation(self._parquets(table, names, _BULK_ORDER), _fingerprint(names))
+        parts = [table.local(name) for name in names]
+        return _Relation(_parquets(parts, _BULK_ORDER), _fingerprint(names), parts)
 
     def _put(self, folder: Path) -> "_Relation":
         """Return put records; those that are not drained are copied into a folder first."""
@@ -231,7 +231,7 @@ class DatasetRecords:
         text = folder / "tail.json"
         count, _ = _write_lines(self.put.since(self.number, after, 2**62, 2**62), text)
         order = f'"{AT}" AS "#at", "{SEQ}" AS "#n"'
-        selects = self._parquets(table, names, f"* EXCLUDE (filename, file_row_number), {order}")
+        selects = _parquets([table.local(name) for name in names], f"{_AS_WRITTEN}, {order}")
         if count:
             selects.append(f"SELECT *, {order} FROM ({self._lines(text)})")
         version = None if count else _fingerprint(names)
@@ -253,60 +253,63 @@ class DatasetRecords:
     def _facts(
         self,
         connection: duckdb.DuckDBPyConnection,
-        rows: str,
-        every: str,
         store: Store,
-        versions: str | None,
+        bulk: _Relation,
+        put: _Relation,
+        selects: Sequence[str],
     ) -> Facts:
-        """Return what holds for the rows, from the last look at the same versions if there was one.
+        """Return what holds for the rows of the SELECTs, from the last look at the same versions if there was one.
 
-        ``every`` is as many rows or more, which are counted without a look at them.
-
-        One quick look at a hash of each row saves every later reader a sort of all rows.
+        One quick look saves every later reader a sort of all rows.
         """
+        versions = None if None in (bulk.version, put.version) else f"{bulk.version}-{put.version}"
         path = f"{self.folder}/facts/{store}.json"
         if versions is not None:
             with suppress(FileNotFoundError, ValueError, KeyError):
                 known = json.loads(self.storage.get(path))
                 if known["versions"] == versions and known["columns"] == self._columns():
                     return Facts(known["rows"], known["unique"], tuple(known["backslashes"]))
-        texts = [one.name for one in self.schema.fields if one.type == "string"]
-        slashes = [f"contains(\"{name}\", '\\')" for name in texts]
-        count, unique, any_slash = self._looked_at(connection, rows, every, " OR ".join(slashes) or "false")
-        backslashes: tuple[str, ...] = ()
-        if any_slash:
-            each = ", ".join(f"bool_or({slash})" for slash in slashes)
-            (found,) = connection.execute(f"SELECT {each} FROM ({rows})").fetchall()
-            backslashes = tuple(name for name, there in zip(texts, found, strict=True) if there)
-        facts = Facts(count, unique, backslashes)
+        # one after the other: of a union DuckDB counts row by row
+        counts = [connection.execute(f"SELECT count(*) FROM ({one})").fetchall()[0][0] for one in selects]
+        # only the newest record of each id is left of all of them
+        unique = store == "ALL" and self.schema.type_rules.identity is not None
+        unique = unique or self._different(connection, _union(selects), sum(counts))
+        facts = Facts(sum(counts), unique, self._backslashes(connection, bulk, put))
         if versions is not None:
             known = {"versions": versions, "columns": self._columns(), "rows": facts.rows}
-            known |= {"unique": facts.unique, "backslashes": list(backslashes)}
+            known |= {"unique": facts.unique, "backslashes": list(facts.backslashes)}
             self.storage.put(path, json.dumps(known).encode())
         return facts
 
-    def _looked_at(
-        self, connection: duckdb.DuckDBPyConnection, rows: str, every: str, slash: str
-    ) -> tuple[int, bool, bool]:
-        """Return how many rows there are, whether all are different, and whether a condition holds for any.
+    def _different(self, connection: duckdb.DuckDBPyConnection, rows: str, count: int) -> bool:
+        """Return whether no two of the rows are alike.
 
-        Sorted hashes tell equal rows in a third of the time that DuckDB takes for a table of them.
+        Sorted hashes tell in a third of the time that DuckDB takes for a table of them.
         """
-        ((most,),) = connection.execute(f"SELECT count(*) FROM ({every})").fetchall()
         columns = ", ".join(f'"{name}"' for name in self._columns())
-        passes = 1 + most * _HASH_BYTES // self.memory_bytes
-        count, unique, any_slash = 0, True, False
+        passes = 1 + count * _HASH_BYTES // self.memory_bytes
         for number in range(passes):
             found = connection.execute(
-                f"SELECT hash, coalesce({slash}, false) AS slash FROM "
-                f"(SELECT *, hash({columns}) AS hash FROM ({rows})) WHERE hash % {passes} = {number}"
+                f"SELECT hash FROM (SELECT hash({columns}) AS hash FROM ({rows})) WHERE hash % {passes} = {number}"
             ).fetchnumpy()
             hashes = np.asarray(found["hash"])
             hashes.sort()
-            count += len(hashes)
-            unique = unique and not bool((hashes[1:] == hashes[:-1]).any())
-            any_slash = any_slash or bool(np.asarray(found["slash"]).any())
-        return count, unique, any_slash
+            if (hashes[1:] == hashes[:-1]).any():
+                return False
+        return True
+
+    def _backslashes(
+        self, connection: duckdb.DuckDBPyConnection, bulk: _Relation, put: _Relation
+    ) -> tuple[str, ...]:
+        """Return the columns in which a backslash occurs, whether or not a newer record replaces its own."""
+        texts = [one.name for one in self.schema.fields if one.type == "string"]
+        if not texts:
+            return ()
+        unnoted = _unnoted(connection, bulk.parts)
+        rows = _union([self._empty(), *_parquets(unnoted, _AS_WRITTEN), *put.selects])
+        each = ", ".join(f"coalesce(bool_or(contains(\"{name}\", '\\')), false)" for name in texts)
+        (found,) = connection.execute(f"SELECT {each} FROM ({rows})").fetchall()
+        return tuple(name for name, there in zip(texts, found, strict=True) if there)
 
     def _columns(self) -> list[str]:
         return [one.name for one in self.schema.fields]
@@ -318,17 +321,6 @@ class DatasetRecords:
         return (
             f'SELECT {", ".join([*columns, *own])}, NULL::BIGINT AS "#at", NULL::BIGINT AS "#n" WHERE false'
         )
-
-    def _parquet(self, table: Table, names: Sequence[str], select: str = "*") -> str:
-        files = ", ".join(sql_text(str(table.local(name))) for name in names)
-        return f"SELECT {select} FROM read_parquet([{files}], union_by_name = true)"
-
-    def _parquets(self, table: Table, names: Sequence[str], select: str) -> list[str]:
-        if not names:
-            return []
-        files = ", ".join(sql_text(str(table.local(name))) for name in names)
-        source = f"read_parquet([{files}], union_by_name = true, filename = true, file_row_number = true)"
-        return [f"SELECT {select} FROM {source}"]
 
     def _lines(self, text: Path) -> str:
         columns = {one.name: one.sql_type for one in self.schema.fields} | _OWN_COLUMNS
@@ -342,6 +334,30 @@ def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path) -
         f"COPY ({select}) TO {sql_text(str(path))} ({_PARQUET})"
     ).fetchall()
     return Part(path, int(rows), int(size), {"numRecords": int(rows)})
+
+
+def _unnoted(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> list[Path]:
+    """Return the parts whose footers do not say that they have no backslashes."""
+    if not parts:
+        return []
+    found = connection.execute(
+        f"SELECT file_name FROM parquet_kv_metadata({_files(parts)}) WHERE decode(key) = ? AND decode(value) = ?",
+        NO_BACKSLASHES,
+    ).fetchall()
+    noted = {name for (name,) in found}
+    return [part for part in parts if str(part) not in noted]
+
+
+def _parquets(parts: Sequence[Path], select: str) -> list[str]:
+    """Return the SELECT of the rows of parts and of each row's place; none of no parts."""
+    if not parts:
+        return []
+    source = f"read_parquet({_files(parts)}, union_by_name = true, filename = true, file_row_number = true)"
+    return [f"SELECT {select} FROM {source}"]
+
+
+def _files(parts: Sequence[Path]) -> str:
+    return f"[{', '.join(sql_text(str(part)) for part in parts)}]"
 
 
 def _small_parts(table: Table) -> list[str]:

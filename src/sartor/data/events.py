@@ -251,12 +251,9 @@ class PutRecords:
         ((text,),) = self._quick_read(self._after, (_BETWEEN, dataset, key, number, limit))
         if text is None:
             return []
-        lines: list[str] = []
-        for body in text.split(_BETWEEN):
-            lines += reversed(body.split("\n"))
-            if len(lines) >= limit:
-                break
-        return _parsed(lines[:limit])[::-1]
+        calls = text.split(_BETWEEN)
+        calls.reverse()
+        return _parsed("\n".join(calls).split("\n")[-limit:])
 
     def since(self, dataset: int, after: int, upto: int, limit: int) -> Iterator[Stored]:
         """Yield records with ``after < seq <= upto``, by number.

@@ -10,8 +10,10 @@ from sartor.data.dataset import DatasetRecords, Store
 from sartor.data.sql import sql_text
 from sartor.data.watch import interrupting
 
-#: About how large one file becomes, in DuckDB's words.
-_PART: Final = "512MB"
+#: About how large one file becomes at most.
+_FILE_BYTES: Final = 512_000_000
+#: DuckDB holds several times a file's size in memory while it writes it.
+_MEMORY_FILES: Final = 8
 
 
 def write_csv(
@@ -41,12 +43,13 @@ def write_csv(
         quoted = ", ".join(f'"{name}"' for name in facts.backslashes)
         options = f", FORCE_QUOTE ({quoted})" if quoted else ""
         place = folder / "parts"
+        file_bytes = min(_FILE_BYTES, records.memory_bytes // _MEMORY_FILES)
         connection.execute("SET preserve_insertion_order = false")
         with interrupting(connection, stop):
             try:
                 connection.execute(
                     f"COPY (SELECT {', '.join(columns)} FROM data) TO {sql_text(str(place))} "
-                    f"(FORMAT csv, HEADER, FILE_SIZE_BYTES '{_PART}'{options})"
+                    f"(FORMAT csv, HEADER, FILE_SIZE_BYTES {file_bytes}{options})"
                 )
             except duckdb.InterruptException as error:
                 raise InterruptedError from error
