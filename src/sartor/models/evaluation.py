@@ -29,24 +29,27 @@ class Split:
     """Interactions to fit a model on, and those that it is asked for.
 
     Attributes:
-        train: all interactions but the held-out ones; every user keeps at least one of those he had.
+        histories: all interactions.
+        train: those of the users who are not in the test; if there are no others, the test users' older ones.
         users: int32[test], the test users, ascending.
         queries: of each test user, his older interactions; the last one is the item that is looked at.
         truths: of each test user, int32[>= 1], his newest interactions, oldest first.
-        truth_times: of each test user, int64[>= 1], when they were, epoch seconds.
         truth_weights: of each test user, float32[>= 1]; ``None`` if the histories have no weights.
     """
 
+    histories: Histories
     train: Histories
     users: Int32
     queries: list[Query]
     truths: list[Int32]
-    truth_times: list[Int64]
     truth_weights: list[Float32] | None = None
 
 
 def split(histories: Histories, seed: int) -> Split:
-    """Return a split: the newest tenth of a tenth of the users, drawn at random, is the test.
+    """Return a split: a tenth of the users, drawn at random, is asked for the newest tenth of his interactions.
+
+    The model sees nothing of these users but their older interactions, as the question ("Evaluating a solution
+    version with metrics").
 
     Args:
         histories: who interacted with what. Who has fewer than two interactions is never a test user.
@@ -60,14 +63,17 @@ def split(histories: Histories, seed: int) -> Split:
     held_out[users] = np.maximum(lengths[users] // _NEWEST_SHARE, 1)
     ends = histories.offsets[1:]
     parts = [slice(int(ends[user] - held_out[user]), int(ends[user])) for user in users]
-    train = _without_last(histories, held_out)
+    others = lengths.sum() > lengths[users].sum()
     weights = histories.weights
     return Split(
-        train=train,
+        histories=histories,
+        train=_without_last(histories, np.where(held_out > 0, lengths, 0) if others else held_out),
         users=users,
-        queries=[_asked(train.of(int(user))) for user in users],
+        queries=[
+            _asked(histories.of(int(user))[: -int(count)])
+            for user, count in zip(users, held_out[users], strict=True)
+        ],
         truths=[histories.items[part] for part in parts],
-        truth_times=[histories.times[part] for part in parts],
         truth_weights=None if weights is None else [weights[part] for part in parts],
     )
 
@@ -227,8 +233,7 @@ def _weighted(rankings: Sequence[Int32], split: Split) -> tuple[metrics.Float64,
 def _trend_accuracy(model: trending.TrendingModel, split: Split, n_items: int) -> float:
     """Return how well what trended a window before the newest interaction foretells the last window."""
     window = model.config.window_seconds
-    items = np.concatenate([split.train.items, *split.truths])
-    times = np.concatenate([split.train.times, *split.truth_times])
+    items, times = split.histories.items, split.histories.times
     if not len(items):
         return 0.0
     cut = int(times.max()) - window

@@ -44,7 +44,7 @@ class Trainer:
     Attributes:
         fit: makes the model.
         refits: whether the model that serves is fitted again on all interactions once the metrics are known; a
-            sequence model takes minutes and lacks only the newest tenth of one user in ten.
+            sequence model takes minutes and lacks only one user in ten.
         varied: the parameters that an optimization varies: those that have a meaning and are quick to try.
     """
 
