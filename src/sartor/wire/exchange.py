@@ -7,10 +7,12 @@ becomes an answer; what we did not foresee becomes a 500 with a log line that ha
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from random import getrandbits
 from typing import Any, Final, Protocol, TypeVar
 
@@ -94,6 +96,7 @@ class Exchange:
         self._observe = observe
         self._parts = parts
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
+        self._wakes = _Wakes()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -142,7 +145,7 @@ class Exchange:
                 result = await self._handled(operation, request)
                 if not isinstance(result, Future):
                     return result
-                await asyncio.wrap_future(result)
+                await self._wakes.of(result)
                 return {}
         raise in_use("What the call names changes all the time; try again.")
 
@@ -212,6 +215,44 @@ class Exchange:
             if message["type"] == "lifespan.shutdown":
                 self._threads.shutdown(wait=False, cancel_futures=True)
                 return
+
+
+class _Wakes:
+    """Wakes the calls that wait for what another thread does.
+
+    One commit ends many calls at once. asyncio wakes the event loop for each of them, which costs both threads more
+    than a short call's own work; here one wake-up serves all that have ended.
+    """
+
+    def __init__(self) -> None:
+        self._ended: deque[tuple[asyncio.Future[None], Future[None]]] = deque()
+        self._asked = False
+
+    async def of(self, done: Future[None]) -> None:
+        """Wait for the end of a future, and raise what it raised."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        done.add_done_callback(partial(self._end, loop, waiter))
+        await waiter
+
+    def _end(self, loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None], done: Future[None]) -> None:
+        # in this order, and the other way round in _wake, nothing is left behind whichever thread goes on when
+        self._ended.append((waiter, done))
+        if not self._asked and not loop.is_closed():
+            self._asked = True
+            loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._asked = False
+        while self._ended:
+            waiter, done = self._ended.popleft()
+            if waiter.done():  # its call was cancelled meanwhile
+                continue
+            error = done.exception()
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
 
 
 def _request_id() -> str:
