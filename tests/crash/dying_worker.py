@@ -122,7 +122,7 @@ def write_small_parts() -> None:
     """Let an export write several files of little data."""
     import sartor.data.export
 
-    vars(sartor.data.export)["_PART"] = "10KB"
+    vars(sartor.data.export)["_FILE_BYTES"] = 10_000
 
 
 if __name__ == "__main__":
