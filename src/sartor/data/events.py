@@ -78,6 +78,9 @@ LEASE = sa.Table(
 
 #: The most calls that one commit serves.
 _BATCH_CALLS: Final = 512
+#: How long a commit waits for the callers that the last one served or kept waiting, in seconds: a commit takes longer
+#: than reading a call. A caller who is alone never waits.
+_TOGETHER_SECONDS: Final = 0.005
 #: The most rows of one INSERT; SQLite takes 32,766 values.
 _INSERTED_ROWS: Final = 4_000
 _NEWEST_OF = "SELECT seq FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT 1"
@@ -184,6 +187,7 @@ class PutRecords:
         self._quick_read = quick_read
         self._after = _AFTER.format("group_concat" if local else "string_agg")
         self._waiting: list[_Call] = []
+        self._expected = 1
         self._some = threading.Condition()
         self._closed = False
         self._writer: threading.Thread | None = None
@@ -206,7 +210,8 @@ class PutRecords:
                 self._writer = threading.Thread(target=self._commit_all, name="put", daemon=True)
                 self._writer.start()
             self._waiting.append(call)
-            self._some.notify()
+            if len(self._waiting) in (1, self._expected):  # nothing else wakes the writer
+                self._some.notify()
         return call.done
 
     def close(self) -> None:
@@ -391,8 +396,10 @@ class PutRecords:
         """Commit call after call, all that wait at once, until closed and empty."""
         while True:
             with self._some:
-                while not self._waiting and not self._closed:
-                    self._some.wait()
+                self._some.wait_for(lambda: self._waiting or self._closed)
+                self._some.wait_for(
+                    lambda: len(self._waiting) >= self._expected or self._closed, _TOGETHER_SECONDS
+                )
                 calls, self._waiting = self._waiting[:_BATCH_CALLS], self._waiting[_BATCH_CALLS:]
             if not calls:
                 return
@@ -403,6 +410,8 @@ class PutRecords:
                     _end(call, error)
                 continue
             self.counts.update(notes)
+            with self._some:
+                self._expected = len(calls) + len(self._waiting)
             for call in calls:
                 _end(call, ChangedMeanwhile() if call.holds in changed else None)
 
