@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from sartor.data import events
 from sartor.data.events import PutRecords, Rejected
 from sartor.data.put import Note, Row
 from sartor.resources.store import Store
@@ -343,6 +344,35 @@ def first_and_rest(records: PutRecords) -> tuple["Future[None]", list["Future[No
     while records._waiting:  # until the writer has taken it
         time.sleep(0.001)
     return first, [records.put(DATASET, [row(N=number)]) for number in (1, 2)]
+
+
+def test_a_commit_waits_for_as_many_callers_as_the_last_one_served_or_kept_waiting(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_TOGETHER_SECONDS", SECONDS)
+    records, go, _ = held(store)
+    first, rest = first_and_rest(records)
+    go.set()
+    first.result(SECONDS)
+    assert not any(call.done() for call in rest)
+    last = records.put(DATASET, [row(N=3)])
+    for call in [*rest, last]:
+        call.result(SECONDS / 2)
+    alone = records.put(DATASET, [row(N=4)])  # the others do not come again
+    closing = threading.Thread(target=records.close)
+    closing.start()
+    closing.join(SECONDS / 2)
+    assert alone.done()
+    assert [one["N"] for one in bodies(store)] == [0, 1, 2, 3, 4]
+
+
+def test_a_caller_who_is_alone_waits_for_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_TOGETHER_SECONDS", SECONDS)
+    records, go, _ = held(store)
+    go.set()
+    for number in range(3):
+        records.put(DATASET, [row(N=number)]).result(SECONDS / 2)
+    records.close()
 
 
 def test_a_commit_that_fails_fails_exactly_its_callers(store: Store) -> None:
