@@ -274,26 +274,31 @@ def test_facts_hold_after_every_change(make: Make) -> None:
     assert facts(newer) == (4, True, ("ITEM_ID", "NOTE", "MORE"))
 
 
+def checked(dataset: Dataset, files: Sequence[Path], parts: Path, prefix: str) -> check.Checked:
+    """Return what the real import makes of CSV files."""
+    return check.read_and_check(
+        [InputFile(file, f"s3://b/{file.name}", file.stat().st_size) for file in files],
+        dataset.records.schema,
+        parts,
+        prefix,
+        job=JobRules(0, None),
+        memory_bytes=300 * 2**20,
+        progress=lambda _: None,
+        stop=lambda: False,
+    )
+
+
 def imported(dataset: Dataset, folder: Path, *texts: str) -> None:
     """Import CSV files as the job does."""
     files = []
     for number, text in enumerate(texts):
         path = folder / f"{next(dataset.jobs)}-{number}.csv"
         path.write_text(text)
-        files.append(InputFile(path, f"s3://b/{path.name}", path.stat().st_size))
+        files.append(path)
     table = dataset.records.bulk_table
-    checked = check.read_and_check(
-        files,
-        dataset.records.schema,
-        table.stage(),
-        f"{next(dataset.moments):013d}",
-        job=JobRules(0, None),
-        memory_bytes=2**28,
-        progress=lambda _: None,
-        stop=lambda: False,
-    )
-    assert checked.parts, checked.report
-    table.commit(checked.parts, "INCREMENTAL", dataset.records.schema, f"job-{next(dataset.jobs)}")
+    found = checked(dataset, files, table.stage(), f"{next(dataset.moments):013d}")
+    assert found.parts, found.report
+    table.commit(found.parts, "INCREMENTAL", dataset.records.schema, f"job-{next(dataset.jobs)}")
 
 
 @pytest.mark.parametrize("text", ["ITEM_ID,NOTE\nb,a\\b\n", 'ITEM_ID,NOTE\nb,"a\\\\b"\n'])
@@ -540,16 +545,7 @@ def reimported(dataset: Dataset, files: Sequence[Path], folder: Path) -> list[Ce
     """Return what the real import makes of exported files."""
     parts = folder / "parts-again"
     parts.mkdir()
-    found = check.read_and_check(
-        [InputFile(file, f"s3://b/{file.name}", file.stat().st_size) for file in files],
-        dataset.records.schema,
-        parts,
-        "0",
-        job=JobRules(0, None),
-        memory_bytes=300 * 2**20,
-        progress=lambda _: None,
-        stop=lambda: False,
-    )
+    found = checked(dataset, files, parts, "0")
     assert [fault for fault in found.report.faults if fault.code != "NO_ROWS"] == []
     names = ", ".join(f'"{name}"' for name in dataset.columns)
     if not found.parts:

@@ -351,7 +351,7 @@ class _Source:
 
     faults: list[tuple[str, str, str | None]]
     has_rows: bool
-    backslashes: bool
+    backslashes: bool = True
     scan: str
     texts: list[str]
 
@@ -370,7 +370,6 @@ class _CsvSource(_Source):
     def __init__(self, file: InputFile, schema: Schema, spool: Path) -> None:
         self.faults = []
         self.has_rows = False
-        self.backslashes = True
         self.line_of_reject: dict[int, int] = {}
         self.path = file.path
         kind = csv_lines.compression(file.uri)
@@ -432,7 +431,6 @@ class _ParquetSource(_Source):
     def __init__(self, file: InputFile, schema: Schema) -> None:
         self.faults = []
         self.has_rows = True
-        self.backslashes = True
         self.scan = f"read_parquet({sql_text(str(file.path))})"
         try:
             described = duckdb.execute(f"DESCRIBE SELECT * FROM {self.scan}").fetchall()

@@ -23,7 +23,7 @@ from sartor.data.blobs import Blobs
 from sartor.data.check import NO_BACKSLASHES, Part
 from sartor.data.events import PutRecords, Stored
 from sartor.data.schema import Schema
-from sartor.data.sql import sql_text
+from sartor.data.sql import sql_files, sql_text
 from sartor.data.table import Table
 
 #: Which records: imported, put in by calls, or both.
@@ -270,11 +270,11 @@ class DatasetRecords:
                 if known["versions"] == versions and known["columns"] == self._columns():
                     return Facts(known["rows"], known["unique"], tuple(known["backslashes"]))
         # one after the other: of a union DuckDB counts row by row
-        counts = [connection.execute(f"SELECT count(*) FROM ({one})").fetchall()[0][0] for one in selects]
+        count = sum(connection.execute(f"SELECT count(*) FROM ({one})").fetchall()[0][0] for one in selects)
         # only the newest record of each id is left of all of them
         unique = store == "ALL" and self.schema.type_rules.identity is not None
-        unique = unique or self._different(connection, _union(selects), sum(counts))
-        facts = Facts(sum(counts), unique, self._backslashes(connection, bulk, put))
+        unique = unique or self._different(connection, _union(selects), count)
+        facts = Facts(count, unique, self._backslashes(connection, bulk, put))
         if versions is not None:
             known = {"versions": versions, "columns": self._columns(), "rows": facts.rows}
             known |= {"unique": facts.unique, "backslashes": list(facts.backslashes)}
@@ -341,7 +341,7 @@ def _unnoted(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> li
     if not parts:
         return []
     found = connection.execute(
-        f"SELECT file_name FROM parquet_kv_metadata({_files(parts)}) WHERE decode(key) = ? AND decode(value) = ?",
+        f"SELECT file_name FROM parquet_kv_metadata({sql_files(parts)}) WHERE decode(key) = ? AND decode(value) = ?",
         NO_BACKSLASHES,
     ).fetchall()
     noted = {name for (name,) in found}
@@ -352,12 +352,10 @@ def _parquets(parts: Sequence[Path], select: str) -> list[str]:
     """Return the SELECT of the rows of parts and of each row's place; none of no parts."""
     if not parts:
         return []
-    source = f"read_parquet({_files(parts)}, union_by_name = true, filename = true, file_row_number = true)"
+    source = (
+        f"read_parquet({sql_files(parts)}, union_by_name = true, filename = true, file_row_number = true)"
+    )
     return [f"SELECT {select} FROM {source}"]
-
-
-def _files(parts: Sequence[Path]) -> str:
-    return f"[{', '.join(sql_text(str(part)) for part in parts)}]"
 
 
 def _small_parts(table: Table) -> list[str]:

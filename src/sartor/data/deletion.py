@@ -12,7 +12,7 @@ import duckdb
 
 from sartor.data.check import Part
 from sartor.data.dataset import SEQ, SESSION, DatasetRecords, write_part
-from sartor.data.sql import sql_text
+from sartor.data.sql import sql_files, sql_text
 from sartor.data.table import Table
 from sartor.data.watch import interrupting
 from sartor.errors import JobFailed
@@ -26,12 +26,11 @@ def read_users(files: Sequence[Path], target: Path) -> None:
     Raises:
         JobFailed: a file cannot be read.
     """
-    names = ", ".join(sql_text(str(file)) for file in files)
     options = "header = true, delim = ',', quote = '\"', all_varchar = true, union_by_name = true"
     try:
         with duckdb.connect() as connection:
             connection.execute(
-                f'COPY (SELECT DISTINCT "USER_ID" AS id FROM read_csv([{names}], {options}) '
+                f'COPY (SELECT DISTINCT "USER_ID" AS id FROM read_csv({sql_files(files)}, {options}) '
                 f"WHERE coalesce(\"USER_ID\", '') <> '') TO {sql_text(str(target))} (FORMAT parquet)"
             )
     except duckdb.Error as error:
@@ -192,5 +191,4 @@ def _files(table: Table) -> list[Path]:
 
 
 def _read(files: Sequence[Path]) -> str:
-    names = ", ".join(sql_text(str(file)) for file in files)
-    return f"read_parquet([{names}], union_by_name = true)"
+    return f"read_parquet({sql_files(files)}, union_by_name = true)"

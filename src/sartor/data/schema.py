@@ -72,8 +72,7 @@ class Schema:
         return DATASET_TYPES[self.domain][self.dataset_type]
 
 
-@lru_cache(maxsize=4096)
-@lru_cache(maxsize=256)  # every event asks for the same few names
+@lru_cache(maxsize=4096)  # every event asks for the same few names
 def folded(name: str) -> str:
     """Return the form in which two names are the same: underscores and case do not count."""
     return name.replace("_", "").casefold()

@@ -24,6 +24,8 @@ from typing import Any, Final
 
 import duckdb
 
+from sartor.data.sql import sql_text
+
 #: The year that the interactions fill: 2025, in epoch seconds.
 START: Final = 1_735_689_600
 SPAN_SECONDS: Final = 365 * 86_400
@@ -184,8 +186,8 @@ def _connect(world: World, threads: int) -> duckdb.DuckDBPyConnection:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, header: bool = True) -> None:
-    quoted = str(path).replace("'", "''")
-    connection.execute(f"COPY ({query}) TO '{quoted}' (FORMAT csv, HEADER {str(header).lower()})")
+    options = f"FORMAT csv, HEADER {str(header).lower()}"
+    connection.execute(f"COPY ({query}) TO {sql_text(str(path))} ({options})")
 
 
 def _load_scripts(connection: duckdb.DuckDBPyConnection, world: World) -> None:

@@ -29,7 +29,7 @@ from sartor.data.blobs import Blobs
 from sartor.data.check import Part
 from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.schema import SQL_TYPES, Schema
-from sartor.data.sql import sql_text
+from sartor.data.sql import sql_files
 
 Mode = Literal["FULL", "INCREMENTAL"]
 
@@ -430,9 +430,8 @@ class Table:
         rows = f"SELECT {none}, NULL AS filename, NULL AS file_row_number WHERE false"
         paths = sorted(str(self._storage.local(f"{self._path}/{_name(uri)}")) for uri in table.file_uris())
         if paths:
-            files = ", ".join(map(sql_text, paths))
             rows += (
-                f" UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true, "
+                f" UNION ALL BY NAME SELECT * FROM read_parquet({sql_files(paths)}, union_by_name = true, "
                 "filename = true, file_row_number = true)"
             )
         id_column = DATASET_TYPES[None][table.metadata().name].identity

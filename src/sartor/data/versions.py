@@ -5,6 +5,7 @@ from typing import Any
 
 from sartor.data.check import Part
 from sartor.data.dataset import DatasetRecords
+from sartor.data.sql import sql_files
 
 
 def noted(records: DatasetRecords, parts: Sequence[Part], mode: str) -> dict[str, str]:
@@ -27,7 +28,7 @@ def noted(records: DatasetRecords, parts: Sequence[Part], mode: str) -> dict[str
         return _note(brought, 0, before)
     with records.connection() as connection:
         new, old = (
-            f'SELECT DISTINCT "{identity}" AS id FROM read_parquet([{_files(paths)}])'
+            f'SELECT DISTINCT "{identity}" AS id FROM read_parquet({sql_files(paths)})'
             if paths
             else "SELECT NULL AS id WHERE false"
             for paths in ([part.path for part in parts], [table.local(name) for name in names])
@@ -101,7 +102,3 @@ def _note(added: int, replaced: int, removed: int) -> dict[str, str]:
         "sartor.replaced": str(replaced),
         "sartor.removed": str(removed),
     }
-
-
-def _files(paths: Sequence[object]) -> str:
-    return ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
