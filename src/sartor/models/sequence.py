@@ -5,7 +5,7 @@ output, and one bias an item. The recipe and what each part of it brings are in 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import numpy as np
@@ -144,7 +144,8 @@ class SequenceModel(Model):
     @classmethod
     def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the model of these settings and arrays."""
-        return cls(Config(**settings), arrays)
+        known = {one.name for one in fields(Config)}  # versions before this one had others besides
+        return cls(Config(**{name: value for name, value in settings.items() if name in known}), arrays)
 
 
 def fit(data: TrainingData, config: Config | None = None, run: Run | None = None) -> SequenceModel:

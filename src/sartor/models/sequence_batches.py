@@ -20,13 +20,28 @@ class Batch:
         inputs: int64[pieces, length]; the number after the last item is the start of a history.
         filled: int64[targets], the flat positions that have a target.
         targets: int64[targets], the item that comes next at each.
-        weights: float32[targets], how much each counts; ``None`` is 1 for all.
+        weights: float32[targets], how much each counts: 1 in all, or 0 if nothing counts.
     """
 
     inputs: Int64
     filled: Int64
     targets: Int64
-    weights: Float32 | None
+    weights: Float32
+
+    def split(self, n: int) -> list["Batch"]:
+        """Return at most ``n`` parts of about equally many pieces; they keep their weights."""
+        pieces, length = self.inputs.shape
+        bounds = np.linspace(0, pieces, min(n, pieces) + 1).astype(np.int64)
+        cuts = np.searchsorted(self.filled, bounds * length)
+        return [
+            Batch(
+                self.inputs[first:end],
+                self.filled[cut:last] - first * length,
+                self.targets[cut:last],
+                self.weights[cut:last],
+            )
+            for first, end, cut, last in zip(bounds, bounds[1:], cuts, cuts[1:], strict=False)
+        ]
 
 
 class Batches:
@@ -82,8 +97,14 @@ class Batches:
         at = np.where(filled, starts[:, None] + steps, starts[:, None])
         flat = np.flatnonzero(filled)
         following = at.ravel()[flat] + 1
-        weights = None if self._weights is None else self._weights[following]
-        return Batch(self._items[at].astype(np.int64), flat, self._items[following].astype(np.int64), weights)
+        weights = np.ones(len(flat), np.float32) if self._weights is None else self._weights[following]
+        total = weights.sum()
+        return Batch(
+            inputs=self._items[at].astype(np.int64),
+            filled=flat,
+            targets=self._items[following].astype(np.int64),
+            weights=weights / total if total > 0 else weights,
+        )
 
 
 def _bounds(lengths: Int64) -> Int64:

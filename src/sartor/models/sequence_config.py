@@ -1,13 +1,24 @@
 """What is decided before the training of a sequence model."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
+
+#: From so many interactions on the model is wider, and its window shorter to pay for that.
+_MANY_INTERACTIONS: Final = 500_000
+#: In a larger catalogue wide embeddings cost more memory than they are worth.
+_MOST_WIDE_ITEMS: Final = 100_000
+#: What the amounts below were tuned on: MovieLens-1M, and extracts and relatives of a tenth of it.
+_TUNED_INTERACTIONS: Final = 1_000_000
+#: At that many: what follows falls with a power of the interactions, between two bounds.
+_EPOCHS, _EPOCHS_POWER, _EPOCHS_BOUNDS = 5, 0.65, (2, 25)
+_DROPOUT, _DROPOUT_POWER, _DROPOUT_BOUNDS = 0.05, 0.75, (0.05, 0.3)
 
 
 @dataclass(frozen=True)
 class Config:
-    """What is decided before a training; 0 lets the amount of data decide.
+    """What is decided before a training; 0 and ``None`` let the amount of data decide.
 
     Attributes:
         d: numbers of an embedding, a multiple of ``heads``.
@@ -18,32 +29,42 @@ class Config:
         window: how many items of a history count.
         lr: the highest learning rate.
         negatives: how many drawn items a batch is held against when it is not against all.
-        full_softmax_items: a larger catalogue is never held against a position as a whole.
-        sampled_share: share of the epochs, the first ones, that see drawn negatives in a smaller catalogue too: they
-            cost half the time, and the whole catalogue matters at the end.
+        most_pairs: while interactions × items are no more, a position is held against the whole catalogue; drawn
+            items rank as well on more data, and cost less.
+        smoothing: share of a target that is spread over the whole catalogue.
     """
 
     d: int = 0
     layers: int = 2
     heads: int = 4
-    dropout: float = 0.2
+    dropout: float | None = None
     epochs: int = 0
-    window: int = 200
+    window: int = 0
     lr: float = 0.0
     negatives: int = 1024
-    full_softmax_items: int = 20_000
-    sampled_share: float = 0.6
+    most_pairs: int = 2_500_000_000
+    smoothing: float = 0.1
 
     def decided(self, interactions: int, n_items: int) -> "Config":
-        """Return the same with every 0 replaced.
+        """Return the same with everything decided.
 
-        The time of a training grows with interactions × epochs: the epochs fall with the root of the interactions,
-        so that time grows no faster than they do.
+        The time of a training grows with interactions × epochs, and never faster than the interactions. What is seen
+        less often needs less dropout.
 
         Args:
             interactions: how many there are.
             n_items: how many items there are.
         """
-        d = self.d or (128 if interactions >= 500_000 and n_items <= 100_000 else 64)
-        epochs = self.epochs or int(np.clip(round(7 * (1_000_000 / max(interactions, 1)) ** 0.5), 2, 16))
-        return replace(self, d=d, epochs=epochs, lr=self.lr or 3e-3 * (64 / d) ** 0.5)
+        many = interactions >= _MANY_INTERACTIONS
+        d = self.d or (128 if many and n_items <= _MOST_WIDE_ITEMS else 64)
+        fewer = _TUNED_INTERACTIONS / max(interactions, 1)
+        dropout = float(np.clip(_DROPOUT * fewer**_DROPOUT_POWER, *_DROPOUT_BOUNDS))
+        epochs = int(np.clip(round(_EPOCHS * fewer**_EPOCHS_POWER), *_EPOCHS_BOUNDS))
+        return replace(
+            self,
+            d=d,
+            dropout=dropout if self.dropout is None else self.dropout,
+            epochs=self.epochs or epochs,
+            window=self.window or (100 if many else 200),
+            lr=self.lr or 3e-3 * (64 / d) ** 0.5,
+        )

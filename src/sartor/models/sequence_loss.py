@@ -1,17 +1,22 @@
-"""Softmax cross-entropy over a catalogue, in torch; imported only by the training."""
+"""Softmax cross-entropy over a catalogue, in torch; imported only by the training.
 
-from typing import Any
+Both losses make their gradients while the logits of a chunk of positions are there: neither the logits of all
+positions nor their gradients ever exist, and a chunk stays in the processor's cache.
+
+A target is smoothed: the given share of it is spread evenly over the catalogue ("Rethinking the Inception
+Architecture for Computer Vision", 2016).
+"""
+
+from typing import Any, Final
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+_EXCLUDED: Final = -1e9
 
 
 class _WholeCatalogue(torch.autograd.Function):
-    """The loss over all items in chunks of positions; each chunk makes its gradients while its logits are there.
-
-    Neither the logits of all positions nor their gradients ever exist: memory is that of one chunk.
-    """
+    """The loss against all items."""
 
     @staticmethod
     def forward(
@@ -20,12 +25,11 @@ class _WholeCatalogue(torch.autograd.Function):
         items: Tensor,
         bias: Tensor,
         targets: Tensor,
-        weights: Tensor | None,
+        weights: Tensor,
+        smoothing: float,
         chunk: int,
         dtype: torch.dtype,
     ) -> Tensor:
-        share = torch.full_like(targets, 1.0, dtype=torch.float32) if weights is None else weights
-        share = share / share.sum()  # float32[positions]
         by_state, by_item = torch.empty_like(states), torch.zeros_like(items)
         by_bias = torch.zeros_like(bias)
         table = items.to(dtype)
@@ -33,13 +37,14 @@ class _WholeCatalogue(torch.autograd.Function):
         loss = torch.zeros((), device=states.device)
         for first in range(0, len(states), chunk):
             part = slice(first, first + chunk)
-            some, wanted, counted = states[part].to(dtype), targets[part], share[part]
+            some, wanted, counted = states[part].to(dtype), targets[part], weights[part]
             logits = torch.addmm(bias.to(dtype), some, table.T, out=room[: len(some)])
-            chance = torch.softmax(logits, dim=1, out=logits) if dtype is torch.float32 else logits.softmax(1)
             rows = torch.arange(len(some), device=states.device)
-            right = chance[rows, wanted].float()
-            loss -= (counted * right.clamp_min(1e-30).log()).sum()
-            chance[rows, wanted] -= 1
+            of_right = logits[rows, wanted].float()
+            chance = torch.softmax(logits, dim=1, out=logits) if dtype is torch.float32 else logits.softmax(1)
+            log_right = chance[rows, wanted].float().clamp_min(1e-30).log()
+            loss -= (counted * (log_right - smoothing * of_right)).sum()
+            chance[rows, wanted] -= 1 - smoothing
             chance.mul_(counted[:, None])  # float[positions, items]: the gradient by the logits
             by_state[part] = (chance @ table).to(states.dtype)
             if dtype is torch.float32:
@@ -47,14 +52,20 @@ class _WholeCatalogue(torch.autograd.Function):
             else:
                 by_item += chance.T @ some
             by_bias += chance.sum(dim=0)
+        if smoothing:
+            # the rest of the target is the mean of all logits, which needs no logits
+            mean, weighted = items.mean(dim=0), weights @ states
+            loss -= smoothing * (weighted @ mean + weights.sum() * bias.mean())
+            by_state -= smoothing * weights[:, None] * mean
+            by_item -= smoothing / len(items) * weighted
+            by_bias -= smoothing / len(items) * weights.sum()
         context.save_for_backward(by_state, by_item, by_bias)
         return loss
 
     @staticmethod
     def backward(context: Any, *by_loss: Any) -> Any:
-        by_state, by_item, by_bias = context.saved_tensors
         (scale,) = by_loss
-        return by_state * scale, by_item * scale, by_bias * scale, None, None, None, None
+        return *(gradient * scale for gradient in context.saved_tensors), *[None] * 5
 
 
 def whole(
@@ -62,36 +73,106 @@ def whole(
     items: Tensor,
     bias: Tensor,
     targets: Tensor,
-    weights: Tensor | None = None,
+    weights: Tensor,
     *,
+    smoothing: float = 0.0,
     chunk: int = 512,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Return the weighted mean cross-entropy over the whole catalogue, float32[].
+    """Return the weighted sum of the cross-entropy over the whole catalogue, float32[].
 
     Args:
         states: float32[positions, d].
         items: float32[items, d].
         bias: float32[items].
         targets: int64[positions].
-        weights: float32[positions], which sum to more than 0; ``None`` is 1 for all.
+        weights: float32[positions].
+        smoothing: the share of each target that is spread over all items.
         chunk: how many positions have logits at a time.
         dtype: of the products.
     """
-    found: Tensor = _WholeCatalogue.apply(states, items, bias, targets, weights, chunk, dtype)  # type: ignore[no-untyped-call]
+    found: Tensor = _WholeCatalogue.apply(  # type: ignore[no-untyped-call]
+        states, items, bias, targets, weights, smoothing, chunk, dtype
+    )
     return found
+
+
+class _DrawnNegatives(torch.autograd.Function):
+    """The loss against the target and drawn items."""
+
+    @staticmethod
+    def forward(
+        context: Any,
+        states: Tensor,
+        right_items: Tensor,
+        right_bias: Tensor,
+        wrong_items: Tensor,
+        wrong_bias: Tensor,
+        mean_item: Tensor,
+        mean_bias: Tensor,
+        targets: Tensor,
+        drawn: Tensor,
+        weights: Tensor,
+        smoothing: float,
+        chunk: int,
+    ) -> Tensor:
+        n = len(wrong_items)
+        by_state, by_wrong = torch.empty_like(states), torch.zeros_like(wrong_items)
+        by_wrong_bias, by_right = torch.zeros_like(wrong_bias), torch.empty_like(right_bias)
+        of_right = (states * right_items).sum(dim=1) + right_bias  # float32[positions]
+        room = torch.empty(min(chunk, len(states)), n + 1, device=states.device)
+        loss = torch.zeros((), device=states.device)
+        for first in range(0, len(states), chunk):
+            part = slice(first, first + chunk)
+            some, counted = states[part], weights[part]
+            logits = room[: len(some)]
+            wrong = torch.addmm(wrong_bias, some, wrong_items.T, out=logits[:, :n])
+            wrong.masked_fill_(targets[part, None] == drawn, _EXCLUDED)
+            logits[:, n] = of_right[part]
+            chance = torch.softmax(logits, dim=1, out=logits)
+            loss -= (counted * chance[:, n].clamp_min(1e-30).log()).sum()
+            chance[:, n] -= 1 - smoothing
+            chance.mul_(counted[:, None])  # float32[positions, drawn + 1]: the gradient by the logits
+            by_right[part] = chance[:, n]
+            torch.mm(wrong, wrong_items, out=by_state[part])
+            by_wrong.addmm_(wrong.T, some)
+            by_wrong_bias += wrong.sum(dim=0)
+        by_state.addcmul_(by_right[:, None], right_items)
+        weighted = weights @ states
+        if smoothing:
+            loss += smoothing * (weights @ of_right - weighted @ mean_item - weights.sum() * mean_bias)
+            by_state.addcmul_(weights[:, None], mean_item, value=-smoothing)
+        context.save_for_backward(
+            by_state,
+            by_right[:, None] * states,
+            by_right,
+            by_wrong,
+            by_wrong_bias,
+            -smoothing * weighted,
+            -smoothing * weights.sum(),
+        )
+        return loss
+
+    @staticmethod
+    def backward(context: Any, *by_loss: Any) -> Any:
+        (scale,) = by_loss
+        return *(gradient * scale for gradient in context.saved_tensors), *[None] * 5
 
 
 def sampled(
     states: Tensor,
     right: tuple[Tensor, Tensor],
     wrong: tuple[Tensor, Tensor],
+    mean: tuple[Tensor, Tensor],
     targets: Tensor,
     drawn: Tensor,
     log_expected: Tensor,
-    weights: Tensor | None = None,
+    weights: Tensor,
+    *,
+    smoothing: float = 0.0,
+    chunk: int = 512,
 ) -> Tensor:
-    """Return the weighted mean cross-entropy against the target and drawn negatives, float32[].
+    """Return the weighted sum of the cross-entropy against the target and drawn negatives, float32[].
 
     Each negative stands for all items of its chance: its logit is lowered by the logarithm of how often it is
     expected among the drawn. The target is no draw and keeps its logit ("Correcting the LogQ Correction", 2025).
@@ -100,13 +181,24 @@ def sampled(
         states: float32[positions, d].
         right: float32[positions, d] and float32[positions], the embeddings and biases of the targets.
         wrong: float32[negatives, d] and float32[negatives], those of the negatives, shared by all positions.
+        mean: float32[d] and float32[], of all items, which the smoothing needs.
         targets: int64[positions].
         drawn: int64[negatives]; where one is the target it is left out.
         log_expected: float32[negatives], the logarithm of how often each is expected.
-        weights: float32[positions]; ``None`` is 1 for all.
+        weights: float32[positions].
+        smoothing: the share of each target that is spread over all items.
+        chunk: how many positions have logits at a time.
     """
-    of_right = (states * right[0]).sum(dim=1) + right[1]  # float32[positions]
-    of_wrong = torch.addmm(wrong[1] - log_expected, states, wrong[0].T)  # float32[positions, negatives]
-    of_wrong = of_wrong.masked_fill(targets[:, None] == drawn, -1e9)
-    losses = functional.softplus(torch.logsumexp(of_wrong, dim=1) - of_right)
-    return losses.mean() if weights is None else (losses * weights).sum() / weights.sum()
+    found: Tensor = _DrawnNegatives.apply(  # type: ignore[no-untyped-call]
+        states,
+        *right,
+        wrong[0],
+        wrong[1] - log_expected,
+        *mean,
+        targets,
+        drawn,
+        weights,
+        smoothing,
+        chunk,
+    )
+    return found

@@ -3,7 +3,9 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -31,6 +33,8 @@ _LAST_SHARE: Final = 0.02
 #: Numbers of the pool that dropout masks are slices of; drawing each mask costs a quarter of a step on a CPU.
 _POOL_NUMBERS: Final = 1 << 22
 _PROGRESS_SECONDS: Final = 1.0
+#: Of a larger catalogue a step reads and changes only the rows that take part.
+_DENSE_ITEMS: Final = 20_000
 
 
 def train(data: TrainingData, config: "Config", run: Run) -> dict[str, Float32]:
@@ -83,23 +87,16 @@ def initial(data: TrainingData, config: "Config", run: Run) -> Parameters:
 
 
 class Masks:
-    """Dropout masks: slices at random places of one pool that is drawn anew each epoch.
+    """Dropout masks: slices at random places of one pool of numbers.
 
     Args:
         rate: the share of numbers that are dropped.
-        rng: draws the pool and the places.
-        device: where the masks are.
+        pool: float32[numbers], each 0 or 1 / (1 - rate).
+        rng: draws the places.
     """
 
-    def __init__(self, rate: float, rng: np.random.Generator, device: torch.device) -> None:
-        self._rate, self._rng = rate, rng
-        self._maker = torch.Generator(device=device).manual_seed(int(rng.integers(2**31)))
-        self._pool = torch.empty(_POOL_NUMBERS if rate > 0 else 0, device=device)
-
-    def draw(self) -> None:
-        """Draw another pool."""
-        if self._rate > 0:
-            self._pool.bernoulli_(1 - self._rate, generator=self._maker).div_(1 - self._rate)
+    def __init__(self, rate: float, pool: Tensor, rng: np.random.Generator) -> None:
+        self._rate, self._pool, self._rng = rate, pool, rng
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``x`` with some numbers dropped and the others scaled up."""
@@ -169,51 +166,69 @@ def by_distance(near: Tensor, length: int) -> Tensor:
     return laid[:, : length * (2 * length - 1)].view(len(near), length, -1)[:, :, :length]
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Negatives of a batch: int64[drawn] items, and float32[drawn], how often each is expected (log)."""
+
+    items: Int64
+    log_expected: Float32
+
+
 class _Training:
-    """One training, from the start to the arrays."""
+    """One training, from the start to the arrays.
+
+    On a CPU each thread learns from a part of every batch: threads that share each small product would wait for each
+    other most of the time, and far longer where other processes take their turns.
+    """
 
     def __init__(self, data: TrainingData, config: "Config", run: Run, device: torch.device) -> None:
         self._n_items, self._config, self._run, self._device = data.n_items, config, run, device
         self._rng = np.random.default_rng(run.seed)
-        self._masks = Masks(config.dropout, self._rng, device)
+        self._parts = run.threads if device.type == "cpu" else 1
         self._batches = Batches(data.histories, data.n_items, config.window)
-        large = data.n_items > config.full_softmax_items
         counts = np.bincount(data.histories.items, minlength=data.n_items)
-        self._negatives = _Negatives(counts, config.negatives, self._rng)
-        self._sampled_epochs = (
-            config.epochs
-            if large
-            else round(config.epochs * config.sampled_share)
-            if data.n_items > 2 * config.negatives
-            else 0
-        )
+        self._negatives = None
+        if len(data.histories.items) * data.n_items > config.most_pairs:
+            self._negatives = _Negatives(counts, config.negatives, self._rng)
         made = initial(data, config, run)
         self._parameters = {name: value.to(device).requires_grad_() for name, value in made.items()}
         self._dtype = _product_type(device)
         self._by_row: _RowAdam | None = None
-        dense = dict(self._parameters)
-        if large:
+        self._dense = dict(self._parameters)
+        if self._negatives and data.n_items > _DENSE_ITEMS:
             with torch.no_grad():  # whoever is never drawn starts where its popularity is
                 start = np.log((counts + 1) / (counts.mean() + 1))
                 self._parameters["bias"] += torch.from_numpy(start.astype(np.float32)).to(device)
-            self._by_row = _RowAdam([dense.pop("table").detach_(), dense.pop("bias").detach_()])
-        self._optimizer = torch.optim.AdamW(_groups(dense), betas=_BETAS, fused=True)
+            self._by_row = _RowAdam([self._dense.pop(name).detach_() for name in ("table", "bias")])
+        self._optimizer = torch.optim.AdamW(_groups(self._dense), betas=_BETAS, fused=True)
 
     def arrays(self) -> Parameters:
         """Go through all epochs and return what is saved."""
+        with ThreadPoolExecutor(self._parts, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+            self._learn_all(threads)
+        found = dict(self._parameters)
+        table = found.pop("table")
+        return {"items": table[:-1], "start": table[-1], **found}
+
+    def _learn_all(self, threads: ThreadPoolExecutor) -> None:
         epochs = self._config.epochs
         steps = epochs * max(math.ceil(self._batches.positions / BATCH_POSITIONS * 1.1), 1)
+        rate = self._config.dropout or 0.0
+        pool = torch.empty(_POOL_NUMBERS if rate else 0, device=self._device)
+        maker = torch.Generator(device=self._device).manual_seed(self._run.seed)
+        masks = [Masks(rate, pool, rng) for rng in self._rng.spawn(self._parts)]
         done = step = 0
         loss, begun = 0.0, time.monotonic()
         shown = begun
         for epoch in range(epochs):
-            self._masks.draw()
+            pool.bernoulli_(1 - rate, generator=maker).div_(1 - rate)
             for batch in self._batches.epoch(self._rng):
                 self._run.keep_on()
                 # by positions rather than batches, whose number is not known beforehand
-                rate = self._config.lr * _schedule(done / (epochs * self._batches.positions), steps)
-                sampled = epoch < self._sampled_epochs
-                loss += (self._step(batch, rate, sampled) - loss) / min(step + 1, 100)
+                share = _schedule(done / (epochs * self._batches.positions), steps)
+                if batch.weights.any():
+                    found = self._step(batch, self._config.lr * share, masks, threads)
+                    loss += (found - loss) / min(step + 1, 100)
                 done, step = done + len(batch.targets), step + 1
                 now = time.monotonic()
                 if now - shown >= _PROGRESS_SECONDS:
@@ -223,82 +238,92 @@ class _Training:
                         {"epoch": epoch + 1, "epochs": epochs, "loss": loss, "secondsLeft": round(left)}
                     )
         self._run.progress({"epoch": epochs, "epochs": epochs, "loss": loss, "secondsLeft": 0})
-        found = dict(self._parameters)
-        table = found.pop("table")
-        return {"items": table[:-1], "start": table[-1], **found}
 
-    def _step(self, batch: Batch, rate: float, sampled: bool) -> float:
-        """Learn from one batch, with drawn negatives or the whole catalogue; return its loss."""
-        if batch.weights is not None and not batch.weights.sum() > 0:
-            return 0.0
+    def _step(self, batch: Batch, rate: float, masks: list[Masks], threads: ThreadPoolExecutor) -> float:
+        """Learn from one batch; return its loss."""
+        drawn = self._negatives.draw() if self._negatives else None
+        table, bias, rows = self._parameters["table"], self._parameters["bias"], None
+        if self._by_row and drawn:
+            # only the rows of the items that take part are read and changed
+            rows, batch, drawn = _numbered(batch, drawn)
+            table = table.index_select(0, self._here(rows)).requires_grad_()
+            # the start has no bias: its row is last
+            bias = bias.index_select(0, self._here(np.minimum(rows, self._n_items - 1))).requires_grad_()
+        leaves = {**self._dense, "table": table, "bias": bias}
+
+        def learn(part: Batch, own: Masks) -> tuple[float, tuple[Tensor, ...]]:
+            loss = self._loss(leaves, part, drawn, own)
+            return loss.item(), torch.autograd.grad(loss, list(leaves.values()))
+
+        learned = list(threads.map(learn, batch.split(self._parts), masks))
+        first, *others = (list(gradients) for _, gradients in learned)
+        for more in others:
+            torch._foreach_add_(first, more)
+        for leaf, gradient in zip(leaves.values(), first, strict=True):
+            leaf.grad = gradient
+        torch.nn.utils.clip_grad_norm_(leaves.values(), _CLIP, foreach=True)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        self._optimizer.zero_grad(set_to_none=True)
-        return self._sampled_loss(batch, rate) if sampled else self._whole_loss(batch)
-
-    def _states(self, batch: Batch, x: Tensor) -> Tensor:
-        """Return float32[targets, d]: the states at the positions that have a target."""
-        states = forward(self._parameters, x, self._config, self._masks)
-        return states.view(-1, self._config.d).index_select(0, self._here(batch.filled))
-
-    def _whole_loss(self, batch: Batch) -> float:
-        table, bias = self._parameters["table"], self._parameters["bias"]
-        states = self._states(batch, functional.embedding(self._here(batch.inputs), table))
-        loss = sequence_loss.whole(
-            states,
-            table[:-1],
-            bias,
-            self._here(batch.targets),
-            None if batch.weights is None else self._here(batch.weights),
-            chunk=512 if self._device.type == "cpu" else 8192,
-            dtype=self._dtype,
-        )
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._clip([value for value in self._parameters.values() if value.grad is not None])
         self._optimizer.step()
-        return loss.item()
-
-    def _sampled_loss(self, batch: Batch, rate: float) -> float:
-        """Learn with drawn negatives; only the rows of the items that take part are read and changed."""
-        drawn, log_expected = self._negatives.draw()
-        rows, local = np.unique(
-            np.concatenate([batch.inputs.ravel(), batch.targets, drawn]), return_inverse=True
-        )
-        n_inputs, n_targets = batch.inputs.size, len(batch.targets)
-        inputs, targets, negatives = np.split(local, [n_inputs, n_inputs + n_targets])
-        at = self._here(rows)
-        with_bias = self._here(np.minimum(rows, self._n_items - 1))  # the start has no bias: its row is last
-        table = self._parameters["table"].index_select(0, at)
-        bias = self._parameters["bias"].index_select(0, with_bias)
-        if self._by_row:
-            table, bias = table.requires_grad_(), bias.requires_grad_()
-        states = self._states(
-            batch, functional.embedding(self._here(inputs.reshape(batch.inputs.shape)), table)
-        )
-        right, wrong = self._here(targets), self._here(negatives)
-        loss = sequence_loss.sampled(
-            states,
-            (functional.embedding(right, table), bias[right]),
-            (functional.embedding(wrong, table), bias[wrong]),
-            right,
-            wrong,
-            self._here(log_expected),
-            None if batch.weights is None else self._here(batch.weights),
-        )
-        loss.backward()  # type: ignore[no-untyped-call]
-        own = [table, bias] if self._by_row else []
-        self._clip([*own, *(value for value in self._parameters.values() if value.grad is not None)])
-        self._optimizer.step()
-        if self._by_row and table.grad is not None and bias.grad is not None:
-            items = len(rows) - int(rows[-1] == self._n_items)
+        if self._by_row and rows is not None and table.grad is not None and bias.grad is not None:
+            at, items = self._here(rows), len(rows) - int(rows[-1] == self._n_items)
             self._by_row.step([(at, table.grad), (at[:items], bias.grad[:items])], rate)
-        return loss.item()
+        return sum(loss for loss, _ in learned)
 
-    def _clip(self, parameters: list[Tensor]) -> None:
-        torch.nn.utils.clip_grad_norm_(parameters, _CLIP, foreach=True)
+    def _loss(self, leaves: Parameters, batch: Batch, drawn: _Drawn | None, masks: Masks) -> Tensor:
+        """Return float32[], against drawn negatives or the whole catalogue."""
+        table, bias, smoothing = leaves["table"], leaves["bias"], self._config.smoothing
+        x = functional.embedding(self._here(batch.inputs), table)
+        states = forward(leaves, x, self._config, masks)
+        states = states.view(-1, self._config.d).index_select(0, self._here(batch.filled))
+        targets, weights = self._here(batch.targets), self._here(batch.weights)
+        if drawn is None:
+            return sequence_loss.whole(
+                states,
+                table[:-1],
+                bias,
+                targets,
+                weights,
+                smoothing=smoothing,
+                chunk=512 if self._device.type == "cpu" else 8192,
+                dtype=self._dtype,
+            )
+        wrong = self._here(drawn.items)
+        wrong_items, wrong_bias = functional.embedding(wrong, table), bias[wrong]
+        mean: tuple[Tensor, Tensor]
+        if self._by_row is None:
+            mean = table[:-1].mean(dim=0), bias.mean()
+        else:
+            # who is expected less often stands for more: an estimate of the mean that reads no other rows
+            share = torch.softmax(-self._here(drawn.log_expected), dim=0)
+            mean = share @ wrong_items, share @ wrong_bias
+        return sequence_loss.sampled(
+            states,
+            (functional.embedding(targets, table), bias[targets]),
+            (wrong_items, wrong_bias),
+            mean,
+            targets,
+            wrong,
+            self._here(drawn.log_expected),
+            weights,
+            smoothing=smoothing,
+        )
 
     def _here(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self._device, non_blocking=True)
+
+
+def _numbered(batch: Batch, drawn: _Drawn) -> tuple[Int64, Batch, _Drawn]:
+    """Return int64[rows], the distinct items that take part, ascending, and both with numbers of these rows."""
+    rows, local = np.unique(
+        np.concatenate([batch.inputs.ravel(), batch.targets, drawn.items]), return_inverse=True
+    )
+    inputs, targets, negatives = np.split(local, [batch.inputs.size, batch.inputs.size + len(batch.targets)])
+    return (
+        rows,
+        replace(batch, inputs=inputs.reshape(batch.inputs.shape), targets=targets),
+        replace(drawn, items=negatives),
+    )
 
 
 class _Negatives:
@@ -316,11 +341,11 @@ class _Negatives:
         self._log_expected = np.log(np.maximum(chance / chance.sum(), 1e-30) * n).astype(np.float32)
         self._n, self._rng = n, rng
 
-    def draw(self) -> tuple[Int64, Float32]:
-        """Return int64[n], by the root of the popularity, and float32[n], how often each is expected (log)."""
+    def draw(self) -> _Drawn:
+        """Draw by the root of the popularity."""
         drawn = np.searchsorted(self._sums, self._rng.random(self._n) * self._sums[-1], side="right")
         drawn = np.minimum(drawn, len(self._sums) - 1)
-        return drawn.astype(np.int64), self._log_expected[drawn]
+        return _Drawn(drawn.astype(np.int64), self._log_expected[drawn])
 
 
 class _RowAdam:

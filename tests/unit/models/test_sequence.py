@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +80,15 @@ def test_a_planted_circle_is_learnt_perfectly() -> None:
     assert base.top(model.score(Query(long)), 1) == [45]
 
 
-def test_a_large_catalogue_learns_it_from_drawn_negatives() -> None:
+@pytest.mark.parametrize("dense_items", [20_000, 100])
+def test_a_large_catalogue_learns_it_from_drawn_negatives(
+    dense_items: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sartor.models import sequence_training
+
+    monkeypatch.setattr(sequence_training, "_DENSE_ITEMS", dense_items)
     config = sequence.Config(
-        d=32, heads=2, dropout=0.0, epochs=12, window=20, lr=1e-2, negatives=64, full_softmax_items=100
+        d=32, heads=2, dropout=0.0, epochs=12, window=20, lr=1e-2, negatives=64, most_pairs=0
     )
     model = sequence.fit(walks(200, 1000, 30), config, QUIET)
     right = [
@@ -89,6 +96,18 @@ def test_a_large_catalogue_learns_it_from_drawn_negatives() -> None:
         for item in range(200)
     ]
     assert np.mean(right) >= 0.99
+
+
+def test_threads_share_a_batch_and_find_what_one_finds() -> None:
+    from sartor.models import sequence_training
+
+    data = walks(60, 150, 40)
+    config = replace(SMALL, dropout=0.0, epochs=1, lr=1e-6).decided(len(data.histories.items), 60)
+    one, three = (sequence_training.train(data, config, Run(threads=threads)) for threads in (1, 3))
+    for name, array in one.items():
+        np.testing.assert_allclose(three[name], array, atol=1e-7)
+    again = sequence_training.train(data, config, Run(threads=3))
+    assert all(np.array_equal(three[name], again[name]) for name in three)
 
 
 def test_who_has_no_history_gets_what_others_began_with() -> None:
@@ -104,8 +123,10 @@ def test_who_has_no_history_gets_what_others_began_with() -> None:
 def test_targets_count_as_much_as_their_weights() -> None:
     lists = [[0, 1], [0, 2]] * 100
     weights = [1.0, 1.0, 1.0, 0.0] * 100
-    for limit in (20_000, 1):
-        config = sequence.Config(d=16, heads=2, epochs=16, lr=2e-2, full_softmax_items=limit, negatives=8)
+    for most in (10_000, 0):
+        config = sequence.Config(
+            d=16, heads=2, dropout=0.1, epochs=16, lr=2e-2, most_pairs=most, negatives=8, smoothing=0.0
+        )
         model = sequence.fit(TrainingData(4, histories_of(lists, weights)), config, QUIET)
         scores = model.score(Query(np.array([0], np.int32)))
         assert scores[1] > scores[2] + 2
@@ -172,22 +193,26 @@ print(base.top(model.score(base.Query(np.array([1, 2, 3], np.int32))), 1)[0])
     assert int(done.stdout) == base.top(small.score(query), 1)[0]
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_loss_in_chunks_has_the_gradients_of_plain_cross_entropy(weighted: bool) -> None:
+def test_the_loss_in_chunks_has_the_gradients_of_plain_cross_entropy(
+    weighted: bool, smoothing: float
+) -> None:
     from sartor.models import sequence_loss
 
     maker = torch.Generator().manual_seed(0)
     sizes = ((37, 8), (50, 8), (50,))
     values = [torch.randn(size, generator=maker, dtype=torch.float32) for size in sizes]
     targets = torch.randint(50, (37,), generator=maker)
-    weights = torch.rand(37, generator=maker) if weighted else None
+    weights = torch.rand(37, generator=maker) if weighted else torch.full((37,), 1 / 37)
     ours = [value.clone().requires_grad_() for value in values]
-    loss = sequence_loss.whole(*ours, targets, weights, chunk=16)
+    loss = sequence_loss.whole(*ours, targets, weights, smoothing=smoothing, chunk=16)
     (3 * loss).backward()
     plain = [value.clone().requires_grad_() for value in values]
-    each = torch.nn.functional.cross_entropy(plain[0] @ plain[1].T + plain[2], targets, reduction="none")
-    share = torch.full((37,), 1 / 37) if weights is None else weights / weights.sum()
-    expected = (each * share).sum()
+    each = torch.nn.functional.cross_entropy(
+        plain[0] @ plain[1].T + plain[2], targets, reduction="none", label_smoothing=smoothing
+    )
+    expected = (each * weights).sum()
     (3 * expected).backward()
     torch.testing.assert_close(loss, expected)
     for one, other in zip(ours, plain, strict=True):
@@ -203,10 +228,47 @@ def test_the_loss_in_bfloat16_is_close() -> None:
     found = []
     for dtype in (torch.float32, torch.bfloat16):
         given = [value.clone().requires_grad_() for value in values]
-        sequence_loss.whole(*given, targets, dtype=dtype).backward()
+        weights = torch.full((37,), 1 / 37)
+        sequence_loss.whole(*given, targets, weights, smoothing=0.1, dtype=dtype).backward()
         found.append([one.grad for one in given])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, atol=5e-3, rtol=5e-2)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_against_drawn_items_has_the_gradients_of_what_it_says(smoothing: float) -> None:
+    from sartor.models import sequence_loss
+
+    maker = torch.Generator().manual_seed(0)
+    values = [torch.randn(size, generator=maker) for size in ((37, 8), (50, 8), (50,))]
+    targets, drawn = (torch.randint(50, (n,), generator=maker) for n in (37, 20))
+    log_expected, weights = (torch.rand(n, generator=maker) for n in (20, 37))
+    ours, plain = ([value.clone().requires_grad_() for value in values] for _ in range(2))
+    states, items, bias = ours
+    loss = sequence_loss.sampled(
+        states,
+        (items[targets], bias[targets]),
+        (items[drawn], bias[drawn]),
+        (items.mean(dim=0), bias.mean()),
+        targets,
+        drawn,
+        log_expected,
+        weights,
+        smoothing=smoothing,
+        chunk=16,
+    )
+    (3 * loss).backward()
+    states, items, bias = plain
+    logits = states @ items.T + bias
+    right = logits[torch.arange(37), targets]
+    wrong = (logits[:, drawn] - log_expected).masked_fill(targets[:, None] == drawn, -1e9)
+    each = torch.logsumexp(torch.cat([wrong, right[:, None]], dim=1), dim=1)
+    each = each - (1 - smoothing) * right - smoothing * logits.mean(dim=1)
+    expected = (each * weights).sum()
+    (3 * expected).backward()
+    torch.testing.assert_close(loss, expected)
+    for one, other in zip(ours, plain, strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
 
 
 def test_drawn_negatives_estimate_the_whole_loss() -> None:
@@ -220,16 +282,18 @@ def test_drawn_negatives_estimate_the_whole_loss() -> None:
     negatives = sequence_training._Negatives(counts, 2_000, np.random.default_rng(0))
     found = []
     for _ in range(50):
-        drawn, log_expected = negatives.draw()
-        wrong = torch.from_numpy(drawn)
+        drawn = negatives.draw()
+        wrong = torch.from_numpy(drawn.items)
         found.append(
             sequence_loss.sampled(
                 0.3 * states,
                 (items[targets], bias[targets]),
                 (items[wrong], bias[wrong]),
+                (items.mean(dim=0), bias.mean()),
                 targets,
                 wrong,
-                torch.from_numpy(log_expected),
+                torch.from_numpy(drawn.log_expected),
+                torch.full((20,), 1 / 20),
             ).item()
         )
     assert np.mean(found) == pytest.approx(whole.item(), rel=0.005)
@@ -263,6 +327,16 @@ def test_an_epoch_has_every_target_once(window: int) -> None:
         # here every item is one more than the item before it, and the start comes before item 0
         np.testing.assert_array_equal(np.where(inputs == 200, 0, inputs + 1), batch.targets)
         seen.append(batch.targets)
+        assert batch.weights.sum() == pytest.approx(1)
+        parts = batch.split(3)
+        assert len(parts) == min(3, len(batch.inputs))
+        for name in ("targets", "weights"):
+            np.testing.assert_array_equal(
+                np.concatenate([getattr(part, name) for part in parts]), getattr(batch, name)
+            )
+        np.testing.assert_array_equal(
+            np.concatenate([part.inputs.ravel()[part.filled] for part in parts]), inputs
+        )
     expected = np.bincount([item for one in lists for item in one])
     np.testing.assert_array_equal(np.bincount(np.concatenate(seen)), expected)
 
@@ -284,6 +358,8 @@ def test_the_start_is_the_same_from_dense_and_from_sorted_counts(monkeypatch: py
 
 def test_more_data_takes_fewer_epochs_but_never_less_time() -> None:
     sizes = [10_000 * 2**step for step in range(14)]
-    epochs = [sequence.Config().decided(size, 1000).epochs for size in sizes]
+    decided = [sequence.Config().decided(size, 1000) for size in sizes]
+    epochs, dropouts = [one.epochs for one in decided], [one.dropout for one in decided]
     assert epochs == sorted(epochs, reverse=True)
+    assert dropouts == sorted(dropouts, key=lambda rate: -(rate or 0.0))
     assert all(epochs)
