@@ -106,7 +106,7 @@ def histories_of(taste: Int64, users: int) -> Histories:
 def model_of(taste: Int64) -> SequenceModel:
     """Return a model whose attention averages the values of the newest items; all weights have some noise."""
     rng = np.random.default_rng(3)
-    config = Config(d=WIDTH, epochs=1, lr=1e-3)
+    config = Config(d=WIDTH, window=200, epochs=1, lr=1e-3)
 
     def noise(*shape: int, by: float) -> Float32:
         return (by * rng.standard_normal(shape)).astype(np.float32)

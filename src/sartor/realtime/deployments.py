@@ -307,8 +307,7 @@ class Deployments:
                 LOG.exception("deployments could not be looked at; it is tried again")
 
     def _look(self) -> None:
-        with self.store.read() as transaction:
-            campaigns = transaction.every("campaign")
+        campaigns = self.store.every("campaign")
         there = {campaign.arn for campaign in campaigns}
         for gone in [arn for arn in self._known if arn not in there]:
             self._known.pop(gone, None)

@@ -5,7 +5,7 @@ because every statement names the worker and the attempt. A lapsed lease lets th
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -81,7 +81,7 @@ def owe(transaction: Transaction, arn: str, kind: str, verb: Verb, lane: str) ->
 def claim(
     store: Store,
     worker: str,
-    lanes: Collection[str],
+    lanes: Sequence[str],
     now: float,
     lease_seconds: float,
     settled: Callable[[Task], bool] | None = None,
@@ -101,9 +101,8 @@ def claim(
         The task, or ``None`` when nothing is due.
     """
     while True:
-        with store.read() as transaction:
-            if not transaction.task_due(lanes, now):
-                return None  # the usual answer; an idle worker never takes the write lock
+        if not store.task_due(lanes, now):
+            return None  # the usual answer; an idle worker never takes the write lock
         task = _claim_one(store, worker, lanes, now, lease_seconds)
         if task is None:
             return None
@@ -118,7 +117,7 @@ def claim(
 
 
 def _claim_one(
-    store: Store, worker: str, lanes: Collection[str], now: float, lease_seconds: float
+    store: Store, worker: str, lanes: Sequence[str], now: float, lease_seconds: float
 ) -> Task | None:
     """Lease one task and show it on its resource, both or neither."""
     with store.write() as transaction:

@@ -49,6 +49,8 @@ BUSY_SECONDS = 30.0
 _GET = f"SELECT {', '.join(column.name for column in RESOURCE_COLUMNS)} FROM resource WHERE arn = ?"
 #: What a thread keeps of what it has read, in statements.
 _MOST_KNOWN: Final = 10_000
+_EVERY = f"SELECT {', '.join(column.name for column in RESOURCE_COLUMNS)} FROM resource WHERE kind = ? ORDER BY seq"
+_FIRST_DUE = "SELECT MIN(leased_until) FROM task WHERE lane IN ({})"
 _STAMPS = "SELECT arn, seq, status, updated_at FROM resource WHERE arn IN ({}) ORDER BY arn"
 
 
@@ -240,11 +242,6 @@ class Transaction:
         """Owe one piece of work to a resource."""
         self._connection.execute(sa.insert(TASK).values(arn=arn, kind=kind, verb=verb, lane=lane))
 
-    def task_due(self, lanes: Collection[str], now: float) -> bool:
-        """Return whether a task of these lanes waits or has a lapsed lease; takes no lock."""
-        query = sa.select(TASK.c.id).where(TASK.c.lane.in_(list(lanes)), TASK.c.leased_until <= now).limit(1)
-        return self._connection.execute(query).first() is not None
-
     def tasks(self) -> list[TaskRow]:
         """Return all work that is owed, oldest first; one without a worker waits."""
         query = sa.select(*TASK_COLUMNS).order_by(TASK.c.id)
@@ -412,6 +409,17 @@ class Store:
         """Return the resource of this ARN, whoever owns it; the quick way of the Describe operations."""
         rows = self._quick_read(_GET, (arn,))
         return resource_of(rows[0]) if rows else None
+
+    def every(self, kind: str) -> list[Resource]:
+        """Return the resources of one kind of all accounts and regions, oldest first; for who looks again and again."""
+        with self.at_once():
+            return [resource_of(row) for row in self._quick_read(_EVERY, (kind,))]
+
+    def task_due(self, lanes: Sequence[str], now: float) -> bool:
+        """Return whether a task of these lanes waits or has a lapsed lease; takes no lock."""
+        with self.at_once():
+            ((first,),) = self._quick_read(_FIRST_DUE.format(_marks("?", lanes)), tuple(lanes))
+        return first is not None and first <= now
 
     def stamps(self, arns: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return what changes with these resources: ARN, number, status and last change of those that exist."""

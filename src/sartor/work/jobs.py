@@ -132,6 +132,4 @@ class Drains:
 
 def _datasets(tools: Tools) -> list[Resource]:
     """Return every dataset that has tables."""
-    with tools.store.read() as transaction:
-        found = transaction.every("dataset")
-    return [one for one in found if not (one.status or "").startswith("DELETE")]
+    return [one for one in tools.store.every("dataset") if not (one.status or "").startswith("DELETE")]
