@@ -22,7 +22,12 @@ INTERACTIONS = schema(
     ("ITEM_ID", "string"),
     ("TIMESTAMP", "long"),
     ("EVENT_TYPE", ["null", "string"]),
+    ("DEVICE", ["null", "string"]),
+    ("WARMTH", ["null", "float"]),
+    DEVICE={"categorical": True},
 )
+#: Where each taste is watched, and how warm it is outside.
+DEVICES, WARMTHS = ("phone", "tv"), (25.0, 5.0)
 ITEMS = schema(
     "Items",
     ("ITEM_ID", "string"),
@@ -57,13 +62,16 @@ class Shop:
 
     def _import(self) -> None:
         rng = random.Random(0)
-        lines = ["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE"]
+        lines = ["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,DEVICE,WARMTH"]
         for taste in range(TASTES):
             for user in range(USERS_EACH):
                 first = rng.randrange(ITEMS_EACH)
                 for step in range(STEPS):
                     at = BEGAN + 60 * step + user
-                    lines.append(f"{GENRES[taste]}-fan-{user},{name_of(taste, first + step)},{at},watch")
+                    where = f"{DEVICES[taste]},{WARMTHS[taste] + rng.uniform(-4, 4):.1f}"
+                    lines.append(
+                        f"{GENRES[taste]}-fan-{user},{name_of(taste, first + step)},{at},watch,{where}"
+                    )
         items = ["ITEM_ID,GENRE,PRICE,CREATION_TIMESTAMP"]
         for taste in range(TASTES):
             items += [
@@ -190,6 +198,53 @@ def test_the_next_answer_follows_the_very_next_event(shop: Shop) -> None:
 @pytest.mark.parametrize("recipe", [UP, UP2])
 def test_an_unknown_user_gets_an_answer(shop: Shop, recipe: str) -> None:
     assert len(shop.ids(recipe, userId="never seen", numResults=10)) == 10
+
+
+def share_of_comedy(ids: list[str]) -> float:
+    return sum(one.startswith("comedy") for one in ids) / len(ids)
+
+
+@pytest.mark.parametrize("recipe", [UP, UP2])
+def test_who_is_unknown_is_recommended_by_the_context_of_the_request(shop: Shop, recipe: str) -> None:
+    def ids(**context: str) -> list[str]:
+        return shop.ids(recipe, userId="nobody", numResults=10, context=context)
+
+    for phone, tv in (({"DEVICE": "phone"}, {"DEVICE": "tv"}), ({"WARMTH": "26.5"}, {"WARMTH": "3"})):
+        assert share_of_comedy(ids(**phone)) >= 0.8
+        assert share_of_comedy(ids(**tv)) <= 0.2
+    usual = shop.ids(recipe, userId="nobody", numResults=10)
+    for says_nothing in (
+        {"DEVICE": "fridge"},
+        {"WARMTH": "warm"},
+        {"WEATHER": "rain"},
+        {"EVENT_TYPE": "watch"},
+    ):
+        assert ids(**says_nothing) == usual
+
+
+def test_a_context_moves_a_ranking_and_scores_still_sum_to_one(shop: Shop) -> None:
+    everything = [name_of(taste, at) for taste in range(TASTES) for at in range(ITEMS_EACH)]
+    shares = []
+    for device in DEVICES:
+        found = shop.runtime.get_personalized_ranking(
+            campaignArn=shop.campaign("aws-personalized-ranking"),
+            userId="nobody",
+            inputList=everything,
+            context={"DEVICE": device},
+        )["personalizedRanking"]
+        shares.append(share_of_comedy([one["itemId"] for one in found[:ITEMS_EACH]]))
+        assert sum(one["score"] for one in found) == pytest.approx(1, abs=1e-5)
+    assert shares[0] >= 0.8
+    assert shares[1] <= 0.2
+
+
+def test_a_column_that_a_solution_leaves_out_says_nothing(shop: Shop) -> None:
+    config = {"trainingDataConfig": {"excludedDatasetColumns": {"INTERACTIONS": ["DEVICE"]}}}
+    shop.versions["without"] = shop.version(UP, solutionConfig=config)["solutionVersionArn"]
+    shop.campaigns["without"] = shop.deployed("without", "0")
+    usual = shop.ids("without", userId="nobody", numResults=10)
+    assert shop.ids("without", userId="nobody", numResults=10, context={"DEVICE": "tv"}) == usual
+    assert shop.ids("without", userId="nobody", numResults=10, context={"WARMTH": "3"}) != usual
 
 
 def test_popularity_is_the_same_for_everybody_and_needs_nobody(shop: Shop) -> None:
@@ -384,7 +439,8 @@ def test_a_training_without_interactions_fails_with_the_reason(shop: Shop) -> No
 def test_filters_see_what_an_import_brings_after_the_training(shop: Shop) -> None:
     seen = shop.filter('EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("watch")')
     assert name_of(0, 4) in shop.ids(UP, userId="imported later", filterArn=seen)
-    content = f"USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\nimported later,{name_of(0, 4)},{BEGAN},watch\n"
+    header = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,DEVICE,WARMTH"
+    content = f"{header}\nimported later,{name_of(0, 4)},{BEGAN},watch,,\n"
     key = shop.client.write(f"{shop.client.name('later')}.csv", content)
     assert shop.client.imported(shop.interactions, key, "INCREMENTAL")["status"] == "ACTIVE"
     deadline = time.monotonic() + 30

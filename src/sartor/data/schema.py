@@ -47,6 +47,11 @@ class Field:
     textual: bool = False
 
     @property
+    def is_number(self) -> bool:
+        """Whether the column holds numbers."""
+        return self.type in ("int", "long", "float", "double")
+
+    @property
     def sql_type(self) -> str:
         """DuckDB's type of the column."""
         return SQL_TYPES[self.type]

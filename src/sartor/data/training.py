@@ -12,6 +12,8 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.data import contexts
+from sartor.data.contexts import Contexts
 from sartor.data.ids import Ids
 from sartor.data.schema import Field, Schema
 from sartor.data.sql import sql_text
@@ -46,6 +48,7 @@ class Selection:
         threshold: the least ``EVENT_VALUE``; ``None`` takes all.
         event_rules: rules by event type; then types without one are left out. Empty: no rules.
         excluded: item columns that are left out, as the schema spells them.
+        excluded_context: columns of interactions that are left out, in any case.
         objective: the item column of an additional objective, as the schema spells it.
     """
 
@@ -53,6 +56,7 @@ class Selection:
     threshold: float | None = None
     event_rules: Mapping[str, EventRule] = field(default_factory=dict)
     excluded: Collection[str] = ()
+    excluded_context: Collection[str] = ()
     objective: str | None = None
 
 
@@ -77,6 +81,7 @@ class TrainingRows:
         token_names: what each token says, such as ``GENRE=comedy``.
         rewards: float32[items], what each item is worth by the objective's column, NaN where it has none; ``None``
             without an objective.
+        contexts: in which contexts the training interactions were; none if nobody asks for them.
     """
 
     users: Ids
@@ -94,6 +99,7 @@ class TrainingRows:
     token_offsets: NDArray[np.int64]
     token_names: tuple[str, ...]
     rewards: NDArray[np.float32] | None = None
+    contexts: Contexts = field(default_factory=Contexts)
 
 
 def read(
@@ -101,6 +107,7 @@ def read(
     schema: Schema,
     items_schema: Schema | None,
     selection: Selection,
+    in_context: bool = False,
 ) -> TrainingRows:
     """Return what a solution trains on.
 
@@ -109,6 +116,7 @@ def read(
         schema: of the interactions.
         items_schema: of the items; ``None`` if there are none.
         selection: what counts.
+        in_context: whether to read ``contexts``.
     """
     counted, weight = _rules(selection, {one.name for one in schema.fields})
     event_type = "coalesce(\"EVENT_TYPE\", '')" if _has(schema, "EVENT_TYPE") else "''"
@@ -156,6 +164,11 @@ def read(
         token_offsets,
         token_names,
         None if selection.objective is None else _rewards(connection, selection.objective, len(items)),
+        contexts.read(
+            connection,
+            contexts.contextual(schema, selection.excluded_context) if in_context else (),
+            f'"USER_ID" IS NOT NULL AND ({counted})',
+        ),
     )
 
 
@@ -216,7 +229,7 @@ def _tokens_of(one: Field) -> str | None:
     if one.textual:
         words = f"regexp_extract_all(lower({name}), '[\\p{{L}}\\p{{N}}]+')[:{_TEXT_WORDS}]"
         return f'SELECT "ITEM_ID" AS i, {said} || unnest({words}) AS token {source}'
-    if one.type in ("int", "long", "float", "double"):
+    if one.is_number:
         tile = f'ntile({_NUMBER_TOKENS}) OVER (ORDER BY {name}, "ITEM_ID")'
         return f'SELECT "ITEM_ID" AS i, {said} || {tile} AS token {source}'
     return None

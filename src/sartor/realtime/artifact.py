@@ -5,7 +5,7 @@ Written once by training, read by every process that serves it; all of it is mem
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.data.blobs import Blobs
+from sartor.data.contexts import Contexts
 from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
 from sartor.models import base
@@ -40,6 +41,7 @@ class Artifact:
         seen_time: int64[m], epoch seconds.
         record: what made it, as JSON.
         states: float32[users, d], what the model computed of the training interactions beforehand; ``None`` if nothing.
+        contexts: in which contexts the training interactions were.
     """
 
     model: Model
@@ -54,6 +56,7 @@ class Artifact:
     seen_time: Int64
     record: Mapping[str, Any]
     states: Float32 | None = None
+    contexts: Contexts = field(default_factory=Contexts)
 
 
 _ARRAYS: Final = (
@@ -66,6 +69,8 @@ _ARRAYS: Final = (
     "seen_time",
 )
 _STATES: Final = "states"
+#: Of ``Contexts``; what they say of whom is in the record.
+_CONTEXT_ARRAYS: Final = ("offsets", "item", "count")
 _NO_STATES: Final = np.zeros((0, 0), np.float32)
 
 
@@ -93,6 +98,7 @@ def write(
     arrays = {name: getattr(rows, name) for name in _ARRAYS}
     states = model.states(Histories(rows.item, rows.offsets, rows.time), keep_on)
     arrays[_STATES] = _NO_STATES if states is None else states
+    arrays |= {f"contexts.{name}": getattr(rows.contexts, name) for name in _CONTEXT_ARRAYS}
     for kind in ("items", "users"):
         arrays |= {f"{kind}.{name}": array for name, array in getattr(rows, kind).arrays().items()}
     for name, array in arrays.items():
@@ -134,8 +140,18 @@ def read(storage: Blobs, folder: str) -> Artifact:
         users=ids("users"),
         record=record,
         states=states if len(states) else None,
+        contexts=_contexts(record, files),
         **arrays,
     )
+
+
+def _contexts(record: Mapping[str, Any], files: Mapping[str, Path]) -> Contexts:
+    """Return the contexts; an artifact of an earlier Sartor has none."""
+    found = record.get("contexts", {})
+    if not found.get("values"):
+        return Contexts()
+    arrays = (_array(files[f"contexts.{name}.npy"]) for name in _CONTEXT_ARRAYS)
+    return Contexts(found["bounds"], found["values"], *arrays)
 
 
 def _array(file: Path) -> NDArray[Any]:

@@ -25,6 +25,7 @@ from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.catalogue import Catalogue
 from sartor.realtime.histories import Histories
+from sartor.realtime.in_context import InContext
 from sartor.realtime.seen import SeenNow
 from sartor.realtime.selection import selection_of
 from sartor.realtime.trends import Trends, follows_trends
@@ -59,6 +60,7 @@ class Version:
         trends: what a model that follows the newest interactions says now; ``None`` for all others.
         counts: int64[model items], the interactions of each.
         first_seen: int64[model items], when each was first interacted with, epoch seconds; -1 is never.
+        in_context: what a request's context says of its items.
     """
 
     resource: Resource
@@ -71,6 +73,7 @@ class Version:
     trends: Trends | None
     counts: Int64
     first_seen: Int64
+    in_context: InContext
 
     @property
     def key(self) -> tuple[str, int]:
@@ -281,6 +284,7 @@ class Deployments:
             else None,
             counts,
             _first_seen(found),
+            InContext(found.contexts, len(found.items)),
         )
 
     def _catalogue(self, version: Resource, dataset_type: str, id_column: str, base: Ids | None) -> Catalogue:

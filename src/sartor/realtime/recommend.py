@@ -6,6 +6,7 @@ Source of the rules: the service model of personalize-runtime and the guide's pa
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from random import getrandbits
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -80,6 +81,12 @@ class Asked:
     def version(self) -> Version:
         """The solution version that answers."""
         return self.deployment.version
+
+    @cached_property
+    def context(self) -> tuple[int, ...]:
+        """The numbers of what the request's context says, as far as the version knows it."""
+        given = self.request.get("context")
+        return self.version.in_context.values(given) if given and self.serving.in_context else ()
 
     @property
     def query(self) -> Query:
@@ -208,11 +215,13 @@ class Recommender:
 
         def made() -> tuple[Scores, int]:
             quick_enough(version.model_items >= LARGE_CATALOGUE)
-            found = scores_of(version.artifact.model, asked.query, asked.serving.scored == "subset")
+            found = _in_context(
+                asked, scores_of(version.artifact.model, asked.query, asked.serving.scored == "subset")
+            )
             return found, found.nbytes
 
         who = None if needs is None else asked.request.get(needs)
-        return self._scores.get((*version.key, who), newest, made)
+        return self._scores.get((*version.key, who, asked.context), newest, made)
 
     def _deployment(self, caller: "Caller", request: Request, operation: str) -> Deployment:
         """Return the campaign that a request asks, if it can be asked so.
@@ -288,7 +297,12 @@ def _all(asked: Asked) -> Scores:
     if asked.scores.items is None:
         return asked.scores
     quick_enough(takes_long=True)
-    return all_scores(asked.version.artifact.model, asked.query)
+    return _in_context(asked, all_scores(asked.version.artifact.model, asked.query))
+
+
+def _in_context(asked: Asked, scores: Scores) -> Scores:
+    """Return scores with what the request's context says."""
+    return scores.lifted(asked.version.in_context.lift(asked.context)) if asked.context else scores
 
 
 def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:

@@ -99,6 +99,20 @@ class Scores:
         powers /= total
         return powers
 
+    def lifted(self, lift: Float32) -> "Scores":
+        """Return these scores where something else is known of each item.
+
+        Args:
+            lift: float32[items], what is added to each logit.
+        """
+        mean, spread, _, _ = self._scale
+        values = _as_logits(self.values, mean, spread)
+        if self.items is None:
+            return Scores(None, values + lift, logits=True, subset=self.subset)
+        values = values + lift[self.items]
+        order = np.argsort(-values, kind="stable")
+        return Scores(self.items[order], values[order], logits=True, subset=self.subset)
+
     @cached_property
     def _scale(self) -> tuple[np.float32, np.float32, np.float32, np.float32]:
         """The mean and deviation of scores that are no logits, the highest logit, and the sum of all powers."""

@@ -21,10 +21,8 @@ def selection_of(version: Mapping[str, Any], item_columns: Iterable[str] = ()) -
         for one in config.get("eventsConfig", {}).get("eventParametersList", [])
     }
     excluded = {
-        column.casefold()
+        dataset.casefold(): [column.casefold() for column in columns]
         for dataset, columns in config.get("trainingDataConfig", {}).get("excludedDatasetColumns", {}).items()
-        if dataset.casefold() == "items"
-        for column in columns
     }
     objective = config.get("optimizationObjective", {})
     wanted = objective.get("itemAttribute", "").casefold()
@@ -32,6 +30,7 @@ def selection_of(version: Mapping[str, Any], item_columns: Iterable[str] = ()) -
         version.get("eventType"),
         None if threshold is None else float(threshold),
         rules,
-        tuple(name for name in columns if name.casefold() in excluded),
+        tuple(name for name in columns if name.casefold() in excluded.get("items", ())),
+        tuple(excluded.get("interactions", ())),
         next((name for name in columns if name.casefold() == wanted), None),
     )

@@ -18,6 +18,7 @@ class Serving:
         scored: whether answers have scores; a ``subset`` scores its best items and fills with popular ones.
         explores: new items: as the campaign says, a little by itself, or not.
         promotes: whether a request may have promotions.
+        in_context: whether a request's context counts.
     """
 
     operation: Literal["GetRecommendations", "GetPersonalizedRanking"] = "GetRecommendations"
@@ -25,16 +26,19 @@ class Serving:
     scored: Literal["all", "subset"] | None = None
     explores: Literal["configured", "managed"] | None = None
     promotes: bool = True
+    in_context: bool = False
 
 
 _PERSONAL = Serving(needs="userId", scored="all")
-_RANKING = Serving("GetPersonalizedRanking", "userId", "all", promotes=False)
+_RANKING = Serving("GetPersonalizedRanking", "userId", "all", promotes=False, in_context=True)
 _RELATED = Serving(needs="itemId")
 _POPULAR = Serving()
 #: By recipe.
 TABLE: Final[Mapping[str, Serving]] = {
-    "aws-user-personalization-v2": Serving(needs="userId", scored="subset", explores="managed"),
-    "aws-user-personalization": Serving(needs="userId", scored="all", explores="configured"),
+    "aws-user-personalization-v2": Serving(
+        needs="userId", scored="subset", explores="managed", in_context=True
+    ),
+    "aws-user-personalization": Serving(needs="userId", scored="all", explores="configured", in_context=True),
     "aws-hrnn": _PERSONAL,
     "aws-hrnn-metadata": _PERSONAL,
     "aws-hrnn-coldstart": _PERSONAL,

@@ -22,7 +22,7 @@ from sartor.errors import JobFailed
 from sartor.models import evaluation
 from sartor.models.base import Features, Float32, Histories, Model, Run, TrainingData
 from sartor.models.objective import leaning
-from sartor.realtime import artifact
+from sartor.realtime import artifact, serving
 from sartor.realtime.selection import selection_of
 from sartor.recipes import BY_ARN, Recipe
 from sartor.resources.lifecycle import Task
@@ -189,6 +189,7 @@ def _read(version: Resource, means: Means) -> tuple[TrainingRows, dict[str, dict
             interactions.schema,
             None if items is None else items.schema,
             selection_of(version.body, () if items is None else [one.name for one in items.schema.fields]),
+            in_context=serving.TABLE[BY_ARN[version.body["recipeArn"]].name].in_context,
         )
     return rows, tables
 
@@ -280,6 +281,7 @@ def _record(
         "items": len(rows.items),
         "newestInteraction": int(rows.seen_time.max()) if len(rows.seen_time) else None,
         "eventTypes": list(rows.event_types),
+        "contexts": {"bounds": dict(rows.contexts.bounds), "values": list(rows.contexts.values)},
         "sartor": __version__,
         "libraries": libraries,
         "trainedAt": round(time.time(), 3),

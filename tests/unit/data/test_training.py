@@ -1,12 +1,13 @@
 """What a model is trained on: which interactions count, in which order, and what is known of items."""
 
 import json
+from collections import Counter
 
 import duckdb
 import numpy as np
 import pytest
 
-from sartor.data import schema, training
+from sartor.data import contexts, schema, training
 from sartor.data.schema import Schema
 from sartor.data.training import EventRule, Selection, TrainingRows
 
@@ -150,3 +151,85 @@ def test_rewards_are_the_objectives_column() -> None:
     rewards = read(Selection(objective="PRICE"), CATALOGUE).rewards
     assert rewards is not None
     np.testing.assert_array_equal(rewards, np.array([1.0, 2.0, np.nan, np.nan, 3.0], np.float32))
+
+
+CONTEXTUAL = schema_of(
+    "Interactions",
+    ("USER_ID", "string"),
+    ("ITEM_ID", "string"),
+    ("TIMESTAMP", "long"),
+    ("EVENT_TYPE", ["null", "string"]),
+    ("EVENT_ATTRIBUTION_SOURCE", ["null", "string"]),
+    ("DEVICE", ["null", "string"]),
+    ("NOTE", ["null", "string"]),
+    ("WARMTH", ["null", "float"]),
+    DEVICE={"categorical": True},
+)
+
+
+def test_contexts_are_the_categories_and_numbers_that_a_solution_does_not_leave_out() -> None:
+    names = [one.name for one in contexts.contextual(CONTEXTUAL, ())]
+    assert names == ["DEVICE", "WARMTH"]
+    assert [one.name for one in contexts.contextual(CONTEXTUAL, ["device"])] == ["WARMTH"]
+
+
+def test_contexts_count_what_is_trained_on_as_a_count_by_hand_does() -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        (
+            None if rng.random() < 0.02 else f"u{rng.integers(20)}",
+            f"i{rng.integers(15)}",
+            int(at),
+            ("buy", "view")[rng.integers(2)],
+            rng.choice([None, "phone", "tv|web", "tv", "rare"], p=[0.1, 0.4, 0.2, 0.295, 0.005]),
+            None if rng.random() < 0.1 else float(np.float32(rng.normal())),
+        )
+        for at in range(600)
+    ]
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE data (USER_ID VARCHAR, ITEM_ID VARCHAR, TIMESTAMP BIGINT, EVENT_TYPE VARCHAR, "
+            "DEVICE VARCHAR, WARMTH FLOAT)"
+        )
+        connection.executemany("INSERT INTO data VALUES (?, ?, ?, ?, ?, ?)", [list(row) for row in rows])
+        of = schema_of(
+            "Interactions",
+            *(
+                (one.name, ["null", one.type] if one.nullable else one.type)
+                for one in CONTEXTUAL.fields
+                if one.name not in ("EVENT_ATTRIBUTION_SOURCE", "NOTE")
+            ),
+            DEVICE={"categorical": True},
+        )
+        found = training.read(connection, of, None, Selection(event_type="buy"), in_context=True)
+    counted = [row for row in rows if row[0] is not None and row[3] == "buy"]
+    bounds = found.contexts.bounds
+    assert bounds["DEVICE"] is None and bounds["WARMTH"] is not None
+    bins = np.searchsorted(bounds["WARMTH"], [row[5] for row in counted if row[5] is not None], side="right")
+    assert np.bincount(bins).min() >= 0.08 * len(bins)
+    expected: Counter[tuple[str, str]] = Counter()
+    for _, item, _, _, device, warmth in counted:
+        for said in (device or "").split("|"):
+            if said:
+                expected[f"DEVICE={said}", item] += 1
+        if warmth is not None:
+            expected[f"WARMTH={np.searchsorted(bounds['WARMTH'], warmth, side='right')}", item] += 1
+    of_value: Counter[str] = Counter()
+    for (value, _), n in expected.items():
+        of_value[value] += n
+    assert of_value["DEVICE=rare"] < 10
+    kept = {(value, item): n for (value, item), n in expected.items() if of_value[value] >= 10}
+    offsets = found.contexts.offsets.tolist()
+    assert kept == {
+        (value, found.items.name(int(item))): int(n)
+        for at, value in enumerate(found.contexts.values)
+        for item, n in zip(
+            found.contexts.item[offsets[at] : offsets[at + 1]],
+            found.contexts.count[offsets[at] : offsets[at + 1]],
+            strict=True,
+        )
+    }
+
+
+def test_nobody_asks_for_contexts_and_none_are_read() -> None:
+    assert read().contexts.values == ()
