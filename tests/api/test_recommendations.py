@@ -36,7 +36,14 @@ ITEMS = schema(
     ("CREATION_TIMESTAMP", ["null", "long"]),
     GENRE={"categorical": True},
 )
-USERS = schema("Users", ("USER_ID", "string"), ("TIER", ["null", "string"]))
+USERS = schema(
+    "Users",
+    ("USER_ID", "string"),
+    ("TIER", ["null", "string"]),
+    ("GENERATION", ["null", "string"]),
+    GENERATION={"categorical": True},
+)
+GENERATIONS = ("young", "old")
 BEGAN = 1_700_000_000
 
 
@@ -77,7 +84,12 @@ class Shop:
             items += [
                 f"{name_of(taste, at)},{GENRES[taste]},{at + 0.5},{BEGAN - 10**8}" for at in range(ITEMS_EACH)
             ]
-        users = ["USER_ID,TIER"] + [f"{GENRES[taste]}-fan-0,gold" for taste in range(TASTES)]
+        users = ["USER_ID,TIER,GENERATION"] + [
+            f"{GENRES[taste]}-fan-{user},{'' if user else 'gold'},{GENERATIONS[taste]}"
+            for taste in range(TASTES)
+            for user in range(USERS_EACH)
+        ]
+        users += [f"newcomer-{one}-{recipe},,{one}" for one in GENERATIONS for recipe in (UP, UP2)]
         for dataset, key, content in (
             (self.interactions, "interactions.csv", lines),
             (self.items, "items.csv", items),
@@ -220,6 +232,17 @@ def test_who_is_unknown_is_recommended_by_the_context_of_the_request(shop: Shop,
         {"EVENT_TYPE": "watch"},
     ):
         assert ids(**says_nothing) == usual
+
+
+@pytest.mark.parametrize("recipe", [UP, UP2])
+def test_a_new_user_is_recommended_what_users_like_him_choose(shop: Shop, recipe: str) -> None:
+    def ids(generation: str) -> list[str]:
+        return shop.ids(recipe, userId=f"newcomer-{generation}-{recipe}", numResults=10)
+
+    assert share_of_comedy(ids("young")) >= 0.8
+    assert share_of_comedy(ids("old")) <= 0.2
+    shop.watch(f"newcomer-young-{recipe}", *(name_of(1, at) for at in range(6)))
+    assert share_of_comedy(ids("young")[:4]) == 0  # what he does says more than who he is
 
 
 def test_a_context_moves_a_ranking_and_scores_still_sum_to_one(shop: Shop) -> None:

@@ -1,7 +1,7 @@
-"""In which contexts items were interacted with: by device, by weather, whatever the interactions' own columns say.
+"""In which contexts items were interacted with: by device, by weather, by whom.
 
-Source: the guide's "Contextual metadata": categories and numbers of the Item interactions dataset, given again with a
-request.
+Source: the guide's "Contextual metadata", of the categories and numbers of the Item interactions dataset, which come
+again with a request; and its "Users" dataset, whose attributes are all that is known of a new user.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from sartor.data.schema import Field, Schema
 from sartor.data.sql import sql_text
 
+#: Before the name of a user's attribute.
+OF_USER: Final = "Users."
 #: Numbers fall into this many bins, each with an equal share of the interactions.
 _BINS: Final = 10
 #: A value that fewer interactions have says nothing.
@@ -26,7 +28,8 @@ class Contexts:
     """How often each item was interacted with in each context.
 
     Attributes:
-        bounds: of each contextual column, the bounds between the bins of its numbers; ``None`` for categories.
+        bounds: of each contextual column, the bounds between the bins of its numbers; ``None`` for categories. A user's
+            attribute has ``OF_USER`` before its name.
         values: what each context says, such as ``DEVICE=phone``, or ``TEMPERATURE=3`` for a bin.
         offsets: int64[values + 1], where the items of each begin.
         item: int32[k].
@@ -40,14 +43,13 @@ class Contexts:
     count: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
-def contextual(schema: Schema, excluded: Collection[str]) -> list[Field]:
-    """Return the columns of an interactions schema that say in which context an interaction was.
+def contextual(schema: Schema, left_out: Collection[str]) -> list[Field]:
+    """Return the columns of interactions or users that say in which context an interaction was.
 
     Args:
-        schema: of the interactions.
-        excluded: columns that a solution leaves out, in any case.
+        schema: of the interactions or the users.
+        left_out: columns that a solution leaves out, folded to lower case.
     """
-    left_out = {name.casefold() for name in excluded}
     reserved = {name for name, keyword in schema.type_rules.keywords.items() if not keyword.is_metadata}
     return [
         one
@@ -58,23 +60,35 @@ def contextual(schema: Schema, excluded: Collection[str]) -> list[Field]:
     ]
 
 
-def read(connection: duckdb.DuckDBPyConnection, columns: Sequence[Field], counted: str) -> Contexts:
+def read(
+    connection: duckdb.DuckDBPyConnection,
+    of_interactions: Sequence[Field],
+    of_users: Sequence[Field],
+    counted: str,
+) -> Contexts:
     """Return the contexts of the interactions that count.
 
     Args:
-        connection: with the view ``data`` of interactions and the table ``item_number`` of item ids and numbers.
-        columns: the contextual ones.
+        connection: with the view ``data`` of interactions, a view ``users`` if there are columns of it, and the table
+            ``item_number`` of item ids and numbers.
+        of_interactions: the contextual columns of the interactions.
+        of_users: those of the users.
         counted: SQL that says whether an interaction counts.
     """
-    if not columns:
+    events = f'FROM data WHERE "USER_ID" IS NOT NULL AND ({counted})'
+    sources = [(one.name, one, events) for one in of_interactions]
+    for one in of_users:
+        joined = (
+            f'FROM (SELECT "USER_ID", "ITEM_ID" {events}) JOIN (SELECT "USER_ID", "{one.name}" FROM users)'
+        )
+        sources.append((f"{OF_USER}{one.name}", one, f'{joined} USING ("USER_ID") WHERE true'))
+    if not sources:
         return Contexts()
-    bounds = {
-        one.name: None if one.categorical else _bounds(connection, one.name, counted) for one in columns
-    }
+    bounds = {name: None if one.categorical else _bounds(connection, one, of) for name, one, of in sources}
     selects = " UNION ALL ".join(
-        f"""SELECT "ITEM_ID" AS i, {sql_text(f"{name}=")} || {_said(name, limits)} AS value
-            FROM data WHERE "{name}" IS NOT NULL AND ({counted})"""
-        for name, limits in bounds.items()
+        f"""SELECT "ITEM_ID" AS i, {sql_text(f"{name}=")} || {_said(one, bounds[name])} AS value
+            {of} AND "{one.name}" IS NOT NULL"""
+        for name, one, of in sources
     )
     connection.execute(
         f"""
@@ -87,30 +101,25 @@ def read(connection: duckdb.DuckDBPyConnection, columns: Sequence[Field], counte
     rows: dict[str, NDArray[Any]] = connection.execute(
         "SELECT dense_rank() OVER (ORDER BY value) - 1 AS number, item, count FROM context ORDER BY value, item"
     ).fetchnumpy()
-    values = [
-        value
-        for (value,) in connection.execute("SELECT DISTINCT value FROM context ORDER BY value").fetchall()
-    ]
+    values = connection.execute("SELECT DISTINCT value FROM context ORDER BY value").fetchall()
     return Contexts(
         bounds,
-        tuple(values),
+        tuple(value for (value,) in values),
         np.searchsorted(np.asarray(rows["number"], np.int64), np.arange(len(values) + 1)).astype(np.int64),
         np.asarray(rows["item"], np.int32),
         np.asarray(rows["count"], np.int32),
     )
 
 
-def _bounds(connection: duckdb.DuckDBPyConnection, name: str, counted: str) -> list[float]:
+def _bounds(connection: duckdb.DuckDBPyConnection, one: Field, of: str) -> list[float]:
     """Return the bounds between bins that hold about equally many of a column's numbers, ascending."""
     shares = [step / _BINS for step in range(1, _BINS)]
-    found = connection.execute(
-        f'SELECT quantile_disc("{name}", {shares})::DOUBLE[] FROM data WHERE "{name}" IS NOT NULL AND ({counted})'
-    ).fetchall()[0][0]
-    return sorted(set(found or ()))
+    query = f'SELECT quantile_disc("{one.name}", {shares})::DOUBLE[] {of} AND "{one.name}" IS NOT NULL'
+    return sorted(set(connection.execute(query).fetchall()[0][0] or ()))
 
 
-def _said(name: str, bounds: Sequence[float] | None) -> str:
+def _said(one: Field, bounds: Sequence[float] | None) -> str:
     """Return the SQL of what a column says: each of its categories, or the number of its bin."""
     if bounds is None:
-        return f"unnest(string_split(\"{name}\", '|'))"
-    return " + ".join(["0", *(f'("{name}" >= {bound!r})::INTEGER' for bound in bounds)]).join("()")
+        return f"unnest(string_split(\"{one.name}\", '|'))"
+    return " + ".join(["0", *(f'("{one.name}" >= {bound!r})::INTEGER' for bound in bounds)]).join("()")

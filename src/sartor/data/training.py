@@ -47,16 +47,14 @@ class Selection:
         event_type: only events of this type; ``None`` takes all.
         threshold: the least ``EVENT_VALUE``; ``None`` takes all.
         event_rules: rules by event type; then types without one are left out. Empty: no rules.
-        excluded: item columns that are left out, as the schema spells them.
-        excluded_context: columns of interactions that are left out, in any case.
+        excluded: columns that are left out, by dataset type; all folded to lower case.
         objective: the item column of an additional objective, as the schema spells it.
     """
 
     event_type: str | None = None
     threshold: float | None = None
     event_rules: Mapping[str, EventRule] = field(default_factory=dict)
-    excluded: Collection[str] = ()
-    excluded_context: Collection[str] = ()
+    excluded: Mapping[str, Collection[str]] = field(default_factory=dict)
     objective: str | None = None
 
 
@@ -107,6 +105,7 @@ def read(
     schema: Schema,
     items_schema: Schema | None,
     selection: Selection,
+    users_schema: Schema | None = None,
     in_context: bool = False,
 ) -> TrainingRows:
     """Return what a solution trains on.
@@ -116,6 +115,7 @@ def read(
         schema: of the interactions.
         items_schema: of the items; ``None`` if there are none.
         selection: what counts.
+        users_schema: of the users, whose view is ``users``; ``None`` if there are none, or nobody asks for contexts.
         in_context: whether to read ``contexts``.
     """
     counted, weight = _rules(selection, {one.name for one in schema.fields})
@@ -164,12 +164,22 @@ def read(
         token_offsets,
         token_names,
         None if selection.objective is None else _rewards(connection, selection.objective, len(items)),
-        contexts.read(
-            connection,
-            contexts.contextual(schema, selection.excluded_context) if in_context else (),
-            f'"USER_ID" IS NOT NULL AND ({counted})',
-        ),
+        _contexts(connection, schema, users_schema, selection, counted) if in_context else Contexts(),
     )
+
+
+def _contexts(
+    connection: duckdb.DuckDBPyConnection,
+    schema: Schema,
+    users_schema: Schema | None,
+    selection: Selection,
+    counted: str,
+) -> Contexts:
+    of_interactions, of_users = (
+        [] if one is None else contexts.contextual(one, selection.excluded.get(of, ()))
+        for one, of in ((schema, "interactions"), (users_schema, "users"))
+    )
+    return contexts.read(connection, of_interactions, of_users, counted)
 
 
 def _rules(selection: Selection, columns: set[str]) -> tuple[str, str]:
@@ -197,7 +207,7 @@ def _features(
     columns = [
         one
         for one in (schema.fields if schema is not None else ())
-        if one.name not in _NO_FEATURES and one.name not in selection.excluded
+        if one.name not in _NO_FEATURES and one.name.casefold() not in selection.excluded.get("items", ())
     ]
     selects = [select for select in map(_tokens_of, columns) if select is not None]
     if not selects:

@@ -1,17 +1,24 @@
-"""What a request's context says of items, by what a training counted.
+"""What a request's context and the attributes of its user say of items, by what a training counted.
 
-Source: the guide's "Contextual metadata": values are given as texts; what the training did not see says nothing.
+Source: the guide's "Contextual metadata" and "Users": values are given as texts; what the training did not see says
+nothing. A history says more than who its owner is, and says that too: the longer it is, the less attributes count.
 """
 
 import math
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
-from sartor.data.contexts import Contexts
+from sartor.data.contexts import OF_USER, Contexts
 from sartor.models import context
 from sartor.models.base import Float32
+
+#: With so many interactions of a user his attributes count half.
+_HALF_INTERACTIONS: Final = 2.0
+#: With more of them nobody looks at the attributes.
+MOST_INTERACTIONS: Final = 20
 
 
 class InContext:
@@ -26,18 +33,32 @@ class InContext:
         self._contexts, self._n_items = contexts, n_items
         self._numbers = {value: number for number, value in enumerate(contexts.values)}
 
-    def values(self, given: Mapping[str, str]) -> tuple[int, ...]:
-        """Return the numbers of what a request's ``context`` says, ascending; what is not known is left out."""
+    def __bool__(self) -> bool:
+        return bool(self._contexts.values)
+
+    def values(self, context: Mapping[str, str], user: Mapping[str, str]) -> tuple[int, ...]:
+        """Return the numbers of what is known, ascending; what the training did not see is left out.
+
+        Args:
+            context: of the request.
+            user: the user's attributes.
+        """
+        known = {**context, **{f"{OF_USER}{name}": text for name, text in user.items()}}
         found = {
             self._numbers.get(f"{name}={said}")
-            for name, text in given.items()
+            for name, text in known.items()
             if name in self._contexts.bounds
             for said in self._said(name, text)
         }
         return tuple(sorted(number for number in found if number is not None))
 
-    def lift(self, values: tuple[int, ...]) -> Float32:
-        """Return float32[items]: what some values add to the logits; several of one column count as their mean."""
+    def lift(self, values: tuple[int, ...], interactions: int) -> Float32:
+        """Return float32[items]: what some values add to the logits; several of one column count as their mean.
+
+        Args:
+            values: their numbers.
+            interactions: how many the user's history has.
+        """
         lifts: dict[str, list[Float32]] = {}
         for number in values:
             column = _column_of(self._contexts.values[number])
@@ -48,8 +69,9 @@ class InContext:
             )
             lifts.setdefault(column, []).append(found)
         total = np.zeros(self._n_items, np.float32)
-        for some in lifts.values():
-            total += np.mean(some, axis=0)
+        for column, some in lifts.items():
+            share = 1 / (1 + interactions / _HALF_INTERACTIONS) if column.startswith(OF_USER) else 1.0
+            total += np.float32(share) * np.mean(some, axis=0)
         return total
 
     def _said(self, name: str, text: str) -> list[str]:
@@ -74,5 +96,5 @@ class InContext:
 
 
 def _column_of(value: str) -> str:
-    """Return the column of a value such as ``DEVICE=phone``; a column's name has no sign of equality."""
+    """Return the column of a value such as ``DEVICE=phone``: no column's name has a sign of equality."""
     return value.partition("=")[0]

@@ -20,6 +20,7 @@ from sartor.realtime import exploration, promotions
 from sartor.realtime.deployments import Deployment, Deployments, Version
 from sartor.realtime.filtering import Filters
 from sartor.realtime.histories import History
+from sartor.realtime.in_context import MOST_INTERACTIONS
 from sartor.realtime.picked import Picked
 from sartor.realtime.scoring import LARGE_CATALOGUE, Kept, Scores, all_scores, scores_of
 from sartor.realtime.serving import TABLE, Serving
@@ -84,9 +85,12 @@ class Asked:
 
     @cached_property
     def context(self) -> tuple[int, ...]:
-        """The numbers of what the request's context says, as far as the version knows it."""
-        given = self.request.get("context")
-        return self.version.in_context.values(given) if given and self.serving.in_context else ()
+        """The numbers of what the version knows of the request's context and of its user."""
+        if not self.serving.in_context or not self.version.in_context:
+            return ()
+        known = 0 if self.history is None else len(self.history.items)
+        user = self.user if known <= MOST_INTERACTIONS else None
+        return self.version.in_context.values(self.request.get("context") or {}, user or {})
 
     @property
     def query(self) -> Query:
@@ -301,8 +305,11 @@ def _all(asked: Asked) -> Scores:
 
 
 def _in_context(asked: Asked, scores: Scores) -> Scores:
-    """Return scores with what the request's context says."""
-    return scores.lifted(asked.version.in_context.lift(asked.context)) if asked.context else scores
+    """Return scores with what the request's context and its user's attributes say."""
+    if not asked.context:
+        return scores
+    known = 0 if asked.history is None else len(asked.history.items)
+    return scores.lifted(asked.version.in_context.lift(asked.context, known))
 
 
 def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:

@@ -21,8 +21,10 @@ def selection_of(version: Mapping[str, Any], item_columns: Iterable[str] = ()) -
         for one in config.get("eventsConfig", {}).get("eventParametersList", [])
     }
     excluded = {
-        dataset.casefold(): [column.casefold() for column in columns]
-        for dataset, columns in config.get("trainingDataConfig", {}).get("excludedDatasetColumns", {}).items()
+        dataset.casefold(): frozenset(map(str.casefold, left_out))
+        for dataset, left_out in config.get("trainingDataConfig", {})
+        .get("excludedDatasetColumns", {})
+        .items()
     }
     objective = config.get("optimizationObjective", {})
     wanted = objective.get("itemAttribute", "").casefold()
@@ -30,7 +32,6 @@ def selection_of(version: Mapping[str, Any], item_columns: Iterable[str] = ()) -
         version.get("eventType"),
         None if threshold is None else float(threshold),
         rules,
-        tuple(name for name in columns if name.casefold() in excluded.get("items", ())),
-        tuple(excluded.get("interactions", ())),
+        excluded,
         next((name for name in columns if name.casefold() == wanted), None),
     )

@@ -22,8 +22,9 @@ from sartor.errors import JobFailed
 from sartor.models import evaluation
 from sartor.models.base import Features, Float32, Histories, Model, Run, TrainingData
 from sartor.models.objective import leaning
-from sartor.realtime import artifact, serving
+from sartor.realtime import artifact
 from sartor.realtime.selection import selection_of
+from sartor.realtime.serving import TABLE
 from sartor.recipes import BY_ARN, Recipe
 from sartor.resources.lifecycle import Task
 from sartor.resources.records import Means, datasets_of, records_of
@@ -171,25 +172,34 @@ def _sources(version: Resource, means: Means) -> dict[str, DatasetRecords]:
     found = datasets_of(version.body["datasetGroupArn"], means.store)
     if "INTERACTIONS" not in found:
         raise JobFailed("Create failed. The dataset group has no Item interactions dataset.")
-    return {name: records_of(found[name], means) for name in ("INTERACTIONS", "ITEMS") if name in found}
+    names = ("INTERACTIONS", "ITEMS", "USERS") if _in_context(version) else ("INTERACTIONS", "ITEMS")
+    return {name: records_of(found[name], means) for name in names if name in found}
+
+
+def _in_context(version: Resource) -> bool:
+    """Return whether the recipe of a version looks at the context of a request and the attributes of a user."""
+    return TABLE[BY_ARN[version.body["recipeArn"]].name].in_context
 
 
 def _read(version: Resource, means: Means) -> tuple[TrainingRows, dict[str, dict[str, int]]]:
     """Return the rows, and which state of which table they are of."""
     sources = _sources(version, means)
     tables = {name: _state(records) for name, records in sources.items()}
-    interactions, items = sources["INTERACTIONS"], sources.get("ITEMS")
+    interactions, items, users = (sources.get(name) for name in ("INTERACTIONS", "ITEMS", "USERS"))
+    assert interactions is not None
     with ExitStack() as stack:
         connection = stack.enter_context(interactions.connection())
         stack.enter_context(interactions.shown(connection))
-        if items is not None:
-            stack.enter_context(items.shown(connection, "ALL", "items"))
+        for records, view in ((items, "items"), (users, "users")):
+            if records is not None:
+                stack.enter_context(records.shown(connection, "ALL", view))
         rows = training.read(
             connection,
             interactions.schema,
             None if items is None else items.schema,
             selection_of(version.body, () if items is None else [one.name for one in items.schema.fields]),
-            in_context=serving.TABLE[BY_ARN[version.body["recipeArn"]].name].in_context,
+            None if users is None else users.schema,
+            _in_context(version),
         )
     return rows, tables
 

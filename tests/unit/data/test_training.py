@@ -143,7 +143,7 @@ def test_items_without_interactions_are_in_the_catalogue_with_their_features() -
 
 
 def test_excluded_columns_say_nothing() -> None:
-    every = set().union(*tokens(read(Selection(excluded=("GENRE",)), CATALOGUE)).values())
+    every = set().union(*tokens(read(Selection(excluded={"items": ("genre",)}), CATALOGUE)).values())
     assert not [one for one in every if one.startswith("GENRE")]
 
 
@@ -170,7 +170,7 @@ CONTEXTUAL = schema_of(
 def test_contexts_are_the_categories_and_numbers_that_a_solution_does_not_leave_out() -> None:
     names = [one.name for one in contexts.contextual(CONTEXTUAL, ())]
     assert names == ["DEVICE", "WARMTH"]
-    assert [one.name for one in contexts.contextual(CONTEXTUAL, ["device"])] == ["WARMTH"]
+    assert [one.name for one in contexts.contextual(CONTEXTUAL, {"device"})] == ["WARMTH"]
 
 
 def test_contexts_count_what_is_trained_on_as_a_count_by_hand_does() -> None:
@@ -229,6 +229,38 @@ def test_contexts_count_what_is_trained_on_as_a_count_by_hand_does() -> None:
             strict=True,
         )
     }
+
+
+def test_the_attributes_of_users_count_with_each_of_their_interactions() -> None:
+    users = schema_of(
+        "Users",
+        ("USER_ID", "string"),
+        ("AGE", ["null", "int"]),
+        ("TIER", ["null", "string"]),
+        ("NOTE", ["null", "string"]),
+        TIER={"categorical": True},
+    )
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE data AS SELECT 'u' || n % 20 AS USER_ID, 'i' || n % 7 AS ITEM_ID, n AS TIMESTAMP, "
+            "NULL::VARCHAR AS EVENT_TYPE, NULL::FLOAT AS EVENT_VALUE FROM range(400) AS r(n);"
+            "CREATE TABLE users AS SELECT 'u' || n AS USER_ID, CASE WHEN n < 15 THEN n END AS AGE, "
+            "CASE WHEN n < 4 THEN 'gold|early' ELSE 'plain' END AS TIER, 'x' AS NOTE FROM range(30) AS r(n);"
+        )
+        found = training.read(connection, EVENTS, None, EVERYTHING, users, in_context=True).contexts
+        wanted = dict(
+            connection.execute(
+                "SELECT value, count(*) FROM (SELECT 'Users.TIER=' || unnest(string_split(TIER, '|')) AS value "
+                "FROM data JOIN users USING (USER_ID)) GROUP BY value"
+            ).fetchall()
+        )
+    sums = {
+        value: int(found.count[slice(*found.offsets[at : at + 2])].sum())
+        for at, value in enumerate(found.values)
+    }
+    assert {value: n for value, n in sums.items() if "TIER" in value} == wanted
+    assert sum(n for value, n in sums.items() if "AGE" in value) == 15 * 20
+    assert set(found.bounds) == {"Users.AGE", "Users.TIER"}
 
 
 def test_nobody_asks_for_contexts_and_none_are_read() -> None:
