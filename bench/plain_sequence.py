@@ -20,7 +20,7 @@ from sartor.models import sequence_start
 from sartor.models.base import TrainingData
 from sartor.models.sequence_batches import BATCH_POSITIONS, Batches
 
-HEADS, LAYERS, DROPOUT = 4, 2, 0.2
+HEADS, LAYERS, DROPOUT, SMOOTHING = 4, 2, 0.05, 0.1
 
 
 class Block(nn.Module):
@@ -83,7 +83,8 @@ def train(data: TrainingData, d: int, window: int, epochs: int) -> Plain:
         for batch in batches.epoch(rng):
             states = model(torch.from_numpy(batch.inputs)).flatten(0, 1)[torch.from_numpy(batch.filled)]
             logits = states @ model.items.weight[:-1].T + model.bias
-            loss = functional.cross_entropy(logits, torch.from_numpy(batch.targets))
+            targets = torch.from_numpy(batch.targets)
+            loss = functional.cross_entropy(logits, targets, label_smoothing=SMOOTHING)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
