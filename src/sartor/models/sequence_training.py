@@ -33,6 +33,9 @@ _LAST_SHARE: Final = 0.02
 #: Numbers of the pool that dropout masks are slices of; drawing each mask costs a quarter of a step on a CPU.
 _POOL_NUMBERS: Final = 1 << 22
 _PROGRESS_SECONDS: Final = 1.0
+#: A batch is learned in so many parts at most, as only one of them can call torch at a time; more threads share a
+#: part's products.
+_MOST_PARTS: Final = 4
 #: Of a larger catalogue a step reads and changes only the rows that take part.
 _DENSE_ITEMS: Final = 20_000
 
@@ -177,14 +180,14 @@ class _Drawn:
 class _Training:
     """One training, from the start to the arrays.
 
-    On a CPU each thread learns from a part of every batch: threads that share each small product would wait for each
+    On a CPU threads learn from a part of every batch each: threads that share each small product would wait for each
     other most of the time, and far longer where other processes take their turns.
     """
 
     def __init__(self, data: TrainingData, config: "Config", run: Run, device: torch.device) -> None:
         self._n_items, self._config, self._run, self._device = data.n_items, config, run, device
         self._rng = np.random.default_rng(run.seed)
-        self._parts = run.threads if device.type == "cpu" else 1
+        self._parts = min(run.threads, _MOST_PARTS) if device.type == "cpu" else 1
         self._batches = Batches(data.histories, data.n_items, config.window)
         counts = np.bincount(data.histories.items, minlength=data.n_items)
         self._negatives = None
@@ -204,7 +207,8 @@ class _Training:
 
     def arrays(self) -> Parameters:
         """Go through all epochs and return what is saved."""
-        with ThreadPoolExecutor(self._parts, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+        each = max(self._run.threads // self._parts, 1)
+        with ThreadPoolExecutor(self._parts, initializer=torch.set_num_threads, initargs=(each,)) as threads:
             self._learn_all(threads)
         found = dict(self._parameters)
         table = found.pop("table")
