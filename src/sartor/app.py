@@ -99,10 +99,10 @@ def build(parts: Parts) -> Exchange:
         parts.keys.get, None if settings.auth == "signed" else (settings.account, settings.region)
     )
     metrics = Metrics(parts.store)
-    recorder = Recorder(parts.store, settings.quotas == "aws")
     deployments = Deployments(parts.store, parts.storage, parts.scratch.folder, settings.memory_bytes)
     filters = Filters(parts.store)
     recommender = Recommender(deployments, filters, parts.store.at_once)
+    recorder = Recorder(parts.store, settings.quotas == "aws", recommender.answers.of)
     console = Console(
         parts.store,
         parts.storage,

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ INTERACTIONS = schema(
     ("EVENT_TYPE", ["null", "string"]),
     ("DEVICE", ["null", "string"]),
     ("WARMTH", ["null", "float"]),
+    ("IMPRESSION", ["null", "string"]),
     DEVICE={"categorical": True},
 )
 #: Where each taste is watched, and how warm it is outside.
@@ -69,13 +71,13 @@ class Shop:
 
     def _import(self) -> None:
         rng = random.Random(0)
-        lines = ["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,DEVICE,WARMTH"]
+        lines = ["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,DEVICE,WARMTH,IMPRESSION"]
         for taste in range(TASTES):
             for user in range(USERS_EACH):
                 first = rng.randrange(ITEMS_EACH)
                 for step in range(STEPS):
                     at = BEGAN + 60 * step + user
-                    where = f"{DEVICES[taste]},{WARMTHS[taste] + rng.uniform(-4, 4):.1f}"
+                    where = f"{DEVICES[taste]},{WARMTHS[taste] + rng.uniform(-4, 4):.1f},"
                     lines.append(
                         f"{GENRES[taste]}-fan-{user},{name_of(taste, first + step)},{at},watch,{where}"
                     )
@@ -462,8 +464,8 @@ def test_a_training_without_interactions_fails_with_the_reason(shop: Shop) -> No
 def test_filters_see_what_an_import_brings_after_the_training(shop: Shop) -> None:
     seen = shop.filter('EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("watch")')
     assert name_of(0, 4) in shop.ids(UP, userId="imported later", filterArn=seen)
-    header = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,DEVICE,WARMTH"
-    content = f"{header}\nimported later,{name_of(0, 4)},{BEGAN},watch,,\n"
+    header = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,DEVICE,WARMTH,IMPRESSION"
+    content = f"{header}\nimported later,{name_of(0, 4)},{BEGAN},watch,,,\n"
     key = shop.client.write(f"{shop.client.name('later')}.csv", content)
     assert shop.client.imported(shop.interactions, key, "INCREMENTAL")["status"] == "ACTIVE"
     deadline = time.monotonic() + 30
@@ -502,6 +504,65 @@ def test_new_items_are_explored_as_much_as_the_campaign_says(shop: Shop) -> None
     }
     assert not new & shown["0"]
     assert new <= shown["1.0"]
+
+
+def test_what_was_shown_in_vain_is_explored_less(shop: Shop) -> None:
+    properties = json.dumps({"genre": "seen", "creationTimestamp": BEGAN + 10**6})
+    new = ["seen-often", "seen-never"]
+    shop.client.events.put_items(
+        datasetArn=shop.items, items=[{"itemId": name, "properties": properties} for name in new]
+    )
+    for number in range(4):
+        shop.client.events.put_events(
+            trackingId=shop.tracking_id,
+            userId="somebody",
+            sessionId="somebody",
+            eventList=[
+                {
+                    "eventType": "watch",
+                    "itemId": name_of(0, 1),
+                    "sentAt": BEGAN + 10**6 + 10 * number + at,
+                    "impression": ["seen-often", name_of(0, 1)],
+                }
+                for at in range(10)
+            ],
+        )
+    shop.versions["after"] = shop.version(UP)["solutionVersionArn"]
+    campaign = shop.deployed("after", "1.0")
+
+    def shown() -> Counter[str]:
+        return Counter(
+            one["itemId"]
+            for user in range(200)
+            for one in shop.runtime.get_recommendations(
+                campaignArn=campaign, userId=f"visitor-{user}", numResults=1
+            )["itemList"]
+        )
+
+    deadline = time.monotonic() + 20
+    while (found := shown())["seen-never"] <= 5 * found["seen-often"]:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+
+
+def test_an_event_that_names_an_answer_brings_what_was_shown(shop: Shop) -> None:
+    shop.campaign(UP)
+    exploring = shop.deployed(UP, "0.5")
+    answer = shop.runtime.get_recommendations(campaignArn=exploring, userId="named", numResults=5)
+    event = {"eventType": "watch", "itemId": name_of(0, 1), "recommendationId": answer["recommendationId"]}
+    shop.client.events.put_events(
+        trackingId=shop.tracking_id,
+        userId="named",
+        sessionId="named",
+        eventList=[
+            {**event, "sentAt": BEGAN + 1},
+            {**event, "sentAt": BEGAN + 2, "impression": ["its own"]},
+            {**event, "sentAt": BEGAN + 3, "recommendationId": "RID-nobody-knows"},
+        ],
+    )
+    rows = [row for row in shop.client.exported(shop.interactions, "PUT") if row["USER_ID"] == "named"]
+    found = [row["IMPRESSION"] for row in sorted(rows, key=lambda row: str(row["TIMESTAMP"]))]
+    assert found == ["|".join(one["itemId"] for one in answer["itemList"]), "its own", None]
 
 
 def test_an_answer_is_explained_by_its_model_its_rules_and_the_users_history(shop: Shop) -> None:

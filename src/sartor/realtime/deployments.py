@@ -23,11 +23,13 @@ from sartor.errors import ApiError, invalid_input, not_found, quick_enough
 from sartor.models.base import Int32, Int64
 from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
+from sartor.realtime.attention import Attention
 from sartor.realtime.catalogue import Catalogue
 from sartor.realtime.histories import Histories
 from sartor.realtime.in_context import InContext
 from sartor.realtime.seen import SeenNow
 from sartor.realtime.selection import selection_of
+from sartor.realtime.serving import TABLE
 from sartor.realtime.trends import Trends, follows_trends
 from sartor.recipes import BY_ARN, Recipe
 from sartor.resources.kinds import kind_of
@@ -58,9 +60,10 @@ class Version:
         items: the rows of its items, newer items at the end.
         users: the rows of the Users dataset; ``None`` if there is none.
         trends: what a model that follows the newest interactions says now; ``None`` for all others.
-        counts: int64[model items], the interactions of each.
+        counts: int64[model items], the interactions of each that the training saw.
         first_seen: int64[model items], when each was first interacted with, epoch seconds; -1 is never.
         in_context: what a request's context says of its items.
+        attention: what its items have had; ``None`` if its recipe does not explore as a campaign says.
     """
 
     resource: Resource
@@ -74,6 +77,7 @@ class Version:
     counts: Int64
     first_seen: Int64
     in_context: InContext
+    attention: Attention | None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -101,7 +105,7 @@ class Version:
         return self.users.columns.texts(row, [one.name for one in self.users.columns.fields])
 
     def new_items(self, cut_off_seconds: float) -> tuple[Int32, Int64]:
-        """Return the rows of items that are no older than this, and int64[rows]: the interactions of each item.
+        """Return the rows of items that are no older than this, and int64[rows]: the attention that each item had.
 
         An item without ``CREATION_TIMESTAMP`` is as old as its first interaction; one without either is new.
         """
@@ -109,8 +113,12 @@ class Version:
         if newest is None:
             return np.zeros(0, np.int32), self.counts
         columns = self.items.columns
+        had, changes = self.counts, 0
+        if self.attention is not None:
+            had, changes = self.attention.counts, self.attention.changes
+        state = (columns.version, changes)
         known = self._new.get(cut_off_seconds)
-        if known is not None and known[0] == columns.version:
+        if known is not None and known[0] == state:
             return known[1], known[2]
         n = columns.n_rows
         since = np.full(n, -1, np.int64)
@@ -119,12 +127,12 @@ class Version:
         since = np.where(created >= 0, created, since)
         rows = np.flatnonzero((since < 0) | (since >= newest - cut_off_seconds)).astype(np.int32)
         counts = np.zeros(n, np.int64)
-        counts[: self.model_items] = self.counts
-        self._new[cut_off_seconds] = (columns.version, rows, counts)
+        counts[: min(len(had), n)] = had[:n]
+        self._new[cut_off_seconds] = (state, rows, counts)
         return rows, counts
 
     @cached_property
-    def _new(self) -> dict[float, tuple[int, Int32, Int64]]:
+    def _new(self) -> dict[float, tuple[tuple[int, int], Int32, Int64]]:
         return {}
 
     @cached_property
@@ -285,6 +293,9 @@ class Deployments:
             counts,
             _first_seen(found),
             InContext(found.contexts, len(found.items)),
+            Attention(counts, items, partial(self._records, resource, "INTERACTIONS"))
+            if TABLE[recipe.name].explores == "configured"
+            else None,
         )
 
     def _catalogue(self, version: Resource, dataset_type: str, id_column: str, base: Ids | None) -> Catalogue:
@@ -322,7 +333,7 @@ class Deployments:
                 if arn is not None:
                     self._try(partial(self._version, str(arn)))
         for version in list(self._versions.values()):
-            for part in (version.items, version.users, version.seen, version.trends):
+            for part in (version.items, version.users, version.seen, version.trends, version.attention):
                 if part is not None:
                     self._try(part.look)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sartor.errors import invalid_input, quick_enough
 from sartor.models.base import Bool, Float32, Int32, Query, top
 from sartor.realtime import exploration, promotions
+from sartor.realtime.attention import Answers
 from sartor.realtime.deployments import Deployment, Deployments, Version
 from sartor.realtime.filtering import Filters
 from sartor.realtime.histories import History
@@ -108,6 +109,9 @@ class Recommender:
         deployments: the campaigns.
         filters: what filters allow.
         at_once: gives the reads of a request one moment.
+
+    Attributes:
+        answers: those whose items count as seen if an event names the answer.
     """
 
     def __init__(
@@ -121,6 +125,7 @@ class Recommender:
         self._filters = filters
         self._histories: Kept[History] = Kept(_HISTORY_BYTES)
         self._scores: Kept[Scores] = Kept()
+        self.answers = Answers()
 
     def handlers(self) -> dict[str, Handler]:
         """Return what answers each operation, by its name."""
@@ -189,7 +194,10 @@ class Recommender:
         """Answer with the best items for a user, or those related to an item."""
         with self._at_once():
             asked, picked = self.recommend(caller, request)
-        return {"itemList": _shown(asked, picked), "recommendationId": _recommendation_id()}
+        shown, recommendation_id = _shown(asked, picked), _recommendation_id()
+        if asked.serving.explores == "configured":
+            self.answers.remember(recommendation_id, (one["itemId"] for one in shown))
+        return {"itemList": shown, "recommendationId": recommendation_id}
 
     def _get_personalized_ranking(self, caller: "Caller", request: Request) -> dict[str, Any]:
         """Answer with the items of the request, best first; those that the model does not know come last."""

@@ -4,16 +4,18 @@ A handler reads the call into rows and gives them to the writer; its answer is a
 rows are on disk. Source of the rules: the service model of personalize-events and the guide's "Recording events".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from sartor.data import schema
 from sartor.data.put import MAXIMUM_EVENT_BYTES, Mapper, Row
+from sartor.data.rules import STRING_CHARACTERS
 from sartor.errors import ApiError, ChangedMeanwhile, in_use, invalid_input, not_found
 from sartor.realtime.rates import Rates
 from sartor.resources.kinds import KINDS, arn_of, kind_of
@@ -60,10 +62,14 @@ class Recorder:
     Args:
         store: the metadata database.
         quotas_on: whether Amazon's request rates apply.
+        answered: gives the items of an answer of GetRecommendations, by its id.
     """
 
-    def __init__(self, store: Store, quotas_on: bool) -> None:
+    def __init__(
+        self, store: Store, quotas_on: bool, answered: Callable[[str], Sequence[str]] = lambda _: ()
+    ) -> None:
         self._store = store
+        self._answered = answered
         self._rates = Rates() if quotas_on else None
         self._targets: dict[tuple[str, str, str], _Target] = {}
 
@@ -102,8 +108,23 @@ class Recorder:
         """Store events of one user or session."""
         target = self._tracked(caller, request["trackingId"], "event-tracker")
         return self._put(
-            "PutEvents", target, lambda: [_event(target.mapper, request, one) for one in request["eventList"]]
+            "PutEvents",
+            target,
+            lambda: [
+                _event(target.mapper, request, one, self._impression(one)) for one in request["eventList"]
+            ],
         )
+
+    def _impression(self, event: Mapping[str, Any]) -> str | None:
+        """Return the items that were seen: as an event says itself, else those of the answer that it names."""
+        if "impression" in event:
+            return "|".join(event["impression"])
+        items = self._answered(event["recommendationId"]) if "recommendationId" in event else ()
+        lengths = accumulate(len(item) + 1 for item in items)
+        fitting = [
+            item for item, length in zip(items, lengths, strict=True) if length <= STRING_CHARACTERS + 1
+        ]
+        return "|".join(fitting) or None
 
     def _put_action_interactions(self, caller: "Caller", request: Request) -> "Future[None]":
         """Store what users did with actions."""
@@ -211,8 +232,8 @@ class Recorder:
         return found
 
 
-def _event(mapper: Mapper, request: Request, one: Mapping[str, Any]) -> Row:
-    """Return the row of one event of PutEvents.
+def _event(mapper: Mapper, request: Request, one: Mapping[str, Any], impression: str | None) -> Row:
+    """Return the row of one event of PutEvents, with the items that were seen.
 
     Raises:
         ApiError: ``InvalidInputException``: it is too large, or its properties cannot be read.
@@ -227,8 +248,8 @@ def _event(mapper: Mapper, request: Request, one: Mapping[str, Any]) -> Row:
         "TIMESTAMP": _seconds(one["sentAt"]),
         "RECOMMENDATION_ID": one.get("recommendationId"),
     }
-    if "impression" in one:
-        members["IMPRESSION"] = "|".join(one["impression"])
+    if impression is not None:
+        members["IMPRESSION"] = impression
     if "metricAttribution" in one:
         members["EVENT_ATTRIBUTION_SOURCE"] = one["metricAttribution"]["eventAttributionSource"]
     return mapper.event(

@@ -1,0 +1,107 @@
+"""How much attention items have had: what exploration gives to those that have had little.
+
+Source: the guide's "Recording impressions data": the more an item was shown without an interaction, the less it is
+explored. Amazon takes new interactions and impressions up every two hours; here it is every ten minutes.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Final
+
+import numpy as np
+
+from sartor.data.dataset import DatasetRecords
+from sartor.models.base import Int64
+from sartor.realtime.catalogue import Catalogue
+
+#: How often newer interactions are counted, in seconds.
+LOOK_SECONDS: Final = 600.0
+#: So many answers are remembered, the newest ones.
+_ANSWERS: Final = 50_000
+#: An event brings so many impressions ("PutEvents").
+_IMPRESSIONS: Final = 25
+
+
+class Attention:
+    """The attention that the items of one solution version have had; safe to share between threads.
+
+    Args:
+        counts: int64[items], the interactions that the training saw.
+        items: the rows of the version's items.
+        find_records: gives the Interactions dataset's records as they are now; ``None`` if it is gone.
+
+    Attributes:
+        counts: int64[<= rows], interactions and impressions in vain of each item; newer items have had none.
+        changes: how often it changed.
+    """
+
+    def __init__(
+        self, counts: Int64, items: Catalogue, find_records: Callable[[], DatasetRecords | None]
+    ) -> None:
+        self.counts = counts
+        self.changes = 0
+        self._items = items
+        self._find_records = find_records
+        self._looking = threading.Lock()
+        self._looked = -LOOK_SECONDS
+        self._state: tuple[int | None, int] | None = None
+
+    def look(self) -> None:
+        """Count anew if there are newer interactions."""
+        if time.monotonic() - self._looked < LOOK_SECONDS or not self._looking.acquire(blocking=False):
+            return
+        try:
+            self._looked = time.monotonic()
+            records = self._find_records()
+            if records is None:
+                return
+            state = (records.bulk_table.version(), records.put.newest(records.number))
+            if state != self._state:
+                self._count(records)
+                self._state = state
+        finally:
+            self._looking.release()
+
+    def _count(self, records: DatasetRecords) -> None:
+        interactions = 'SELECT "ITEM_ID" AS i FROM data'
+        impressions = """
+            SELECT i FROM (SELECT unnest(string_split("IMPRESSION", '|')) AS i, "ITEM_ID" FROM data)
+            WHERE i IS DISTINCT FROM "ITEM_ID"
+            """
+        has_impressions = any(one.name == "IMPRESSION" for one in records.schema.fields)
+        seen = f"{interactions} UNION ALL {impressions}" if has_impressions else interactions
+        with records.open("ALL") as connection:
+            rows = connection.execute(f"SELECT i, count(*) FROM ({seen}) GROUP BY i").fetchall()
+        counts = np.zeros(len(self._items), np.int64)
+        for name, count in rows:
+            row = self._items.find(name)
+            if row is not None and row < len(counts):
+                counts[row] = count
+        self.counts = counts
+        self.changes += 1
+
+
+class Answers:
+    """What was recommended lately, by the id of the answer; an event may name it instead of its items.
+
+    Of this process alone: an event that comes to another one brings no impressions.
+    """
+
+    def __init__(self) -> None:
+        self._items: OrderedDict[str, Sequence[str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def remember(self, recommendation_id: str, items: Iterable[str]) -> None:
+        """Keep the first items of an answer for a while."""
+        shown = tuple(islice(items, _IMPRESSIONS))
+        with self._lock:
+            self._items[recommendation_id] = shown
+            if len(self._items) > _ANSWERS:
+                self._items.popitem(last=False)
+
+    def of(self, recommendation_id: str) -> Sequence[str]:
+        """Return the items of an answer; none if it is not remembered."""
+        return self._items.get(recommendation_id, ())
