@@ -170,6 +170,8 @@ def recipes() -> Iterator[str]:
         explored = {"configured": "as the campaign says", "managed": "a little, by itself", None: "no"}
         promotes = "yes" if serving.promotes else "no"
         yield f"- New items are explored: {explored[serving.explores]}; promotions: {promotes}"
+        if serving.in_context:
+            yield "- A request's context counts, and the attributes of a new user"
         meant = PARAMETERS.get(recipe.name, {})
         rows = [("hyperparameter", one) for one in recipe.parameters]
         rows += [("featurization", one) for one in recipe.transformation.parameters]
