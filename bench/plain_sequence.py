@@ -20,7 +20,7 @@ from sartor.models import sequence_start
 from sartor.models.base import TrainingData
 from sartor.models.sequence_batches import BATCH_POSITIONS, Batches
 
-HEADS, LAYERS, DROPOUT, SMOOTHING = 4, 2, 0.05, 0.1
+HEADS, LAYERS, DROPOUT, SMOOTHING = 4, 2, 0.0, 0.1
 
 
 class Block(nn.Module):

@@ -11,9 +11,10 @@ _MANY_INTERACTIONS: Final = 500_000
 _MOST_WIDE_ITEMS: Final = 100_000
 #: What the amounts below were tuned on: MovieLens-1M, and extracts and relatives of a tenth of it.
 _TUNED_INTERACTIONS: Final = 1_000_000
-#: At that many: what follows falls with a power of the interactions, between two bounds.
+#: So many epochs at that many; they fall with a power of the interactions, between two bounds.
 _EPOCHS, _EPOCHS_POWER, _EPOCHS_BOUNDS = 5, 0.65, (2, 25)
-_DROPOUT, _DROPOUT_POWER, _DROPOUT_BOUNDS = 0.05, 0.75, (0.05, 0.3)
+#: Dropped of a tenth of that many, and none of all: what is seen five times only is not learned by heart.
+_MOST_DROPOUT: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Config:
         many = interactions >= _MANY_INTERACTIONS
         d = self.d or (128 if many and n_items <= _MOST_WIDE_ITEMS else 64)
         fewer = _TUNED_INTERACTIONS / max(interactions, 1)
-        dropout = float(np.clip(_DROPOUT * fewer**_DROPOUT_POWER, *_DROPOUT_BOUNDS))
+        dropout = round(_MOST_DROPOUT * float(np.clip(np.log10(fewer), 0, 1)), 2)
         epochs = int(np.clip(round(_EPOCHS * fewer**_EPOCHS_POWER), *_EPOCHS_BOUNDS))
         return replace(
             self,

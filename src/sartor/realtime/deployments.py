@@ -27,6 +27,7 @@ from sartor.realtime.attention import Attention
 from sartor.realtime.catalogue import Catalogue
 from sartor.realtime.histories import Histories
 from sartor.realtime.in_context import InContext
+from sartor.realtime.products import Products
 from sartor.realtime.seen import SeenNow
 from sartor.realtime.selection import selection_of
 from sartor.realtime.serving import TABLE
@@ -188,6 +189,7 @@ class Deployments:
         self._known: dict[str, _Known] = {}
         self._versions: OrderedDict[tuple[str, int], Version] = OrderedDict()
         self._loading = threading.Lock()
+        self._products = Products()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -254,6 +256,7 @@ class Deployments:
             if version is None:
                 version = self._versions[key] = self._load(resource)
                 LOG.info("%s is loaded", arn)
+                self._products.fit(max(one.model_items for one in self._versions.values()))
             self._versions.move_to_end(key)
             self._forget()
             return version
