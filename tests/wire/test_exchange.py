@@ -4,6 +4,7 @@ import asyncio
 import json
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -101,3 +102,40 @@ def test_a_call_that_is_cancelled_keeps_nobody_waiting() -> None:
         return await asyncio.wait_for(second, SECONDS)
 
     assert asyncio.run(two()) == 200
+
+
+def test_calls_are_handled_in_order_a_few_between_two_looks_for_new_ones() -> None:
+    handled: list[tuple[str, int]] = []
+    rounds = 0
+
+    def handler(_caller: Caller, members: dict[str, Any]) -> dict[str, Any]:
+        handled.append((members["sessionId"], rounds))
+        return {}
+
+    async def main() -> None:
+        nonlocal rounds
+        app = exchange(handler)
+        calls = [asyncio.create_task(call(app, str(number))) for number in range(30)]
+        while not all(one.done() for one in calls):
+            rounds += 1
+            await asyncio.sleep(0)
+        assert [one.result() for one in calls] == [200] * 30
+
+    asyncio.run(main())
+    assert [session for session, _ in handled] == [str(number) for number in range(30)]
+    at_once = Counter(number for _, number in handled)
+    assert max(at_once.values()) <= 4
+    assert max(at_once) - min(at_once) < 30  # but not one a round
+
+
+def test_who_gives_up_before_his_turn_keeps_nobody_waiting() -> None:
+    async def main() -> list[int]:
+        app = exchange(lambda _caller, _members: {})
+        calls = [asyncio.create_task(call(app, str(number))) for number in range(12)]
+        await asyncio.sleep(0)
+        for one in calls[5:9]:
+            one.cancel()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        return [one for one in found if isinstance(one, int)]
+
+    assert asyncio.run(asyncio.wait_for(main(), SECONDS)) == [200] * 8
