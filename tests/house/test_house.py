@@ -37,7 +37,7 @@ BASE = {
         "orjson",
         "prometheus-client",
     ),
-    *("lark", "numpy", "regex", "sqlalchemy", "uvicorn"),
+    *("lark", "numpy", "regex", "sqlalchemy", "threadpoolctl", "uvicorn"),
 }
 #: A file is read in one sitting.
 LONGEST_FILE = 600
