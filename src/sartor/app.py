@@ -123,6 +123,7 @@ def build(parts: Parts) -> Exchange:
         {**resources.handlers(), **recorder.handlers(), **recommender.handlers()},
         authority,
         resources.inline_operations() | (quick if parts.store.local else frozenset()),
+        recommend.ANSWERED,
         routes,
         observe=metrics.observe,
         parts=(deployments,),

@@ -19,9 +19,12 @@ ENDERS = 4
 SECONDS = 20.0
 
 
-def exchange(handler: Callable[[Caller, dict[str, Any]], Any]) -> Exchange:
+def exchange(handler: Callable[[Caller, dict[str, Any]], Any], in_turns: bool = False) -> Exchange:
     authority = Authority(lambda _: None, open_to=("0" * 12, "us-east-1"))
-    return Exchange(operations.load(), {"PutEvents": handler}, authority, inline=["PutEvents"])
+    named = ["PutEvents"]
+    return Exchange(
+        operations.load(), {"PutEvents": handler}, authority, inline=named, in_turns=named if in_turns else ()
+    )
 
 
 async def call(app: Exchange, session: str) -> int:
@@ -114,7 +117,7 @@ def test_calls_are_handled_in_order_a_few_between_two_looks_for_new_ones() -> No
 
     async def main() -> None:
         nonlocal rounds
-        app = exchange(handler)
+        app = exchange(handler, in_turns=True)
         calls = [asyncio.create_task(call(app, str(number))) for number in range(30)]
         while not all(one.done() for one in calls):
             rounds += 1
@@ -130,7 +133,7 @@ def test_calls_are_handled_in_order_a_few_between_two_looks_for_new_ones() -> No
 
 def test_who_gives_up_before_his_turn_keeps_nobody_waiting() -> None:
     async def main() -> list[int]:
-        app = exchange(lambda _caller, _members: {})
+        app = exchange(lambda _caller, _members: {}, in_turns=True)
         calls = [asyncio.create_task(call(app, str(number))) for number in range(12)]
         await asyncio.sleep(0)
         for one in calls[5:9]:

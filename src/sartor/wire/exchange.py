@@ -75,6 +75,7 @@ class Exchange:
         handlers: what answers each operation, by name; without one it answers that it is not built yet.
         authority: knows who is asking.
         inline: the operations that are quick enough for the event loop.
+        in_turns: those of them that are handled a few at a time; the others end together, or take next to nothing.
         routes: further paths; one that ends with ``/`` takes everything below it.
         observe: takes operation, HTTP status and seconds of each answer.
         parts: what starts and stops with the server.
@@ -86,6 +87,7 @@ class Exchange:
         handlers: Mapping[str, Handler],
         authority: Authority,
         inline: Collection[str] = (),
+        in_turns: Collection[str] = (),
         routes: Mapping[str, Route] | None = None,
         observe: Callable[[str, int, float], None] = lambda _operation, _status, _seconds: None,
         parts: Sequence[Part] = (),
@@ -94,6 +96,7 @@ class Exchange:
         self._handlers = handlers
         self._authority = authority
         self._inline = frozenset(inline)
+        self._in_turns = frozenset(in_turns)
         self._routes = routes or {}
         self._observe = observe
         self._parts = parts
@@ -155,7 +158,8 @@ class Exchange:
     async def _handled(self, operation: Operation, request: HttpRequest) -> Result:
         """Handle one call here if that is quick, else in a thread."""
         if operation.name in self._inline:
-            await self._turns.mine()
+            if operation.name in self._in_turns:
+                await self._turns.mine()
             with suppress(TakesLong):
                 return self._handle(operation, request)
         return await self._in_thread(self._handle, operation, request)
