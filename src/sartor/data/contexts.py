@@ -6,7 +6,7 @@ again with a request; and its "Users" dataset, whose attributes are all that is 
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import duckdb
 import numpy as np
@@ -36,11 +36,17 @@ class Contexts:
         count: int32[k], the interactions of this item in this context.
     """
 
+    ARRAYS: ClassVar = ("offsets", "item", "count")
+
     bounds: Mapping[str, Sequence[float] | None] = field(default_factory=dict)
     values: Sequence[str] = ()
     offsets: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     item: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     count: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name."""
+        return {name: getattr(self, name) for name in self.ARRAYS}
 
 
 def contextual(schema: Schema, left_out: Collection[str]) -> list[Field]:

@@ -69,8 +69,8 @@ _ARRAYS: Final = (
     "seen_time",
 )
 _STATES: Final = "states"
-#: Of ``Contexts``; what they say of whom is in the record.
-CONTEXT_ARRAYS: Final = ("offsets", "item", "count")
+#: What has arrays of its own; what contexts say of whom is in the record.
+NAMED: Final = ("items", "users", "contexts")
 _NO_STATES: Final = np.zeros((0, 0), np.float32)
 
 
@@ -98,8 +98,7 @@ def write(
     arrays = {name: getattr(rows, name) for name in _ARRAYS}
     states = model.states(Histories(rows.item, rows.offsets, rows.time), keep_on)
     arrays[_STATES] = _NO_STATES if states is None else states
-    arrays |= {f"contexts.{name}": getattr(rows.contexts, name) for name in CONTEXT_ARRAYS}
-    for kind in ("items", "users"):
+    for kind in NAMED:
         arrays |= {f"{kind}.{name}": array for name, array in getattr(rows, kind).arrays().items()}
     for name, array in arrays.items():
         np.save(scratch / f"{name}.npy", array, allow_pickle=False)
@@ -150,7 +149,7 @@ def _contexts(record: Mapping[str, Any], files: Mapping[str, Path]) -> Contexts:
     found = record.get("contexts", {})
     if not found.get("values"):
         return Contexts()
-    arrays = (_array(files[f"contexts.{name}.npy"]) for name in CONTEXT_ARRAYS)
+    arrays = (_array(files[f"contexts.{name}.npy"]) for name in Contexts.ARRAYS)
     return Contexts(found["bounds"], found["values"], *arrays)
 
 

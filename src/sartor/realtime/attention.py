@@ -5,7 +5,6 @@ explored. Amazon takes new interactions and impressions up every two hours; here
 """
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -16,6 +15,7 @@ import numpy as np
 from sartor.data.dataset import DatasetRecords
 from sartor.models.base import Int64
 from sartor.realtime.catalogue import Catalogue
+from sartor.realtime.watch import Watch, all_records
 
 #: How often newer interactions are counted, in seconds.
 LOOK_SECONDS: Final = 600.0
@@ -44,28 +44,13 @@ class Attention:
         self.counts = counts
         self.changes = 0
         self._items = items
-        self._find_records = find_records
-        self._looking = threading.Lock()
-        self._looked = -LOOK_SECONDS
-        self._state: tuple[int | None, int] | None = None
+        self._watch = Watch(LOOK_SECONDS, find_records, all_records, self._count)
 
     def look(self) -> None:
         """Count anew if there are newer interactions."""
-        if time.monotonic() - self._looked < LOOK_SECONDS or not self._looking.acquire(blocking=False):
-            return
-        try:
-            self._looked = time.monotonic()
-            records = self._find_records()
-            if records is None:
-                return
-            state = (records.bulk_table.version(), records.put.newest(records.number))
-            if state != self._state:
-                self._count(records)
-                self._state = state
-        finally:
-            self._looking.release()
+        self._watch.look()
 
-    def _count(self, records: DatasetRecords) -> None:
+    def _count(self, records: DatasetRecords, _state: tuple[int, int]) -> None:
         interactions = 'SELECT "ITEM_ID" AS i FROM data'
         impressions = """
             SELECT i FROM (SELECT unnest(string_split("IMPRESSION", '|')) AS i, "ITEM_ID" FROM data)

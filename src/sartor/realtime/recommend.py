@@ -84,13 +84,17 @@ class Asked:
         """The solution version that answers."""
         return self.deployment.version
 
+    @property
+    def interactions(self) -> int:
+        """How many interactions of the request's user the model is asked with."""
+        return 0 if self.history is None else len(self.history.items)
+
     @cached_property
     def context(self) -> tuple[int, ...]:
         """The numbers of what the version knows of the request's context and of its user."""
         if not self.serving.in_context or not self.version.in_context:
             return ()
-        known = 0 if self.history is None else len(self.history.items)
-        user = self.user if known <= MOST_INTERACTIONS else None
+        user = self.user if self.interactions <= MOST_INTERACTIONS else None
         return self.version.in_context.values(self.request.get("context") or {}, user or {})
 
     @property
@@ -316,8 +320,7 @@ def _in_context(asked: Asked, scores: Scores) -> Scores:
     """Return scores with what the request's context and its user's attributes say."""
     if not asked.context:
         return scores
-    known = 0 if asked.history is None else len(asked.history.items)
-    return scores.lifted(asked.version.in_context.lift(asked.context, known))
+    return scores.lifted(asked.version.in_context.lift(asked.context, asked.interactions))
 
 
 def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:

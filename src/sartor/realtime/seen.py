@@ -4,8 +4,6 @@ Source: the guide's "Filtering recommendations and user segments": up to 100 of 
 event type; imports are taken up within 20 minutes, here within seconds.
 """
 
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +17,7 @@ from sartor.data.ids import Ids
 from sartor.data.training import Selection
 from sartor.models.base import Int32, Int64
 from sartor.realtime.artifact import Artifact
+from sartor.realtime.watch import Watch, imported
 
 #: How often the dataset's table is looked at for imports, in seconds.
 LOOK_SECONDS: Final = 5.0
@@ -96,24 +95,14 @@ class SeenNow:
 
     def __init__(self, artifact: Artifact, find_records: Callable[[], DatasetRecords | None]) -> None:
         self.seen = of_artifact(artifact)
-        self._find_records = find_records
-        self._looking = threading.Lock()
-        self._looked = time.monotonic() - LOOK_SECONDS
+        self._watch = Watch(LOOK_SECONDS, find_records, imported, self._take_up, self.seen.bulk_version)
 
     def look(self) -> None:
         """Read the interactions anew if their imports have changed."""
-        if time.monotonic() - self._looked < LOOK_SECONDS or not self._looking.acquire(blocking=False):
-            return
-        try:
-            self._looked = time.monotonic()
-            records = self._find_records()
-            if records is None:
-                return
-            version = records.bulk_table.version()
-            if (-1 if version is None else version) != self.seen.bulk_version:
-                self.seen = _read(records, -1 if version is None else version)
-        finally:
-            self._looking.release()
+        self._watch.look()
+
+    def _take_up(self, records: DatasetRecords, version: int) -> None:
+        self.seen = _read(records, version)
 
 
 def _read(records: DatasetRecords, version: int) -> Seen:

@@ -4,8 +4,6 @@ Source: the guide's page "Trending-Now recipe": the list is refreshed as often a
 at least every two hours; here it follows within seconds.
 """
 
-import threading
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +13,7 @@ from sartor.data.dataset import DatasetRecords
 from sartor.models import trending
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.scoring import Scores
+from sartor.realtime.watch import Watch, all_records
 
 #: How often the newest interactions are looked at, in seconds.
 LOOK_SECONDS: Final = 5.0
@@ -36,30 +35,15 @@ class Trends:
     def __init__(self, artifact: Artifact, find_records: Callable[[], DatasetRecords | None]) -> None:
         self._items = artifact.items
         self._window_seconds = int(artifact.model.settings()["window_seconds"])
-        self._find_records = find_records
-        self._looking = threading.Lock()
-        self._looked = -LOOK_SECONDS
-        self._state: tuple[int | None, int] | None = None
+        self._watch = Watch(LOOK_SECONDS, find_records, all_records, self._compute)
         values = artifact.model.arrays()["scores"]
         self.scores = Scores(None, np.asarray(values, np.float32), logits=True)
 
     def look(self) -> None:
         """Compute the trends anew if there are newer interactions."""
-        if time.monotonic() - self._looked < LOOK_SECONDS or not self._looking.acquire(blocking=False):
-            return
-        try:
-            self._looked = time.monotonic()
-            records = self._find_records()
-            if records is None:
-                return
-            state = (records.bulk_table.version(), records.put.newest(records.number))
-            if state != self._state:
-                self._compute(records)
-                self._state = state
-        finally:
-            self._looking.release()
+        self._watch.look()
 
-    def _compute(self, records: DatasetRecords) -> None:
+    def _compute(self, records: DatasetRecords, _state: tuple[int, int]) -> None:
         """Count the interactions of the last two windows, back from the newest of all."""
         with records.open("ALL") as connection:
             connection.execute(

@@ -15,7 +15,7 @@ from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
 from sartor.models.base import Model, Run
 from sartor.realtime import artifact
-from sartor.realtime.artifact import CONTEXT_ARRAYS, Artifact
+from sartor.realtime.artifact import Artifact
 from sartor.resources.records import Means
 from sartor.resources.store import Resource
 from sartor.work.train import tables_of, train
@@ -170,8 +170,7 @@ def _arrays(model: Model, rows: Artifact | TrainingRows) -> dict[str, NDArray[An
     """Return the arrays that an artifact has, by their files' names."""
     found = {f"model/{name}": np.asarray(array) for name, array in model.arrays().items()}
     found |= {name: np.asarray(getattr(rows, name)) for name in _ROWS}
-    found |= {f"contexts.{name}": np.asarray(getattr(rows.contexts, name)) for name in CONTEXT_ARRAYS}
-    for kind in ("items", "users"):
+    for kind in artifact.NAMED:
         found |= {f"{kind}.{name}": np.asarray(array) for name, array in getattr(rows, kind).arrays().items()}
     return found
 

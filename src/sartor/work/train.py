@@ -185,8 +185,7 @@ def _read(version: Resource, means: Means) -> tuple[TrainingRows, dict[str, dict
     """Return the rows, and which state of which table they are of."""
     sources = _sources(version, means)
     tables = {name: _state(records) for name, records in sources.items()}
-    interactions, items, users = (sources.get(name) for name in ("INTERACTIONS", "ITEMS", "USERS"))
-    assert interactions is not None
+    interactions, items, users = sources["INTERACTIONS"], sources.get("ITEMS"), sources.get("USERS")
     with ExitStack() as stack:
         connection = stack.enter_context(interactions.connection())
         stack.enter_context(interactions.shown(connection))
