@@ -16,6 +16,7 @@ from bench import (
     import_full,
     incremental,
     killed_events,
+    kills,
     put_events,
     recent_events,
     recommend,
@@ -33,6 +34,7 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "describe": describe.run,
     "put-events": put_events.run,
     "killed-events": killed_events.run,
+    "kills": kills.run,
     "recent-events": recent_events.run,
     "export": export.run,
     "deletion": deletion.run,
@@ -46,7 +48,7 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
 }
 
 #: What takes from a quarter of an hour to an hour: only by name.
-LONG = frozenset({"training", "training-scale"})
+LONG = frozenset({"kills", "training", "training-scale"})
 
 
 def main() -> int:
@@ -55,7 +57,7 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"one of {', '.join(MEASURES)}; default: all but {' and '.join(sorted(LONG))}",
+        help=f"one of {', '.join(MEASURES)}; default: all but {', '.join(sorted(LONG))}",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, to try the measures themselves")
     options = parser.parse_args()
