@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from sartor.data import check, deletion, events, schema, versions
 from sartor.data.blobs import Blobs, open_storage
-from sartor.data.check import InputFile, JobRules, Part
+from sartor.data.check import JobRules, Part
 from sartor.data.dataset import AT, SEQ, SESSION, DatasetRecords, write_part
 from sartor.data.dataset import Store as Which
 from sartor.data.export import write_csv
+from sartor.data.input_files import InputFile
 from sartor.data.put import Row
 from sartor.data.report import Fault, Place, ReadFile, Report
 from sartor.data.table import Table

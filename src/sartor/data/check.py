@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import duckdb
 
-from sartor.data import csv_lines
+from sartor.data import formats
+from sartor.data.input_files import InputFile, Source
 from sartor.data.report import REJECTS, Fault, Place, ReadFile, Report
 from sartor.data.rules import CJK_TEXT_CHARACTERS, TEXT_CHARACTERS, rules_of
 from sartor.data.schema import Field, Schema
 from sartor.data.sql import sql_text
-from sartor.errors import JobFailed
 
 #: The column of a part that holds the texts of a broken row. Schemas cannot have it: its name has a space.
 FAULT: Final = "broken row"
@@ -32,38 +32,6 @@ _PARQUET: Final = (
 NO_BACKSLASHES: Final = ("sartor.backslashes", "none")
 _NOTED: Final = ", KV_METADATA {{'{}': '{}'}}".format(*NO_BACKSLASHES)
 _PROGRESS_SECONDS = 0.2
-#: The rules of a line, by DuckDB's name for the fault.
-_LINE_RULES: Final[Mapping[str, str]] = {
-    "MISSING COLUMNS": "TOO_FEW_CELLS",
-    "TOO MANY COLUMNS": "TOO_MANY_CELLS",
-    "UNQUOTED VALUE": "BROKEN_QUOTES",
-    "INVALID ENCODING": "INVALID_UTF8",
-    "LINE SIZE OVER MAXIMUM": "LINE_TOO_LONG",
-}
-#: The types that a Parquet column may have for each type of a schema.
-_PARQUET_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "string": ("VARCHAR",),
-    "int": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"),
-    "long": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
-    "float": ("FLOAT", "DOUBLE", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
-    "double": ("FLOAT", "DOUBLE", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
-    "boolean": ("BOOLEAN",),
-}
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A local file to import.
-
-    Attributes:
-        path: where it lies.
-        uri: what the user calls it; its ending tells its format.
-        size_bytes: its size.
-    """
-
-    path: Path
-    uri: str
-    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -122,32 +90,6 @@ class Checked:
 
 class StoppedError(Exception):
     """The check was told to stop; it left nothing behind."""
-
-
-def column_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -> list[str]:
-    """Return a file's column names from a few of its bytes.
-
-    Args:
-        uri: its name; the ending tells its format.
-        size_bytes: its size.
-        read: returns bytes of it, by start and length.
-
-    Raises:
-        JobFailed: it is not of the format that its name says.
-    """
-    if uri.lower().endswith(".parquet"):
-        return _parquet_names(uri, size_bytes, read)
-    head = read(0, min(size_bytes, csv_lines.HEADER_BYTES))
-    try:
-        return csv_lines.header(csv_lines.decompress_head(head, csv_lines.compression(uri)))
-    except ValueError as error:
-        raise JobFailed(f"{uri} could not be read: {error}.") from error
-
-
-def missing_columns(names: Sequence[str], schema: Schema) -> list[str]:
-    """Return the schema's columns that a header does not have; case does not count."""
-    there = {name.casefold() for name in names}
-    return [field.name for field in schema.fields if field.name.casefold() not in there]
 
 
 def read_and_check(
@@ -247,10 +189,7 @@ class _Check:
         """Check one file; return its part and how many rows it has."""
         spool = self.folder / f".{self.part_prefix}-{number:05d}.text"
         try:
-            if file.uri.lower().endswith(".parquet"):
-                source: _Source = _ParquetSource(file, self.schema)
-            else:
-                source = _CsvSource(file, self.schema, spool)
+            source = formats.source(file, self.schema, spool)
             for code, column, value in source.faults:
                 self.add(code, column, 1, [Place(file.uri, None, value)])
             if source.faults or not source.has_rows:
@@ -259,7 +198,7 @@ class _Check:
         finally:
             spool.unlink(missing_ok=True)
 
-    def copy(self, source: "_Source", file: InputFile, number: int) -> tuple[Part | None, int]:
+    def copy(self, source: Source, file: InputFile, number: int) -> tuple[Part | None, int]:
         """Write the part of one file and collect its broken rows."""
         path = self.folder / f"{self.part_prefix}-{number:05d}-{time.time_ns():x}.parquet"
         with duckdb.connect() as connection:
@@ -299,7 +238,7 @@ class _Check:
         self,
         connection: duckdb.DuckDBPyConnection,
         columns: "_Columns",
-        source: "_Source",
+        source: Source,
         file: InputFile,
         path: Path,
         records: int,
@@ -338,127 +277,6 @@ class _Check:
             path.unlink(missing_ok=True)
 
 
-class _Source:
-    """One file as DuckDB reads it.
-
-    Attributes:
-        faults: what is wrong with the whole file: rule, column and value.
-        has_rows: whether there is anything behind its header.
-        backslashes: whether a cell may have one.
-        scan: the FROM of its rows.
-        texts: the SQL of each field's text.
-    """
-
-    faults: list[tuple[str, str, str | None]]
-    has_rows: bool
-    backslashes: bool = True
-    scan: str
-    texts: list[str]
-
-    def rejects(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
-        """Return the rows that are no rows: line, rule and text."""
-        raise NotImplementedError
-
-    def lines(self, ordinals: Sequence[int], records: int) -> Sequence[int]:
-        """Return the lines of rows by their number in the part; ``records`` is how many rows the file has."""
-        raise NotImplementedError
-
-
-class _CsvSource(_Source):
-    """A CSV file, compressed or not."""
-
-    def __init__(self, file: InputFile, schema: Schema, spool: Path) -> None:
-        self.faults = []
-        self.has_rows = False
-        self.line_of_reject: dict[int, int] = {}
-        self.path = file.path
-        kind = csv_lines.compression(file.uri)
-        try:
-            if kind is not None:
-                unpacked = spool.with_suffix(".unpacked")
-                csv_lines.decompress(file.path, kind, unpacked)
-                self.path = unpacked.replace(spool)
-        except ValueError as error:
-            self.faults.append(("UNREADABLE_FILE", "", str(error)))
-            return
-        self.dialect = csv_lines.dialect(self.path)
-        self.backslashes = self.dialect.backslashes
-        if self.dialect.needs_rewriting:
-            rewritten = spool.with_suffix(".rewritten")
-            csv_lines.rewrite(self.path, rewritten, self.dialect.quotes)
-            self.path = rewritten.replace(spool)
-        with self.path.open("rb") as opened:
-            head = opened.read(csv_lines.HEADER_BYTES)
-        names = csv_lines.header(head)
-        missing = missing_columns(names, schema)
-        if missing:
-            self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None))
-            return
-        self.has_rows = len(head.strip().splitlines()) > 1 or len(head) == csv_lines.HEADER_BYTES
-        folded = [name.casefold() for name in names]
-        self.texts = [f"c{folded.index(field.name.casefold())}" for field in schema.fields]
-        columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(names)))
-        self.scan = (
-            f"read_csv({sql_text(str(self.path))}, auto_detect = false, header = true, delim = ',', quote = '\"', "
-            f"escape = '\"', nullstr = '', allow_quoted_nulls = true, strict_mode = true, null_padding = false, "
-            f"store_rejects = true, rejects_table = 'rejects', rejects_scan = 'reject_scans', rejects_limit = 0, "
-            f"columns = {{{columns}}})"
-        )
-
-    def rejects(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
-        """Return the rows that DuckDB could not split into cells, by their place in the file."""
-        rows = connection.execute(
-            "SELECT line_byte_position, error_type::VARCHAR, csv_line FROM rejects ORDER BY line_byte_position"
-        ).fetchall()
-        found: dict[int, tuple[int, str, str]] = {}
-        for place, kind, text in rows:
-            offset = csv_lines.record_start(self.path, place)
-            found.setdefault(offset, (offset, _LINE_RULES.get(kind, "INVALID_CSV"), text.strip("\r\n")))
-        lines = csv_lines.lines_at(self.path, list(found))
-        self.line_of_reject = dict(zip(found, lines, strict=True))
-        return [(self.line_of_reject[offset], code, text) for offset, code, text in found.values()]
-
-    def lines(self, ordinals: Sequence[int], records: int) -> Sequence[int]:
-        """Return the lines of rows, past quoted line ends, blank lines and rejected rows."""
-        return csv_lines.record_lines(
-            self.path, ordinals, list(self.line_of_reject), records, self.dialect.quotes
-        )
-
-
-class _ParquetSource(_Source):
-    """A Parquet file; a row's line is its number, from 1."""
-
-    def __init__(self, file: InputFile, schema: Schema) -> None:
-        self.faults = []
-        self.has_rows = True
-        self.scan = f"read_parquet({sql_text(str(file.path))})"
-        try:
-            described = duckdb.execute(f"DESCRIBE SELECT * FROM {self.scan}").fetchall()
-        except duckdb.Error as error:
-            self.faults.append(("UNREADABLE_FILE", "", str(error).splitlines()[0]))
-            return
-        types = {name.casefold(): (name, kind) for name, kind, *_ in described}
-        missing = missing_columns([name for name, *_ in described], schema)
-        if missing:
-            self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None))
-            return
-        self.texts = []
-        for field in schema.fields:
-            name, kind = types[field.name.casefold()]
-            if kind.partition("(")[0] not in _PARQUET_TYPES[field.type]:
-                self.faults.append(("WRONG_TYPE", field.name, kind))
-            quoted = name.replace('"', '""')
-            self.texts.append(f"nullif(\"{quoted}\"::VARCHAR, '')")
-
-    def rejects(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
-        """Every row of a Parquet file is one."""
-        return []
-
-    def lines(self, ordinals: Sequence[int], records: int) -> Sequence[int]:
-        """Return the numbers from 1."""
-        return [ordinal + 1 for ordinal in ordinals]
-
-
 class _Columns:
     """The SQL of a schema's columns over one source.
 
@@ -468,7 +286,7 @@ class _Columns:
         conditions: column, its text, rule and SQL condition over ``texts``, in the order of the schema.
     """
 
-    def __init__(self, schema: Schema, source: _Source) -> None:
+    def __init__(self, schema: Schema, source: Source) -> None:
         raw = [f"r{at}" for at in range(len(schema.fields))]
         inner, outer, self.conditions = [], [], []
         for at, field in enumerate(schema.fields):
@@ -572,23 +390,3 @@ def _statistics(rows: int, columns: Mapping[str, Mapping[str, str]], schema: Sch
                 low[field.name] = int(found["min"])
                 high[field.name] = int(found["max"])
     return {"numRecords": rows, "minValues": low, "maxValues": high, "nullCount": nulls}
-
-
-def _parquet_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -> list[str]:
-    """Return the columns of a Parquet file from its footer alone."""
-    import tempfile
-
-    tail = read(max(0, size_bytes - 8), 8)
-    length = int.from_bytes(tail[:4], "little") + 8
-    if tail[4:] != b"PAR1" or length > size_bytes:
-        raise JobFailed(f"{uri} could not be read: it is not a Parquet file.")
-    with tempfile.NamedTemporaryFile(suffix=".parquet") as sparse:
-        sparse.write(b"PAR1")
-        sparse.seek(size_bytes - length)
-        sparse.write(read(size_bytes - length, length))
-        sparse.flush()
-        try:
-            rows = duckdb.execute(f"DESCRIBE SELECT * FROM read_parquet({sql_text(sparse.name)})").fetchall()
-        except duckdb.Error as error:
-            raise JobFailed(f"{uri} could not be read: {str(error).splitlines()[0]}") from error
-    return [name for name, *_ in rows]

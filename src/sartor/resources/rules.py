@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sartor.data import check, schema
+from sartor.data import formats, input_files, schema
 from sartor.errors import JobFailed, already_exists, in_use, invalid_input, limit_exceeded
 from sartor.resources import attribution, campaigns, filters, lifecycle, solution_versions, solutions, tags
 from sartor.resources.call import Call, Draft, Request, keep_active
@@ -352,7 +352,7 @@ def _check_deletion_files(
         raise invalid_input(f"The files have {total:,} bytes; {MAX_DELETION_BYTES:,} are allowed.")
     for file in files:
         read = partial(sources.read_range, file, role_arn=role_arn)
-        names = check.column_names(file.uri, file.size_bytes, read)
+        names = formats.column_names(file.uri, file.size_bytes, read)
         if "USER_ID" not in [name.upper() for name in names]:
             raise invalid_input("Input csv is missing the following columns: [USER_ID]")
 
@@ -368,7 +368,7 @@ def _check_files(
 
     def missing_in(file: "SourceFile") -> list[str]:
         read = partial(sources.read_range, file, role_arn=role_arn)
-        return check.missing_columns(check.column_names(file.uri, file.size_bytes, read), wanted)
+        return input_files.missing_columns(formats.column_names(file.uri, file.size_bytes, read), wanted)
 
     try:
         files = sources.list(location, role_arn)

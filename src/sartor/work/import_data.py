@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from sartor.data import check, versions
-from sartor.data.check import Checked, InputFile, JobRules, Progress
+from sartor.data.check import Checked, JobRules, Progress
+from sartor.data.input_files import InputFile
 from sartor.data.report import Report
 from sartor.data.schema import Schema
 from sartor.data.sources import SourceFile

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sartor.data import check, schema
-from sartor.data.check import InputFile
+from sartor.data.input_files import InputFile
 from sartor.data.report import Report
 from sartor.data.sources import Sources
 from sartor.errors import invalid_input

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sartor.data import check, csv_lines, schema
-from sartor.data.check import Checked, InputFile, JobRules, StoppedError
+from sartor.data.check import Checked, JobRules, StoppedError
+from sartor.data.input_files import InputFile
 
 
 def schema_of(

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sartor.data import check, schema
-from sartor.data.check import Checked, InputFile, JobRules
+from sartor.data.check import Checked, JobRules
+from sartor.data.input_files import InputFile
 from sartor.data.put import FORBIDDEN, Mapper, Row
 from sartor.errors import ApiError
 
