@@ -2,13 +2,14 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import duckdb
 import pytest
 from deltalake import DeltaTable
 
 from sartor.data import schema
-from sartor.data.blobs import Blobs
+from sartor.data.blobs import Blobs, open_storage
 from sartor.data.check import Part
 from sartor.data.table import Table
 
@@ -26,7 +27,8 @@ ITEMS = schema.parse(
 def part(table: Table, name: str, *rows: tuple[str, int | None]) -> Part:
     path = table.stage() / f"{name}.parquet"
     values = ", ".join(f"('{item}', {'NULL' if year is None else year}::INTEGER)" for item, year in rows)
-    duckdb.execute(f"COPY (SELECT * FROM (VALUES {values}) t(ITEM_ID, YEAR)) TO '{path}'")
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT * FROM (VALUES {values}) t(ITEM_ID, YEAR)) TO '{path}'")
     statistics = {"numRecords": len(rows), "minValues": {}, "maxValues": {}, "nullCount": {}}
     return Part(path, len(rows), path.stat().st_size, statistics)
 
@@ -117,3 +119,35 @@ def test_storage_keeps_replaces_lists_and_forgets(storage: Blobs) -> None:
     assert list(storage.list("a")) == []
     with pytest.raises(FileNotFoundError):
         storage.get("a/x")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "USER_ID=x/ITEM_ID=y",
+        "YEAR=7",
+        "d[1]",
+        "part*",
+        "w?",
+        "{a,b}",
+        "a**b",
+        "a b",
+        "a#b?c",
+        "100% [x]",
+        "ünï",
+        "-d",
+    ],
+)
+def test_a_table_below_a_folder_of_any_name_reads_what_was_written(tmp_path: Path, name: str) -> None:
+    for place in (name.replace("[1]", "1").replace("*", "22").replace("?", "1"), name):
+        storage = open_storage(str(tmp_path / place), None, tmp_path / "scratch")
+        table = Table(storage, "d/bulk")
+        table.commit([part(table, "1-a", (place, 1), ("b", 1))], "FULL", ITEMS, "job-1")
+        table.commit([part(table, "2-a", ("b", None))], "INCREMENTAL", ITEMS, "job-2")
+        assert read(table) == sorted([(place, 1), ("b", None)], key=str)
+
+
+@pytest.mark.parametrize("name", ["back\\slash", "new\nline", "tab\t", "a%20b"])
+def test_storage_is_refused_below_a_name_that_delta_takes_for_another(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="Name another folder"):
+        open_storage(str(tmp_path / name), None, tmp_path)

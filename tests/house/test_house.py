@@ -22,6 +22,14 @@ from sartor.wire import operations
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "src" / "sartor").rglob("*.py"))
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+#: What only one module may do: DuckDB takes a path for a pattern, and a folder for a column, unless it is told not to.
+ENGINE = ROOT / "src" / "sartor" / "data" / "engine.py"
+ENGINES_OWN = re.compile(
+    r"(?<!\.)read_(?:csv|parquet|json|ndjson|text|blob)|(?:parquet_(?:metadata|kv_metadata|schema|file_metadata|scan))"
+    r"|\bsniff_csv|\bglob\(['{]|hive_|\bCOPY \(|memory_limit|temp_directory"
+    r"|\bduckdb\.(?:connect|execute|sql|query|default_connection|from_|read_)",
+    re.IGNORECASE,
+)
 FORBIDDEN_NAMES = ("utils", "helpers", "manager")
 #: What a base install brings; heavy parts are extras.
 BASE = {
@@ -70,6 +78,13 @@ def test_every_module_is_short_and_says_what_it_is(module: Path) -> None:
     assert len(text.splitlines()) <= LONGEST_FILE
     assert module.stem not in FORBIDDEN_NAMES
     assert ast.get_docstring(ast.parse(text)), "a module needs a docstring"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_engine_opens_connections_of_duckdb_and_names_files_to_it(module: Path) -> None:
+    if module != ENGINE:
+        found = ENGINES_OWN.search(module.read_text())
+        assert found is None, f"{found and found[0]}: data/engine.py has a function for it"
 
 
 def test_every_command_has_an_example_on_a_line_of_its_own_in_its_help() -> None:

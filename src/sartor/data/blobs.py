@@ -1,17 +1,21 @@
 """Storage: where tables, reports and models lie, a folder or a bucket behind the same few calls."""
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import NotFoundError
 
 from sartor.data import s3
+
+#: What Delta does not take for part of a name: a backslash is a slash to it, ``%20`` a space, and the rest nothing.
+_UNNAMABLE: Final = re.compile(r"[\x00-\x1f\x7f\\]|%[0-9a-fA-F]{2}")
 
 
 class Blobs(Protocol):
@@ -243,8 +247,14 @@ def open_storage(url: str, endpoint: str | None, scratch: Path) -> Blobs:
         scratch: a local folder for files on their way to and from a bucket.
 
     Raises:
-        ValueError: the URL is neither.
+        ValueError: the URL is neither, or Delta could not find a table below it.
     """
+    unnamable = _UNNAMABLE.search(url)
+    if unnamable is not None:
+        raise ValueError(
+            f"Storage cannot be at {url!r}: Delta tables cannot lie below a name with {unnamable[0]!r}. "
+            "Name another folder."
+        )
     parts = urlsplit(url)
     if parts.scheme == "s3" and parts.netloc:
         return S3Blobs(parts.netloc, parts.path, endpoint, scratch)

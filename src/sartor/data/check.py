@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import duckdb
 
-from sartor.data import formats
+from sartor.data import engine, formats
+from sartor.data.engine import ROW
 from sartor.data.input_files import InputFile, Source
 from sartor.data.report import REJECTS, Fault, Place, ReadFile, Report
 from sartor.data.rules import CJK_TEXT_CHARACTERS, TEXT_CHARACTERS, rules_of
 from sartor.data.schema import Field, Schema
-from sartor.data.sql import sql_text
 
 #: The column of a part that holds the texts of a broken row. Schemas cannot have it: its name has a space.
 FAULT: Final = "broken row"
@@ -201,16 +201,11 @@ class _Check:
     def copy(self, source: Source, file: InputFile, number: int) -> tuple[Part | None, int]:
         """Write the part of one file and collect its broken rows."""
         path = self.folder / f"{self.part_prefix}-{number:05d}-{time.time_ns():x}.parquet"
-        with duckdb.connect() as connection:
-            connection.execute(f"SET memory_limit = '{self.memory_bytes // 2**20}MiB'")
-            connection.execute(f"SET temp_directory = {sql_text(str(self.folder / '.temp'))}")
-            connection.execute("SET preserve_insertion_order = true")
+        with engine.connect(self.memory_bytes, self.folder) as connection:
             columns = _Columns(self.schema, source)
             with _Watch(connection, self, file):
                 options = _PARQUET if source.backslashes else _PARQUET + _NOTED
-                (row,) = self.execute(
-                    connection, f"COPY ({columns.select}) TO {sql_text(str(path))} ({options})"
-                )
+                (row,) = self.execute(connection, engine.copy(columns.select, path, options))
             _, accepted, size, _, statistics, *_ = row
             rejects = source.rejects(connection)
             broken = accepted - int(statistics[f'"{FAULT}"']["null_count"]) if accepted else 0
@@ -244,10 +239,10 @@ class _Check:
         records: int,
     ) -> None:
         """Add the broken rows of one part to the faults, with their lines."""
+        names = [field.name for field in self.schema.fields]
         connection.execute(
-            f"CREATE TEMP TABLE broken AS SELECT n, {columns.texts} FROM (SELECT file_row_number AS n, "
-            f'from_json("{FAULT}", \'["VARCHAR"]\') AS texts '
-            f"FROM read_parquet({sql_text(str(path))}, file_row_number = true) "
+            f'CREATE TEMP TABLE broken AS SELECT n, {columns.texts} FROM (SELECT "{ROW}" AS n, '
+            f'from_json("{FAULT}", \'["VARCHAR"]\') AS texts FROM {engine.placed([path], names)} '
             f'WHERE "{FAULT}" IS NOT NULL)'
         )
         found: list[tuple[str, str, int, list[tuple[int, str | None]]]] = []

@@ -6,10 +6,9 @@ from typing import Final
 
 import duckdb
 
-from sartor.data import csv_lines
+from sartor.data import csv_lines, engine
 from sartor.data.input_files import InputFile, Source, missing_columns
 from sartor.data.schema import Schema
-from sartor.data.sql import sql_text
 from sartor.errors import JobFailed
 
 #: The rules of a line, by DuckDB's name for the fault.
@@ -65,12 +64,13 @@ class CsvSource(Source):
         folded = [name.casefold() for name in names]
         self.texts = [f"c{folded.index(field.name.casefold())}" for field in schema.fields]
         columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(names)))
-        self.scan = (
-            f"read_csv({sql_text(str(self.path))}, auto_detect = false, header = true, delim = ',', quote = '\"', "
-            f"escape = '\"', nullstr = '', allow_quoted_nulls = true, strict_mode = true, null_padding = false, "
+        options = (
+            "auto_detect = false, header = true, delim = ',', quote = '\"', "
+            "escape = '\"', nullstr = '', allow_quoted_nulls = true, strict_mode = true, null_padding = false, "
             f"store_rejects = true, rejects_table = 'rejects', rejects_scan = 'reject_scans', rejects_limit = 0, "
-            f"columns = {{{columns}}})"
+            f"columns = {{{columns}}}"
         )
+        self.scan = engine.csv([self.path], options)
 
     def rejects(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
         """Return the rows that DuckDB could not split into cells, by their place in the file."""

@@ -19,11 +19,12 @@ import duckdb
 import numpy as np
 import orjson
 
+from sartor.data import engine
 from sartor.data.blobs import Blobs
 from sartor.data.check import NO_BACKSLASHES, Part
+from sartor.data.engine import FILE, ROW
 from sartor.data.events import PutRecords, Stored
 from sartor.data.schema import Schema
-from sartor.data.sql import sql_files, sql_text
 from sartor.data.table import Table
 
 #: Which records: imported, put in by calls, or both.
@@ -41,12 +42,12 @@ _HASH_BYTES: Final = 16
 #: Parts of put records are merged once there are this many.
 _MANY_PARTS: Final = 16
 #: The columns of a part without each row's place.
-_AS_WRITTEN: Final = "* EXCLUDE (filename, file_row_number)"
+_AS_WRITTEN: Final = f'* EXCLUDE ("{FILE}", "{ROW}")'
 #: When an imported record came: its job's time, then its row; both stand in its part's name.
 _BULK_ORDER: Final = (
     f"{_AS_WRITTEN}, "
-    "regexp_extract(filename, '/([0-9]{13})-([0-9]+)-[^/]*$', 1)::BIGINT AS \"#at\", "
-    "(regexp_extract(filename, '/([0-9]{13})-([0-9]+)-[^/]*$', 2)::BIGINT << 40) + file_row_number AS \"#n\""
+    f'regexp_extract("{FILE}", \'/([0-9]{{13}})-([0-9]+)-[^/]*$\', 1)::BIGINT AS "#at", '
+    f'(regexp_extract("{FILE}", \'/([0-9]{{13}})-([0-9]+)-[^/]*$\', 2)::BIGINT << 40) + "{ROW}" AS "#n"'
 )
 _PARQUET: Final = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, RETURN_STATS"
 
@@ -133,12 +134,7 @@ class DatasetRecords:
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a connection with this dataset's limits."""
-        with (
-            tempfile.TemporaryDirectory(prefix="query-", dir=self.scratch) as folder,
-            duckdb.connect() as connection,
-        ):
-            connection.execute(f"SET memory_limit = '{self.memory_bytes // 2**20}MiB'")
-            connection.execute(f"SET temp_directory = {sql_text(folder)}")
+        with engine.connect(self.memory_bytes, self.scratch) as connection:
             yield connection
 
     @contextmanager
@@ -199,7 +195,11 @@ class DatasetRecords:
                 last = upto
             with self.connection() as connection:
                 old = _small_parts(table)
-                rows = [self._lines(text), *_parquets([table.local(name) for name in old], _AS_WRITTEN)]
+                merged = [table.local(name) for name in old]
+                rows = [
+                    self._lines(text),
+                    *_parquets(merged, _AS_WRITTEN, self._columns()),
+                ]
                 path = stage / f"{round(time.time() * 1000):013d}-{last}.parquet"
                 part = write_part(connection, f'{_union(rows)} ORDER BY "{SEQ}"', path)
         moved = table.change(
@@ -222,7 +222,7 @@ class DatasetRecords:
         table = self.bulk_table
         names, _ = table.snapshot("")
         parts = [table.local(name) for name in names]
-        return _Relation(_parquets(parts, _BULK_ORDER), _fingerprint(names), parts)
+        return _Relation(_parquets(parts, _BULK_ORDER, self._columns()), _fingerprint(names), parts)
 
     def _put(self, folder: Path) -> "_Relation":
         """Return put records; those that are not drained are copied into a folder first."""
@@ -231,7 +231,7 @@ class DatasetRecords:
         text = folder / "tail.json"
         count, _ = _write_lines(self.put.since(self.number, after, 2**62, 2**62), text)
         order = f'"{AT}" AS "#at", "{SEQ}" AS "#n"'
-        selects = _parquets([table.local(name) for name in names], f"{_AS_WRITTEN}, {order}")
+        selects = _parquets([table.local(name) for name in names], f"{_AS_WRITTEN}, {order}", self._columns())
         if count:
             selects.append(f"SELECT *, {order} FROM ({self._lines(text)})")
         version = None if count else _fingerprint(names)
@@ -306,7 +306,7 @@ class DatasetRecords:
         if not texts:
             return ()
         unnoted = _unnoted(connection, bulk.parts)
-        rows = _union([self._empty(), *_parquets(unnoted, _AS_WRITTEN), *put.selects])
+        rows = _union([self._empty(), *_parquets(unnoted, _AS_WRITTEN, self._columns()), *put.selects])
         each = ", ".join(f"coalesce(bool_or(contains(\"{name}\", '\\')), false)" for name in texts)
         (found,) = connection.execute(f"SELECT {each} FROM ({rows})").fetchall()
         return tuple(name for name, there in zip(texts, found, strict=True) if there)
@@ -324,15 +324,12 @@ class DatasetRecords:
 
     def _lines(self, text: Path) -> str:
         columns = {one.name: one.sql_type for one in self.schema.fields} | _OWN_COLUMNS
-        kinds = ", ".join(f"{sql_text(name)}: '{kind}'" for name, kind in columns.items())
-        return f"SELECT * FROM read_json({sql_text(str(text))}, format = 'newline_delimited', columns = {{{kinds}}})"
+        return f"SELECT * FROM {engine.json_lines(text, columns)}"
 
 
 def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> Part:
     """Write the rows of a SELECT as one Parquet file, and return it as a part."""
-    ((_, rows, size, *_),) = connection.execute(
-        f"COPY ({select}) TO {sql_text(str(path))} ({_PARQUET})"
-    ).fetchall()
+    ((_, rows, size, *_),) = connection.execute(engine.copy(select, path, _PARQUET)).fetchall()
     return Part(path, int(rows), int(size), {"numRecords": int(rows)})
 
 
@@ -341,21 +338,16 @@ def _unnoted(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> li
     if not parts:
         return []
     found = connection.execute(
-        f"SELECT file_name FROM parquet_kv_metadata({sql_files(parts)}) WHERE decode(key) = ? AND decode(value) = ?",
+        f"SELECT file_name FROM {engine.footer_notes(parts)} WHERE decode(key) = ? AND decode(value) = ?",
         NO_BACKSLASHES,
     ).fetchall()
-    noted = {name for (name,) in found}
-    return [part for part in parts if str(part) not in noted]
+    noted = {Path(name).name for (name,) in found}
+    return [part for part in parts if part.name not in noted]
 
 
-def _parquets(parts: Sequence[Path], select: str) -> list[str]:
+def _parquets(parts: Sequence[Path], select: str, columns: Sequence[str]) -> list[str]:
     """Return the SELECT of the rows of parts and of each row's place; none of no parts."""
-    if not parts:
-        return []
-    source = (
-        f"read_parquet({sql_files(parts)}, union_by_name = true, filename = true, file_row_number = true)"
-    )
-    return [f"SELECT {select} FROM {source}"]
+    return [f"SELECT {select} FROM {engine.placed(parts, columns)}"] if parts else []
 
 
 def _small_parts(table: Table) -> list[str]:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import duckdb
 
+from sartor.data import engine
 from sartor.data.check import Part
 from sartor.data.dataset import SEQ, SESSION, DatasetRecords, write_part
-from sartor.data.sql import sql_files, sql_text
 from sartor.data.table import Table
 from sartor.data.watch import interrupting
 from sartor.errors import JobFailed
@@ -20,19 +20,23 @@ from sartor.errors import JobFailed
 _DELETED: Final = "(deleted)"
 
 
-def read_users(files: Sequence[Path], target: Path) -> None:
+def read_users(files: Sequence[Path], target: Path, memory_bytes: int) -> None:
     """Write the distinct users that CSV files with a column USER_ID name, as Parquet.
+
+    Args:
+        files: the files.
+        target: where to write.
+        memory_bytes: how much DuckDB may use.
 
     Raises:
         JobFailed: a file cannot be read.
     """
     options = "header = true, delim = ',', quote = '\"', all_varchar = true, union_by_name = true"
     try:
-        with duckdb.connect() as connection:
-            connection.execute(
-                f'COPY (SELECT DISTINCT "USER_ID" AS id FROM read_csv({sql_files(files)}, {options}) '
-                f"WHERE coalesce(\"USER_ID\", '') <> '') TO {sql_text(str(target))} (FORMAT parquet)"
-            )
+        with engine.connect(memory_bytes, target.parent) as connection:
+            ids = f'SELECT DISTINCT "USER_ID" AS id FROM {engine.csv(files, options)}'
+            named = f"{ids} WHERE coalesce(\"USER_ID\", '') <> ''"
+            connection.execute(engine.copy(named, target, "FORMAT parquet"))
     except duckdb.Error as error:
         raise JobFailed(f"The files could not be read: {str(error).splitlines()[0]}") from error
 
@@ -43,13 +47,13 @@ def count_users(datasets: Sequence[DatasetRecords], users: Path) -> int:
     for dataset in datasets:
         files = _files(dataset.bulk_table) + _files(dataset.put_table)
         if files:
-            found.append(f'SELECT "USER_ID" AS id FROM {_read(files)}')
+            found.append(f'SELECT "USER_ID" AS id FROM {engine.parquet(files)}')
     if not found:
         return 0
     with datasets[0].connection() as connection:
         ((count,),) = connection.execute(
             f"SELECT count(DISTINCT id) FROM ({' UNION ALL '.join(found)}) "
-            f"WHERE id IN (SELECT id FROM {_read([users])})"
+            f"WHERE id IN (SELECT id FROM {engine.parquet([users])})"
         ).fetchall()
     return int(count)
 
@@ -72,14 +76,14 @@ def delete_users(
     """
     with dataset.connection() as connection, interrupting(connection, stop):
         try:
-            connection.execute(f"CREATE TEMP TABLE users AS SELECT id FROM {_read([users])}")
+            connection.execute(f"CREATE TEMP TABLE users AS SELECT id FROM {engine.parquet([users])}")
             connection.execute("CREATE TEMP TABLE sessions (id VARCHAR)")
             ids = [row[0] for row in connection.execute("SELECT id FROM users").fetchall()]
             put_files = _files(dataset.put_table)
             if put_files and dataset.schema.type_rules.identity is None:
                 connection.execute(
                     # a session is the user's to whom it was linked last
-                    f'INSERT INTO sessions SELECT "{SESSION}" FROM {_read(put_files)} '
+                    f'INSERT INTO sessions SELECT "{SESSION}" FROM {engine.parquet(put_files)} '
                     f'WHERE "USER_ID" IS NOT NULL AND "{SESSION}" IS NOT NULL GROUP BY ALL '
                     f'HAVING arg_max("USER_ID", "{SEQ}") IN (SELECT id FROM users)'
                 )
@@ -122,7 +126,7 @@ def _rewritten(
     old: list[str] = []
     removed = 0
     for name in table.part_names():
-        file = _read([table.local(name)])
+        file = engine.parquet([table.local(name)])
         ((count,),) = connection.execute(f"SELECT count(*) FROM {file} WHERE {theirs}").fetchall()
         if not count:
             continue
@@ -188,7 +192,3 @@ _REDACT: Final[dict[str, Callable[[str, set[str]], str]]] = {
 
 def _files(table: Table) -> list[Path]:
     return [table.local(name) for name in table.part_names()]
-
-
-def _read(files: Sequence[Path]) -> str:
-    return f"read_parquet({sql_files(files)}, union_by_name = true)"

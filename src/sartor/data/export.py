@@ -6,8 +6,8 @@ from typing import Final
 
 import duckdb
 
+from sartor.data import engine
 from sartor.data.dataset import DatasetRecords, Store
-from sartor.data.sql import sql_text
 from sartor.data.watch import interrupting
 
 #: About how large one file becomes at most.
@@ -48,8 +48,11 @@ def write_csv(
         with interrupting(connection, stop):
             try:
                 connection.execute(
-                    f"COPY (SELECT {', '.join(columns)} FROM data) TO {sql_text(str(place))} "
-                    f"(FORMAT csv, HEADER, FILE_SIZE_BYTES {file_bytes}{options})"
+                    engine.copy(
+                        f"SELECT {', '.join(columns)} FROM data",
+                        place,
+                        f"FORMAT csv, HEADER, FILE_SIZE_BYTES {file_bytes}{options}",
+                    )
                 )
             except duckdb.InterruptException as error:
                 raise InterruptedError from error

@@ -2,15 +2,17 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
+from sartor.data import engine
 from sartor.data.input_files import InputFile, Source, missing_columns
 from sartor.data.schema import Schema
-from sartor.data.sql import sql_text
 from sartor.errors import JobFailed
 
+#: How much memory DuckDB may use to read a footer.
+_FOOTER_BYTES: Final = 2**28
 #: The types that a Parquet column may have for each type of a schema.
 _PARQUET_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "string": ("VARCHAR",),
@@ -34,10 +36,16 @@ def parquet_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) 
         sparse.write(read(size_bytes - length, length))
         sparse.flush()
         try:
-            rows = duckdb.execute(f"DESCRIBE SELECT * FROM read_parquet({sql_text(sparse.name)})").fetchall()
+            rows = _described(engine.parquet([sparse.name]))
         except duckdb.Error as error:
             raise JobFailed(f"{uri} could not be read: {str(error).splitlines()[0]}") from error
     return [name for name, *_ in rows]
+
+
+def _described(scan: str) -> list[tuple[Any, ...]]:
+    """Return name, type and more of each column."""
+    with engine.connect(_FOOTER_BYTES) as connection:
+        return connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
 
 
 class ParquetSource(Source):
@@ -46,9 +54,9 @@ class ParquetSource(Source):
     def __init__(self, file: InputFile, schema: Schema) -> None:
         self.faults = []
         self.has_rows = True
-        self.scan = f"read_parquet({sql_text(str(file.path))})"
+        self.scan = engine.parquet([file.path])
         try:
-            described = duckdb.execute(f"DESCRIBE SELECT * FROM {self.scan}").fetchall()
+            described = _described(self.scan)
         except duckdb.Error as error:
             self.faults.append(("UNREADABLE_FILE", "", str(error).splitlines()[0]))
             return

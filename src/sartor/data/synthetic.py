@@ -18,13 +18,14 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
-from sartor.data.sql import sql_text
+from sartor.data import engine
 
 #: The year that the interactions fill: 2025, in epoch seconds.
 START: Final = 1_735_689_600
@@ -39,6 +40,8 @@ _CHUNK_VISITS: Final = 1 << 17
 #: Chunks written at once, and those that may wait for their turn to be appended.
 _WRITERS: Final = 2
 _WAITING: Final = 3
+#: How much memory one of the databases may use.
+_MEMORY_BYTES: Final = 300_000_000
 
 INTERACTION_COLUMNS: Final = ("USER_ID", "ITEM_ID", "EVENT_TYPE", "EVENT_VALUE", "SESSION_ID", "TIMESTAMP")
 
@@ -165,12 +168,18 @@ def _chunks(world: World, path: Path, columns: tuple[str, ...]) -> Iterator[tupl
             yield waiting.popleft().result()
 
 
-def _connect(world: World, threads: int) -> duckdb.DuckDBPyConnection:
-    """Open an empty database that knows how to draw; ``draw(purpose, which)`` is uniform in [0, 1)."""
-    connection = duckdb.connect(config={"threads": threads, "memory_limit": "300MB"})
-    connection.execute("SET enable_progress_bar = false")  # it would write to stdout, terminal or not
+@contextmanager
+def _connect(world: World, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give an empty database that knows how to draw; ``draw(purpose, which)`` is uniform in [0, 1)."""
+    with engine.connect(_MEMORY_BYTES, threads=threads) as connection:
+        for macro in _macros(world):
+            connection.execute(f"CREATE MACRO {macro}")
+        yield connection
+
+
+def _macros(world: World) -> tuple[str, ...]:
     topics = world.topic_count
-    for macro in (
+    return (
         f"dice(purpose, which) AS hash(which, purpose + {world.seed} * 1000)",
         "draw(purpose, which) AS (dice(purpose, which) >> 11)::DOUBLE / 9007199254740992",
         "age(u) AS (16 + floor(64 * pow(draw(31, u), 1.3)))::INTEGER",
@@ -180,14 +189,12 @@ def _connect(world: World, threads: int) -> duckdb.DuckDBPyConnection:
         f"second_topic(u) AS floor({topics} * draw(2, u))::BIGINT",
         f"base_price(topic) AS {[topic.base_price for topic in world.topics[:topics]]}[topic + 1]",
         f"price(g) AS round(base_price(g % {topics}) * exp(1.6 * (draw(20, g) - 0.5))) + 0.99",
-    ):
-        connection.execute(f"CREATE MACRO {macro}")
-    return connection
+    )
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, header: bool = True) -> None:
     options = f"FORMAT csv, HEADER {str(header).lower()}"
-    connection.execute(f"COPY ({query}) TO {sql_text(str(path))} ({options})")
+    connection.execute(engine.copy(query, path, options))
 
 
 def _load_scripts(connection: duckdb.DuckDBPyConnection, world: World) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, cast
 
-import duckdb
 from deltalake import DeltaTable, Field
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
@@ -25,11 +24,12 @@ from deltalake.transaction import (
     create_table_with_add_actions,
 )
 
+from sartor.data import engine
 from sartor.data.blobs import Blobs
 from sartor.data.check import Part
 from sartor.data.dataset_types import DATASET_TYPES
+from sartor.data.engine import FILE, ROW
 from sartor.data.schema import SQL_TYPES, Schema
-from sartor.data.sql import sql_files
 
 Mode = Literal["FULL", "INCREMENTAL"]
 
@@ -47,6 +47,8 @@ _MORE_TYPES: Final[Mapping[str, str]] = {"VARCHAR": "string", "BIGINT": "long"}
 #: Delta's types in DuckDB's words.
 _SQL_TYPES: Final = {delta: SQL_TYPES[avro] for avro, delta in _DELTA_TYPES.items()}
 _COMMIT_ATTEMPTS = 20
+#: How much memory a query of the whole table may use.
+_QUERY_BYTES: Final = 600_000_000
 Result = TypeVar("Result")
 
 
@@ -315,8 +317,7 @@ class Table:
             select: DuckDB SQL; ``data`` has the columns of the newest schema.
             parameters: values for its ``?``.
         """
-        with duckdb.connect() as connection:
-            connection.execute("SET memory_limit = '600MB'")
+        with engine.connect(_QUERY_BYTES) as connection:
             connection.execute(f"CREATE VIEW data AS {self._view()}")
             return connection.execute(select, list(parameters)).fetchall()
 
@@ -427,19 +428,16 @@ class Table:
         columns = ", ".join(f'"{name}"' for name in kinds)
         # no file needs to have a column that was added, and no file needs to be left
         none = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in kinds.items())
-        rows = f"SELECT {none}, NULL AS filename, NULL AS file_row_number WHERE false"
+        rows = f'SELECT {none}, NULL AS "{FILE}", NULL AS "{ROW}" WHERE false'
         paths = sorted(str(self._storage.local(f"{self._path}/{_name(uri)}")) for uri in table.file_uris())
         if paths:
-            rows += (
-                f" UNION ALL BY NAME SELECT * FROM read_parquet({sql_files(paths)}, union_by_name = true, "
-                "filename = true, file_row_number = true)"
-            )
+            rows += f" UNION ALL BY NAME SELECT * FROM {engine.placed(paths, kinds)}"
         id_column = DATASET_TYPES[None][table.metadata().name].identity
         if id_column is None:
             return f"SELECT DISTINCT {columns} FROM ({rows})"
         return (
             f"SELECT {columns} FROM ({rows}) QUALIFY row_number() OVER (PARTITION BY "
-            f'"{id_column}" ORDER BY filename DESC, file_row_number DESC) = 1'
+            f'"{id_column}" ORDER BY "{FILE}" DESC, "{ROW}" DESC) = 1'
         )
 
 

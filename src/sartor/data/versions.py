@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sartor.data import engine
 from sartor.data.check import Part
 from sartor.data.dataset import DatasetRecords
-from sartor.data.sql import sql_files
 
 
 def noted(records: DatasetRecords, parts: Sequence[Part], mode: str) -> dict[str, str]:
@@ -28,7 +28,7 @@ def noted(records: DatasetRecords, parts: Sequence[Part], mode: str) -> dict[str
         return _note(brought, 0, before)
     with records.connection() as connection:
         new, old = (
-            f'SELECT DISTINCT "{identity}" AS id FROM read_parquet({sql_files(paths)})'
+            f'SELECT DISTINCT "{identity}" AS id FROM {engine.parquet(paths)}'
             if paths
             else "SELECT NULL AS id WHERE false"
             for paths in ([part.path for part in parts], [table.local(name) for name in names])

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import sartor.data.attribution as values
+from sartor.data import engine
 from sartor.data.attribution import Sample
-from sartor.data.sql import sql_files
 from sartor.errors import ApiError
 from sartor.resources.attribution import metrics_of
 from sartor.resources.lifecycle import Task
@@ -61,7 +61,7 @@ def count_import(job: Resource, parts: Sequence[Path], tools: Tools) -> None:
         return
     records = records_of(dataset, tools)
     with records.connection() as connection:
-        connection.execute(f"CREATE TEMP VIEW events AS SELECT * FROM read_parquet({sql_files(parts)})")
+        connection.execute(f"CREATE TEMP VIEW events AS SELECT * FROM {engine.parquet(parts)}")
         if is_live:
             samples = _samples(attribution, dataset, tools, connection, time.time() - LIVE_SECONDS)
             tools.store.samples.add(attribution.arn, job.arn, samples, 0, None)

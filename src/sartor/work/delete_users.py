@@ -33,7 +33,9 @@ def run(task: Task, tools: Tools) -> None:
         try:
             role = job.body.get("roleArn")
             files = tools.sources.list_csv(job.body["dataSource"]["dataLocation"], role)
-            read_users([tools.sources.spool(file, Path(folder), role) for file in files], users)
+            read_users(
+                [tools.sources.spool(file, Path(folder), role) for file in files], users, tools.memory_bytes
+            )
         except ApiError as error:
             raise JobFailed(error.message) from error
         found = datasets_of(job.body["datasetGroupArn"], tools.store)

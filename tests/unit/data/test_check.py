@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sartor.data import check, csv_lines, schema
+from sartor.data import check, csv_lines, formats, schema
 from sartor.data.check import Checked, JobRules, StoppedError
 from sartor.data.input_files import InputFile
 
@@ -37,8 +37,12 @@ def checked(
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     parts = folder / "parts"
     parts.mkdir(exist_ok=True)
+    return read([InputFile(path, f"s3://b/{name}", path.stat().st_size)], of, parts, minimum_rows)
+
+
+def read(files: Sequence[InputFile], of: schema.Schema, parts: Path, minimum_rows: int = 0) -> Checked:
     return check.read_and_check(
-        [InputFile(path, f"s3://b/{name}", path.stat().st_size)],
+        files,
         of,
         parts,
         "0",
@@ -46,6 +50,13 @@ def checked(
         memory_bytes=200_000_000,
         progress=lambda _: None,
         stop=lambda: False,
+    )
+
+
+def file_columns(path: Path) -> list[str]:
+    content = path.read_bytes()
+    return formats.column_names(
+        str(path), len(content), lambda start, length: content[start : start + length]
     )
 
 
@@ -313,3 +324,48 @@ def test_a_check_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
             stop=lambda: True,
         )
     assert not list(parts.glob("*.parquet"))
+
+
+#: Keys of a bucket that DuckDB, a shell, a URL or Hive would take for something else, each with a twin to be found.
+KEYS = {
+    "data[1]": "data1",
+    "part*": "part22",
+    "w?": "w1",
+    "dd[1]/part": "dd1/part",
+    "**": "deep/er",
+    "{a,b}": "a",
+    "back\\sla[s]h": "back\\slash",
+    "new\nli?ne": "new\nline",
+    "-lead*": "-lead",
+    "q'uo\"te*": "q'uo\"te",
+    "ünï[ü]": "ünïü",
+    "ITEM_ID=x/a": "ITEM_ID=y/a",
+    "c0=x/a": "c0=y/a",
+    "c2=77/a": "c1=77/a",
+    "A=1/B=2/c0=3": "A=2/x",
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet"])
+def test_a_key_names_one_file_and_is_no_data(tmp_path: Path, key: str, ending: str) -> None:
+    for name, value in ((KEYS[key], "twin"), (key, "own")):
+        path = tmp_path / f"{name}{ending}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = f"SELECT '{value}' AS ITEM_ID, 'a' AS A, NULL::VARCHAR AS B"
+        duckdb.connect().execute(f"COPY ({rows}) TO '{tmp_path / 'plain'}{ending}'")
+        (tmp_path / f"plain{ending}").rename(path)
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    names = file_columns(path)
+    result = read([InputFile(path, f"s3://b/{key}{ending}", path.stat().st_size)], ITEMS, parts)
+    assert names == ["ITEM_ID", "A", "B"]
+    assert rows_of(result) == [("own", "a", None)]
+    assert [one.name for one in parts.iterdir()] == [one.path.name for one in result.parts]
+
+
+@pytest.mark.parametrize("column", ["FILENAME", "file_row_number"])
+def test_a_schema_may_have_columns_with_duckdbs_own_names(tmp_path: Path, column: str) -> None:
+    of = schema_of("Items", ("ITEM_ID", "string"), (column, ["null", "long"]))
+    result = checked(tmp_path, f"ITEM_ID,{column}\na,5\nb,x\nc,7\n,8\n", of)
+    assert places(result) == {("INVALID_LONG", column, 3, "x"), ("MISSING_VALUE", "ITEM_ID", 5, "")}
