@@ -94,6 +94,7 @@ def _open_store(url: str) -> Store:
 def build(parts: Parts) -> Exchange:
     """Return the service as an ASGI application."""
     settings = parts.settings
+    service = operations.load()
     resources = Control(parts.store, settings.quotas == "aws", parts.sources)
     authority = Authority(
         parts.keys.get, None if settings.auth == "signed" else (settings.account, settings.region)
@@ -108,7 +109,7 @@ def build(parts: Parts) -> Exchange:
         parts.storage,
         parts.scratch.folder,
         settings.memory_bytes,
-        ModelPages(deployments, recommender, filters),
+        ModelPages(deployments, recommender, filters, service.by_path["/recommendations"].reader),
     )
     routes: dict[str, Route] = {
         "/health/live": Route(lambda _caller, _request: (200, "text/plain", b"live\n"), signed=False),
@@ -119,7 +120,7 @@ def build(parts: Parts) -> Exchange:
     }
     quick = record.ANSWERED | recommend.ANSWERED
     return Exchange(
-        operations.load(),
+        service,
         {**resources.handlers(), **recorder.handlers(), **recommender.handlers()},
         authority,
         resources.inline_operations() | (quick if parts.store.local else frozenset()),

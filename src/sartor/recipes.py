@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from sartor.numbers import number
+
 RecipeType = Literal[
     "USER_PERSONALIZATION",
     "POPULAR_ITEMS",
@@ -81,10 +83,12 @@ class Parameter:
         """
         if self.kind == "categorical":
             return self._word(text)
-        value = int(text) if self.kind == "integer" else float(text)
-        if not (text.isascii() and self.range[0] <= value <= self.range[-1]):  # type: ignore[operator]
+        value = number(text)
+        if value is None or not self.range[0] <= value <= self.range[-1]:  # type: ignore[operator]
             raise ValueError(text)
-        return value
+        if self.kind == "integer" and isinstance(value, float):
+            raise ValueError(text)
+        return value if self.kind == "integer" else float(value)
 
     def _word(self, text: str) -> bool | str:
         words = {str(word).casefold() for word in self.range}

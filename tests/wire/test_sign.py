@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -128,6 +129,43 @@ def test_a_changed_lifetime_of_a_signed_url_is_refused() -> None:
     assert (
         refusal(replace(request, query=request.query.replace("Expires=3600", "Expires=9999")))
         == "InvalidSignatureException"
+    )
+
+
+@pytest.mark.parametrize(
+    "lifetime",
+    [
+        "0",
+        "604801",
+        "000604800999999",
+        "0000000010" + "0" * 5000,
+        "9" * 5000,
+        "-1",
+        "+60",
+        "6_0",
+        "１６",
+        "1e3",
+    ],
+)
+def test_a_lifetime_that_no_signed_url_can_have_is_refused(lifetime: str) -> None:
+    request = signed(partial(SigV4QueryAuth, expires=lifetime))
+    assert refusal(request) == "IncompleteSignatureException"
+
+
+def test_zeros_before_a_lifetime_do_not_make_it_longer() -> None:
+    request = signed(partial(SigV4QueryAuth, expires="0000000010"))
+    assert verify(request, KEYS.get, time.time() + 5).account == "111122223333"
+    assert refusal(request, time.time() + 15) == "InvalidSignatureException"
+
+
+@pytest.mark.parametrize(
+    "moment", ["２0260101T000000Z", "2026111T000000Z", "20261301T000000Z", "0" * 5000, ""]
+)
+def test_a_time_in_another_form_is_refused(moment: str) -> None:
+    request = signed()
+    assert (
+        refusal(replace(request, headers={**request.headers, "x-amz-date": moment}))
+        == "IncompleteSignatureException"
     )
 
 

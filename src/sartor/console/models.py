@@ -1,11 +1,10 @@
 """``/sartor/v1``: solution versions and their training, explanations, and filters that are tried out."""
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sartor.console import asked
 from sartor.errors import invalid_input, not_found
 from sartor.realtime.deployments import Deployments
 from sartor.realtime.explain import explain
@@ -14,6 +13,7 @@ from sartor.realtime.recommend import Recommender
 from sartor.realtime.trial import try_filter
 from sartor.resources.kinds import KINDS, arn_of, kind_of
 from sartor.resources.store import Resource
+from sartor.wire.read import Reader, read
 from sartor.wire.sign import Caller, HttpRequest
 
 _VERSION: Final = re.compile(r"/sartor/v1/solution-versions/(.+)")
@@ -27,11 +27,13 @@ class ModelPages:
         deployments: the campaigns, and the way to the data.
         recommender: which answers their questions.
         filters: which filter them.
+        recommendation: reads the members of GetRecommendations.
     """
 
     deployments: Deployments
     recommender: Recommender
     filters: Filters
+    recommendation: Reader
 
     def answer(self, caller: Caller, request: HttpRequest, path: str) -> dict[str, Any] | None:
         """Return the answer to a request, ``None`` if it is for no page of this module.
@@ -43,11 +45,14 @@ class ModelPages:
         if found is not None and request.method != "POST":
             return self._version(self._find(caller, "solution-version", found[1]))
         if path == "/sartor/v1/explain" and request.method == "POST":
-            return explain(self.recommender, self.filters, caller, _asked(request, "campaignArn"))
+            members = read(self.recommendation, request.body)
+            if "campaignArn" not in members:
+                raise invalid_input("The body misses campaignArn.")
+            return explain(self.recommender, self.filters, caller, members)
         if path == "/sartor/v1/filters/test" and request.method == "POST":
-            asked = _asked(request, "datasetGroupArn", "filterExpression")
-            group = self._find(caller, "dataset-group", asked["datasetGroupArn"])
-            return try_filter(group, asked, self.deployments)
+            members = asked.body(request, "FilterTest")
+            group = self._find(caller, "dataset-group", members["datasetGroupArn"])
+            return try_filter(group, members, self.deployments)
         return None
 
     def _find(self, caller: Caller, kind: str, name: str) -> Resource:
@@ -77,21 +82,3 @@ class ModelPages:
             if member in version.private:
                 answer[member] = version.private[member]
         return answer
-
-
-def _asked(request: HttpRequest, *required: str) -> dict[str, Any]:
-    """Return the JSON object of a request's body.
-
-    Raises:
-        ApiError: ``InvalidInputException``: it is none, or lacks something.
-    """
-    try:
-        found: Any = json.loads(request.body or b"{}")
-    except ValueError as error:
-        raise invalid_input("The body must be a JSON object.") from error
-    if not isinstance(found, Mapping):
-        raise invalid_input("The body must be a JSON object.")
-    missing = [name for name in required if not isinstance(found.get(name), str)]
-    if missing:
-        raise invalid_input(f"The body misses {', '.join(missing)}.")
-    return dict(found)

@@ -77,7 +77,8 @@ def _path(summary: str, answer: Mapping[str, Any], *parameters: tuple[str, str, 
         ],
         "responses": {
             "200": {"description": summary, "content": {_JSON: {"schema": answer}}},
-            "400": {"description": "There is no such thing of the caller's in this region, or a fault."},
+            "400": {"description": "The request has a fault."},
+            "404": {"description": "There is no such thing of the caller's in this region."},
         },
     }
 

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
+from sartor.console import asked
 from sartor.console.models import ModelPages
 from sartor.console.openapi import OPENAPI
 from sartor.data import statistics, versions
@@ -62,7 +63,7 @@ class Console:
         if job is not None and request.method != "POST":
             return self._import_report(caller, job[1])
         if path == "/sartor/v1/events/rejected" and request.method != "POST":
-            return _json(self._rejected(caller, _query(request)))
+            return _json(self._rejected(caller, request.parameters))
         of_models = self.models.answer(caller, request, path)
         if of_models is not None:
             return _json(of_models)
@@ -121,11 +122,11 @@ class Console:
 
     def _records(self, dataset: Resource, request: HttpRequest) -> dict[str, Any]:
         """Return the newest records that calls put for one user, item or action, oldest first."""
-        query = _query(request)
+        query = request.parameters
         key = query.get("id")
         if not key:
             raise invalid_input("id is required: a user's, an item's, an action's or an anonymous session's.")
-        limit = _number(query, "limit", 100, _MOST_RECORDS)
+        limit = asked.number(query, "limit", 100, _MOST_RECORDS)
         found = self.store.put_records.history(dataset.seq, key, limit)
         return {
             "datasetArn": dataset.arn,
@@ -135,11 +136,7 @@ class Console:
 
     def _rollback(self, dataset: Resource, request: HttpRequest) -> dict[str, Any]:
         """Make the imported records what they were in an older version."""
-        try:
-            asked = json.loads(request.body or b"{}")
-            version = int(asked["to"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise invalid_input('The body must be {"to": VERSION}.') from error
+        version: int = asked.body(request, "Rollback")["to"]
         with self.store.read() as transaction:
             unfinished = transaction.child(dataset.arn, "dataset-import-job", UNFINISHED)
         if unfinished is not None:
@@ -162,8 +159,8 @@ class Console:
                     for one in transaction.every("dataset")
                     if (one.account, one.region) == (caller.account, caller.region)
                 ]
-        limit = _number(query, "limit", 100, _MOST_RECORDS)
-        before = _number(query, "before", 0, 2**62) or None
+        limit = asked.number(query, "limit", 100, _MOST_RECORDS)
+        before = asked.number(query, "before", 0, 2**62) or None
         put = self.store.put_records
         counts: dict[str, int] = {}
         found: list[dict[str, Any]] = []
@@ -207,20 +204,3 @@ class Console:
 
 def _json(answer: Mapping[str, Any]) -> tuple[int, str, bytes]:
     return 200, _JSON, json.dumps(answer, ensure_ascii=False).encode()
-
-
-def _query(request: HttpRequest) -> dict[str, str]:
-    """Return the query's parameters; of a repeated one the last."""
-    return {name: values[-1] for name, values in parse_qs(request.query).items()}
-
-
-def _number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
-    """Return a parameter that is a whole number.
-
-    Raises:
-        ApiError: it is none, or too large.
-    """
-    text = query.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or int(text) > most:
-        raise invalid_input(f"{name} must be a whole number up to {most}.")
-    return int(text)

@@ -4,35 +4,26 @@ Source: the developer guide's "Applying a filter to real-time recommendations"; 
 numbers and words are taken too.
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+from sartor import numbers
 from sartor.errors import ApiError, invalid_input
 from sartor.filters.tree import Condition, Filter, Placeholder
 
 #: The values by the placeholder's name, as texts; each comparison reads them as its column's kind.
 Parameters: TypeAlias = Mapping[str, tuple[str, ...]]
 
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_WHOLE: Final = re.compile(r"[+-]?\d+", re.ASCII)
 #: One value: in double quotes, or bare; and what must follow it.
 _ELEMENT: Final = re.compile(r'\s*(?:"(?P<quoted>[^"]*)"|(?P<bare>[^,"]*))\s*(?P<then>,|$)')
-_LARGEST: Final = 10**308
 
 
 @lru_cache(maxsize=4096)
 def number(text: str) -> int | float | None:
     """Return the number that a text is: whole numbers stay exact. None: it is none, or too large for any column."""
-    if _WHOLE.fullmatch(text):
-        whole = int(text) if len(text) <= 400 else _LARGEST + 1
-        return whole if abs(whole) <= _LARGEST else None
-    if not _NUMBER.fullmatch(text):
-        return None
-    found = float(text)
-    return found if math.isfinite(found) else None
+    return numbers.number(text)
 
 
 def read(of: Filter, given: Mapping[str, str] | None) -> Parameters:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sartor.errors import in_use, invalid_input
+from sartor.numbers import number
 from sartor.recipes import BY_ARN, Recipe
 from sartor.resources import groups, tags, updates
 from sartor.resources.call import Call, Draft, Request, keep_active
@@ -252,16 +253,7 @@ def _keep_exploration(recipe: Recipe, given: Mapping[str, str]) -> None:
                 f"itemExplorationConfig has no parameter {name}; it has {', '.join(_EXPLORATION)}."
             )
         least, greatest = _EXPLORATION[name]
-        value = _number(text)
+        value = number(text)
         if value is None or not least <= value <= greatest:
             wanted = f"from {least} to {greatest}" if math.isfinite(greatest) else f"of at least {least}"
             raise invalid_input(f"{name} must be a number {wanted}, not {text}.")
-
-
-def _number(text: str) -> float | None:
-    """Return the number that a text is, or None."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and text.isascii() else None

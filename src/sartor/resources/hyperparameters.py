@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sartor.errors import invalid_input
+from sartor.numbers import whole
 from sartor.recipes import Parameter, Recipe
 
 #: The most jobs that an optimization may have, in all and at once.
@@ -107,7 +108,7 @@ def _keep_jobs(given: Mapping[str, str]) -> None:
     """Refuse numbers of jobs that are no numbers or too large."""
     for name, most in MAX_JOBS.items():
         text = given.get(name)
-        if text is not None and not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        if text is not None and whole(text, 1, most) is None:
             raise invalid_input(f"hpoConfig: {name} must be a whole number from 1 to {most}, not {text}.")
 
 

@@ -5,13 +5,13 @@ Sources: the developer guide's pages on creating a solution, "Optimizing a solut
 "Configuring columns used when training".
 """
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sartor.data.schema import Schema
 from sartor.errors import invalid_input
+from sartor.numbers import number, whole
 from sartor.recipes import Recipe
 
 #: How often a solution is trained by itself when it does not say so, in days; the least and the most.
@@ -23,7 +23,7 @@ MAX_EVENT_TYPES: Final = 10
 #: The columns that no training can do without.
 _NEEDED: Final = frozenset({"USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"})
 _NUMERIC: Final = frozenset({"int", "long", "float", "double"})
-_RATE: Final = re.compile(r"rate\((\d+) days?\)")
+_RATE: Final = re.compile(r"rate\(([0-9]+) days?\)")
 
 
 def keep(
@@ -72,7 +72,7 @@ def keep_schedule(given: Mapping[str, Any]) -> None:
     """
     text = given.get("schedulingExpression")
     match = None if text is None else _RATE.fullmatch(text)
-    if text is not None and (match is None or not MIN_DAYS <= int(match[1]) <= MAX_DAYS):
+    if text is not None and (match is None or whole(match[1], MIN_DAYS, MAX_DAYS) is None):
         raise invalid_input(
             f"schedulingExpression must be rate(value unit) with {MIN_DAYS} to {MAX_DAYS} days, not {text}."
         )
@@ -113,11 +113,7 @@ def _keep_threshold(text: str | None, schemas: Mapping[str, Schema]) -> None:
     """Refuse a threshold that is no number, or for values that are not there."""
     if text is None:
         return
-    try:
-        finite = math.isfinite(float(text)) and text.isascii()
-    except ValueError:
-        finite = False
-    if not finite:
+    if number(text) is None:
         raise invalid_input(f"eventValueThreshold must be a number, not {text}.")
     _keep_column(schemas, "EVENT_VALUE", "eventValueThreshold")
 

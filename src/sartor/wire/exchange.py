@@ -39,6 +39,12 @@ _THREADS: Final = 32
 _CALLS_A_ROUND: Final = 4
 #: How often a call is handled when what it names changes in between.
 _TRIES: Final = 5
+#: The HTTP status of errors under our own paths; the services have the same where they name one.
+_ROUTE_ERRORS: Final = {
+    "ResourceNotFoundException": 404,
+    "ResourceInUseException": 409,
+    "MethodNotAllowedException": 405,
+}
 _JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0", "application/json")
 
 
@@ -114,6 +120,7 @@ class Exchange:
         began = time.perf_counter()
         request_id = _request_id()
         operation: Operation | None = None
+        route: Route | None = None
         name = "unknown"
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -131,15 +138,14 @@ class Exchange:
         except _ClientLeftError:
             return
         except TimeoutError:
-            answer = _error(
-                operation, ApiError("RequestTimeoutException", "The body did not come."), request_id
-            )
+            error = ApiError("RequestTimeoutException", "The body did not come.")
+            answer = _error(operation, route, error, request_id)
         except ApiError as error:
-            answer = _error(operation, error, request_id)
+            answer = _error(operation, route, error, request_id)
         except Exception:
             LOG.exception("request %s (%s) broke", request_id, name)
             message = f"Internal failure. The server's log has the request id {request_id}."
-            answer = _error(operation, ApiError("InternalFailure", message), request_id)
+            answer = _error(operation, route, ApiError("InternalFailure", message), request_id)
         self._observe(name, answer.status, time.perf_counter() - began)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
@@ -174,9 +180,7 @@ class Exchange:
         if operation is None or request.method != "POST":
             named = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
             raise ApiError("UnknownOperationException", f"There is no operation {named[:200]}.")
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type and content_type not in _JSON_TYPES:
-            raise ApiError("UnsupportedMediaTypeException", f"A body must be JSON, not {content_type[:100]}.")
+        _keep_json(request)
         return operation
 
     def _handle(self, operation: Operation, request: HttpRequest) -> Result:
@@ -197,10 +201,14 @@ class Exchange:
         if path == "/":
             return None
         folders = (self._routes[root] for root in self._routes if root[-1] == "/" and path.startswith(root))
-        route = self._routes.get(path) or next(folders, None)
-        return route if route is not None and scope["method"] in route.methods else None
+        return self._routes.get(path) or next(folders, None)
 
     def _answer_route(self, route: Route, request: HttpRequest, request_id: str) -> Answer:
+        if request.method == "POST":
+            _keep_json(request)
+        if request.method not in route.methods:
+            wanted = ", ".join(route.methods)
+            raise ApiError("MethodNotAllowedException", f"This path answers {wanted}, not {request.method}.")
         caller = self._authority.caller(request, time.time()) if route.signed else None
         status, content_type, body = route.answer(caller, request)
         headers = [
@@ -348,8 +356,21 @@ def _http_request(scope: Mapping[str, Any], body: bytes) -> HttpRequest:
     )
 
 
-def _error(operation: Operation | None, error: ApiError, request_id: str) -> Answer:
-    """Return an error in the form of the operation's protocol."""
+def _keep_json(request: HttpRequest) -> None:
+    """Refuse a body that says that it is something else.
+
+    Raises:
+        ApiError: ``UnsupportedMediaTypeException``.
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type and content_type not in _JSON_TYPES:
+        raise ApiError("UnsupportedMediaTypeException", f"A body must be JSON, not {content_type[:100]}.")
+
+
+def _error(operation: Operation | None, route: Route | None, error: ApiError, request_id: str) -> Answer:
+    """Return an error in the form of the operation's protocol, or of ours."""
+    if route is not None:
+        return write_error("rest-json", _ROUTE_ERRORS, error, request_id)
     if operation is None:
         return write_error("json", {}, error, request_id)
     return write_error(operation.protocol, operation.errors, error, request_id)

@@ -4,12 +4,13 @@ Faults read as Amazon's: ``2 validation errors detected: Value 'x' at 'name' fai
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 import regex
+from botocore.model import ShapeResolver
 
 from sartor.errors import ApiError, invalid_input
 
@@ -36,6 +37,10 @@ def read(reader: Reader, body: bytes) -> dict[str, Any]:
     members = reader(value, "", faults)
     if faults:
         raise _validation_error(faults)
+    if b"\\u0000" in body and _has_null_character(members):
+        raise invalid_input(
+            "A text of the request has a null character (\\u0000), which no database can keep."
+        )
     return members  # type: ignore[no-any-return]
 
 
@@ -56,11 +61,30 @@ def parse(body: bytes) -> dict[str, Any]:
     return value
 
 
+def _has_null_character(value: Any) -> bool:
+    """Return whether a text anywhere in a value has one; PostgreSQL's texts cannot."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(map(_has_null_character, (*value, *value.values())))
+    return isinstance(value, list) and any(map(_has_null_character, value))
+
+
 def compile_reader(shape: Any) -> Reader:
     """Return the reader of a structure of botocore's model, or one of an empty request."""
     if shape is None:
         return lambda _value, _path, _faults: {}
     return _compile(shape, {})
+
+
+def compile_shapes(shapes: Mapping[str, Any], name: str) -> Reader:
+    """Return the reader of a structure of ours.
+
+    Args:
+        shapes: by name, as the service models describe theirs.
+        name: of the structure.
+    """
+    return compile_reader(ShapeResolver(shapes).get_shape_by_name(name))
 
 
 def _compile(shape: Any, seen: dict[str, Reader]) -> Reader:

@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, quote
 
 from sartor.errors import ApiError
+from sartor.numbers import whole
 
 #: The name that all three services sign with.
 SIGNING_NAME: Final = "personalize"
@@ -24,6 +25,7 @@ CLOCK_SKEW_SECONDS: Final = 15 * 60
 _LONGEST_URL_SECONDS = 7 * 24 * 3600
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
+_MOMENT = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 #: An Authorization header as the SDKs write it; others are taken apart word by word.
 _HEADER = re.compile(r"AWS4-HMAC-SHA256 Credential=([^,]+), SignedHeaders=([^,]+), Signature=([0-9a-f]+)")
 _SPACES = re.compile(r" {2,}")
@@ -71,6 +73,11 @@ class HttpRequest:
     query: str
     headers: Mapping[str, str]
     body: bytes
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """The query's parameters; of a repeated one the last."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
 
 
 class _Signature(NamedTuple):
@@ -147,9 +154,8 @@ def _signature(request: HttpRequest) -> _Signature:
     header = request.headers.get("authorization")
     if header is not None:
         return _from_header(header, request.headers.get("x-amz-date", ""))
-    query = dict(parse_qsl(request.query, keep_blank_values=True))
-    if query.get("X-Amz-Algorithm") == _ALGORITHM:
-        return _from_query(query)
+    if request.parameters.get("X-Amz-Algorithm") == _ALGORITHM:
+        return _from_query(request.parameters)
     raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token")
 
 
@@ -172,9 +178,13 @@ def _from_query(query: Mapping[str, str]) -> _Signature:
     if missing:
         raise ApiError("IncompleteSignatureException", f"The query misses {', '.join(missing)}.")
     credential, headers, signature, moment, expires = (query[name] for name in names)
-    if not expires.isascii() or not expires.isdigit() or not 0 < int(expires[:9]) <= _LONGEST_URL_SECONDS:
-        raise ApiError("IncompleteSignatureException", "X-Amz-Expires must be from 1 to 604800 seconds.")
-    return _make(credential, headers, signature, moment, int(expires), True)
+    seconds = whole(expires, 1, _LONGEST_URL_SECONDS)
+    if seconds is None:
+        raise ApiError(
+            "IncompleteSignatureException",
+            f"X-Amz-Expires must be from 1 to {_LONGEST_URL_SECONDS} seconds.",
+        )
+    return _make(credential, headers, signature, moment, seconds, True)
 
 
 def _make(
@@ -211,6 +221,8 @@ def _check_scope(sent: _Signature) -> None:
 def _epoch_seconds(moment: str) -> float:
     """Return a signature's time; many requests are signed in the same second."""
     try:
+        if _MOMENT.fullmatch(moment) is None:  # strptime takes digits of other scripts, and fewer of them
+            raise ValueError
         return datetime.strptime(moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
     except ValueError:
         raise ApiError(

@@ -1,0 +1,61 @@
+"""What a request to ``/sartor/v1`` brings: members of its body, and parameters of its query.
+
+Bodies are described as the service models describe theirs, and read by the same reader.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from sartor.errors import invalid_input
+from sartor.numbers import whole
+from sartor.wire.read import Reader, compile_shapes, read
+from sartor.wire.sign import HttpRequest
+
+_BODIES: Final[Mapping[str, Any]] = {
+    "Rollback": {"type": "structure", "required": ["to"], "members": {"to": {"shape": "Version"}}},
+    "FilterTest": {
+        "type": "structure",
+        "required": ["datasetGroupArn", "filterExpression"],
+        "members": {
+            "datasetGroupArn": {"shape": "Text"},
+            "filterExpression": {"shape": "Text"},
+            "filterValues": {"shape": "Texts"},
+            "userId": {"shape": "Text"},
+            "itemId": {"shape": "Text"},
+        },
+    },
+    "Version": {"type": "long", "min": 0},
+    "Text": {"type": "string"},
+    "Texts": {"type": "map", "key": {"shape": "Text"}, "value": {"shape": "Text"}},
+}
+
+
+def body(request: HttpRequest, name: str) -> dict[str, Any]:
+    """Return the members of a request's body.
+
+    Args:
+        request: whose body.
+        name: what it must be, such as ``Rollback``.
+
+    Raises:
+        ApiError: ``SerializationException`` or ``InvalidInputException``: it is not that.
+    """
+    return read(_reader(name), request.body)
+
+
+@cache
+def _reader(name: str) -> Reader:
+    return compile_shapes(_BODIES, name)
+
+
+def number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """Return a parameter that is a whole number.
+
+    Raises:
+        ApiError: ``InvalidInputException``: it is none, or too large.
+    """
+    found = whole(query.get(name, str(default)), 0, most)
+    if found is None:
+        raise invalid_input(f"{name} must be a whole number up to {most}.")
+    return found
