@@ -12,6 +12,7 @@ from bench import (
     export,
     filter,
     footprint,
+    fuzz,
     growth,
     import_full,
     incremental,
@@ -35,6 +36,7 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "put-events": put_events.run,
     "killed-events": killed_events.run,
     "kills": kills.run,
+    "fuzz": fuzz.run,
     "recent-events": recent_events.run,
     "export": export.run,
     "deletion": deletion.run,
@@ -48,7 +50,7 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
 }
 
 #: What takes from a quarter of an hour to an hour: only by name.
-LONG = frozenset({"kills", "training", "training-scale"})
+LONG = frozenset({"fuzz", "kills", "training", "training-scale"})
 
 
 def main() -> int:
