@@ -116,7 +116,7 @@ def quotas() -> Iterator[str]:
     from sartor.data.put import MAXIMUM_EVENT_BYTES
     from sartor.data.schema import MAXIMUM_CHARACTERS
     from sartor.realtime.rates import REQUESTS_PER_SECOND
-    from sartor.resources import rules
+    from sartor.resources import looks, rules
     from sartor.resources.tags import MAX_TAGS
     from sartor.wire.read import MAXIMUM_BODY_BYTES
     from sartor.work.import_data import MAXIMUM_BYTES
@@ -133,7 +133,7 @@ def quotas() -> Iterator[str]:
         if of_type.minimum_rows:
             yield f"| least rows of one import of {of_type.name} | {of_type.minimum_rows:,} |"
     yield f"| data deletion jobs of a dataset group that are pending | {rules.MAX_DELETION_JOBS_PENDING} |"
-    yield f"| bytes of one data deletion job's files | {rules.MAX_DELETION_BYTES:,} |"
+    yield f"| bytes of one data deletion job's files | {looks.MAX_DELETION_BYTES:,} |"
     for operation, rate in REQUESTS_PER_SECOND.items():
         yield f"| {operation} requests a second for one dataset and API process | {rate:,} |"
     yield "\nThese hold always:\n"

@@ -19,12 +19,16 @@ class Faults:
         cuts: how often the connection breaks in the middle of a key's content.
         errors: how often a key answers 500 first.
         changes: keys whose content changes after their first bytes were read.
+        no_conditions: the service ignores ``If-Match`` and ``If-None-Match``, as some do.
+        no_creating: the service answers 501 to ``If-None-Match``, as others do.
     """
 
     refused: set[str] = field(default_factory=set)
     cuts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     changes: dict[str, bytes] = field(default_factory=dict)
+    no_conditions: bool = False
+    no_creating: bool = False
 
 
 class S3Server:
@@ -49,6 +53,10 @@ class S3Server:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Answer nobody any more."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -80,7 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
         if content is None:
             self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
             return
-        if self.headers.get("If-Match") not in (None, etag(content)):
+        conditions = not self.s3.faults.no_conditions
+        if conditions and self.headers.get("If-Match") not in (None, etag(content)):
             self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
             return
         self._send_content(name, content)
@@ -122,7 +131,14 @@ class _Handler(BaseHTTPRequestHandler):
         with self.s3.lock:
             if "uploadId" in self.query:
                 self.s3.uploads[name][int(self.query["partNumber"][0])] = body
-            elif self.headers.get("If-None-Match") == "*" and name in self.s3.objects:
+            elif self.s3.faults.no_creating and self.headers.get("If-None-Match"):
+                self._answer(501, b"<Error><Code>NotImplemented</Code></Error>")
+                return
+            elif (
+                not self.s3.faults.no_conditions
+                and self.headers.get("If-None-Match") == "*"
+                and name in self.s3.objects
+            ):
                 self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
                 return
             else:

@@ -73,7 +73,7 @@ def open_parts(settings: Settings) -> Parts:
     return Parts(
         settings,
         store,
-        Sources(settings.bucket, settings.default_buckets, settings.s3_endpoint, settings.roles),
+        Sources(settings),
         open_storage(settings.storage, settings.s3_endpoint, scratch.folder),
         Keys(settings.data / "keys.json"),
         scratch,

@@ -15,6 +15,10 @@ from typing import Any, Final
 FILE_NAME: Final = "sartor.toml"
 _REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
+_BUCKET: Final = re.compile(r"(([0-9]{12}|\*)/)?[^/]+")
+_ROLE: Final = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/.+")
+#: What stands for the account of a bucket that every account has.
+EVERY_ACCOUNT: Final = "*"
 
 
 class SettingsError(ValueError):
@@ -94,11 +98,11 @@ def _like(pattern: re.Pattern[str], words: str) -> Callable[[Any], str]:
 
 
 def _buckets(value: Any) -> dict[str, Path]:
-    """Return folders by bucket.
+    """Return folders by bucket, ``NAME`` or ``ACCOUNT/NAME``.
 
     Args:
-        value: a table; or ``NAME=DIR`` texts, in one text parted by commas; or a table as JSON, which takes
-            folders with commas too.
+        value: a table; or ``[ACCOUNT/]NAME=DIR`` texts, in one text parted by commas; or a table as JSON, which
+            takes folders with commas too.
     """
     if isinstance(value, str) and value.startswith("{"):
         value = json.loads(value)
@@ -109,12 +113,27 @@ def _buckets(value: Any) -> dict[str, Path]:
         pairs = [(name, folder) for name, _, folder in (str(text).partition("=") for text in texts)]
     buckets: dict[str, Path] = {}
     for name, folder in pairs:
-        if not name or not folder or "/" in name:
-            raise ValueError("a bucket is NAME=DIR")
+        if not folder or not _BUCKET.fullmatch(name):
+            raise ValueError("a bucket is NAME=DIR, or ACCOUNT/NAME=DIR with an account of 12 digits or *")
         if name in buckets:
             raise ValueError(f"the bucket {name} is named twice")
         buckets[name] = Path(folder).absolute()
     return buckets
+
+
+def _owned(buckets: Mapping[str, Path], account: str) -> dict[str, Path]:
+    """Return folders by ``ACCOUNT/NAME``; what names no account is the server's own.
+
+    Raises:
+        SettingsError: one bucket is named in both ways.
+    """
+    owned: dict[str, Path] = {}
+    for name, folder in buckets.items():
+        full = name if "/" in name else f"{account}/{name}"
+        if full in owned:
+            raise SettingsError(f"The bucket {full} is named twice, once without its account.")
+        owned[full] = folder
+    return owned
 
 
 def _folder(value: Any) -> Path:
@@ -141,12 +160,20 @@ SETTINGS: Final = (
         "Where tables and models lie: a folder or s3://bucket/prefix.",
         "URL",
     ),
-    Setting("bucket", _buckets, "", "s3://NAME/key is the file DIR/key; can be repeated.", "NAME=DIR"),
+    Setting(
+        "bucket",
+        _buckets,
+        "",
+        "s3://NAME/key is the file DIR/key, for that account; without one for --account, with * for every account; "
+        "can be repeated.",
+        "[ACCOUNT/]NAME=DIR",
+    ),
     Setting(
         "s3_endpoint",
         _text,
         None,
-        "The S3 service of all other buckets; without it s3://B/k is DATA/buckets/B/k.",
+        "The S3 service of all other buckets; without it s3://B/k is DATA/buckets/B/k for --account and "
+        "DATA/accounts/ACCOUNT/buckets/B/k for another.",
         "URL",
     ),
     Setting("workers", _whole(0, 64), "1", "Worker processes; 0 is the API only.", "N"),
@@ -174,7 +201,7 @@ SETTINGS: Final = (
         "account",
         _like(_ACCOUNT, "an account is 12 digits"),
         "000000000000",
-        "The account for the first key and for open.",
+        "The account for the first key and for open; the server's own buckets and S3 credentials are its.",
         "DIGITS",
     ),
     Setting(
@@ -249,7 +276,8 @@ SETTINGS: Final = (
 class Settings:
     """The settings of one process; each attribute is a row of ``SETTINGS``, ``roles`` is the file's alone.
 
-    ``roles`` maps an IAM role's ARN to the S3 credentials that an import job with this role uses.
+    ``bucket`` maps ``ACCOUNT/NAME`` to a folder. ``roles`` maps an IAM role's ARN to the S3 credentials that a job with
+    this role uses.
     """
 
     host: str
@@ -274,10 +302,10 @@ class Settings:
     memory_bytes: int
     roles: Mapping[str, Mapping[str, str]]
 
-    @property
-    def default_buckets(self) -> Path:
-        """The folder whose folders are the buckets that no other setting names."""
-        return self.data / "buckets"
+    def default_buckets(self, account: str) -> Path:
+        """Return the folder whose folders are an account's buckets that no other setting names."""
+        own = self.data if account == self.account else self.data / "accounts" / account
+        return own / "buckets"
 
 
 def load(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -297,6 +325,7 @@ def load(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
     for setting in SETTINGS:
         if setting.default and "DATA/" in setting.default and values[setting.name] == setting.default:
             values[setting.name] = setting.default.replace("DATA", str(values["data"]))
+    values["bucket"] = _owned(values["bucket"], values["account"])
     if "://" not in values["storage"]:
         values["storage"] = str(Path(values["storage"]).absolute())
     return Settings(**values, roles=_roles(file))
@@ -358,6 +387,10 @@ def _roles(file: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     if not isinstance(roles, Mapping) or not all(isinstance(role, Mapping) for role in roles.values()):
         raise SettingsError(f'roles in {FILE_NAME} must be tables: [roles."arn:aws:iam::…:role/…"].')
     for arn, role in roles.items():
+        if not _ROLE.fullmatch(arn):
+            raise SettingsError(
+                f'[roles."{arn}"] in {FILE_NAME} must be a role of an account: arn:aws:iam::ACCOUNT:role/NAME.'
+            )
         missing = {"aws_access_key_id", "aws_secret_access_key"} - set(role)
         if missing:
             raise SettingsError(f'[roles."{arn}"] in {FILE_NAME} misses {", ".join(sorted(missing))}.')

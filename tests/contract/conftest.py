@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from s3_server import S3Server
 from sartor.data import s3
 from sartor.data.blobs import Blobs, open_storage
-from sartor.errors import ApiError, invalid_input
+from sartor.errors import ApiError, JobFailed
 from sartor.resources import lifecycle
 from sartor.resources.control import Control
 from sartor.resources.store import Store
@@ -130,22 +130,26 @@ class Files:
     listed: list[str] = field(default_factory=list)
     before_list: Callable[[], None] = lambda: None
 
-    def list(self, location: str, role_arn: str | None) -> "list[File]":
+    def of(self, account: str, role_arn: str | None = None) -> "Files":
+        """Return what an account reaches: all of it."""
+        return self
+
+    def list(self, location: str) -> "list[File]":
         self.listed.append(location)
         self.before_list()
         if "secret" in location:
-            raise invalid_input("Insufficient privileges for accessing data in S3.")
+            raise JobFailed("Insufficient privileges for accessing data in S3.")
         found = [File(uri, len(data)) for uri, data in self.contents.items() if uri.startswith(location)]
-        if not found:
-            raise invalid_input("Invalid Data location.")
+        if not location or not found:
+            raise JobFailed("Invalid Data location.")
         return found
 
     list_csv = list
 
-    def keep_writable(self, location: str, role_arn: str | None) -> None:
+    def keep_writable(self, location: str) -> None:
         """Let everything be written."""
 
-    def read_range(self, file: File, start: int, length: int, role_arn: str | None) -> bytes:
+    def read_range(self, file: File, start: int, length: int) -> bytes:
         return self.contents[file.uri][start : start + length]
 
 

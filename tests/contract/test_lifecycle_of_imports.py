@@ -1,11 +1,12 @@
 """The import job up to the moment when a worker takes it, on every database."""
 
+import threading
 from typing import Any
 
 import pytest
 
 from sartor.errors import ApiError
-from sartor.resources import lifecycle
+from sartor.resources import lifecycle, looks
 from sartor.resources.store import Resource
 
 LOCATION = "s3://bucket/good.csv"
@@ -170,8 +171,22 @@ def test_every_file_must_have_every_column(service: Any, dataset: str, files: An
     files.contents |= {"s3://b/f/1.csv": b"user_id,item_id\n", "s3://b/f/2.csv": b"item_id,TIMESTAMP\n"}
     refused = refusal(service, dataset, dataSource={"dataLocation": "s3://b/f/"})
     assert refused.code == "InvalidInputException"
-    assert refused.message == "Input csv is missing the following columns: [TIMESTAMP, USER_ID]"
+    assert refused.message == "Input csv is missing the following columns: [TIMESTAMP] in s3://b/f/1.csv"
     assert service("ListDatasetImportJobs")["datasetImportJobs"] == []
+
+
+def test_a_caller_waits_a_moment_and_what_was_not_seen_by_then_is_the_jobs(
+    service: Any, dataset: str, files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with 20,000 files, or a service that does not answer."""
+    monkeypatch.setattr(looks, "LOOK_SECONDS", 0.0)
+    answered = threading.Event()
+    files.contents |= {"s3://b/f/1.csv": b"user_id,item_id\n"}
+    files.before_list = lambda: answered.wait(10)
+    arn = service.job(dataset, dataSource={"dataLocation": "s3://b/f/"})
+    answered.set()
+    job = service("DescribeDatasetImportJob", datasetImportJobArn=arn)["datasetImportJob"]
+    assert job["status"] == "CREATE PENDING"
 
 
 def test_what_changed_while_the_files_were_looked_at_is_noticed(

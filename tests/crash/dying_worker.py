@@ -33,8 +33,9 @@ class Step(NamedTuple):
 STEPS: dict[str, dict[str, Step]] = {
     "import": {
         "claim": Step("sartor.resources.lifecycle", None, "claim"),
-        "list": Step("sartor.data.sources", "Sources", "list"),
-        "spool": Step("sartor.data.sources", "Sources", "spool"),
+        "list": Step("sartor.data.sources", "AccountSources", "list"),
+        "spool": Step("sartor.data.sources", "AccountSources", "spool"),
+        "verify": Step("sartor.data.sources", "AccountSources", "verify"),
         "check": Step("sartor.work.import_data", None, "_checked"),
         "report": Step("sartor.work.import_data", None, "_keep_report"),
         "commit": Step("sartor.data.table", "Table", "commit"),
@@ -49,9 +50,9 @@ STEPS: dict[str, dict[str, Step]] = {
         "end lease": Step("sartor.data.events", "PutRecords", "end_lease"),
     },
     "export": {
-        "delete old parts": Step("sartor.data.sources", "Sources", "delete_parts"),
-        "write first part": Step("sartor.data.sources", "Sources", "write", 1),
-        "write second part": Step("sartor.data.sources", "Sources", "write", 2),
+        "delete old parts": Step("sartor.data.sources", "AccountSources", "delete"),
+        "write first part": Step("sartor.data.sources", "AccountSources", "write", 1),
+        "write second part": Step("sartor.data.sources", "AccountSources", "write", 2),
         "finish": Step("sartor.resources.lifecycle", None, "finish"),
     },
     # of a group with users whom calls put in, and interactions that were imported, drained, and put in since

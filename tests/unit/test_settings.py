@@ -35,7 +35,10 @@ def test_the_embedded_default_lies_in_the_data_folder(tmp_path: Path) -> None:
     settings = loaded(tmp_path, data=str(tmp_path / "d"))
     assert settings.database == f"sqlite:///{tmp_path}/d/sartor.db"
     assert settings.storage == f"{tmp_path}/d/storage"
-    assert settings.default_buckets == tmp_path / "d" / "buckets"
+    assert settings.default_buckets("000000000000") == tmp_path / "d" / "buckets"
+    assert (
+        settings.default_buckets("111122223333") == tmp_path / "d" / "accounts" / "111122223333" / "buckets"
+    )
 
 
 def test_a_given_place_is_left_as_it_is_whatever_it_has_in_it(tmp_path: Path) -> None:
@@ -51,7 +54,7 @@ def test_a_relative_folder_is_where_the_command_was_typed(
     settings = load({"storage": "here", "data": "there", "bucket": ("b=files",)}, {})
     assert settings.storage == str(tmp_path / "here")
     assert settings.data == tmp_path / "there"
-    assert settings.bucket == {"b": tmp_path / "files"}
+    assert settings.bucket == {"000000000000/b": tmp_path / "files"}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,32 @@ def test_a_relative_folder_is_where_the_command_was_typed(
 def test_buckets_are_folders_by_name(
     tmp_path: Path, file: str, environment: dict[str, str], flags: dict[str, Any]
 ) -> None:
-    assert loaded(tmp_path, file, environment, **flags).bucket == {"a": Path("/x"), "b": Path("/y")}
+    assert loaded(tmp_path, file, environment, **flags).bucket == {
+        "000000000000/a": Path("/x"),
+        "000000000000/b": Path("/y"),
+    }
+
+
+def test_a_bucket_is_the_servers_own_accounts_unless_it_names_another_or_every(tmp_path: Path) -> None:
+    given = ("a=/x", "111122223333/a=/y", "*/a=/z")
+    settings = loaded(tmp_path, account="444455556666", bucket=given)
+    assert settings.bucket == {
+        "444455556666/a": Path("/x"),
+        "111122223333/a": Path("/y"),
+        "*/a": Path("/z"),
+    }
+    assert load({}, variables(settings)).bucket == settings.bucket
+
+
+@pytest.mark.parametrize("name", ["a/b", "1111/b", "*/", "/b", "**/b", "111122223333/b/c", ""])
+def test_a_bucket_has_no_account_but_twelve_digits_or_a_star(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="account of 12 digits"):
+        loaded(tmp_path, bucket=(f"{name}=/x",))
+
+
+def test_a_bucket_that_is_named_with_its_account_and_without_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="000000000000/a is named twice"):
+        loaded(tmp_path, bucket=("a=/x", "000000000000/a=/y"))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +132,11 @@ def test_a_wrong_value_in_the_environment_or_the_file_is_named_as_such(tmp_path:
     [
         ("prot = 1", "unknown key 'prot'"),
         ("port = ", "cannot be read"),
-        ('[roles."arn:aws:iam::1:role/x"]\naws_access_key_id = "a"', "misses aws_secret_access_key"),
+        (
+            '[roles."arn:aws:iam::111122223333:role/x"]\naws_access_key_id = "a"',
+            "misses aws_secret_access_key",
+        ),
+        ('[roles."arn:aws:iam::1:role/x"]\naws_access_key_id = "a"', "must be a role of an account"),
         ('roles = "admin"', "must be tables"),
         ('[roles]\nadmin = "x"', "must be tables"),
     ],

@@ -1,12 +1,13 @@
 """What is particular about metric attributions: their metrics, which only the datasets' schemas make sense of."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from sartor.data import attribution
 from sartor.data.attribution import Metric, metric_key
 from sartor.errors import ApiError, already_exists, invalid_input
-from sartor.resources import groups, paging
+from sartor.resources import groups, looks, paging
 from sartor.resources.call import Call, Draft, Request, keep_active
 from sartor.resources.store import Resource, Transaction
 
@@ -25,8 +26,18 @@ def create_metric_attribution(call: Call, request: Request) -> Draft:
     metrics = request["metrics"]
     datasets = groups.datasets_of(call.transaction, group, _DATASET_TYPES)
     measured = _measured(call.transaction, datasets, metrics)
-    body = {"datasetGroupArn": group.arn, "metricsOutputConfig": request["metricsOutputConfig"]}
-    return Draft(arn, request["name"], body, {"metrics": metrics}, parents=(group.arn, *measured))
+    output = request["metricsOutputConfig"]
+    path = output.get("s3DataDestination", {}).get("path")
+    return Draft(
+        arn,
+        request["name"],
+        {"datasetGroupArn": group.arn, "metricsOutputConfig": output},
+        {"metrics": metrics},
+        parents=(group.arn, *measured),
+        slow_check=None
+        if path is None
+        else partial(looks.look_at_folder, call.account, path, output.get("roleArn")),
+    )
 
 
 def update_metric_attribution(now: Callable[[], float], call: Call, request: Request) -> dict[str, Any]:

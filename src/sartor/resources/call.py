@@ -33,7 +33,8 @@ class Draft:
         answer: members of the Create answer beside its ARN.
         also: resources that come with it unless they are there already, by their kind; they are active at once.
             A kind that is not in the table of kinds is in no list.
-        slow_check: a check that must not hold a transaction open, such as a look at the files of an import.
+        slow_check: a check that must not hold a transaction open, such as a look at the files of an import; it
+            raises ``JobFailed`` as the job would.
     """
 
     arn: str

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sartor.errors import already_exists, in_use, not_found
+from sartor.errors import JobFailed, already_exists, in_use, invalid_input, not_found
 from sartor.resources import attribution, catalogue, lifecycle, paging, rules, tags
 from sartor.resources.call import Call, Draft, Request, lock_of
 from sartor.resources.kinds import BY_ARN_MEMBER, KINDS, UNFINISHED, Kind, kind_of
@@ -97,7 +97,10 @@ class Control:
         with self._store.read() as transaction:
             draft = rule(self._call(caller, transaction), request)
         if draft.slow_check is not None:
-            draft.slow_check(self._sources)
+            try:
+                draft.slow_check(self._sources)
+            except JobFailed as failure:  # what ends a job ends the call while there is no job yet
+                raise invalid_input(failure.reason) from failure
         with self._store.write(lock_of(caller.account, caller.region)) as transaction:
             draft = rule(self._call(caller, transaction), request)
             status = None if kind.lane is None else lifecycle.status_of(kind.name, "create", "waiting")

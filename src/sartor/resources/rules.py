@@ -8,19 +8,24 @@ Checks stand in the order in which the service makes them.
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from sartor.data import formats, input_files, schema
-from sartor.errors import JobFailed, already_exists, in_use, invalid_input, limit_exceeded
-from sartor.resources import attribution, campaigns, filters, lifecycle, solution_versions, solutions, tags
+from sartor.data import schema
+from sartor.errors import already_exists, in_use, invalid_input, limit_exceeded
+from sartor.resources import (
+    attribution,
+    campaigns,
+    filters,
+    lifecycle,
+    looks,
+    solution_versions,
+    solutions,
+    tags,
+)
 from sartor.resources.call import Call, Draft, Request, keep_active
 from sartor.resources.kinds import UNFINISHED
 from sartor.resources.store import Resource, Transaction
-
-if TYPE_CHECKING:
-    from sartor.data.sources import SourceFile, Sources
 
 #: The types of a dataset, and those that a group with a domain may have.
 DATASET_TYPES: Final = ("INTERACTIONS", "ITEMS", "USERS", "ACTIONS", "ACTION_INTERACTIONS")
@@ -30,11 +35,8 @@ MAX_DATASET_GROUPS: Final = 5
 MAX_SCHEMAS: Final = 500
 MAX_IMPORT_JOBS_AT_ONCE: Final = 5
 MAX_DELETION_JOBS_PENDING: Final = 5
-MAX_DELETION_BYTES: Final = 100_000_000
 #: The types of datasets that can be exported.
 EXPORTED_TYPES: Final = DATASET_TYPES[:3]
-#: How many headers are read at once while the caller waits.
-_HEADERS_AT_ONCE = 8
 
 
 def create_dataset_group(call: Call, request: Request) -> Draft:
@@ -121,7 +123,7 @@ def create_dataset_import_job(call: Call, request: Request) -> Draft:
         private={"table": dataset.private["table"]},
         parents=(dataset.arn,),
         tags=first_tags,
-        slow_check=partial(_check_files, of_schema, request["dataSource"], request.get("roleArn")),
+        slow_check=partial(looks.look_at_import, _parsed(of_schema), *_place_of_data(call, request)),
     )
 
 
@@ -178,7 +180,7 @@ def create_dataset_export_job(call: Call, request: Request) -> Draft:
         body,
         parents=(dataset.arn,),
         tags=tags.checked(request.get("tags")),
-        slow_check=lambda sources: sources.keep_writable(path, request.get("roleArn")),
+        slow_check=partial(looks.look_at_folder, call.account, path, request.get("roleArn")),
     )
 
 
@@ -198,9 +200,7 @@ def create_data_deletion_job(call: Call, request: Request) -> Draft:
         {"datasetGroupArn": group.arn, "dataSource": request["dataSource"], **_given(request, "roleArn")},
         parents=(group.arn,),
         tags=first_tags,
-        slow_check=partial(
-            _check_deletion_files, request["dataSource"], request.get("roleArn"), call.quotas_on
-        ),
+        slow_check=partial(looks.look_at_deletion, call.quotas_on, *_place_of_data(call, request)),
     )
 
 
@@ -339,45 +339,6 @@ def _keep_fields(old: schema.Schema, new: schema.Schema, arn: str) -> None:
         raise invalid_input(f"New fields must allow null, as older records lack them: [{', '.join(strict)}].")
 
 
-def _check_deletion_files(
-    source: Mapping[str, str], role_arn: str | None, quotas_on: bool, sources: "Sources"
-) -> None:
-    """Refuse a deletion whose files cannot be reached, are too large or have no column of users."""
-    location = source.get("dataLocation")
-    if location is None:
-        raise invalid_input("Invalid Data location.")
-    files = sources.list_csv(location, role_arn)
-    total = sum(file.size_bytes for file in files)
-    if quotas_on and total > MAX_DELETION_BYTES:
-        raise invalid_input(f"The files have {total:,} bytes; {MAX_DELETION_BYTES:,} are allowed.")
-    for file in files:
-        read = partial(sources.read_range, file, role_arn=role_arn)
-        names = formats.column_names(file.uri, file.size_bytes, read)
-        if "USER_ID" not in [name.upper() for name in names]:
-            raise invalid_input("Input csv is missing the following columns: [USER_ID]")
-
-
-def _check_files(
-    of_schema: Resource, source: Mapping[str, str], role_arn: str | None, sources: "Sources"
-) -> None:
-    """Refuse an import whose files cannot be reached or miss a column of the schema."""
-    location = source.get("dataLocation")
-    if location is None:
-        raise invalid_input("Invalid Data location.")
-    wanted = schema.parse(of_schema.body["schema"], of_schema.body.get("domain"))
-
-    def missing_in(file: "SourceFile") -> list[str]:
-        read = partial(sources.read_range, file, role_arn=role_arn)
-        return input_files.missing_columns(formats.column_names(file.uri, file.size_bytes, read), wanted)
-
-    try:
-        files = sources.list(location, role_arn)
-        if not files:
-            raise invalid_input("Invalid Data location.")
-        with ThreadPoolExecutor(min(_HEADERS_AT_ONCE, len(files))) as pool:
-            missing = [column for columns in pool.map(missing_in, files) for column in columns]
-    except JobFailed as failure:  # what ends a job ends the call while there is no job yet
-        raise invalid_input(failure.reason) from failure
-    if missing:
-        columns = ", ".join(dict.fromkeys(missing))
-        raise invalid_input(f"Input csv is missing the following columns: [{columns}]")
+def _place_of_data(call: Call, request: Request) -> tuple[str, str, str | None]:
+    """Return where the files of a request lie: account, location and role."""
+    return call.account, request["dataSource"].get("dataLocation", ""), request.get("roleArn")

@@ -1,5 +1,6 @@
 """Metric attribution at work: values from what calls put and imports bring, and the report files on S3."""
 
+import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from sartor.resources.attribution import metrics_of
 from sartor.resources.lifecycle import Task
 from sartor.resources.records import datasets_of, records_of
 from sartor.resources.store import Resource
-from sartor.work.tools import Tools
+from sartor.work.tools import Tools, mark_of
 
 #: Events that are older do not count live.
 LIVE_SECONDS = 14 * 24 * 3600.0
@@ -68,11 +69,31 @@ def count_import(job: Resource, parts: Sequence[Path], tools: Tools) -> None:
         output = attribution.body["metricsOutputConfig"]
         if publishes and "s3DataDestination" in output:
             samples = _samples(attribution, dataset, tools, connection, 0.0)
-            file = tools.scratch / f"metrics-{job.name}.csv"
-            file.write_bytes(values.report_csv(samples))
-            name = values.report_name(job.body["importMode"], job.created_at)
-            folder = output["s3DataDestination"]["path"].rstrip("/")
-            tools.sources.write(f"{folder}/{name}", file, output.get("roleArn"))
+            _publish(attribution, job, values.report_csv(samples), tools)
+
+
+def _publish(attribution: Resource, job: Resource, content: bytes, tools: Tools) -> None:
+    """Write a report under a name that is free; one that an earlier attempt has written is not written again.
+
+    Raises:
+        JobFailed: it cannot be written.
+    """
+    output = attribution.body["metricsOutputConfig"]
+    sources = tools.sources.of(job.account, output.get("roleArn"))
+    folder = output["s3DataDestination"]["path"].rstrip("/")
+    file = tools.scratch / f"metrics-{job.name}.csv"
+    file.write_bytes(content)
+    for step in itertools.count():
+        name = values.report_name(job.body["importMode"], job.created_at + step / 1000)
+        location = f"{folder}/{name}"
+        try:
+            sources.write(location, file, mark_of(job, tools.store))
+            break
+        except FileExistsError:
+            (found,) = sources.list(location)
+            if sources.read_range(found, 0, len(content) + 1) == content:
+                break
+    file.unlink()
 
 
 def _active(dataset: Resource, tools: Tools) -> Resource | None:

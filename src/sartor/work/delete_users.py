@@ -6,7 +6,6 @@ from pathlib import Path
 
 from sartor.data.dataset import DatasetRecords
 from sartor.data.deletion import count_users, delete_users, read_users
-from sartor.errors import ApiError, JobFailed
 from sartor.resources.kinds import UNFINISHED
 from sartor.resources.lifecycle import Task
 from sartor.resources.records import datasets_of, records_of
@@ -30,14 +29,10 @@ def run(task: Task, tools: Tools) -> None:
     job = task.resource
     with tempfile.TemporaryDirectory(prefix="deletion-", dir=tools.scratch) as folder:
         users = Path(folder) / "users.parquet"
-        try:
-            role = job.body.get("roleArn")
-            files = tools.sources.list_csv(job.body["dataSource"]["dataLocation"], role)
-            read_users(
-                [tools.sources.spool(file, Path(folder), role) for file in files], users, tools.memory_bytes
-            )
-        except ApiError as error:
-            raise JobFailed(error.message) from error
+        sources = tools.sources.of(job.account, job.body.get("roleArn"))
+        listed = sources.list_csv(job.body["dataSource"]["dataLocation"])
+        read_users([sources.spool(file, Path(folder)) for file in listed], users, tools.memory_bytes)
+        sources.verify(listed)
         found = datasets_of(job.body["datasetGroupArn"], tools.store)
         resources = [found[name] for name in _TYPES if name in found]
         datasets = [records_of(one, tools) for one in resources]

@@ -1,19 +1,25 @@
-"""The dataset export job: records out of a dataset into CSV files that import again into an equal one."""
+"""The dataset export job: records out of a dataset into CSV files that import again into an equal one.
 
+A job writes and deletes nothing but files whose names carry its own mark and the number of the attempt. An attempt
+deletes what attempts before it have left; one that ends early, or that another has overtaken, deletes its own.
+"""
+
+import contextlib
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from sartor.data.export import write_csv
-from sartor.errors import ApiError, JobFailed
+from sartor.data.sources import AccountSources
+from sartor.errors import JobFailed
 from sartor.resources.lifecycle import Task
 from sartor.resources.records import records_of
-from sartor.work.tools import Tools
+from sartor.work.tools import Tools, mark_of
 
 
 def run(task: Task, tools: Tools) -> None:
     """Write the dataset's records below the job's path, in a folder of the job's name.
-
-    A job that runs again writes its files anew.
 
     Raises:
         JobFailed: the dataset is gone, or the folder cannot be written to.
@@ -22,19 +28,44 @@ def run(task: Task, tools: Tools) -> None:
     dataset = tools.store.get(job.body["datasetArn"])
     if dataset is None:
         raise JobFailed(f"Dataset {job.body['datasetArn']} no longer exists.")
-    role = job.body.get("roleArn")
     folder = f"{job.body['jobOutput']['s3DataDestination']['path'].rstrip('/')}/{job.name}/"
     scratch = Path(tools.scratch) / f"export-{job.name}-{task.attempt}"
     scratch.mkdir(parents=True, exist_ok=True)
+    sources = tools.sources.of(job.account, job.body.get("roleArn"))
+    mark = mark_of(job, tools.store)
     try:
-        tools.sources.delete_parts(folder, role)
+        sources.delete(folder, _left_by(mark, range(1, task.attempt + 1)))
         files = write_csv(records_of(dataset, tools), job.body["ingestionMode"], scratch, tools.stop)
         for at, file in enumerate(files):
-            if tools.stop():
-                raise InterruptedError
-            tools.sources.write(f"{folder}part-{at:04d}.csv", file, role)
+            _keep_on(tools)
+            sources.write(f"{folder}part-{mark}-{task.attempt}-{at:04d}.csv", file, mark)
             tools.progress({"phase": "writing", "files": at + 1, "filesTotal": len(files)})
-    except ApiError as error:  # it could be written at the call and cannot any more
-        raise JobFailed(error.message) from error
+        _keep_on(tools)
+    except BaseException:
+        _take_back(sources, folder, _left_by(mark, range(task.attempt, task.attempt + 1)))
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _keep_on(tools: Tools) -> None:
+    """Raise ``InterruptedError`` if the job is to stop, or may be another worker's by now."""
+    if tools.stop():
+        raise InterruptedError
+
+
+def _left_by(mark: str, attempts: range) -> Callable[[str], bool]:
+    """Return what tells the files of a job's attempts, whole or half written, by their names."""
+    name = re.compile(rf"part-{mark}-(\d+)-\d+\.csv|\.part-{mark}-(\d+)-\d+\.csv\.{mark}")
+
+    def is_theirs(text: str) -> bool:
+        found = name.fullmatch(text)
+        return found is not None and int(found[1] or found[2]) in attempts
+
+    return is_theirs
+
+
+def _take_back(sources: AccountSources, folder: str, is_ours: Callable[[str], bool]) -> None:
+    """Delete what this attempt wrote; where that fails too, the next attempt does it."""
+    with contextlib.suppress(JobFailed, OSError):
+        sources.delete(folder, is_ours)

@@ -7,6 +7,7 @@ whether its commit is already there.
 
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path, PurePosixPath
 
 from sartor.data import check, versions
@@ -14,9 +15,9 @@ from sartor.data.check import Checked, JobRules, Progress
 from sartor.data.input_files import InputFile
 from sartor.data.report import Report
 from sartor.data.schema import Schema
-from sartor.data.sources import SourceFile
+from sartor.data.sources import AccountSources, SourceFile
 from sartor.data.table import Table
-from sartor.errors import ApiError, JobFailed
+from sartor.errors import JobFailed
 from sartor.resources.lifecycle import Task
 from sartor.resources.records import records_of
 from sartor.resources.store import Resource
@@ -26,6 +27,9 @@ from sartor.work.tools import Tools
 GIGABYTE = 1_000_000_000
 #: The most bytes one job may read, by import mode ("Amazon Personalize endpoints and quotas").
 MAXIMUM_BYTES = {"FULL": 100 * GIGABYTE, "INCREMENTAL": GIGABYTE}
+#: How many files are fetched at once, and how often it is seen how far they are, in seconds.
+_FILES_AT_ONCE = 8
+_LOOK_SECONDS = 0.2
 
 
 def run(task: Task, tools: Tools) -> None:
@@ -101,49 +105,78 @@ def _checked(job: Resource, wanted: Schema, table: Table, scratch: Path, tools: 
     """Read the job's files and check every row, into parts that no commit names yet.
 
     Raises:
-        JobFailed: the files could not be read.
+        JobFailed: the files could not be read, or changed meanwhile.
     """
-    location, role = job.body["dataSource"]["dataLocation"], job.body.get("roleArn")
-    try:
-        sources = tools.sources.list(location, role)
-    except ApiError as error:  # it was there at the call and is not any more
-        raise JobFailed(error.message) from error
-    files = _spooled(sources, role, scratch, tools)
+    location = job.body["dataSource"]["dataLocation"]
+    sources = tools.sources.of(job.account, job.body.get("roleArn"))
+    listed = sources.list(location)
+    files = _spooled(sources, listed, scratch, tools)
     rules = job_rules(wanted, job.body["importMode"], tools.quotas_on)
 
     def progress(done: Progress) -> None:
         tools.progress(done.to_json())
 
-    return check.read_and_check(
-        files,
-        wanted,
-        table.stage(),
-        f"{round(job.created_at * 1000):013d}",
-        job=rules,
-        memory_bytes=tools.memory_bytes,
-        progress=progress,
-        stop=tools.stop,
-    )
+    try:
+        checked = check.read_and_check(
+            files,
+            wanted,
+            table.stage(),
+            f"{round(job.created_at * 1000):013d}",
+            job=rules,
+            memory_bytes=tools.memory_bytes,
+            progress=progress,
+            stop=tools.stop,
+        )
+    except check.StoppedError:
+        raise
+    except Exception:
+        sources.verify(listed)  # what broke may have broken on a file that was being written
+        raise
+    try:
+        sources.verify(listed)
+    except JobFailed:
+        for part in checked.parts:
+            part.path.unlink(missing_ok=True)
+        raise
+    return checked
 
 
-def _spooled(found: Sequence[SourceFile], role: str | None, scratch: Path, tools: Tools) -> list[InputFile]:
-    """Return local files with the content of the sources.
+def _spooled(
+    sources: AccountSources, listed: Sequence[SourceFile], scratch: Path, tools: Tools
+) -> list[InputFile]:
+    """Return local files with the content of what was listed, some at a time.
 
     Raises:
         JobFailed: one of them cannot be read.
+        InterruptedError: the job must stop.
     """
-    total = sum(file.size_bytes for file in found)
-    before = 0
-    files = []
-    for file in found:
+    total = sum(file.size_bytes for file in listed)
+    done: dict[SourceFile, int] = {}
 
-        def progress(done: int, before: int = before) -> None:
-            tools.progress({"phase": "reading", "bytesRead": before + done, "bytesTotal": total})
+    def spooled(file: SourceFile) -> InputFile:
+        def progress(copied: int) -> None:
+            done[file] = copied
+            if tools.stop():
+                raise InterruptedError
 
-        path = tools.sources.spool(file, scratch, role, progress)
-        files.append(InputFile(path, file.uri, file.size_bytes))
-        before += file.size_bytes
-    return files
+        path = sources.spool(file, scratch, progress)
+        done[file] = file.size_bytes
+        return InputFile(path, file.uri, file.size_bytes)
+
+    pool = ThreadPoolExecutor(_FILES_AT_ONCE)
+    try:
+        waiting = [pool.submit(spooled, file) for file in listed]
+        while True:
+            over, left = wait(waiting, _LOOK_SECONDS, FIRST_EXCEPTION)
+            for one in over:
+                one.result()  # the first that broke ends it all
+            if not left:
+                return [one.result() for one in waiting]
+            tools.progress({"phase": "reading", "bytesRead": sum(list(done.values())), "bytesTotal": total})
+            if tools.stop():
+                raise InterruptedError
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _keep_report(report: Report, job: Resource, tools: Tools) -> None:

@@ -1,5 +1,6 @@
 """What a job is given to work with, beside the task itself."""
 
+import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from sartor.data.blobs import Blobs
 from sartor.data.sources import Sources
-from sartor.resources.store import Store
+from sartor.resources.store import Resource, Store
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Tools:
 
     Attributes:
         store: the metadata database.
-        sources: where training data is read from.
+        sources: where training data is read from and exports go, by account.
         storage: where tables and models are kept.
         scratch: a local folder for what need not survive the job.
         memory_bytes: how much memory one job may use for its tables.
@@ -43,3 +44,9 @@ class Tools:
     threads: int
     progress: Callable[[Mapping[str, Any]], None]
     stop: Callable[[], bool]
+
+
+def mark_of(job: Resource, store: Store) -> str:
+    """Return the word in the names of what a job writes into a bucket; no other job's has it, nor anyone's else."""
+    text = f"{job.arn} {round(job.created_at * 1000)}"
+    return hmac.new(store.secret, text.encode(), "sha256").hexdigest()[:16]

@@ -7,7 +7,7 @@ from pathlib import Path
 from sartor.data import check, schema
 from sartor.data.input_files import InputFile
 from sartor.data.report import Report
-from sartor.data.sources import Sources
+from sartor.data.sources import AccountSources, Sources
 from sartor.errors import invalid_input
 from sartor.settings import Settings
 from sartor.work.import_data import job_rules
@@ -30,13 +30,13 @@ def validate(
         settings: name the buckets, the S3 service and whether Amazon's minimums count.
 
     Raises:
-        ApiError: the schema breaks a rule, or a location has nothing that can be read.
-        JobFailed: a file could not be read to its end.
+        ApiError: the schema breaks a rule.
+        JobFailed: a location has nothing that can be read, or a file could not be read to its end.
     """
     wanted = schema.parse(schema_text, domain)
     if dataset_type is not None and dataset_type.upper() != wanted.dataset_type:
         raise invalid_input(f"The schema is for {wanted.dataset_type}, not for {dataset_type.upper()}.")
-    sources = Sources(settings.bucket, settings.default_buckets, settings.s3_endpoint, settings.roles)
+    sources = Sources(settings).of(settings.account)
     with tempfile.TemporaryDirectory(prefix="sartor-validate-") as scratch:
         files = [file for location in locations for file in _files(location, sources, Path(scratch))]
         checked = check.read_and_check(
@@ -52,7 +52,7 @@ def validate(
     return checked.report
 
 
-def _files(location: str, sources: Sources, scratch: Path) -> list[InputFile]:
+def _files(location: str, sources: AccountSources, scratch: Path) -> list[InputFile]:
     """Return the files at one location."""
     if location.startswith("s3://"):
         return [

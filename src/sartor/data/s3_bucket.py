@@ -1,0 +1,180 @@
+"""A bucket of an S3 service."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    InvalidPathError,
+    NotFoundError,
+    NotSupportedError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+
+from sartor.data.buckets import ChangedError, SourceFile, UnreadableError
+
+#: How often a download goes on where it broke, and the first wait in seconds; it doubles.
+DOWNLOAD_ATTEMPTS: Final = 5
+FIRST_WAIT_SECONDS: Final = 0.2
+_CHUNK_BYTES = 8 * 2**20
+
+
+class S3Bucket:
+    """A bucket behind one store, which keeps its connections.
+
+    Args:
+        name: the bucket's name.
+        store: as ``s3.open_bucket`` gives it.
+    """
+
+    def __init__(self, name: str, store: Any) -> None:
+        self._name = name
+        self._store = store
+
+    def find(self, key: str) -> SourceFile:
+        """One HEAD."""
+        with _in_words():
+            return self._seen(obstore.head(self._store, key))
+
+    def first_level(self, folder: str) -> Iterator[SourceFile]:
+        """List with a delimiter."""
+        with _in_words():
+            for found in obstore.list_with_delimiter(self._store, folder or None)["objects"]:
+                yield self._seen(found)
+
+    def names(self, folder: str) -> Iterator[str]:
+        """List with a delimiter."""
+        return (file.key[len(folder) :] for file in self.first_level(folder))
+
+    def below(self, folder: str) -> Iterator[SourceFile]:
+        """List without one."""
+        with _in_words():
+            for page in obstore.list(self._store, folder or None):
+                yield from (self._seen(found) for found in page)
+
+    def read(self, file: SourceFile, start: int, length: int) -> bytes:
+        """One GET of a range."""
+        with _in_words():
+            return bytes(_answer(self._store, file, {"range": (start, start + length)}).bytes())
+
+    def fetch(self, file: SourceFile, copy: Path, progress: Callable[[int], None]) -> Path:
+        """Download; what breaks goes on where it was."""
+        copy.unlink(missing_ok=True)
+        wait = FIRST_WAIT_SECONDS
+        for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
+            before = copy.stat().st_size if copy.exists() else 0
+            try:
+                with _in_words():
+                    _download(self._store, file, copy, progress)
+                return copy
+            except FileNotFoundError as error:
+                raise ChangedError(file.key) from error
+            except UnreadableError:
+                went_on = copy.exists() and copy.stat().st_size > before
+                if attempt == DOWNLOAD_ATTEMPTS and not went_on:
+                    raise
+            time.sleep(wait)
+            wait *= 2
+        raise UnreadableError(f"the connection broke {DOWNLOAD_ATTEMPTS} times")
+
+    def create(self, key: str, file: Path, owner: str) -> None:
+        """One conditional PUT, behind a HEAD for the services that know no conditions."""
+        with _in_words():
+            if self._has(key):
+                raise FileExistsError(key)
+            try:
+                with file.open("rb") as stream:
+                    obstore.put(self._store, key, stream, mode="create")
+            except BaseError as error:
+                if not isinstance(error, NotSupportedError) and "501 Not Implemented" not in str(error):
+                    raise
+                with file.open("rb") as stream:
+                    obstore.put(self._store, key, stream)
+
+    def delete(self, key: str) -> None:
+        """One DELETE."""
+        with _in_words():
+            obstore.delete(self._store, key)
+
+    def keep_writable(self, folder: str) -> None:
+        """Ask for the first keys: whoever may not even do that may not write."""
+        with _in_words():
+            next(iter(obstore.list(self._store, folder or None)), None)
+
+    def _has(self, key: str) -> bool:
+        try:
+            obstore.head(self._store, key)
+        except (NotFoundError, FileNotFoundError):
+            return False
+        return True
+
+    def _seen(self, found: Mapping[str, Any]) -> SourceFile:
+        etag = _plain(found["e_tag"])
+        return SourceFile(self._name, found["path"], found["size"], f'"{etag}"' if etag else "")
+
+
+def _answer(store: Any, file: SourceFile, options: Mapping[str, Any]) -> Any:
+    """Return the answer to a GET of a file.
+
+    Raises:
+        ChangedError: it is of another state of the file; services there are that ignore ``If-Match``.
+    """
+    condition = {"if_match": file.etag} if file.etag else {}
+    wanted: Any = {**condition, **options}
+    answer = obstore.get(store, file.key, options=wanted)
+    now = answer.meta
+    if now["size"] != file.size_bytes or _plain(now["e_tag"]) != _plain(file.etag):
+        raise ChangedError(file.key)
+    return answer
+
+
+def _plain(etag: str | None) -> str:
+    """Return an ETag as every answer of a service has it: some write quotes in one and none in another."""
+    return (etag or "").removeprefix("W/").strip('"')
+
+
+def _download(store: Any, file: SourceFile, copy: Path, progress: Callable[[int], None]) -> None:
+    """Append to the copy what it misses of the object, which must still be the one that was listed."""
+    with copy.open("ab") as stream:
+        done = stream.tell()
+        if done < file.size_bytes:
+            answer = _answer(store, file, {"range": {"offset": done}} if done else {})
+            for chunk in answer.stream(min_chunk_size=_CHUNK_BYTES):
+                stream.write(chunk)
+                stream.flush()
+                done += len(chunk)
+                progress(done)
+    if done != file.size_bytes:
+        raise UnreadableError(f"{done} of {file.size_bytes} bytes came")
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Turn what obstore raises into what a bucket does."""
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError) as error:
+        raise FileNotFoundError("no such key") from error
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise PermissionError("not allowed") from error
+    except PreconditionError as error:
+        raise ChangedError("it has another ETag") from error
+    except AlreadyExistsError as error:
+        raise FileExistsError("the key is taken") from error
+    except InvalidPathError as error:
+        raise UnreadableError(f"a key in it cannot be read: {_line(error)}") from error
+    except ValueError as error:  # what obstore takes for no key, such as one with a line end
+        raise FileNotFoundError("no such key") from error
+    except (BaseError, TimeoutError, ConnectionError) as error:
+        raise UnreadableError(_line(error)) from error
+
+
+def _line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

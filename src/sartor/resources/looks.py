@@ -1,0 +1,100 @@
+"""The look at a job's files while its caller waits: what is wrong at once is refused at once.
+
+A caller waits for a moment, not for 20,000 files: what is not seen in that time, the job sees.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from sartor.data import formats, schema
+from sartor.data.input_files import missing_columns
+from sartor.errors import JobFailed
+
+if TYPE_CHECKING:
+    from sartor.data.sources import AccountSources, SourceFile, Sources
+
+#: How long a caller waits for the look, in seconds.
+LOOK_SECONDS: Final = 1.0
+#: The most bytes of users that one deletion names ("Amazon Personalize endpoints and quotas").
+MAX_DELETION_BYTES: Final = 100_000_000
+#: How many headers are read at once.
+_HEADERS_AT_ONCE: Final = 8
+
+_Files = Sequence["SourceFile"]
+
+
+def look_at_import(
+    wanted: schema.Schema, account: str, location: str, role_arn: str | None, sources: "Sources"
+) -> None:
+    """Refuse an import whose files cannot be reached or miss a column of the schema.
+
+    Raises:
+        JobFailed: so it is.
+    """
+    reached = sources.of(account, role_arn)
+    _look(reached, partial(reached.list, location), lambda names: missing_columns(names, wanted), None)
+
+
+def look_at_deletion(
+    quotas_on: bool, account: str, location: str, role_arn: str | None, sources: "Sources"
+) -> None:
+    """Refuse a deletion whose files cannot be reached, are too large or have no column of users.
+
+    Raises:
+        JobFailed: so it is.
+    """
+    reached = sources.of(account, role_arn)
+
+    def missing(names: Sequence[str]) -> list[str]:
+        return [] if "USER_ID" in [name.upper() for name in names] else ["USER_ID"]
+
+    _look(reached, partial(reached.list_csv, location), missing, MAX_DELETION_BYTES if quotas_on else None)
+
+
+def look_at_folder(account: str, location: str, role_arn: str | None, sources: "Sources") -> None:
+    """Refuse a job that would write where nothing can be written.
+
+    Raises:
+        JobFailed: so it is.
+    """
+    sources.of(account, role_arn).keep_writable(location)
+
+
+def _look(
+    reached: "AccountSources",
+    list_files: Callable[[], _Files],
+    missing: Callable[[Sequence[str]], list[str]],
+    maximum_bytes: int | None,
+) -> None:
+    """List files and look at their headers, as long as the caller waits.
+
+    Args:
+        reached: where they are read from.
+        list_files: lists them.
+        missing: returns the columns that a header lacks.
+        maximum_bytes: how large they may be together.
+    """
+    until = time.monotonic() + LOOK_SECONDS
+
+    def missing_in(file: "SourceFile") -> list[str]:
+        return missing(formats.column_names(file.uri, file.size_bytes, partial(reached.read_range, file)))
+
+    pool = ThreadPoolExecutor(_HEADERS_AT_ONCE)
+    try:
+        files = pool.submit(list_files).result(LOOK_SECONDS)
+        total = sum(file.size_bytes for file in files)
+        if maximum_bytes is not None and total > maximum_bytes:
+            raise JobFailed(f"The files have {total:,} bytes; {maximum_bytes:,} are allowed.")
+        looks = pool.map(missing_in, files, timeout=until - time.monotonic())
+        for file, columns in zip(files, looks, strict=True):
+            if columns:
+                where = f" in {file.uri}" if len(files) > 1 else ""
+                names = ", ".join(columns)
+                raise JobFailed(f"Input csv is missing the following columns: [{names}]{where}")
+    except TimeoutError:
+        return
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
