@@ -2,10 +2,11 @@
 
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sartor.console.models import ModelPages
 from sartor.console.v1 import Console
@@ -30,6 +31,8 @@ from sartor.worker import Scratch, Worker
 
 LOG = logging.getLogger("sartor.app")
 
+#: With less room the service is not ready.
+LEAST_FREE_BYTES: Final = 2**24
 #: The operations that do their work; the others validate their request and say that they do not yet.
 ANSWERED: Final = control.ANSWERED | record.ANSWERED | recommend.ANSWERED
 
@@ -54,6 +57,12 @@ class Parts:
     keys: Keys
     scratch: Scratch
 
+    def keep_room(self) -> None:
+        """Raise if the disk of the data folder is all but full: what is put next may not be written."""
+        free = shutil.disk_usage(self.settings.data).free
+        if free < LEAST_FREE_BYTES:
+            raise OSError(f"only {free:,} bytes are free in {self.settings.data}")
+
     def close(self) -> None:
         """Close the database and remove the scratch folder."""
         self.store.close()
@@ -68,8 +77,12 @@ def open_parts(settings: Settings) -> Parts:
         OSError: a folder cannot be made or the database cannot be reached.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
-    store = _open_store(settings.database)
-    scratch = Scratch(settings)
+    scratch = Scratch(settings)  # first of all: it removes what dead processes left, which may fill the disk
+    try:
+        store = _open_store(settings.database)
+    except BaseException:
+        scratch.close()
+        raise
     return Parts(
         settings,
         store,
@@ -159,16 +172,18 @@ def tools_of(parts: Parts, stop: Callable[[], bool] = lambda: False) -> Tools:
 def _ready(parts: Parts) -> tuple[int, str, bytes]:
     """Ask the database and the storage whether they answer."""
     faults: list[str] = []
-    checks: dict[str, Any] = {
+    checks: dict[str, Callable[[], object]] = {
         "database": parts.store.check,
         "storage": parts.storage.check,
+        "disk": parts.keep_room,
+        "keys": parts.keys.all,
     }
     for name, check in checks.items():
         try:
             check()
         except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
-            LOG.warning("not ready: the %s does not answer: %s", name, error)
+            LOG.warning("not ready: %s: %s", name, error)
             faults.append(name)
     if faults:
-        return 503, "text/plain", f"not ready: no answer from {', '.join(faults)}\n".encode()
+        return 503, "text/plain", f"not ready: {', '.join(faults)}\n".encode()
     return 200, "text/plain", b"ready\n"

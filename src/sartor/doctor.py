@@ -84,8 +84,9 @@ def _disk(parts: Parts) -> str:
 
 def _keys(parts: Parts) -> str:
     path = parts.settings.data / "keys.json"
+    keys = parts.keys.all()
     if not path.exists():
         return "none yet; the first `sartor serve` makes one"
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise PermissionError(f"{path} can be read by others: chmod 600 {path}")
-    return f"{len(parts.keys.all())} in {path}"
+    return f"{len(keys)} in {path}"

@@ -1,7 +1,7 @@
 """The exceptions that carry a message to a person.
 
-``ApiError`` ends a call, ``JobFailed`` ends a job; ``ChangedMeanwhile`` and ``TakesLong`` begin a call again. Anything
-else that is raised is a defect of ours.
+``ApiError`` ends a call, ``JobFailed`` ends a job; ``ChangedMeanwhile`` and ``TakesLong`` begin a call again;
+``Unavailable`` is for a person to mend. Anything else that is raised is a defect of ours.
 """
 
 import asyncio
@@ -31,6 +31,13 @@ class JobFailed(Exception):  # noqa: N818 - the house's word: a job fails, it do
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Unavailable(Exception):  # noqa: N818 - says how the service is
+    """The service cannot do this now, for a reason outside of it; the message, for its log, says what to mend.
+
+    A call that met it may be sent again: nothing of it was kept.
+    """
 
 
 class ChangedMeanwhile(Exception):  # noqa: N818 - no error: whoever catches it asks again

@@ -1,6 +1,5 @@
 """The access keys of a service: who may sign, and for which account."""
 
-import fcntl
 import json
 import os
 import secrets
@@ -11,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from sartor.errors import Unavailable
+from sartor.once import Once
 
 #: How long a revoked key may still be accepted, in seconds; it saves a look at the file for most requests.
 STALE_SECONDS = 0.02
@@ -30,19 +32,22 @@ class AccessKey:
         return f"AccessKey({self.access_key_id!r}, account={self.account!r})"
 
 
-class KeysError(ValueError):
-    """The file of keys cannot be understood; the message says what to do."""
+class KeysError(Unavailable, ValueError):
+    """The file of keys is gone or cannot be understood; the message says what to do."""
 
 
 class Keys:
     """The keys in one file, mode 0600. What another process changes is known at the next question.
 
     Args:
-        path: the file; it need not exist.
+        path: the file; it need not exist if it was never made.
+
+    Every method raises ``KeysError`` if the file is damaged, or is gone although it was made.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._once = Once(path)
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
         self._looked_at = 0.0
@@ -56,8 +61,9 @@ class Keys:
         now = time.monotonic()
         if now - self._looked_at < STALE_SECONDS and access_key_id in self._keys:
             return self._keys[access_key_id]
+        found = self._current().get(access_key_id)
         self._looked_at = now
-        return self._current().get(access_key_id)
+        return found
 
     def all(self) -> list[AccessKey]:
         """Return every key, oldest first."""
@@ -89,32 +95,42 @@ class Keys:
         """Return the keys, read again only when the file is another."""
         try:
             status = self._path.stat()
-        except FileNotFoundError:
-            return {}
-        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
-        if stamp != self._stamp:
+        except OSError:
+            status = None
+        stamp = status and (status.st_mtime_ns, status.st_ino, status.st_size)
+        if stamp is None or stamp != self._stamp:
             with self._lock:
-                self._keys, self._stamp = self._read(), stamp
+                try:
+                    self._keys, self._stamp = self._read(), stamp
+                except KeysError:
+                    self._keys, self._stamp = {}, None  # what cannot be read any more is no key any more
+                    raise
         return self._keys
 
     def _read(self) -> dict[str, AccessKey]:
         try:
-            rows = json.loads(self._path.read_text(encoding="utf-8"))["keys"]
-            return {row["access_key_id"]: AccessKey(**row) for row in rows}
+            keys = [AccessKey(**row) for row in json.loads(self._path.read_text(encoding="utf-8"))["keys"]]
+            if not all(isinstance(word, str) for key in keys for word in asdict(key).values()):
+                raise TypeError
+            return {key.access_key_id: key for key in keys}
         except FileNotFoundError:
-            return {}
-        except (ValueError, TypeError, KeyError):
-            # the cause would show what the file has, and so a secret
-            raise KeysError(
-                f"{self._path} is damaged: restore it, or delete it to begin with a new key."
-            ) from None
+            if not self._once.is_gone:
+                return {}
+            fault = "is gone"
+        except OSError as error:
+            fault = f"cannot be read ({error.strerror})"
+        except (ValueError, TypeError, KeyError, RecursionError):
+            fault = "is damaged"
+        # outside of its handler: the cause would show what the file has, and so a secret
+        raise KeysError(
+            f"{self._path} {fault}: put back a copy of it. Without one, delete it and {self._once.lock} "
+            "to begin with a new key; the old ones are then lost."
+        )
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, AccessKey]]:
         """Give the keys to change under a lock between processes; the file is replaced whole."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._once.locked():
             keys = self._read()
             before = dict(keys)
             yield keys

@@ -418,7 +418,7 @@ def test_a_database_that_cannot_be_written_fails_the_call_and_works_again_later(
 def test_sqlite_keeps_one_users_records_together(store: Store) -> None:
     if not store.local:
         pytest.skip("PostgreSQL chooses its own plan")
-    with contextlib.closing(sqlite3.connect(str(store._path))) as connection:
+    with contextlib.closing(sqlite3.connect(str(store._file.path))) as connection:
         plan = connection.execute(
             "EXPLAIN QUERY PLAN SELECT seq, at, session, body FROM put_record "
             "WHERE dataset = 1 AND key = 'u' ORDER BY seq DESC LIMIT 9"

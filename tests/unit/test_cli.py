@@ -16,6 +16,7 @@ import pytest
 from sartor.cli.models import given
 from sartor.cli.servers import ENDPOINTS, asked_server
 from sartor.keys import Keys
+from sartor.resources.store import Store
 from sartor.settings import load
 
 ITEMS = {
@@ -137,7 +138,7 @@ def test_a_damaged_file_of_keys_is_a_failure_that_says_what_to_do(tmp_path: Path
     for words in (("keys", "list"), ("keys", "add", "--account", "111122223333"), ("env",)):
         done = sartor(*words, "--data", "d", folder=tmp_path)
         assert done.returncode == 1
-        assert "restore it, or delete it" in done.stderr
+        assert "is damaged: put back a copy of it" in done.stderr
 
 
 def test_env_without_a_running_server_names_the_address_of_the_settings(tmp_path: Path) -> None:
@@ -288,3 +289,27 @@ def test_doctor_says_what_is_well_and_what_to_mend(tmp_path: Path) -> None:
     ill = sartor("doctor", folder=tmp_path)
     assert ill.returncode == 1
     assert "chmod 600" in ill.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("keys.json", None, "keys.json is gone: put back a copy"),
+        ("keys.json", b"{", "keys.json is damaged: put back a copy"),
+        ("sartor.db", None, "sartor.db is gone: put back a copy"),
+        ("sartor.db", b"", "sartor.db is empty: put back a copy"),
+        ("sartor.db", b"x" * 9000, "sartor.db is damaged: put back a copy"),
+    ],
+)
+def test_a_server_does_not_start_anew_over_files_that_were_lost(
+    tmp_path: Path, name: str, content: bytes | None, words: str
+) -> None:
+    Keys(tmp_path / "d" / "keys.json").first("0" * 12)
+    Store.open(f"sqlite:///{tmp_path / 'd' / 'sartor.db'}").close()
+    place = tmp_path / "d" / name
+    place.unlink() if content is None else place.write_bytes(content)
+    done = sartor("serve", "--data", "d", "--port", "0", folder=tmp_path)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (place.read_bytes() if place.exists() else None) == content

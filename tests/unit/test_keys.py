@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sartor.errors import Unavailable
 from sartor.keys import STALE_SECONDS, AccessKey, Keys, KeysError
 
 ACCOUNT = "111122223333"
@@ -78,7 +79,13 @@ def test_a_secret_never_shows_in_a_repr() -> None:
     assert "hidden" not in repr(AccessKey("AKIA", "hidden", ACCOUNT))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"keys": [{"access_key_id": "A", "secret": "hidden"}]}'])
+DAMAGED = [
+    *("", "{", "[]", "[" * 100_000, '{"keys": [{"access_key_id": "A", "secret": "hidden"}]}'),
+    '{"keys": [{"access_key_id": "A", "secret_access_key": 5, "account": "111122223333"}]}',
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_file_is_refused_without_showing_what_it_has(place: Path, text: str) -> None:
     place.parent.mkdir()
     place.write_text(text)
@@ -88,6 +95,37 @@ def test_a_damaged_file_is_refused_without_showing_what_it_has(place: Path, text
     with pytest.raises(KeysError):
         Keys(place).add(ACCOUNT)
     assert place.read_text() == text, "what can perhaps be mended is not overwritten"
+
+
+@pytest.mark.parametrize("text", [None, *DAMAGED], ids=range(1 + len(DAMAGED)))
+def test_a_key_is_refused_from_the_moment_when_its_file_is_gone_or_damaged(
+    place: Path, text: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    server = Keys(place)
+    key = server.first(ACCOUNT)
+    assert server.get(key.access_key_id) == key
+    kept = place.read_text()
+    place.unlink() if text is None else place.write_text(text)
+    for _ in range(5):  # close together, so that a memory of the key would serve
+        now += 2 * STALE_SECONDS
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="put back a copy"):
+                server.get(key.access_key_id)
+    place.write_text(kept)
+    assert server.get(key.access_key_id) == key
+
+
+def test_a_file_that_was_made_and_is_gone_is_not_made_anew(place: Path) -> None:
+    key = Keys(place).first(ACCOUNT)
+    place.unlink()
+    for use in (Keys(place).all, lambda: Keys(place).first(ACCOUNT), lambda: Keys(place).add(ACCOUNT)):
+        with pytest.raises(KeysError, match="is gone: put back a copy"):
+            use()
+    assert not place.exists()
+    place.with_name("keys.json.lock").unlink()  # as the message says
+    assert Keys(place).first(ACCOUNT) != key
 
 
 def test_the_file_is_json_that_can_be_copied_to_another_server(place: Path) -> None:

@@ -8,7 +8,6 @@ task's row exists exactly as long as work is owed, so the table of tasks is shor
 import secrets
 import sqlite3
 import threading
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from sartor.data import events, samples
 from sartor.data.events import PutRecords
 from sartor.data.samples import Samples
+from sartor.resources import outage, sqlite
 from sartor.resources.tables import (
     METADATA,
     REFERENCE,
@@ -43,8 +43,12 @@ __all__ = ["Duplicate", "Resource", "Store", "TaskRow", "Transaction"]
 
 #: Raised with every change of the tables below; a database of a newer Sartor is refused.
 SCHEMA_VERSION = "1"
-#: How long a statement waits for SQLite's write lock before it gives up.
-BUSY_SECONDS = 30.0
+#: How long a statement waits for a lock of PostgreSQL's before it gives up, and how long for the server.
+_LOCK_SECONDS: Final = 30
+_CONNECT_SECONDS: Final = 10
+#: How long whoever asks whether writes succeed waits for other writers, and how much is written.
+_PROBE_SECONDS: Final = 2.0
+_PROBE_CHARACTERS: Final = 16_384
 
 _GET = f"SELECT {', '.join(column.name for column in RESOURCE_COLUMNS)} FROM resource WHERE arn = ?"
 #: What a thread keeps of what it has read, in statements.
@@ -361,18 +365,16 @@ class Store:
         samples: the values of metric attributions.
     """
 
-    def __init__(self, engine: sa.Engine, path: Path | None) -> None:
-        self.local = path is not None
+    def __init__(self, engine: sa.Engine, file: sqlite.File | None) -> None:
+        self.local = file is not None
         self._engine = engine
-        self._path = path
-        # In one process a fair lock is kinder than SQLite's busy handler, which sleeps and tries again.
-        self._one_writer = threading.Lock()
-        self._writer: sa.Connection | None = None
+        self._file = file
+        self._writer = None if file is None else sqlite.Writer(engine, file)
         self._threads = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self.secret = self._create_tables()
-        self.put_records = PutRecords(self._writing, self._engine.begin, self._quick_read, self.local)
-        self.samples = Samples(self._writing, self._engine.begin)
+        self.put_records = PutRecords(self._writing, self._reading, self._quick_read, self.local)
+        self.samples = Samples(self._writing, self._reading)
 
     @classmethod
     def open(cls, url: str) -> "Store":
@@ -382,28 +384,24 @@ class Store:
             url: ``sqlite:///path`` or ``postgresql://user:password@host/database``.
 
         Raises:
-            ValueError: the URL names neither a SQLite file nor PostgreSQL, its driver is missing, or another
-                Sartor made the tables.
+            ValueError: the URL names neither a SQLite file nor PostgreSQL, its driver is missing, another Sartor
+                made the tables, or the file was lost or damaged.
         """
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
             if find_spec("psycopg") is None:
                 raise ValueError("PostgreSQL needs the extra: pip install 'sartor[postgres]'.")
-            return cls(sa.create_engine(parsed, pool_size=8, max_overflow=24, pool_pre_ping=True), None)
+            waits = {"connect_timeout": _CONNECT_SECONDS}
+            server = sa.create_engine(
+                parsed, pool_size=8, max_overflow=24, pool_pre_ping=True, connect_args=waits
+            )
+            sa.event.listen(server, "connect", lambda connection, _record: _tune_server(connection))
+            return cls(server, None)
         if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
             raise ValueError("The database must be sqlite:///PATH or postgresql://…: a file or a server.")
-        path = Path(parsed.database)
-        _make_wal_file(path)
-        engine = sa.create_engine(
-            sa.URL.create("sqlite", database=str(path)),
-            pool_size=16,
-            max_overflow=48,
-            connect_args={"timeout": BUSY_SECONDS},
-        )
-        sa.event.listen(engine, "connect", lambda connection, _record: _tune(connection))
-        sa.event.listen(engine, "begin", _begin)
-        return cls(engine, path)
+        file = sqlite.open_file(Path(parsed.database), _make_tables)
+        return cls(sqlite.engine_of(file.path, file.connect), file)
 
     def get(self, arn: str) -> Resource | None:
         """Return the resource of this ARN, whoever owns it; the quick way of the Describe operations."""
@@ -431,7 +429,7 @@ class Store:
 
     def still(self, unchanged: Unchanged) -> bool:
         """Return whether those resources are what they were, now."""
-        with self._engine.begin() as connection:
+        with self._reading() as connection:
             return unchanged(connection)
 
     @contextmanager
@@ -441,11 +439,12 @@ class Store:
         One look at the counter of commits then takes the place of all of them. What they have not read yet may be of
         a later moment, so stamps come before what they vouch for.
         """
-        if self._path is None:
+        if self._file is None:
             yield
             return
         known = self._known()
-        ((commits,),) = known.connection.execute("PRAGMA data_version").fetchall()
+        with outage.as_outages():
+            ((commits,),) = known.connection.execute("PRAGMA data_version").fetchall()
         if commits != known.commits or len(known.rows) > _MOST_KNOWN:
             known.rows.clear()
             known.commits = commits
@@ -455,9 +454,10 @@ class Store:
         finally:
             known.at_once = False
 
+    @outage.raises_outages
     def _quick_read(self, query: str, values: tuple[Any, ...]) -> list[Any]:
         """Return the rows of a SELECT with ``?``, on SQLite past SQLAlchemy for its speed."""
-        if self._path is None:
+        if self._file is None:
             with self._engine.begin() as connection:
                 return list(connection.exec_driver_sql(query.replace("?", "%s"), values).fetchall())
         known = self._known()
@@ -471,16 +471,22 @@ class Store:
 
     def _known(self) -> "_Known":
         """Return this thread's connection that reads, with what it has read."""
+        assert self._file is not None, "PostgreSQL has no quick way"
+        self._file.keep_for_reading()
         known: _Known | None = getattr(self._threads, "known", None)
         if known is None:
-            assert self._path is not None, "PostgreSQL has no quick way"
-            known = self._threads.known = _Known(self._open_reader(self._path))
+            known = self._threads.known = _Known(self._file.connect())
+            self._readers.append(known.connection)
         return known
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """Give a transaction that only reads."""
-        with self._engine.begin() as connection:
+        """Give a transaction that only reads.
+
+        Raises:
+            Unavailable: the database cannot be used now.
+        """
+        with self._reading() as connection:
             yield Transaction(connection)
 
     @contextmanager
@@ -490,28 +496,40 @@ class Store:
         Args:
             lock: a word; two writers with the same word wait for each other, so what one of them checked
                 still holds when it commits. SQLite has one writer at a time and needs no word.
+
+        Raises:
+            Unavailable: the database cannot be written now.
         """
         with self._writing(lock) as connection:
             yield Transaction(connection)
 
     @contextmanager
-    def _writing(self, lock: str | None = None) -> Iterator[sa.Connection]:
-        if not self.local:
-            with self._engine.begin() as connection:
-                if lock is not None:
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_number(lock))))
+    def _writing(self, lock: str | None = None, wait_seconds: float | None = None) -> Iterator[sa.Connection]:
+        if self._writer is not None:
+            with self._writer.begin(wait_seconds) as connection:
                 yield connection
             return
-        with self._one_writer:
-            if self._writer is None:
-                self._writer = self._engine.connect().execution_options(sartor_writes=True)
-            with self._writer.begin():
-                yield self._writer
+        with outage.as_outages(), self._engine.begin() as connection:
+            if lock is not None:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_number(lock))))
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with outage.as_outages():
+            if self._file is not None:
+                self._file.keep_for_reading()
+            with self._engine.begin() as connection:
+                yield connection
 
     def check(self) -> None:
-        """Raise if the database is not the one that was opened; a deleted file lives on in open connections."""
-        if self._path is not None:
-            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as fresh:
+        """Raise if the database cannot be written now, or is not the one that was opened."""
+        value = secrets.token_hex(_PROBE_CHARACTERS // 2)  # SQLite does not write what is there already
+        with self._writing(wait_seconds=_PROBE_SECONDS) as connection:
+            connection.execute(sa.delete(SETTING).where(SETTING.c.key == "probe"))
+            connection.execute(sa.insert(SETTING).values(key="probe", value=value))
+        if self._file is not None:
+            with closing(self._file.connect()) as fresh:
                 found = dict(fresh.execute("SELECT key, value FROM setting").fetchall())
         else:
             with self.read() as transaction:
@@ -523,32 +541,19 @@ class Store:
     def close(self) -> None:
         """Close every connection; no thread may use the store any more."""
         self.put_records.close()
-        with self._one_writer:
-            if self._writer is not None:
-                self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
         for reader in self._readers:
             reader.close()
         self._readers.clear()
         self._engine.dispose()
 
-    def _open_reader(self, path: Path) -> sqlite3.Connection:
-        """Return a connection of one thread for reads by key, outside SQLAlchemy for its speed."""
-        reader = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-        self._readers.append(reader)
-        return reader
-
     def _create_tables(self) -> bytes:
         """Create what is missing, one process at a time, and return the service's secret."""
         with self.write("create tables") as transaction:
             connection = transaction._connection
-            METADATA.create_all(connection)
-            events.METADATA.create_all(connection)
-            samples.METADATA.create_all(connection)
+            _make_tables(connection)
             stored = {row.key: row.value for row in connection.execute(sa.select(SETTING))}
-            if not stored:
-                stored = {"schema_version": SCHEMA_VERSION, "secret": secrets.token_hex(32)}
-                rows = [{"key": key, "value": value} for key, value in stored.items()]
-                connection.execute(sa.insert(SETTING), rows)
         if stored["schema_version"] != SCHEMA_VERSION:
             raise ValueError(
                 f"The database has the tables of version {stored['schema_version']}, "
@@ -557,32 +562,20 @@ class Store:
         return bytes.fromhex(stored["secret"])
 
 
-def _make_wal_file(path: Path) -> None:
-    """Create the SQLite file in WAL mode, which the file keeps; wait while another process does the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError:
-                # SQLite does not wait for its lock here, whatever the timeout.
-                if time.monotonic() > deadline:
-                    raise
-        time.sleep(0.01)
+def _make_tables(connection: sa.Connection) -> None:
+    """Create what is missing, and a new service's secret."""
+    for tables in (METADATA, events.METADATA, samples.METADATA):
+        tables.create_all(connection)
+    if connection.execute(sa.select(SETTING.c.key).limit(1)).first() is None:
+        made = {"schema_version": SCHEMA_VERSION, "secret": secrets.token_hex(32)}
+        connection.execute(sa.insert(SETTING), [{"key": key, "value": value} for key, value in made.items()])
 
 
-def _tune(connection: Any) -> None:
-    """Make a new SQLite connection durable, and leave BEGIN to ``_begin``."""
-    connection.isolation_level = None
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def _begin(connection: sa.Connection) -> None:
-    """Begin on SQLite; a writer takes its lock at once, so that it never fails in the middle."""
-    writes = connection.get_execution_options().get("sartor_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _tune_server(connection: Any) -> None:
+    """Let no statement on PostgreSQL wait for a lock for ever."""
+    connection.autocommit = True
+    connection.execute(f"SET lock_timeout = {1000 * _LOCK_SECONDS:.0f}")
+    connection.autocommit = False
 
 
 def _lock_number(word: str) -> int:

@@ -5,7 +5,9 @@ becomes an answer; what we did not foresee becomes a 500 with a log line that ha
 """
 
 import asyncio
+import errno
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
@@ -16,11 +18,11 @@ from functools import partial
 from random import getrandbits
 from typing import Any, Final, Protocol, TypeVar
 
-from sartor.errors import ApiError, ChangedMeanwhile, TakesLong, in_use, invalid_input
+from sartor.errors import ApiError, ChangedMeanwhile, TakesLong, Unavailable, in_use, invalid_input
 from sartor.wire.operations import Operation, Operations
 from sartor.wire.read import MAXIMUM_BODY_BYTES, read
 from sartor.wire.sign import Authority, Caller, HttpRequest
-from sartor.wire.write import Answer, write_error, write_result
+from sartor.wire.write import RETRY_AFTER_SECONDS, Answer, write_error, write_result
 
 LOG = logging.getLogger("sartor.wire")
 
@@ -37,6 +39,10 @@ BODY_SECONDS: Final = 30.0
 _THREADS: Final = 32
 #: So many calls are handled before the event loop looks for new ones.
 _CALLS_A_ROUND: Final = 4
+#: How often a reason for which calls are answered with 503 is logged, in seconds.
+_SAID_AGAIN_SECONDS: Final = 60.0
+#: What the system says when the disk is full, or cannot be written or read.
+_DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 #: How often a call is handled when what it names changes in between.
 _TRIES: Final = 5
 #: The HTTP status of errors under our own paths; the services have the same where they name one.
@@ -109,6 +115,7 @@ class Exchange:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self._wakes = _Wakes()
         self._turns = _Turns()
+        self._said: dict[str, float] = {}
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -142,13 +149,23 @@ class Exchange:
             answer = _error(operation, route, error, request_id)
         except ApiError as error:
             answer = _error(operation, route, error, request_id)
-        except Exception:
-            LOG.exception("request %s (%s) broke", request_id, name)
-            message = f"Internal failure. The server's log has the request id {request_id}."
-            answer = _error(operation, route, ApiError("InternalFailure", message), request_id)
+        except Exception as error:  # noqa: BLE001 - whatever broke, the caller gets an answer, and the log says why
+            answer = _error(operation, route, self._fault(error, request_id, name), request_id)
         self._observe(name, answer.status, time.perf_counter() - began)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
+
+    def _fault(self, error: Exception, request_id: str, name: str) -> ApiError:
+        """Return the error of a call that is not to blame, and log why."""
+        reason = _outage(error)
+        if reason is None:
+            LOG.error("request %s (%s) broke", request_id, name, exc_info=error)
+            message = f"Internal failure. The server's log has the request id {request_id}."
+            return ApiError("InternalFailure", message)
+        if time.monotonic() - self._said.get(reason, -math.inf) >= _SAID_AGAIN_SECONDS:  # not for every call
+            self._said = {reason: time.monotonic()}
+            LOG.error("calls are answered with 503: %s", reason)
+        return ApiError("ServiceUnavailableException", "The service cannot answer now. Try again in a while.")
 
     async def _result(self, operation: Operation, request: HttpRequest) -> dict[str, Any]:
         """Return what the handler of a call says, once what the call brought is on the disk."""
@@ -216,6 +233,8 @@ class Exchange:
             (b"content-length", str(len(body)).encode()),
             (b"x-amzn-requestid", request_id.encode()),
         ]
+        if status == 503:
+            headers.append((b"retry-after", RETRY_AFTER_SECONDS))
         return Answer(status, headers, body)
 
     async def _in_thread(self, function: Callable[..., Done], *arguments: Any) -> Done:
@@ -354,6 +373,13 @@ def _http_request(scope: Mapping[str, Any], body: bytes) -> HttpRequest:
         headers,
         body,
     )
+
+
+def _outage(error: Exception) -> str | None:
+    """Return why the service cannot answer, ``None`` if an error is a defect of ours."""
+    if isinstance(error, Unavailable) or (isinstance(error, OSError) and error.errno in _DISK_ERRORS):
+        return str(error)
+    return None
 
 
 def _keep_json(request: HttpRequest) -> None:

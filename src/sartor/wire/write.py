@@ -24,10 +24,15 @@ COMMON_ERRORS: Final = {
     "MissingAuthenticationTokenException": 403,
     "RequestEntityTooLargeException": 413,
     "SerializationException": 400,
+    "ServiceUnavailableException": 503,
     "UnknownOperationException": 400,
     "UnrecognizedClientException": 403,
     "UnsupportedMediaTypeException": 415,
 }
+
+
+#: When to ask again after a 503.
+RETRY_AFTER_SECONDS: Final = b"2"
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ def write_error(protocol: str, declared: Mapping[str, int], error: ApiError, req
     status = declared.get(error.code) or COMMON_ERRORS.get(error.code, 400)
     headers = _headers(protocol, body, request_id)
     headers.append((b"x-amzn-errortype", error.code.encode()))
+    if status == 503:
+        headers.append((b"retry-after", RETRY_AFTER_SECONDS))
     return Answer(status, headers, body)
 
 
