@@ -56,11 +56,11 @@ class Worker:
         for lane in lanes:
             lane.start()
         next_chores = 0.0
-        drains = jobs.Drains(self._name)
+        drains, sweeps = jobs.Drains(self._name), jobs.Sweeps(self._name)
         while not self._stopping.wait(DRAIN_LOOK_SECONDS):
             self._drain(drains)
             if time.monotonic() >= next_chores:
-                self._chores()
+                self._chores(sweeps)
                 next_chores = time.monotonic() + CHORE_SECONDS
         for lane in lanes:
             lane.join()
@@ -143,10 +143,10 @@ class Worker:
             LOG.exception("put records could not be drained; they are tried again")
             self._stopping.wait(RETRY_SECONDS)
 
-    def _chores(self) -> None:
+    def _chores(self, sweeps: jobs.Sweeps) -> None:
         """Sweep what dead jobs left behind, and begin the trainings that are due."""
         try:
-            jobs.sweep(self._tools)
+            sweeps.run(self._tools)
         except Exception:
             LOG.exception("the chores could not be done; they come again in %s s", CHORE_SECONDS)
         if self._settings.auto_training == "on":

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sartor.data import check, deletion, events, schema, versions
+from sartor.data import dataset as records_module
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.check import JobRules, Part
 from sartor.data.dataset import AT, SEQ, SESSION, DatasetRecords, write_part
@@ -833,6 +834,120 @@ def test_users_are_counted_once_over_all_datasets(make: Make, tmp_path: Path) ->
     assert deletion.count_users([users.records, events_.records], file) == 3
 
 
+# merges of imported parts
+
+
+def test_imported_parts_are_merged_once_they_are_many_and_small(make: Make) -> None:
+    users = make(USERS)
+    for number in range(16):
+        assert not users.records.merge_imported()
+        users.bring("INCREMENTAL", ("all", number), (f"u{number}", number))
+    before = users.shown(), users.shown("BULK"), users.records.bulk_table.version()
+    users.records.bulk_table.sweep(-60)
+    assert users.records.merge_imported()
+    assert len(users.records.bulk_table.part_names()) == 9
+    assert not users.records.merge_imported()
+    assert (users.shown(), users.shown("BULK"), users.records.bulk_table.version()) == before
+    users.bring("INCREMENTAL", ("all", 99))
+    assert users.records.bulk_table.version() == 17
+    assert dict(users.shown())["all"] == 99
+
+
+def test_large_parts_are_not_merged(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records_module, "_LARGE_BYTES", 10)
+    users = make(USERS)
+    for number in range(17):
+        users.bring("INCREMENTAL", (f"u{number}", number))
+    assert not users.records.merge_imported()
+
+
+def test_what_is_merged_at_once_is_bounded(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    users = make(USERS)
+    for number in range(16):
+        users.bring("INCREMENTAL", (f"u{number}", number))
+    sizes = users.records.bulk_table.sizes_of_parts()
+    monkeypatch.setattr(records_module, "_MERGE_BYTES", sum(sorted(sizes.values())[:3]))
+    assert users.records.merge_imported()
+    assert len(users.records.bulk_table.part_names()) == 14
+
+
+def test_a_merge_that_another_writer_overtook_merges_nothing(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = make(USERS)
+    users.bring("FULL", ("a", 1))
+    users.bring("INCREMENTAL", ("b", 2))
+    merge = Table.merge
+
+    def late(self: Table, *arguments: Any) -> bool:
+        users.bring("FULL", ("c", 3))
+        return merge(self, *arguments)
+
+    monkeypatch.setattr(Table, "merge", late)
+    assert not merge_all(users)
+    assert users.shown() == [("c", 3)]
+
+
+@pytest.mark.parametrize("text", ["x", "back\\slash"])
+def test_a_merged_part_still_says_that_it_has_no_backslash(make: Make, text: str) -> None:
+    items = make(ITEMS)
+    for number in range(2):
+        part = items.part((f"i{number}", text))
+        with duckdb.connect() as connection:
+            old = part.path.with_name("old.parquet")
+            part.path.rename(old)
+            note = check.NOTED if "\\" not in text else ""
+            part = write_part(connection, f"SELECT * FROM '{old}'", part.path, note)
+            old.unlink()
+        items.records.bulk_table.commit([part], "INCREMENTAL", ITEMS, f"job-{number}")
+    assert merge_all(items)
+    (name,) = items.records.bulk_table.part_names()
+    found = duckdb.execute(
+        "SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = ?",
+        [str(items.records.bulk_table.local(name)), check.NO_BACKSLASHES[0]],
+    ).fetchall()
+    assert found == ([] if "\\" in text else [(check.NO_BACKSLASHES[1],)])
+    assert items.shown() == [("i0", text), ("i1", text)]
+
+
+def test_merged_rows_lack_newer_columns_like_all_older_ones(make: Make) -> None:
+    items = make(ITEMS)
+    items.bring("FULL", ("a", "x"))
+    newer = items.under(
+        schema_of("Items", ("ITEM_ID", "string"), ("NOTE", ["null", "string"]), ("N", ["null", "int"]))
+    )
+    newer.bring("INCREMENTAL", ("b", "y", 1))
+    assert merge_all(newer)
+    newest = schema_of(
+        "Items",
+        ("ITEM_ID", "string"),
+        ("NOTE", ["null", "string"]),
+        ("N", ["null", "int"]),
+        ("M", ["null", "int"]),
+    )
+    assert newer.under(newest).shown() == [("a", "x", None, None), ("b", "y", 1, None)]
+
+
+def test_the_history_leaves_merges_out_and_every_version_can_be_restored(make: Make) -> None:
+    users = make(USERS)
+    for number in range(3):
+        users.bring("INCREMENTAL", (f"u{number}", number))
+    assert merge_all(users)
+    users.bring("INCREMENTAL", ("u3", 3))
+    found = versions.history(users.records)
+    assert [(one["version"], one["rows"], one["restorable"]) for one in found] == [
+        (4, 4, True),
+        (2, 3, True),
+        (1, 2, True),
+        (0, 1, True),
+    ]
+    assert versions.history(users.records, limit=2, before=4) == found[1:3]
+    assert versions.rollback(users.records, 1) == 5
+    assert users.shown() == [("u0", 0), ("u1", 1)]
+    assert versions.rollback(users.records, 4) == 6
+    assert users.shown() == [(f"u{number}", number) for number in range(4)]
+
+
 # everything together
 
 
@@ -880,6 +995,14 @@ class Model:
         self.versions.append(self.versions[version])
         return True
 
+    def merge(self) -> bool:
+        if len(self.versions[-1] if self.versions else ()) < 2:
+            return False
+        name = next(self.clock)
+        self.parts[name] = self.bulk()
+        self.versions.append((name,))
+        return True
+
     def delete(self, user: str) -> None:
         owners = {session: cells[0] for _, session, cells in self.put if cells[0] is not None}
         self.put = [
@@ -913,6 +1036,7 @@ STEPS = st.lists(
     )
     | st.tuples(st.just("drain"), st.integers(1, 3))
     | st.tuples(st.just("delete"), USER)
+    | st.tuples(st.just("merge"), st.none())
     | st.tuples(st.just("rollback"), st.integers(0, 4)),
     max_size=9,
 )
@@ -928,6 +1052,18 @@ STEPS = st.lists(
         ("INCREMENTAL", [("v", 2)]),
         ("rollback", 1),
         ("rollback", 0),
+    ]
+)
+@example(
+    steps=[
+        ("INCREMENTAL", [("u", 1), ("v", 1), ("u", 2)]),
+        ("put", [("u", 3, "s")]),
+        ("INCREMENTAL", [("v", 2)]),
+        ("merge", None),
+        ("INCREMENTAL", [("w", 3)]),
+        ("merge", None),
+        ("delete", "v"),
+        ("rollback", 2),
     ]
 )
 @example(steps=[("put", [(None, 1, "s"), ("u", 2, "s"), ("v", 3, "s")]), ("drain", 1), ("delete", "u")])
@@ -947,6 +1083,13 @@ def test_whatever_happens_to_a_dataset_it_shows_what_a_plain_model_shows(
             dataset.store.close()
 
 
+def merge_all(dataset: Dataset) -> bool:
+    """Merge all imported parts, however large and few."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records_module, "_small_parts", lambda sizes: sorted(sizes) if len(sizes) > 1 else [])
+        return dataset.records.merge_imported()
+
+
 def step(dataset: Dataset, model: Model, folder: Path, number: int, what: str, value: Any) -> None:
     """Do one thing to a dataset and to its model."""
     events_ = not model.identity
@@ -964,6 +1107,8 @@ def step(dataset: Dataset, model: Model, folder: Path, number: int, what: str, v
                 model.put.append((next(model.clock), None, (user, at)))
     elif what == "drain":
         dataset.records.drain(value)
+    elif what == "merge":
+        assert merge_all(dataset) == model.merge()
     elif what == "delete":
         delete(dataset, folder, value, job=f"deletion-{number}")
         model.delete(value)

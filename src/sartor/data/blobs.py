@@ -5,6 +5,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -40,6 +41,12 @@ class Blobs(Protocol):
 
     def list(self, prefix: str) -> Iterator[tuple[str, float]]:
         """Yield the path and the time of the last change (epoch seconds) of each file below a folder."""
+
+    def files(self, folder: str) -> Iterator[tuple[str, float]]:
+        """Yield the path and the time of the last change (epoch seconds) of each file in a folder itself."""
+
+    def has(self, path: str) -> bool:
+        """Return whether a file is there."""
 
     def delete(self, path: str) -> None:
         """Delete one file; one that is gone is no matter."""
@@ -109,6 +116,20 @@ class FolderBlobs:
                 except FileNotFoundError:
                     continue
                 yield str(file.relative_to(self._root)), changed
+
+    def files(self, folder: str) -> Iterator[tuple[str, float]]:
+        """Look into the folder."""
+        if not self._at(folder).is_dir():
+            return
+        with os.scandir(self._at(folder)) as found:
+            for entry in found:
+                if entry.is_file():
+                    with suppress(FileNotFoundError):
+                        yield f"{folder}/{entry.name}", entry.stat().st_mtime
+
+    def has(self, path: str) -> bool:
+        """Look for it."""
+        return self._at(path).is_file()
 
     def delete(self, path: str) -> None:
         """Unlink."""
@@ -200,6 +221,19 @@ class S3Blobs:
         for page in obstore.list(self._store, prefix.rstrip("/") + "/"):
             for found in page:
                 yield found["path"], found["last_modified"].timestamp()
+
+    def files(self, folder: str) -> Iterator[tuple[str, float]]:
+        """List the keys of the folder alone."""
+        for found in obstore.list_with_delimiter(self._store, f"{folder}/")["objects"]:
+            yield found["path"], found["last_modified"].timestamp()
+
+    def has(self, path: str) -> bool:
+        """One HEAD."""
+        try:
+            obstore.head(self._store, path)
+        except (NotFoundError, FileNotFoundError):
+            return False
+        return True
 
     def delete(self, path: str) -> None:
         """One DELETE; the local copy goes too."""

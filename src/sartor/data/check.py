@@ -30,7 +30,7 @@ _PARQUET: Final = (
 )
 #: What a part's own footer says if no cell of it has a backslash: an export need not look for any.
 NO_BACKSLASHES: Final = ("sartor.backslashes", "none")
-_NOTED: Final = ", KV_METADATA {{'{}': '{}'}}".format(*NO_BACKSLASHES)
+NOTED: Final = ", KV_METADATA {{'{}': '{}'}}".format(*NO_BACKSLASHES)
 _PROGRESS_SECONDS = 0.2
 
 
@@ -204,7 +204,7 @@ class _Check:
         with engine.connect(self.memory_bytes, self.folder) as connection:
             columns = _Columns(self.schema, source)
             with _Watch(connection, self, file):
-                options = _PARQUET if source.backslashes else _PARQUET + _NOTED
+                options = _PARQUET if source.backslashes else _PARQUET + NOTED
                 (row,) = self.execute(connection, engine.copy(columns.select, path, options))
             _, accepted, size, _, statistics, *_ = row
             rejects = source.rejects(connection)

@@ -8,10 +8,11 @@ nothing twice, at any moment.
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,9 +20,9 @@ import duckdb
 import numpy as np
 import orjson
 
-from sartor.data import engine
+from sartor.data import engine, merged
 from sartor.data.blobs import Blobs
-from sartor.data.check import NO_BACKSLASHES, Part
+from sartor.data.check import NO_BACKSLASHES, NOTED, Part
 from sartor.data.engine import FILE, ROW
 from sartor.data.events import PutRecords, Stored
 from sartor.data.schema import Schema
@@ -39,8 +40,12 @@ _OWN_COLUMNS: Final = {SEQ: "BIGINT", AT: "BIGINT", SESSION: "VARCHAR"}
 _DRAINED: Final = "sartor.drain"
 #: What one row takes while equal rows are looked for: its hash in a result, and once more to be sorted.
 _HASH_BYTES: Final = 16
-#: Parts of put records are merged once there are this many.
+#: Parts are merged once there are this many small ones, the smaller half of them at once.
 _MANY_PARTS: Final = 16
+#: From which size on a part is not small any more, and how much is merged at once.
+_LARGE_BYTES: Final = 2**26
+_MERGE_BYTES: Final = 2**28
+_MERGE_PARTS: Final = 1000
 #: The columns of a part without each row's place.
 _AS_WRITTEN: Final = f'* EXCLUDE ("{FILE}", "{ROW}")'
 #: When an imported record came: its job's time, then its row; both stand in its part's name.
@@ -194,12 +199,9 @@ class DatasetRecords:
             if count < limit:
                 last = upto
             with self.connection() as connection:
-                old = _small_parts(table)
-                merged = [table.local(name) for name in old]
-                rows = [
-                    self._lines(text),
-                    *_parquets(merged, _AS_WRITTEN, self._columns()),
-                ]
+                old = _small_parts(table.sizes_of_parts())
+                files = [table.local(name) for name in old]
+                rows = [self._lines(text), *_parquets(files, _AS_WRITTEN, self._columns())]
                 path = stage / f"{round(time.time() * 1000):013d}-{last}.parquet"
                 part = write_part(connection, f'{_union(rows)} ORDER BY "{SEQ}"', path)
         moved = table.change(
@@ -212,6 +214,23 @@ class DatasetRecords:
             note={"sartor.rows": str(count)},
         )
         return count if moved else 0
+
+    def merge_imported(self) -> bool:
+        """Merge imported parts that are small, once they are many, and return whether some were.
+
+        The caller holds the drain lease, as a deletion does: nobody else rewrites parts then.
+        """
+        table = self.bulk_table
+        small = _small_parts(table.sizes_of_parts())
+        if not small:
+            return False
+        path = table.stage() / merged.name_of(small)
+        files = [table.local(name) for name in small]
+        with self.connection() as connection:
+            rows = _union(_parquets(files, merged.kept_place(), self._columns()))
+            note = "" if _unnoted(connection, files) else NOTED
+            part = write_part(connection, rows, path, note)
+        return table.merge(part, small, self.schema)
 
     def drained(self) -> int:
         """Return up to which number the table has the database's records."""
@@ -327,9 +346,9 @@ class DatasetRecords:
         return f"SELECT * FROM {engine.json_lines(text, columns)}"
 
 
-def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> Part:
-    """Write the rows of a SELECT as one Parquet file, and return it as a part."""
-    ((_, rows, size, *_),) = connection.execute(engine.copy(select, path, _PARQUET)).fetchall()
+def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path, options: str = "") -> Part:
+    """Write the rows of a SELECT as one Parquet file, and return it as a part; more options as DuckDB has them."""
+    ((_, rows, size, *_),) = connection.execute(engine.copy(select, path, _PARQUET + options)).fetchall()
     return Part(path, int(rows), int(size), {"numRecords": int(rows)})
 
 
@@ -347,13 +366,17 @@ def _unnoted(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> li
 
 def _parquets(parts: Sequence[Path], select: str, columns: Sequence[str]) -> list[str]:
     """Return the SELECT of the rows of parts and of each row's place; none of no parts."""
-    return [f"SELECT {select} FROM {engine.placed(parts, columns)}"] if parts else []
+    return [f"SELECT {select} FROM {source}" for source in merged.placed(parts, columns)]
 
 
-def _small_parts(table: Table) -> list[str]:
-    """Return the parts to merge with the next one, once they are many: the smaller half of them."""
-    rows = sorted((rows, name) for name, rows in table.rows_of_parts().items())
-    return [name for _, name in rows[: _MANY_PARTS // 2]] if len(rows) >= _MANY_PARTS else []
+def _small_parts(sizes: Mapping[str, int]) -> list[str]:
+    """Return which of some parts to merge, by their sizes in bytes: none as long as few are small."""
+    small = sorted((size, name) for name, size in sizes.items() if size < _LARGE_BYTES)
+    if len(small) < _MANY_PARTS:
+        return []
+    upto = accumulate(size for size, _ in small)
+    half = zip(small[: min(len(small) // 2, _MERGE_PARTS)], upto, strict=False)
+    return [name for (_, name), total in half if total <= _MERGE_BYTES]
 
 
 def _fingerprint(names: Sequence[str]) -> str:

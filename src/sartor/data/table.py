@@ -3,50 +3,46 @@
 Parts are written elsewhere; a commit names them without reading them. INCREMENTAL imports append: which record
 of an id counts is settled on the one read path, by the order of arrival. A part's name begins with the time of
 its import and its rows keep the order of their file, so name and row number are that order.
+
+Opening a table costs the same after twenty commits and after twenty thousand: see ``_settle``.
 """
 
-import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, cast
 
-from deltalake import DeltaTable, Field
-from deltalake import Schema as DeltaSchema
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import (
     AddAction,
     CommitProperties,
-    PostCommitHookProperties,
     RemoveAction,
     Transaction,
     create_table_with_add_actions,
 )
 
-from sartor.data import engine
+from sartor.data import delta, engine, merged
 from sartor.data.blobs import Blobs
 from sartor.data.check import Part
 from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.engine import FILE, ROW
-from sartor.data.schema import SQL_TYPES, Schema
+from sartor.data.log import CHAPTER_VERSIONS, Entries, Log, LoggedPart
+from sartor.data.schema import Schema
+
+LOG = logging.getLogger("sartor.data")
 
 Mode = Literal["FULL", "INCREMENTAL"]
 
-#: Avro's types in Delta's words.
-_DELTA_TYPES: Final[Mapping[str, str]] = {
-    "string": "string",
-    "int": "integer",
-    "long": "long",
-    "float": "float",
-    "double": "double",
-    "boolean": "boolean",
-}
-#: DuckDB's types in Delta's words, for columns that no schema has.
-_MORE_TYPES: Final[Mapping[str, str]] = {"VARCHAR": "string", "BIGINT": "long"}
-#: Delta's types in DuckDB's words.
-_SQL_TYPES: Final = {delta: SQL_TYPES[avro] for avro, delta in _DELTA_TYPES.items()}
-_COMMIT_ATTEMPTS = 20
+_COMMIT_ATTEMPTS: Final = 20
+#: Applications of Sartor itself; every other one is a job, whose mark is needed only until the job has ended.
+_OWN = "sartor."
+#: A job's mark is kept until so many versions followed its own.
+_MARK_VERSIONS: Final = 1000
+_LONG_AGO_MS: Final = 1
 #: How much memory a query of the whole table may use.
 _QUERY_BYTES: Final = 600_000_000
 Result = TypeVar("Result")
@@ -63,6 +59,7 @@ class Table:
     def __init__(self, storage: Blobs, path: str) -> None:
         self._storage = storage
         self._path = path
+        self._log = Log(storage, path)
 
     def stage(self) -> Any:
         """Return the local folder into which an import writes its parts."""
@@ -100,7 +97,7 @@ class Table:
                 return version
             version = 0 if table is None else table.version() + 1
             how: Literal["overwrite", "append"] = "overwrite" if mode == "FULL" else "append"
-            self._write(table, _adds(parts), how, schema, {}, metadata, (job_arn, version))
+            self._write(table, delta.adds(parts), how, schema, {}, metadata, {job_arn: version})
             return None
 
         return self._until_committed(attempt, lambda: self._version_of_application(job_arn))
@@ -138,11 +135,38 @@ class Table:
             found = 0 if table is None else table.transaction_version(name) or 0
             if found == number if expected is None else found != expected:
                 return False
-            there = set() if table is None else {_name(uri) for uri in table.file_uris()}
-            if not there.issuperset(removes):
+            there = {} if table is None else delta.rows_of_parts(table)
+            if not there.keys() >= set(removes):
                 return False
-            actions: list[AddAction | RemoveAction] = [*_adds(adds), *(_remove(one) for one in removes)]
-            self._write(table, actions, "append", schema, more_columns or {}, dict(note or {}), application)
+            actions: list[AddAction | RemoveAction] = [
+                *delta.adds(adds),
+                *(delta.remove(one) for one in removes),
+            ]
+            self._write(
+                table, actions, "append", schema, more_columns or {}, dict(note or {}), {name: number}
+            )
+            return None
+
+        return self._until_committed(attempt, lambda: True)
+
+    def merge(self, part: Part, small: Sequence[str], schema: Schema) -> bool:
+        """Put one part in the place of small ones that have the same rows; the version of the data stays.
+
+        Returns:
+            False if another writer replaced one of them first; then the part is nobody's and is swept later.
+        """
+        self._store_parts([part])
+
+        def attempt(table: DeltaTable | None) -> bool | None:
+            if table is None or not delta.rows_of_parts(table).keys() >= set(small):
+                return False
+            add = delta.add(part.path.name, LoggedPart(part.size_bytes, part.rows), changes_data=False)
+            actions: list[AddAction | RemoveAction] = [
+                add,
+                *(delta.remove(name, changes_data=False) for name in small),
+            ]
+            marks = {delta.DATA: delta.data_version(table), delta.MERGED: table.version() + 1}
+            self._write(table, actions, "append", schema, {}, {"sartor.merged": str(len(small))}, marks)
             return None
 
         return self._until_committed(attempt, lambda: True)
@@ -162,26 +186,24 @@ class Table:
             if table is None or not 0 <= version <= table.version():
                 newest = "no version" if table is None else f"versions 0 to {table.version()}"
                 raise LookupError(f"The table has {newest}; there is no version {version}.")
-            now = {_name(uri) for uri in table.file_uris()}
-            wanted = self.parts_of(version)
-            back = [part for name, part in wanted.items() if name not in now]
-            there = self.stored_names()
-            gone = [name for name in wanted if name not in there]
+            now, wanted = delta.rows_of_parts(table), self._log.parts(version)
+            back = {name: part for name, part in wanted.items() if name not in now}
+            lost = [name for name in now if name not in wanted]
+            gone = [name for name in back if not self._storage.has(f"{self._path}/{name}")]
             if gone:
                 raise LookupError(
                     f"Version {version} is no longer kept: {len(gone)} of its {len(wanted)} files are deleted."
                 )
-            actions: list[AddAction | RemoveAction] = [
-                *back,
-                *(_remove(name) for name in now if name not in wanted),
-            ]
-            lost = self.parts_of(table.version())
             note = {
                 "sartor.restored": str(version),
-                "sartor.added": str(sum(self.rows_in(vars(part)) for part in back)),
-                "sartor.removed": str(sum(self.rows_in(vars(lost[name])) for name in now - set(wanted))),
+                "sartor.added": str(sum(part.rows for part in back.values())),
+                "sartor.removed": str(sum(now[name] for name in lost)),
             }
-            self._write(table, actions, "append", schema, {}, note, ("sartor.restore", table.version() + 1))
+            actions: list[AddAction | RemoveAction] = [
+                *(delta.add(name, part) for name, part in back.items()),
+                *map(delta.remove, lost),
+            ]
+            self._write(table, actions, "append", schema, {}, note, {"sartor.restore": table.version() + 1})
             return None
 
         return self._until_committed(attempt, lambda: self._version_of_application("sartor.restore"))
@@ -192,13 +214,15 @@ class Table:
         if table is None:
             return
         there = {field.name for field in table.schema().fields}
-        missing = [field for field in _delta_schema(schema, {}).fields if field.name not in there]
+        missing = [field for field in delta.schema_of(schema, {}).fields if field.name not in there]
         if missing:
+            version = table.version() + 1
             table.alter.add_columns(
                 missing,
                 commit_properties=CommitProperties(custom_metadata={"sartor.columns": "added"}),
-                post_commithook_properties=_keeping_log(),
+                post_commithook_properties=delta.NO_HOOKS,
             )
+            self._committed(version)
 
     def application_version(self, name: str) -> int:
         """Return the number that the newest commit of an application carries, 0 if it has none."""
@@ -209,7 +233,7 @@ class Table:
         table = self._open()
         if table is None:
             return [], 0
-        names = sorted(_name(uri) for uri in table.file_uris())
+        names = sorted(delta.rows_of_parts(table))
         return names, table.transaction_version(application) or 0
 
     def part_names(self) -> list[str]:
@@ -219,75 +243,77 @@ class Table:
     def rows_of_parts(self) -> dict[str, int]:
         """Return how many rows each part of the newest version has."""
         table = self._open()
-        if table is None:
-            return {}
-        version = table.version()
-        return {
-            name: int(json.loads(part.stats)["numRecords"]) for name, part in self.parts_of(version).items()
-        }
+        return {} if table is None else delta.rows_of_parts(table)
+
+    def sizes_of_parts(self) -> dict[str, int]:
+        """Return how many bytes each part of the newest version has."""
+        table = self._open()
+        return {} if table is None else delta.numbers_of_parts(table, "size_bytes")
 
     def added_in(self, version: int) -> list[str]:
         """Return the names of the parts that a version's commit added."""
-        text = self._storage.get(f"{self._path}/_delta_log/{version:020d}.json")
-        entries = (json.loads(line) for line in text.splitlines() if line.strip())
-        return [entry["add"]["path"] for entry in entries if "add" in entry]
-
-    @staticmethod
-    def rows_in(entry: Mapping[str, Any]) -> int:
-        """Return how many rows a part has, from its entry in the log."""
-        return int(json.loads(entry["stats"])["numRecords"])
+        return [
+            entry["add"]["path"]
+            for _, entries in self.log(version, version)
+            for entry in entries
+            if "add" in entry
+        ]
 
     def stored_names(self) -> set[str]:
         """Return the names of all parts that are stored, of whatever version."""
-        return {path.rpartition("/")[2] for path, _ in self._storage.list(self._path)}
+        return {path.rpartition("/")[2] for path, _ in self._storage.files(self._path)}
+
+    def restorable_names(self) -> set[str]:
+        """Return the names of the parts that some version has which can be restored."""
+        table = self._open()
+        return (
+            set()
+            if table is None
+            else {*delta.rows_of_parts(table), *self._log.waiting(table.version()).parts}
+        )
 
     def local(self, name: str) -> Path:
         """Return a local file with a part's content."""
         return self._storage.local(f"{self._path}/{name}")
 
-    def parts_of(self, version: int) -> dict[str, AddAction]:
-        """Return the parts of a version by name, as the log's entries have them."""
-        parts: dict[str, AddAction] = {}
-        for entries in self.log(version):
-            for entry in entries:
-                if "remove" in entry:
-                    parts.pop(entry["remove"]["path"], None)
-            for entry in entries:
-                if "add" in entry:
-                    add = entry["add"]
-                    moment = round(time.time() * 1000)
-                    parts[add["path"]] = AddAction(add["path"], add["size"], {}, moment, True, add["stats"])
-        return parts
+    def parts_of(self, version: int) -> dict[str, LoggedPart]:
+        """Return the parts of a version by name.
 
-    def log(self, upto: int | None = None) -> Iterator[list[dict[str, Any]]]:
-        """Yield the log's entries of each version, oldest first, up to a version or the newest."""
-        last = self.version() if upto is None else upto
-        for version in range(0 if last is None else last + 1):
-            text = self._storage.get(f"{self._path}/_delta_log/{version:020d}.json")
-            yield [json.loads(line) for line in text.splitlines() if line.strip()]
+        Raises:
+            LookupError: the log keeps it no longer.
+        """
+        return self._log.parts(version)
 
-    def vacuum(self, before: float) -> int:
+    def log(self, first: int = 0, last: int | None = None) -> Iterator[tuple[int, Entries]]:
+        """Yield the versions from one to another or the newest, oldest first, with the entries of each in the log.
+
+        Raises:
+            LookupError: the log keeps one of them no longer.
+        """
+        if last is None:
+            newest = self.newest()
+            last = -1 if newest is None else newest
+        return self._log.versions(first, last)
+
+    def vacuum(self, before: float, keep_log: bool = True) -> int:
         """Delete the parts that only versions have which were replaced before a time, and return how many.
 
         Args:
             before: epoch seconds; a version that was the newest at that time is kept.
+            keep_log: whether anybody will ask what each version changed.
         """
-        newest = self.version()
+        newest = self.newest()
         if newest is None:
             return 0
-        replaced_at: dict[str, float] = {}
-        for entries in self.log(newest):
-            moment = next((entry["commitInfo"]["timestamp"] for entry in entries if "commitInfo" in entry), 0)
-            for entry in entries:
-                if "remove" in entry:
-                    replaced_at[entry["remove"]["path"]] = moment / 1000
-            for entry in entries:
-                if "add" in entry:
-                    replaced_at.pop(entry["add"]["path"], None)
-        there = {path.rpartition("/")[2]: path for path, _ in self._storage.list(self._path)}
-        gone = [name for name, moment in replaced_at.items() if moment < before and name in there]
+        if self._log.checkpoint() < newest - 2 * CHAPTER_VERSIONS:  # whoever should have settled it died
+            self._settle()
+        waiting = self._log.waiting(newest)
+        gone = [name for name, moment in waiting.parts.items() if moment < before]
         for name in gone:
-            self._storage.delete(there[name])
+            self._storage.delete(f"{self._path}/{name}")
+        left = {name: moment for name, moment in waiting.parts.items() if moment >= before}
+        waiting = replace(waiting, parts=left)
+        self._log.remember(waiting if keep_log else self._log.forget(waiting))
         return len(gone)
 
     def version_of(self, job_arn: str) -> int | None:
@@ -300,7 +326,12 @@ class Table:
         return self.version_of(job_arn) is not None
 
     def version(self) -> int | None:
-        """Return the newest version, or ``None`` when nothing was ever imported."""
+        """Return the newest version that changed the data, or ``None`` when nothing was ever imported."""
+        table = self._open()
+        return None if table is None else delta.data_version(table)
+
+    def newest(self) -> int | None:
+        """Return the newest version, though it may only have merged parts; ``None`` if there is none."""
         table = self._open()
         return None if table is None else table.version()
 
@@ -330,13 +361,11 @@ class Table:
 
         These are what jobs that died left behind.
         """
-        table = self._open()
-        named = set(_names(table)) if table is not None else set()
+        named = self.restorable_names()
         swept = 0
-        for path, changed in list(self._storage.list(self._path)):
+        for path, changed in list(self._storage.files(self._path)):
             name = path.rpartition("/")[2]
-            is_part = path.count("/") == self._path.count("/") + 1 and name.endswith(".parquet")
-            if is_part and name not in named and time.time() - changed > older_than_seconds:
+            if name.endswith(".parquet") and name not in named and time.time() - changed > older_than_seconds:
                 self._storage.delete(path)
                 swept += 1
         return swept
@@ -370,6 +399,7 @@ class Table:
         """
         for number in range(_COMMIT_ATTEMPTS):
             table = self._open()
+            version = None if table is None else table.version()
             try:  # on top of the very version that was looked at, so that a twin of this writer is a conflict
                 found = attempt(table)
             except DeltaError as error:
@@ -378,8 +408,30 @@ class Table:
                     raise
                 time.sleep(0.01 * number)  # another writer was first; look again
                 continue
-            return done() if found is None else found
+            if found is not None:
+                return found
+            self._committed(0 if version is None else version + 1)
+            return done()
         raise DeltaError(f"{_COMMIT_ATTEMPTS} commits to {self._path} were overtaken by others")
+
+    def _committed(self, version: int) -> None:
+        """Settle the table every few versions; a commit stands whatever becomes of that."""
+        if (version + 1) % CHAPTER_VERSIONS == 0:
+            try:
+                self._settle()
+            except Exception:  # the next one, or a sweep, does it
+                LOG.exception("the log of %s could not be shortened; it is tried again", self._path)
+
+    def _settle(self) -> None:
+        """Keep what the log says in chapters, and for Delta a checkpoint and a short log."""
+        table = self._open()
+        if table is None:
+            return
+        newest = table.version()
+        self._log.keep(newest)
+        self._log.remember(self._log.waiting(newest))
+        table.create_checkpoint()
+        self._log.shorten(newest)
 
     def _write(
         self,
@@ -389,22 +441,29 @@ class Table:
         schema: Schema,
         more_columns: Mapping[str, str],
         metadata: Mapping[str, str],
-        application: tuple[str, int],
+        applications: Mapping[str, int],
     ) -> None:
         """Try one commit on top of this version."""
-        name, number = application
+        now = round(time.time() * 1000)
+        marks = [
+            Transaction(name, number, None if name.startswith(_OWN) else now)
+            for name, number in applications.items()
+        ]
+        if table is not None:
+            marks += self._passed(table, applications)
         properties = CommitProperties(
             custom_metadata=dict(metadata),
             max_commit_retries=0,  # a retry must look first whether it is still wanted
-            app_transactions=[Transaction(app_id=name, version=number)],
+            app_transactions=marks,
         )
         if table is None:
             create_table_with_add_actions(
                 self._uri,
-                _delta_schema(schema, more_columns),
+                delta.schema_of(schema, more_columns),
                 [action for action in actions if isinstance(action, AddAction)],
                 mode="error",
                 name=schema.dataset_type,
+                configuration=delta.CONFIGURATION,
                 storage_options=self._storage.delta_options,
                 commit_properties=properties,
             )
@@ -412,10 +471,27 @@ class Table:
             table.create_write_transaction(
                 list(actions),
                 mode=mode,
-                schema=_delta_schema(schema, more_columns),
+                schema=delta.schema_of(schema, more_columns),
                 commit_properties=properties,
-                post_commithook_properties=_keeping_log(),
+                post_commithook_properties=delta.NO_HOOKS,
             )
+
+    def _passed(self, table: DeltaTable, applications: Mapping[str, int]) -> list[Transaction]:
+        """Return the marks of jobs that ended long ago, dated so that the next checkpoint drops them."""
+        first = table.version() + 1 - _MARK_VERSIONS
+        if first < 0 or first % CHAPTER_VERSIONS:
+            return []
+        marks = {
+            entry["txn"]["appId"]: entry["txn"]["version"]
+            for _, entries in self._log.versions(first, first + CHAPTER_VERSIONS - 1)
+            for entry in entries
+            if "txn" in entry and (entry["txn"].get("lastUpdated") or 0) > _LONG_AGO_MS
+        }
+        return [
+            Transaction(name, number, _LONG_AGO_MS)
+            for name, number in marks.items()
+            if name not in applications and table.transaction_version(name) == number
+        ]
 
     def _view(self) -> str:
         """Return the SELECT of the one read path."""
@@ -423,66 +499,21 @@ class Table:
         if table is None:
             raise LookupError(f"Nothing has been imported into {self._path} yet.")
         kinds = {
-            field.name: _SQL_TYPES[cast(PrimitiveType, field.type).type] for field in table.schema().fields
+            field.name: delta.SQL_TYPES[cast(PrimitiveType, field.type).type]
+            for field in table.schema().fields
         }
         columns = ", ".join(f'"{name}"' for name in kinds)
         # no file needs to have a column that was added, and no file needs to be left
         none = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in kinds.items())
         rows = f'SELECT {none}, NULL AS "{FILE}", NULL AS "{ROW}" WHERE false'
-        paths = sorted(str(self._storage.local(f"{self._path}/{_name(uri)}")) for uri in table.file_uris())
-        if paths:
-            rows += f" UNION ALL BY NAME SELECT * FROM {engine.placed(paths, kinds)}"
+        for source in merged.placed(
+            [self.local(name) for name in sorted(delta.rows_of_parts(table))], list(kinds)
+        ):
+            rows += f" UNION ALL BY NAME SELECT * FROM {source}"
         id_column = DATASET_TYPES[None][table.metadata().name].identity
         if id_column is None:
             return f"SELECT DISTINCT {columns} FROM ({rows})"
         return (
             f"SELECT {columns} FROM ({rows}) QUALIFY row_number() OVER (PARTITION BY "
-            f'"{id_column}" ORDER BY "{FILE}" DESC, "{ROW}" DESC) = 1'
+            f'"{id_column}" ORDER BY parse_filename("{FILE}") DESC, "{ROW}" DESC) = 1'
         )
-
-
-def _keeping_log() -> PostCommitHookProperties:
-    """Return what keeps a commit from cleaning up the log: that would forget the versions that undo needs."""
-    return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
-
-
-def _adds(parts: Sequence[Part]) -> list[AddAction]:
-    """Return the log's entries of new parts."""
-    return [
-        AddAction(
-            path=part.path.name,
-            size=part.size_bytes,
-            partition_values={},
-            modification_time=round(time.time() * 1000),
-            data_change=True,
-            stats=json.dumps(part.statistics),
-        )
-        for part in parts
-    ]
-
-
-def _remove(name: str) -> RemoveAction:
-    return RemoveAction(path=name, data_change=True, deletion_timestamp=round(time.time() * 1000))
-
-
-def _delta_schema(schema: Schema, more_columns: Mapping[str, str]) -> DeltaSchema:
-    """Return Delta's schema; every column is nullable there, what may be null is the check's to say."""
-    columns = {field.name: _DELTA_TYPES[field.type] for field in schema.fields}
-    columns |= {name: _MORE_TYPES[kind] for name, kind in more_columns.items()}
-    return DeltaSchema([Field(name, PrimitiveType(kind), nullable=True) for name, kind in columns.items()])
-
-
-def _names(table: DeltaTable) -> list[str]:
-    """Return the file names of every version that the log still knows."""
-    names = {_name(uri) for uri in table.file_uris()}
-    for version in range(table.version()):
-        try:
-            table.load_as_version(version)
-        except DeltaError:
-            continue  # its log is vacuumed
-        names.update(_name(uri) for uri in table.file_uris())
-    return sorted(names)
-
-
-def _name(uri: str) -> str:
-    return uri.rpartition("/")[2]

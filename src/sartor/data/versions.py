@@ -1,11 +1,16 @@
 """The history of a dataset: each import is a version of its table, and any older one can be restored."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sartor.data import engine
 from sartor.data.check import Part
 from sartor.data.dataset import DatasetRecords
+from sartor.data.log import Entries, LoggedPart, apply
+
+#: So many versions are shown at once.
+PAGE: Final = 20
+_MERGE: Final = "merge of parts"
 
 
 def noted(records: DatasetRecords, parts: Sequence[Part], mode: str) -> dict[str, str]:
@@ -43,38 +48,49 @@ def noted(records: DatasetRecords, parts: Sequence[Part], mode: str) -> dict[str
     return _note(ids - replaced, replaced, removed)
 
 
-def history(records: DatasetRecords) -> list[dict[str, Any]]:
-    """Return every version of the imported records, newest first.
+def history(records: DatasetRecords, limit: int = PAGE, before: int | None = None) -> list[dict[str, Any]]:
+    """Return versions of the imported records, newest first.
 
     Each has ``version``, ``timestamp`` (epoch seconds), ``action``, ``jobArn`` if a job made it, ``rows`` that it
-    has, the rows that it ``added``, ``replaced`` and ``removed``, and whether it is ``restorable``.
+    has, the rows that it ``added``, ``replaced`` and ``removed``, and whether it is ``restorable``. Versions that only
+    merged parts are left out.
+
+    Args:
+        records: of the dataset.
+        limit: how many at most.
+        before: only versions older than this one.
     """
     table = records.bulk_table
+    newest = table.newest()
+    last = -1 if newest is None else newest
+    last = last if before is None else min(last, before - 1)
+    there = table.restorable_names()
     found: list[dict[str, Any]] = []
-    rows: dict[str, int] = {}
-    there = table.stored_names()
-    for version, entries in enumerate(table.log()):
-        info: Mapping[str, Any] = {}
-        for entry in entries:
-            if "remove" in entry:
-                rows.pop(entry["remove"]["path"], None)
-            info = entry.get("commitInfo", info)
-        added = {
-            entry["add"]["path"]: int(table.rows_in(entry["add"])) for entry in entries if "add" in entry
-        }
-        rows |= added
-        found.append(
-            {
-                "version": version,
-                "timestamp": info.get("timestamp", 0) / 1000,
-                "action": _action(info),
-                **({"jobArn": info["sartor.job"]} if "sartor.job" in info else {}),
-                "rows": sum(rows.values()),
-                **{name: int(info.get(f"sartor.{name}", 0)) for name in ("added", "replaced", "removed")},
-                "restorable": there.issuperset(rows),
-            }
-        )
-    return found[::-1]
+    while last >= 0 and len(found) < limit:
+        first = max(0, last - limit + 1)
+        parts = table.parts_of(first - 1)
+        page = []
+        for version, entries in table.log(first, last):
+            apply(entries, parts)
+            page.append(_version(version, entries, parts, there))
+        found += [one for one in reversed(page) if one["action"] != _MERGE]
+        last = first - 1
+    return found[:limit]
+
+
+def _version(
+    version: int, entries: Entries, parts: Mapping[str, LoggedPart], there: set[str]
+) -> dict[str, Any]:
+    info: Mapping[str, Any] = next((one["commitInfo"] for one in entries if "commitInfo" in one), {})
+    return {
+        "version": version,
+        "timestamp": info.get("timestamp", 0) / 1000,
+        "action": _action(info),
+        **({"jobArn": info["sartor.job"]} if "sartor.job" in info else {}),
+        "rows": sum(part.rows for part in parts.values()),
+        **{name: int(info.get(f"sartor.{name}", 0)) for name in ("added", "replaced", "removed")},
+        "restorable": there.issuperset(parts),
+    }
 
 
 def rollback(records: DatasetRecords, version: int) -> int:
@@ -93,6 +109,8 @@ def _action(info: Mapping[str, Any]) -> str:
         return f"rollback to version {info['sartor.restored']}"
     if "sartor.columns" in info:
         return "new schema"
+    if "sartor.merged" in info:
+        return _MERGE
     return "deletion of users" if "sartor.removed" in info else str(info.get("operation", "unknown"))
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from sartor.data.dataset import DatasetRecords
 from sartor.resources.lifecycle import Task
 from sartor.resources.records import records_of
 from sartor.resources.store import Resource
@@ -14,6 +15,8 @@ from sartor.work.tools import Tools
 #: Parts that no commit names are left alone for this long: their job may still run, in seconds.
 DAY_SECONDS: Final = 24 * 3600.0
 SWEEP_SECONDS: Final = DAY_SECONDS
+#: Drained parts that newer ones replaced are left for who reads them still, in seconds.
+READ_SECONDS: Final = 6 * 3600.0
 #: Put records stay in the database this long as their users' recent history: filters forget after three months.
 HISTORY_SECONDS: Final = 90 * DAY_SECONDS
 #: Put records are drained once there are so many, or the oldest has waited as long as the settings say.
@@ -87,15 +90,33 @@ def settled(task: Task, tools: Tools) -> bool:
     return ask is not None and ask(task, tools)
 
 
-def sweep(tools: Tools) -> None:
-    """Delete what dead jobs left in the tables of all datasets, and what is kept no longer."""
-    now = time.time()
-    before = now - tools.history_days * DAY_SECONDS
-    for dataset in _datasets(tools):
-        records = records_of(dataset, tools)
-        for table, oldest in ((records.bulk_table, before), (records.put_table, now - SWEEP_SECONDS)):
-            table.sweep(SWEEP_SECONDS)
-            table.vacuum(oldest)
+class Sweeps:
+    """Deletes what dead jobs left in the tables of all datasets, and what is kept no longer; merges small parts.
+
+    Args:
+        holder: a name that no other worker has.
+    """
+
+    def __init__(self, holder: str) -> None:
+        self._holder = holder
+        self._listed: dict[int, float] = {}
+
+    def run(self, tools: Tools) -> None:
+        """Sweep every dataset."""
+        for dataset in _datasets(tools):
+            self._sweep(dataset, records_of(dataset, tools), tools)
+
+    def _sweep(self, dataset: Resource, records: DatasetRecords, tools: Tools) -> None:
+        now = time.time()
+        with held_drain(dataset.seq, self._holder, tools) as lost:
+            while lost is not None and not lost() and records.merge_imported():
+                pass
+        if now - self._listed.get(dataset.seq, -SWEEP_SECONDS) >= SWEEP_SECONDS:  # whole folders are listed
+            records.bulk_table.sweep(SWEEP_SECONDS)
+            records.put_table.sweep(SWEEP_SECONDS)
+            self._listed[dataset.seq] = now
+        records.bulk_table.vacuum(now - tools.history_days * DAY_SECONDS)
+        records.put_table.vacuum(now - READ_SECONDS, keep_log=False)
         tools.store.put_records.prune(dataset.seq, records.drained(), now - HISTORY_SECONDS)
 
 

@@ -1,0 +1,198 @@
+"""What a table's log said of each version, however long ago, and which parts wait for their deletion.
+
+Who opens a Delta table lists all of its log, so Delta's own log has the newest versions only. What all versions
+changed is in chapters beside it: files of some versions each, with the parts that there were before them. A chapter
+never changes, so any version is two short reads away, however many there are.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import orjson
+
+from sartor.data.blobs import Blobs
+
+#: So many versions are in a chapter. The names of chapters follow from it: it cannot be changed for tables that are.
+CHAPTER_VERSIONS: Final = 20
+#: Delta's log keeps this many versions for who has just begun to read.
+_DELTA_VERSIONS: Final = 100
+
+#: What one commit wrote, as Delta's log has it.
+Entries = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class LoggedPart:
+    """A part as the log knows it.
+
+    Attributes:
+        size_bytes: its file's size.
+        rows: how many it has.
+    """
+
+    size_bytes: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The parts that are stored and no longer data.
+
+    Attributes:
+        version: the newest that was looked at.
+        first: the first version that a chapter is kept of.
+        parts: when each was replaced, epoch seconds.
+    """
+
+    version: int
+    first: int
+    parts: Mapping[str, float]
+
+
+class Log:
+    """The log of one table.
+
+    Args:
+        storage: where it lies.
+        path: the table's folder there.
+    """
+
+    def __init__(self, storage: Blobs, path: str) -> None:
+        self._storage = storage
+        self._delta = f"{path}/_delta_log"
+        self._folder = f"{path}/_history"
+
+    def versions(self, first: int, last: int) -> Iterator[tuple[int, Entries]]:
+        """Yield each version from the first to the last with its entries.
+
+        Raises:
+            LookupError: one of them is kept no longer.
+        """
+        version = first
+        while version <= last:
+            begin = version - version % CHAPTER_VERSIONS
+            chapter = self._chapter(begin)
+            for number in range(version, min(last, begin + CHAPTER_VERSIONS - 1) + 1):
+                yield (
+                    number,
+                    self._entries(number) if chapter is None else chapter["versions"][number - begin],
+                )
+            version = begin + CHAPTER_VERSIONS
+
+    def parts(self, version: int) -> dict[str, LoggedPart]:
+        """Return the parts of a version by name; none of -1.
+
+        Raises:
+            LookupError: the version is kept no longer.
+        """
+        begin = version - version % CHAPTER_VERSIONS
+        while (chapter := self._chapter(begin)) is None and begin > 0:
+            begin -= CHAPTER_VERSIONS
+        known = {} if chapter is None else chapter["parts"]
+        parts = {name: LoggedPart(*numbers) for name, numbers in known.items()}
+        for _, entries in self.versions(max(begin, 0), version):
+            apply(entries, parts)
+        return parts
+
+    def keep(self, newest: int) -> None:
+        """Write down every chapter that versions up to the newest fill."""
+        begin = (newest + 1) // CHAPTER_VERSIONS * CHAPTER_VERSIONS - CHAPTER_VERSIONS
+        missing = []
+        while begin >= 0 and self._chapter(begin) is None:
+            missing.append(begin)
+            begin -= CHAPTER_VERSIONS
+        for begin in reversed(missing):
+            last = begin + CHAPTER_VERSIONS - 1
+            chapter = {
+                "parts": {name: (one.size_bytes, one.rows) for name, one in self.parts(begin - 1).items()},
+                "versions": [entries for _, entries in self.versions(begin, last)],
+            }
+            self._storage.put(self._place(begin), orjson.dumps(chapter))
+
+    def shorten(self, newest: int) -> None:
+        """Take out of Delta's log what chapters have and a reader of the newest version needs no more.
+
+        There must be a checkpoint of the newest version.
+        """
+        upto = (newest - _DELTA_VERSIONS) // CHAPTER_VERSIONS * CHAPTER_VERSIONS
+        paths = [path for path, _ in self._storage.files(self._delta)]
+        for path in sorted(paths):  # the oldest first: what is left is whole at any moment
+            number = path.rpartition("/")[2][:20]
+            if number.isdecimal() and int(number) < upto:
+                self._storage.delete(path)
+
+    def checkpoint(self) -> int:
+        """Return of which version Delta's newest checkpoint is, -1 if there is none."""
+        try:
+            return int(orjson.loads(self._storage.get(f"{self._delta}/_last_checkpoint"))["version"])
+        except FileNotFoundError:
+            return -1
+
+    def waiting(self, newest: int) -> Waiting:
+        """Return which parts wait for their deletion in the newest version.
+
+        Raises:
+            LookupError: the log has a gap.
+        """
+        known = self._stored()
+        parts = dict(known.parts)
+        for _, entries in self.versions(known.version + 1, newest):
+            moment = next((one["commitInfo"]["timestamp"] for one in entries if "commitInfo" in one), 0)
+            parts |= {one["remove"]["path"]: moment / 1000 for one in entries if "remove" in one}
+            for one in entries:
+                if "add" in one:
+                    parts.pop(one["add"]["path"], None)
+        return Waiting(max(newest, known.version), known.first, parts)
+
+    def remember(self, waiting: Waiting) -> None:
+        """Keep what is known of parts that wait, unless another writer knows more."""
+        if self._stored().version <= waiting.version:
+            self._storage.put(f"{self._folder}/waiting.json", orjson.dumps(waiting))
+
+    def forget(self, waiting: Waiting) -> Waiting:
+        """Delete the chapters of versions that nobody asks for again, and return what is known then."""
+        upto = (waiting.version - _DELTA_VERSIONS) // CHAPTER_VERSIONS * CHAPTER_VERSIONS
+        for begin in range(waiting.first, upto, CHAPTER_VERSIONS):
+            self._storage.delete(self._place(begin))
+        return replace(waiting, first=max(waiting.first, upto))
+
+    def _stored(self) -> Waiting:
+        try:
+            return Waiting(**orjson.loads(self._storage.get(f"{self._folder}/waiting.json")))
+        except FileNotFoundError:
+            return Waiting(-1, 0, {})
+
+    def _place(self, begin: int) -> str:
+        return f"{self._folder}/{begin:020d}.json"
+
+    def _chapter(self, begin: int) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = orjson.loads(self._storage.get(self._place(begin)))
+        except FileNotFoundError:
+            return None
+        return found
+
+    def _entries(self, version: int) -> Entries:
+        """Return the entries of a version from Delta's log."""
+        try:
+            text = self._storage.get(f"{self._delta}/{version:020d}.json")
+        except FileNotFoundError:  # or a chapter was written, and the log shortened, between two looks
+            chapter = self._chapter(version - version % CHAPTER_VERSIONS)
+            if chapter is None:
+                raise LookupError(f"Version {version} is kept no longer.") from None
+            found: Entries = chapter["versions"][version % CHAPTER_VERSIONS]
+            return found
+        return [orjson.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def apply(entries: Entries, parts: dict[str, LoggedPart]) -> None:
+    """Make the parts of a version those of the next one, whose entries these are."""
+    for entry in entries:
+        if "remove" in entry:
+            parts.pop(entry["remove"]["path"], None)
+    for entry in entries:
+        if "add" in entry:
+            add = entry["add"]
+            rows = orjson.loads(add["stats"])["numRecords"]
+            parts[add["path"]] = LoggedPart(int(add["size"]), int(rows))

@@ -1,0 +1,192 @@
+"""A table's log stays short however many versions there were, and forgets nothing that somebody may ask for."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+
+from sartor.data import log
+from sartor.data import table as table_module
+from sartor.data.blobs import Blobs, FolderBlobs
+from sartor.data.log import CHAPTER_VERSIONS, Log
+from sartor.data.table import Table
+from tables import ITEMS, NEWER_ITEMS, change, in_version, items, part
+
+#: More than Delta's log keeps here, and no end of a chapter.
+MANY = 2 * CHAPTER_VERSIONS + 27
+
+
+@pytest.fixture(autouse=True)
+def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_DELTA_VERSIONS", CHAPTER_VERSIONS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Blobs:
+    return FolderBlobs(tmp_path / "folder")
+
+
+@pytest.fixture
+def table(folder: Blobs) -> Table:
+    return Table(folder, "d/bulk")
+
+
+def opened(storage: Blobs) -> DeltaTable:
+    return DeltaTable(f"{storage.uri}/d/bulk", storage_options=storage.delta_options)
+
+
+def logged(storage: Blobs) -> list[str]:
+    return sorted(path.rpartition("/")[2] for path, _ in storage.files("d/bulk/_delta_log"))
+
+
+def filled(table: Table, count: int = MANY) -> list[list[str]]:
+    """Make versions of every sort, and return which items each has."""
+    contents: list[list[str]] = []
+    parts: dict[str, str] = {}
+    ever: dict[str, str] = {}
+    for number in range(count):
+        new = part(table, f"x{number}")
+        if number == 30:
+            table.add_columns(NEWER_ITEMS)
+        elif number % 10 == 9:
+            assert table.restore(number - 8, NEWER_ITEMS) == number
+            parts = {name: known for name, known in ever.items() if name in table.parts_of(number)}
+        elif number % 5 == 4:
+            gone = sorted(parts)[:1]
+            assert change(table, [new], gone, number, None, "sartor.changes")
+            parts = {name: item for name, item in parts.items() if name not in gone} | {
+                new.path.name: f"x{number}"
+            }
+        else:
+            full = number % 7 == 0
+            schema = ITEMS if number < 30 else NEWER_ITEMS
+            assert table.commit([new], "FULL" if full else "INCREMENTAL", schema, f"job-{number}") == number
+            parts = ({} if full else parts) | {new.path.name: f"x{number}"}
+        ever |= parts
+        contents.append(sorted(parts.values()))
+    return contents
+
+
+class Late:
+    """A storage in which a chapter is written, and the log shortened, between a reader's two looks."""
+
+    def __init__(self, storage: Blobs) -> None:
+        self._storage = storage
+        self._seen: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def get(self, path: str) -> bytes:
+        if "_history" in path and path not in self._seen:
+            self._seen.add(path)
+            raise FileNotFoundError(path)
+        return self._storage.get(path)
+
+
+def test_the_log_is_short_and_every_version_and_job_is_known(storage: Blobs) -> None:
+    table = Table(storage, "d/bulk")
+    contents = filled(table)
+    assert len(logged(storage)) < 3 * CHAPTER_VERSIONS
+    assert f"{0:020d}.json" not in logged(storage)
+    assert table.version() == opened(storage).version() == MANY - 1
+    assert items(table) == contents[-1]
+    found = list(table.log())
+    assert [version for version, _ in found] == list(range(MANY))
+    for version, content in enumerate(contents):
+        assert in_version(table, version) == content
+        added = [entry["add"]["path"] for entry in found[version][1] if "add" in entry]
+        assert table.added_in(version) == added
+    assert table.version_of("job-0") == opened(storage).transaction_version("job-0") == 0
+    assert table.version_of("job-65") == 65
+    assert table.commit([part(table, "again")], "FULL", ITEMS, "job-0") == 0
+    assert table.application_version("sartor.changes") == 64
+    assert not change(table, [part(table, "again")], [], 9, 59, "sartor.changes")
+    assert table.version() == MANY - 1
+    late = Log(Late(storage), "d/bulk")  # type: ignore[arg-type]
+    assert list(late.versions(0, MANY - 1)) == found
+    assert table.restore(3, NEWER_ITEMS) == MANY
+    assert items(table) == contents[3]
+
+
+def test_marks_of_jobs_that_ended_long_ago_are_dropped_and_no_others(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_module, "_MARK_VERSIONS", 2 * CHAPTER_VERSIONS)
+    change(table, [part(table, "ours")], [], 5, None, "sartor.drain")
+    change(table, [part(table, "twice")], [], 1, None, "twice")
+    for number in range(2, 3 * CHAPTER_VERSIONS - 5):
+        if number == CHAPTER_VERSIONS + 1:
+            change(table, [part(table, "twice")], [], 2, None, "twice")
+        else:
+            table.commit([part(table, f"x{number}")], "FULL", ITEMS, f"job-{number}")
+    known = {number for number in range(2, 3 * CHAPTER_VERSIONS - 5) if table.committed(f"job-{number}")}
+    assert known == set(range(CHAPTER_VERSIONS, 3 * CHAPTER_VERSIONS - 5)) - {CHAPTER_VERSIONS + 1}
+    assert table.application_version("sartor.drain") == 5
+    assert table.application_version("twice") == 2
+
+
+def test_a_commit_stands_when_the_log_cannot_be_settled_and_a_sweep_settles_it(
+    table: Table, folder: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(Log, "keep", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        for number in range(MANY):
+            assert table.commit([part(table, f"x{number}")], "FULL", ITEMS, f"job-{number}") == number
+    assert len(logged(folder)) == MANY
+    assert table.vacuum(0.0) == 0
+    assert len(logged(folder)) < MANY
+    assert [version for version, _ in table.log()] == list(range(MANY))
+    assert in_version(table, 0) == ["x0"]
+
+
+def test_a_table_whose_log_was_never_shortened_is_settled_by_a_sweep(
+    table: Table, folder: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(Table, "_committed", lambda *_: None)
+        contents = filled(table)
+    assert [in_version(table, version) for version in range(MANY)] == contents
+    table.vacuum(0.0)
+    assert len(logged(folder)) < 3 * CHAPTER_VERSIONS
+    assert [in_version(table, version) for version in range(MANY)] == contents
+
+
+def test_a_version_that_is_in_no_log_is_said_to_be_gone(table: Table, folder: Blobs) -> None:
+    for number in range(3):
+        table.commit([part(table, f"x{number}")], "FULL", ITEMS, f"job-{number}")
+    folder.delete(f"d/bulk/_delta_log/{1:020d}.json")
+    with pytest.raises(LookupError, match="Version 1 is kept no longer"):
+        list(table.log(0, 2))
+
+
+def test_a_log_that_nobody_asks_for_is_forgotten_and_the_table_lives_on(table: Table, folder: Blobs) -> None:
+    old: list[str] = []
+    for number in range(MANY):
+        new = part(table, f"x{number}")
+        assert change(table, [new], old, number + 1, number, "sartor.drain")
+        old = [new.path.name]
+        if number % 10 == 0:
+            table.vacuum(time.time() + 1, keep_log=False)
+            assert {name for name in table.stored_names() if name.endswith("parquet")} == set(old)
+    kept = [path for path, _ in folder.files("d/bulk/_history")]
+    assert len(kept) < 4
+    assert items(table) == [f"x{MANY - 1}"]
+    with pytest.raises(LookupError):
+        table.parts_of(0)
+
+
+def test_the_parts_of_an_old_log_are_kept_as_long_as_undo_wants_them(tmp_path: Path, table: Table) -> None:
+    for number in range(MANY):
+        table.commit([part(table, f"x{number}")], "FULL", ITEMS, f"job-{number}")
+        for entry in (tmp_path / "folder/d/bulk/_delta_log").iterdir():
+            os.utime(entry, (time.time() - 90 * 86400,) * 2)
+    moments = [entries[0]["commitInfo"]["timestamp"] / 1000 for _, entries in table.log()]
+    assert table.vacuum(moments[10]) == 9  # version 9 was the newest just before
+    assert table.restore(9, ITEMS) == MANY
+    assert items(table) == ["x9"]
+    with pytest.raises(LookupError, match="is no longer kept"):
+        table.restore(8, ITEMS)
