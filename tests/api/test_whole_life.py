@@ -283,6 +283,8 @@ def test_every_import_is_a_version_and_any_of_them_can_come_back(client: Client)
     wrong = client.imported(dataset, client.write("wrong.csv", interactions(1100, "wrong-")))
     path = f"/sartor/v1/datasets/{dataset}/history"
     newest, middle, oldest = client.server.get(path)["versions"]
+    page = client.server.get(f"{path}?limit=1&before={newest['version']}")
+    assert (page["versions"], page["before"]) == ([middle], middle["version"])
     assert [one["rows"] for one in (newest, middle, oldest)] == [1100, 2000, 1000]
     assert newest["jobArn"] == wrong["datasetImportJobArn"]
     assert (middle["added"], newest["removed"], newest["added"]) == (1000, 2000, 1100)
@@ -298,6 +300,8 @@ def test_every_import_is_a_version_and_any_of_them_can_come_back(client: Client)
     assert shown.returncode == 0
     assert "2,000" in shown.stdout
     assert len(re.findall(r"^ +\d+  ", shown.stdout, re.MULTILINE)) == 5
+    older = sartor(client, "history", dataset, "--before", str(newest["version"]))
+    assert len(re.findall(r"^ +\d+  ", older.stdout, re.MULTILINE)) == 2
 
 
 def test_a_rollback_to_a_version_that_is_not_there_changes_nothing(client: Client) -> None:

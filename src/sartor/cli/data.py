@@ -108,21 +108,22 @@ def describe(dataset_arn: str, as_json: bool, **flags: Any) -> None:
 
 @click.command()
 @click.argument("dataset_arn")
+@click.option("--before", type=click.IntRange(0), metavar="N", help="Only versions older than this one.")
 @settings_options("data", "host", "port")
 @JSON
-def history(dataset_arn: str, as_json: bool, **flags: Any) -> None:
-    """List the versions of a dataset's imported records: what each added, replaced and removed.
+def history(dataset_arn: str, before: int | None, as_json: bool, **flags: Any) -> None:
+    """List the newest versions of a dataset's imported records: what each added, replaced and removed.
 
     \b
     Example:
       sartor history arn:aws:personalize:us-east-1:000000000000:dataset/shop/ITEMS
     """
-    answer = _asked_dataset(dataset_arn, "history", flags)
+    answer = _asked_dataset(dataset_arn, "history" if before is None else f"history?before={before}", flags)
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     if not answer["versions"]:
-        click.echo("Nothing has been imported yet.")
+        click.echo("Nothing has been imported yet." if before is None else "There is nothing older.")
         return
     rows = []
     for one in answer["versions"]:
@@ -133,6 +134,8 @@ def history(dataset_arn: str, as_json: bool, **flags: Any) -> None:
         rows.append((str(one["version"]), moment, *counts, what))
     headings = ("version", "when", "rows", "added", "replaced", "removed", "what")
     click.echo(terminal.table(headings, rows, align=">>>>>>"))
+    if "before" in answer:
+        click.echo(f"Older versions: --before {answer['before']}")
 
 
 @click.command()

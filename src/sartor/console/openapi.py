@@ -105,9 +105,11 @@ OPENAPI: Final[Mapping[str, Any]] = {
         },
         "/sartor/v1/datasets/{datasetArn}/history": {
             "get": _path(
-                "The versions of a dataset's imported records, newest first.",
-                _object(datasetArn=_TEXT, versions={**_LIST, "items": _VERSION}),
+                "The versions of a dataset's imported records, newest first; of older ones ask with `before`.",
+                _object(datasetArn=_TEXT, versions={**_LIST, "items": _VERSION}, before=_WHOLE),
                 _OF_DATASET,
+                ("query", "limit", False),
+                ("query", "before", False),
             )
         },
         "/sartor/v1/datasets/{datasetArn}/rollback": {

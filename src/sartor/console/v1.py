@@ -116,9 +116,14 @@ class Console:
             )
         return {"datasetArn": dataset.arn, **found}
 
-    def _history(self, dataset: Resource, _request: HttpRequest) -> dict[str, Any]:
-        """Return the versions of the dataset's imported records."""
-        return {"datasetArn": dataset.arn, "versions": versions.history(records_of(dataset, self))}
+    def _history(self, dataset: Resource, request: HttpRequest) -> dict[str, Any]:
+        """Return the newest versions of the dataset's imported records, or those before one of them."""
+        query = request.parameters
+        limit = asked.number(query, "limit", versions.PAGE, _MOST_RECORDS)
+        before = asked.number(query, "before", 0, 2**62) if "before" in query else None
+        found = versions.history(records_of(dataset, self), limit, before)
+        older = {"before": found[-1]["version"]} if found and found[-1]["version"] > 0 else {}
+        return {"datasetArn": dataset.arn, "versions": found, **older}
 
     def _records(self, dataset: Resource, request: HttpRequest) -> dict[str, Any]:
         """Return the newest records that calls put for one user, item or action, oldest first."""

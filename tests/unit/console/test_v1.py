@@ -82,8 +82,9 @@ def test_a_body_that_is_not_what_a_page_asks_for_is_refused(app: App, path: str,
     "text", ["-1", "1.5", "1e2", "", "%20", "1_0", "%EF%BC%91", "9" * 5000, "99999999999999999999", "inf"]
 )
 @pytest.mark.parametrize("name", ["limit", "before"])
-def test_a_query_that_is_no_number_is_refused(app: App, name: str, text: str) -> None:
-    assert app.ask("GET", f"/sartor/v1/events/rejected?{name}={text}").status == 400
+@pytest.mark.parametrize("path", ["events/rejected", f"datasets/{DATASET}/history"])
+def test_a_query_that_is_no_number_is_refused(app: App, path: str, name: str, text: str) -> None:
+    assert app.ask("GET", f"/sartor/v1/{path}?{name}={text}").status == 400
 
 
 @pytest.mark.parametrize(
