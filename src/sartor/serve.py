@@ -11,6 +11,7 @@ import ipaddress
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -38,6 +39,8 @@ OOM_SCORE: Final = 500
 #: Who listens on every address is reached from this machine at one.
 _REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _PR_SET_PDEATHSIG = 1
+#: How many files beside its connections an API may have open.
+_OTHER_FILES: Final = 512
 #: New objects, then collections of the younger generation, before each generation is collected.
 _COLLECTED_AFTER: Final = (10_000, 20, 20)
 
@@ -109,13 +112,18 @@ def _end(*_: object) -> None:
 
 def _run_api(parts: Parts, listener: socket.socket, url: str) -> None:
     """Run the API on a socket that listens already."""
+    import asyncio
+
     import uvicorn
 
+    from sartor.wire import connection
+
     class Server(uvicorn.Server):
-        """Says when it is ready."""
+        """Says when it is ready, and looks after its connections."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            self.sweep = asyncio.create_task(connection.sweep(self.server_state.connections))
             # The service models are many objects that live for ever: the collector need not walk them again.
             gc.collect()
             gc.freeze()
@@ -128,13 +136,25 @@ def _run_api(parts: Parts, listener: socket.socket, url: str) -> None:
         access_log=False,
         log_config=None,
         loop="auto",  # uvloop if it is installed
-        http="httptools",
+        http=connection.bounded(_connections(parts.settings)),
+        ws="none",
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )
     Server(config).run(sockets=[listener])
+
+
+def _connections(settings: Settings) -> int:
+    """Return how many connections there may be, and let the system give this process so many files."""
+    wanted = settings.connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        wanted = soft
+    return max(min(settings.connections, wanted - _OTHER_FILES), 16)
 
 
 class _Crew:

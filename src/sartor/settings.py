@@ -205,6 +205,14 @@ SETTINGS: Final = (
         "DIGITS",
     ),
     Setting(
+        "connections",
+        _whole(16, 100_000),
+        "4000",
+        "How many connections clients may have at once; idle ones make way for new ones, others are refused with 503.",
+        "N",
+        option=False,
+    ),
+    Setting(
         "lease_seconds",
         _seconds,
         "15",
@@ -288,6 +296,7 @@ class Settings:
     bucket: Mapping[str, Path]
     s3_endpoint: str | None
     workers: int
+    connections: int
     auth: str
     quotas: str
     region: str

@@ -34,8 +34,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-#: How long a body may take to come, in seconds.
-BODY_SECONDS: Final = 30.0
 _THREADS: Final = 32
 #: So many calls are handled before the event loop looks for new ones.
 _CALLS_A_ROUND: Final = 4
@@ -125,13 +123,12 @@ class Exchange:
         if scope["type"] != "http":
             return
         began = time.perf_counter()
-        request_id = _request_id()
+        request_id = new_request_id()
         operation: Operation | None = None
         route: Route | None = None
         name = "unknown"
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await _whole_body(receive)
+            body = await _whole_body(receive)
             request = _http_request(scope, body)
             route = self._route(scope)
             if route is not None:
@@ -144,9 +141,6 @@ class Exchange:
                 answer = write_result(operation.protocol, operation.writer, result, request_id)
         except _ClientLeftError:
             return
-        except TimeoutError:
-            error = ApiError("RequestTimeoutException", "The body did not come.")
-            answer = _error(operation, route, error, request_id)
         except ApiError as error:
             answer = _error(operation, route, error, request_id)
         except Exception as error:  # noqa: BLE001 - whatever broke, the caller gets an answer, and the log says why
@@ -325,7 +319,7 @@ class _Wakes:
                 waiter.set_exception(error)
 
 
-def _request_id() -> str:
+def new_request_id() -> str:
     """Return a random UUID's text; ``uuid``, and the system's random numbers, take several times as long."""
     text = f"{getrandbits(128):032x}"
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{text[16:20]}-{text[20:]}"

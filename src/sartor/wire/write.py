@@ -18,11 +18,14 @@ CONTENT_TYPES: Final = {"json": b"application/x-amz-json-1.1", "rest-json": b"ap
 #: Errors that every operation may answer with; the models do not list them ("Common Errors").
 COMMON_ERRORS: Final = {
     "AccessDeniedException": 400,
+    "BadRequestException": 400,
     "IncompleteSignatureException": 400,
     "InternalFailure": 500,
     "InvalidSignatureException": 403,
     "MissingAuthenticationTokenException": 403,
     "RequestEntityTooLargeException": 413,
+    "RequestHeaderFieldsTooLargeException": 431,
+    "RequestTimeoutException": 408,
     "SerializationException": 400,
     "ServiceUnavailableException": 503,
     "UnknownOperationException": 400,
