@@ -4,8 +4,8 @@ A caller waits for a moment, not for 20,000 files: what is not seen in that time
 """
 
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -79,8 +79,16 @@ def _look(
     """
     until = time.monotonic() + LOOK_SECONDS
 
-    def missing_in(file: "SourceFile") -> list[str]:
-        return missing(formats.column_names(file.uri, file.size_bytes, partial(reached.read_range, file)))
+    def look(waiting: "Iterator[SourceFile]", several: bool) -> None:
+        for file in waiting:
+            if time.monotonic() >= until:
+                return
+            read = partial(reached.read_range, file)
+            columns = missing(formats.column_names(file.uri, file.size_bytes, read))
+            if columns:
+                where = f" in {file.uri}" if several else ""
+                names = ", ".join(columns)
+                raise JobFailed(f"Input csv is missing the following columns: [{names}]{where}")
 
     pool = ThreadPoolExecutor(_HEADERS_AT_ONCE)
     try:
@@ -88,12 +96,10 @@ def _look(
         total = sum(file.size_bytes for file in files)
         if maximum_bytes is not None and total > maximum_bytes:
             raise JobFailed(f"The files have {total:,} bytes; {maximum_bytes:,} are allowed.")
-        looks = pool.map(missing_in, files, timeout=until - time.monotonic())
-        for file, columns in zip(files, looks, strict=True):
-            if columns:
-                where = f" in {file.uri}" if len(files) > 1 else ""
-                names = ", ".join(columns)
-                raise JobFailed(f"Input csv is missing the following columns: [{names}]{where}")
+        waiting = iter(files)  # one for all threads
+        looks = [pool.submit(look, waiting, len(files) > 1) for _ in range(min(_HEADERS_AT_ONCE, len(files)))]
+        for one in as_completed(looks, max(0.0, until - time.monotonic())):
+            one.result()
     except TimeoutError:
         return
     finally:

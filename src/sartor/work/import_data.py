@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path, PurePosixPath
 
-from sartor.data import check, versions
+from sartor.data import bundles, check, versions
 from sartor.data.check import Checked, JobRules, Progress
 from sartor.data.input_files import InputFile
 from sartor.data.report import Report
@@ -117,11 +117,12 @@ def _checked(job: Resource, wanted: Schema, table: Table, scratch: Path, tools: 
         tools.progress(done.to_json())
 
     try:
-        checked = check.read_and_check(
+        checked = bundles.read_and_check(
             files,
             wanted,
             table.stage(),
             f"{round(job.created_at * 1000):013d}",
+            scratch,
             job=rules,
             memory_bytes=tools.memory_bytes,
             progress=progress,

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from sartor.data import check, schema
+from sartor.data import bundles, schema
 from sartor.data.input_files import InputFile
 from sartor.data.report import Report
 from sartor.data.sources import AccountSources, Sources
@@ -39,11 +39,12 @@ def validate(
     sources = Sources(settings).of(settings.account)
     with tempfile.TemporaryDirectory(prefix="sartor-validate-") as scratch:
         files = [file for location in locations for file in _files(location, sources, Path(scratch))]
-        checked = check.read_and_check(
+        checked = bundles.read_and_check(
             files,
             wanted,
             Path(scratch),
             "validate",
+            Path(scratch),
             job=job_rules(wanted, "FULL", settings.quotas == "aws"),
             memory_bytes=settings.memory_bytes,
             progress=lambda _: None,

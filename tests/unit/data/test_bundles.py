@@ -1,0 +1,149 @@
+"""Many small files as one text: the rows and the report are those of the files one by one."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sartor.data import bundles, check, schema
+from sartor.data.check import Checked, JobRules, StoppedError
+from sartor.data.input_files import InputFile
+
+NULLABLE = ["null", "string"]
+FIELDS = [
+    {"name": name, "type": kind}
+    for name, kind in (("ITEM_ID", "string"), ("A", NULLABLE), ("B", ["null", "int"]))
+]
+ITEMS = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": FIELDS}))
+HEADER = b"ITEM_ID,A,B\n"
+
+
+def files_of(folder: Path, contents: Sequence[bytes], ending: str = "csv") -> list[InputFile]:
+    """Write files and return them in the order of their keys."""
+    found = []
+    for at, content in enumerate(contents):
+        path = folder / f"{at:04d}.{ending}"
+        path.write_bytes(content)
+        found.append(InputFile(path, f"s3://b/{path.name}", len(content)))
+    return found
+
+
+def how(**more: Any) -> dict[str, Any]:
+    return {
+        "job": JobRules(0, None),
+        "memory_bytes": 200_000_000,
+        "progress": lambda _: None,
+        "stop": lambda: False,
+        **more,
+    }
+
+
+def alone(folder: Path, files: Sequence[InputFile]) -> Checked:
+    (folder / "alone").mkdir()
+    return check.read_and_check(files, ITEMS, folder / "alone", "0", **how())
+
+
+def together(folder: Path, files: Sequence[InputFile], **more: Any) -> Checked:
+    for name in ("together", "scratch"):
+        (folder / name).mkdir()
+    return bundles.read_and_check(files, ITEMS, folder / "together", "0", folder / "scratch", **how(**more))
+
+
+def outcome(checked: Checked) -> dict[str, Any]:
+    """Return all that a check says and makes, but how long it took."""
+    rows = []
+    if checked.parts:
+        paths = [str(part.path) for part in checked.parts]
+        rows = duckdb.execute("SELECT ITEM_ID, A, B FROM read_parquet(?)", [paths]).fetchall()
+    return {
+        "rows": rows,
+        "files": checked.report.files,
+        "rejected": checked.report.rows_rejected,
+        "faults": {
+            (fault.code, fault.column): (fault.count, fault.places) for fault in checked.report.faults
+        },
+    }
+
+
+CELLS = st.sampled_from(
+    ["a", "", "1", "x y", '"a"', '"a,b"', '"a\nb"', '"a""b"', 'a"b', '"', "\\", '"a\\"', "é", "=1"]
+)
+LINES = st.lists(CELLS, min_size=1, max_size=4).map(",".join)
+BODIES = st.lists(LINES, max_size=4)
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> bytes:
+    """Give a file that is mostly good, with any of the faults that files have."""
+    end = draw(st.sampled_from(["\n", "\n", "\n", "\r\n", "\r"]))
+    header = draw(
+        st.sampled_from(["ITEM_ID,A,B"] * 5 + ['"ITEM_ID","A","B"', "B,ITEM_ID,A", "ITEM_ID,A", ""])
+    )
+    good = draw(st.lists(st.sampled_from(["i1,a,1", 'i2,"q",2', "", 'i3,"x\ny",']), max_size=3))
+    lines = [header, *good, *(draw(BODIES) if draw(st.integers(0, 3)) == 0 else [])]
+    text = end.join(lines) + (end if draw(st.booleans()) else "")
+    start = draw(st.sampled_from(["", "", "", "\ufeff"]))
+    return (start + text).encode() + draw(st.sampled_from([b"", b"", b"", b"\xff"]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(contents(), min_size=2, max_size=4))
+def test_files_together_say_and_make_what_they_do_alone(given_contents: list[bytes]) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        files = files_of(folder, given_contents)
+        assert outcome(together(folder, files)) == outcome(alone(folder, files))
+
+
+def test_broken_rows_have_their_own_files_and_lines(tmp_path: Path) -> None:
+    bodies = [b"a,x,1\n", b'b,"x\ny",2\nc,,soon', b"", b"\n\nd,,1\n,y,2\n", b"e,,1,9\nf,,3\n", b"g,,later\n"]
+    files = files_of(tmp_path, [HEADER + body for body in bodies])
+    found = outcome(together(tmp_path, files))
+    assert found == outcome(alone(tmp_path, files))
+    places = {
+        code: [(place.file, place.line) for place in of] for (code, _), (_, of) in found["faults"].items()
+    }
+    assert places["INVALID_INT"] == [("s3://b/0001.csv", 4), ("s3://b/0005.csv", 2)]
+    assert places["TOO_MANY_CELLS"] == [("s3://b/0004.csv", 2)]
+    assert [file.rows for file in found["files"]] == [1, 2, 0, 2, 2, 1]
+
+
+def test_a_thousand_files_are_one_pass_and_one_part(tmp_path: Path) -> None:
+    files = files_of(tmp_path, [HEADER + f"i{at},,{at}\n".encode() for at in range(1000)])
+    with patch.object(check, "read_and_check", wraps=check.read_and_check) as passes:
+        checked = together(tmp_path, files)
+    assert [len(call.args[0]) for call in passes.call_args_list] == [1]
+    assert len(checked.parts) == 1
+    assert checked.report.rows_read == 1000
+    assert outcome(checked)["rows"][-1] == ("i999", None, 999)
+
+
+def test_files_of_other_headers_forms_and_sizes_stay_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundles, "SMALL_BYTES", 100)
+    contents = [HEADER + b"a,,1\n", HEADER + b"b,,2\n", b"B,A,ITEM_ID\n3,,c\n", b"B,A,ITEM_ID\n4,,d\n"]
+    contents += [HEADER + b"e,,5\n" * 30, HEADER + b"f,,6\n", HEADER.replace(b"\n", b"\r\n") + b"g,,7\r\n"]
+    checked = together(tmp_path, files_of(tmp_path, contents))
+    assert [row[0] for row in outcome(checked)["rows"]] == ["a", "b", "c", "d", *["e"] * 30, "f", "g"]
+    assert [file.rows for file in checked.report.files] == [1, 1, 1, 1, 30, 1, 1]
+
+
+def test_two_broken_quotes_do_not_mend_each_other(tmp_path: Path) -> None:
+    files = files_of(tmp_path, [HEADER + b'a,"x,1\n', HEADER + b'b,y",2\n'])
+    found = outcome(together(tmp_path, files))
+    assert found == outcome(alone(tmp_path, files))
+    assert found["faults"]
+
+
+def test_putting_together_hears_a_stop(tmp_path: Path) -> None:
+    files = files_of(tmp_path, [HEADER + b"a,,1\n"] * 3)
+    with pytest.raises(StoppedError):
+        together(tmp_path, files, stop=lambda: True)
