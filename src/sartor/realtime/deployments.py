@@ -1,13 +1,13 @@
 """What a process serves: the campaigns that it was asked for, each with the loaded model of its solution version.
 
 A campaign's row says which version it serves. Whoever asks reads the row's stamp, so every process swaps to a new
-version with the first request after the update, whole or not at all; a thread loads versions before they are
-asked for.
+version with the first request after the update, whole or not at all. A thread loads versions before they are
+asked for as long as there is room: what was asked for is never dropped for what was not.
 """
 
 import logging
 import threading
-from collections import OrderedDict
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,7 +19,7 @@ import numpy as np
 from sartor.data.blobs import Blobs
 from sartor.data.dataset import DatasetRecords
 from sartor.data.ids import Ids
-from sartor.errors import ApiError, invalid_input, not_found, quick_enough
+from sartor.errors import ApiError, invalid_input, not_found
 from sartor.models.base import Int32, Int64
 from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
@@ -27,6 +27,7 @@ from sartor.realtime.attention import Attention
 from sartor.realtime.catalogue import Catalogue
 from sartor.realtime.histories import Histories
 from sartor.realtime.in_context import InContext
+from sartor.realtime.loaded import Loaded
 from sartor.realtime.products import Products
 from sartor.realtime.seen import SeenNow
 from sartor.realtime.selection import selection_of
@@ -44,8 +45,12 @@ LOG = logging.getLogger("sartor.realtime")
 
 #: How often the thread looks for versions to load and rows that changed, in seconds.
 LOOK_SECONDS: Final = 0.5
-#: So many versions are kept loaded beside those that a campaign serves; their arrays are the page cache's.
+#: So many versions are kept loaded beside those that are asked for; their arrays are the page cache's.
 _SPARE_VERSIONS: Final = 4
+#: A campaign that was asked so lately keeps its version loaded, in seconds.
+_LATELY_SECONDS: Final = 3600.0
+#: A version that could not be loaded ahead is tried again after so many seconds.
+_AGAIN_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -165,10 +170,13 @@ class Deployment:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Known:
+    """A campaign that was asked: its row's stamp then, how it serves, and when it was asked last (monotonic)."""
+
     stamp: tuple[Any, ...]
     deployment: Deployment
+    asked: float
 
 
 class Deployments:
@@ -186,9 +194,11 @@ class Deployments:
         self.storage = storage
         self.scratch = scratch
         self.memory_bytes = memory_bytes
+        self._lock = threading.Lock()  # of the two next, for moments only
         self._known: dict[str, _Known] = {}
-        self._versions: OrderedDict[tuple[str, int], Version] = OrderedDict()
-        self._loading = threading.Lock()
+        self._wanted: frozenset[str] = frozenset()
+        self._versions: Loaded[tuple[str, int], Version] = Loaded(_SPARE_VERSIONS)
+        self._again: dict[str, float] = {}  # of the thread alone
         self._products = Products()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -214,12 +224,14 @@ class Deployments:
         if kind is None or kind.name != "campaign":
             raise not_found(arn)
         stamps = self.store.stamps((arn,))
-        if not stamps:
-            self._known.pop(arn, None)
-            raise not_found(arn)
-        known = self._known.get(arn)
-        if known is not None and known.stamp == stamps[0]:
-            return known.deployment
+        with self._lock:
+            if not stamps:
+                self._known.pop(arn, None)
+                raise not_found(arn)
+            known = self._known.get(arn)
+            if known is not None and known.stamp == stamps[0]:
+                known.asked = time.monotonic()
+                return known.deployment
         campaign = self.store.get(arn)
         if campaign is None:
             raise not_found(arn)
@@ -237,7 +249,9 @@ class Deployments:
         deployment = Deployment(
             campaign, version, bool(config.get("enableMetadataWithRecommendations", False))
         )
-        self._known[campaign.arn] = _Known(stamp, deployment)
+        with self._lock:
+            self._known[campaign.arn] = _Known(stamp, deployment, time.monotonic())
+        self._forget()
         return deployment
 
     def _version(self, arn: str) -> Version:
@@ -249,17 +263,13 @@ class Deployments:
         resource = self.store.get(arn)
         if resource is None:
             raise not_found(arn)
-        key = (arn, resource.seq)
-        quick_enough(key not in self._versions)
-        with self._loading:
-            version = self._versions.get(key)
-            if version is None:
-                version = self._versions[key] = self._load(resource)
-                LOG.info("%s is loaded", arn)
-                self._products.fit(max(one.model_items for one in self._versions.values()))
-            self._versions.move_to_end(key)
-            self._forget()
-            return version
+        return self._versions.of((arn, resource.seq), partial(self._loaded, resource))
+
+    def _loaded(self, resource: Resource) -> Version:
+        version = self._load(resource)
+        LOG.info("%s is loaded", resource.arn)
+        self._products.fit(max(one.model_items for one in (version, *self._versions.all())))
+        return version
 
     def _load(self, resource: Resource) -> Version:
         try:
@@ -309,12 +319,18 @@ class Deployments:
         dataset = datasets_of(version.body["datasetGroupArn"], self.store).get(dataset_type)
         return None if dataset is None else records_of(dataset, self)
 
+    def _needed(self) -> Callable[[tuple[str, int]], bool]:
+        """Return what says whether a campaign that was asked lately serves a version, or will; the lock is held."""
+        lately, wanted = time.monotonic() - _LATELY_SECONDS, self._wanted
+        served = {one.deployment.version.key for one in self._known.values() if one.asked > lately}
+        return lambda key: key in served or key[0] in wanted
+
     def _forget(self) -> None:
-        """Unload versions that no campaign serves, but for the newest."""
-        served = {one.deployment.version.key for one in self._known.values()}
-        spare = [key for key in self._versions if key not in served]
-        for key in spare[: max(len(spare) - _SPARE_VERSIONS, 0)]:
-            del self._versions[key]
+        """Unload versions that are not asked for, but for the newest."""
+        with self._lock:
+            dropped = self._versions.drop(self._needed())
+            for arn in [arn for arn, one in self._known.items() if one.deployment.version.key in dropped]:
+                del self._known[arn]
 
     def _watch(self) -> None:
         """Load what campaigns serve or will serve, and let catalogues take up what changed."""
@@ -325,27 +341,55 @@ class Deployments:
                 LOG.exception("deployments could not be looked at; it is tried again")
 
     def _look(self) -> None:
-        campaigns = self.store.every("campaign")
-        there = {campaign.arn for campaign in campaigns}
-        for gone in [arn for arn in self._known if arn not in there]:
-            self._known.pop(gone, None)
-        for campaign in campaigns:
-            update = campaign.body.get("latestCampaignUpdate") or campaign.private.get("update") or {}
-            wanted = {campaign.body.get("solutionVersionArn"), update.get("solutionVersionArn")}
-            for arn in wanted:
-                if arn is not None:
-                    self._try(partial(self._version, str(arn)))
-        for version in list(self._versions.values()):
+        campaigns = {campaign.arn: campaign for campaign in self.store.every("campaign")}
+        lately = time.monotonic() - _LATELY_SECONDS
+        with self._lock:
+            for gone in self._known.keys() - campaigns.keys():
+                del self._known[gone]
+            asked = [arn for arn, one in self._known.items() if one.asked > lately]
+            self._wanted = frozenset(version for arn in asked for version in _versions_of(campaigns[arn]))
+        for arn in sorted(self._wanted):
+            self._load_ahead(arn)
+        for campaign in campaigns.values():
+            for arn in sorted(_versions_of(campaign) - self._wanted):
+                with self._lock:
+                    has_room = self._versions.has_room(self._needed())
+                if has_room:
+                    self._load_ahead(arn)
+        self._forget()
+        for version in self._versions.all():
             for part in (version.items, version.users, version.seen, version.trends, version.attention):
                 if part is not None:
-                    self._try(part.look)
+                    self._take_up(version, part.look)
 
-    def _try(self, work: Callable[[], object]) -> None:
-        """Do something now that a request would do later; what it finds wrong, the request answers."""
+    def _load_ahead(self, arn: str) -> None:
+        """Load a version that a request may ask for later; what breaks now, the request answers."""
+        if time.monotonic() < self._again.get(arn, 0.0):
+            return
         try:
-            work()
+            self._version(arn)
         except ApiError as error:
             LOG.debug("not loaded: %s", error)
+        except Exception:  # the others wait for their turn
+            LOG.exception("%s could not be loaded; it is tried again in %s s", arn, _AGAIN_SECONDS)
+            self._again[arn] = time.monotonic() + _AGAIN_SECONDS
+
+    def _take_up(self, version: Version, look: Callable[[], object]) -> None:
+        try:
+            look()
+        except ApiError as error:
+            LOG.debug("not taken up: %s", error)
+        except Exception:  # the others wait for their turn
+            LOG.exception(
+                "what changed for %s could not be taken up; it is tried again", version.resource.arn
+            )
+
+
+def _versions_of(campaign: Resource) -> set[str]:
+    """Return the versions that a campaign serves and will serve."""
+    update = campaign.body.get("latestCampaignUpdate") or campaign.private.get("update") or {}
+    wanted = (campaign.body.get("solutionVersionArn"), update.get("solutionVersionArn"))
+    return {str(arn) for arn in wanted if arn is not None}
 
 
 def _first_seen(found: Artifact) -> Int64:

@@ -1,0 +1,281 @@
+"""Versions are loaded once, kept while they are asked for, and nobody waits for another's load."""
+
+import asyncio
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from sartor.errors import ApiError, TakesLong
+from sartor.realtime import deployments
+from sartor.realtime.deployments import Deployments, Version
+from sartor.realtime.loaded import Loaded
+from sartor.resources.store import Resource, Store
+
+ARN = "arn:aws:personalize:us-east-1:000000000000"
+CALLER = cast("Any", SimpleNamespace(account="000000000000", region="us-east-1"))
+SECONDS = 20.0
+
+
+def resource(kind: str, name: str, seq: int, **body: Any) -> Resource:
+    return Resource(
+        f"{ARN}:{kind}/{name}",
+        kind,
+        CALLER.account,
+        CALLER.region,
+        name,
+        "ACTIVE",
+        body,
+        {},
+        1.0,
+        1.0,
+        seq=seq,
+    )
+
+
+class Rows:
+    """Campaigns and solution versions, as the store has them."""
+
+    def __init__(self, count: int) -> None:
+        self._numbers = itertools.count(1)
+        self._rows: dict[str, Resource] = {}
+        for number in range(count):
+            self.serve(f"c{number}", f"v{number}")
+
+    def serve(self, campaign: str, version: str, update: str | None = None) -> None:
+        body: dict[str, Any] = {"solutionVersionArn": f"{ARN}:solution/{version}"}
+        if update is not None:
+            body["latestCampaignUpdate"] = {"solutionVersionArn": f"{ARN}:solution/{update}"}
+        for name in filter(None, (version, update)):
+            if f"{ARN}:solution/{name}" not in self._rows:
+                self._add(resource("solution", name, next(self._numbers)))
+        self._add(resource("campaign", campaign, next(self._numbers), **body))
+
+    def remove(self, campaign: str) -> None:
+        del self._rows[f"{ARN}:campaign/{campaign}"]
+
+    def _add(self, row: Resource) -> None:
+        self._rows[row.arn] = row
+
+    def get(self, arn: str) -> Resource | None:
+        return self._rows.get(arn)
+
+    def stamps(self, arns: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        return [(arn, self._rows[arn].seq) for arn in arns if arn in self._rows]
+
+    def every(self, kind: str) -> list[Resource]:
+        return [one for one in self._rows.values() if one.kind == kind]
+
+
+class Served(Deployments):
+    """Deployments whose versions load at once, unless ``slow`` says otherwise; loads are counted by name."""
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__(cast("Store", rows), cast("Any", None), Path(), 0)
+        self.rows = rows
+        self.loads: Counter[str] = Counter()
+        self.slow: Callable[[str], None] = lambda _name: None
+
+    def _load(self, resource: Resource) -> Version:
+        self.loads[resource.name] += 1
+        self.slow(resource.name)
+        parts = dict.fromkeys(("items", "users", "seen", "trends", "attention"))
+        key = (resource.arn, resource.seq)
+        return cast("Version", SimpleNamespace(resource=resource, key=key, model_items=1, **parts))
+
+    def ask(self, campaign: str) -> str:
+        return self.of(CALLER, f"{ARN}:campaign/{campaign}").version.resource.name
+
+    def loaded(self) -> set[str]:
+        return {one.resource.name for one in self._versions.all()}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    clock = SimpleNamespace(now=10_000.0)
+    monkeypatch.setattr(deployments, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def test_idle_campaigns_are_loaded_as_long_as_there_is_room_and_never_in_a_circle() -> None:
+    served = Served(Rows(9))
+    for _ in range(10):
+        served._look()
+    assert served.loads == dict.fromkeys(["v0", "v1", "v2", "v3"], 1)
+
+
+def test_what_is_asked_for_is_loaded_once_and_stays(clock: SimpleNamespace) -> None:
+    served = Served(Rows(9))
+    for _ in range(5):
+        served._look()
+        assert [served.ask(f"c{number}") for number in range(9)] == [f"v{number}" for number in range(9)]
+        clock.now += 60
+    assert set(served.loads.values()) == {1}
+    assert len(served.loads) == 9
+
+
+def test_what_was_not_asked_for_lately_gives_way_and_comes_back_when_asked(clock: SimpleNamespace) -> None:
+    served = Served(Rows(9))
+    for number in range(9):
+        served.ask(f"c{number}")
+    clock.now += 4000
+    assert served.ask("c0") == "v0"
+    for _ in range(5):
+        served._look()
+    assert len(served.loaded()) == 5
+    assert set(served.loads.values()) == {1}
+    assert served.loaded() == {"v0", "v5", "v6", "v7", "v8"}
+    assert served.ask("c1") == "v1"
+    assert served.loads["v1"] == 2
+
+
+def test_an_update_of_a_campaign_that_is_asked_is_loaded_before_it_is_served_and_in_no_circle() -> None:
+    rows = Rows(8)
+    served = Served(rows)
+    for number in range(8):
+        served.ask(f"c{number}")
+        rows.serve(f"c{number}", f"v{number}", f"new{number}")
+    for _ in range(5):
+        served._look()
+    assert {name: count for name, count in served.loads.items() if name.startswith("new")} == {
+        f"new{number}": 1 for number in range(8)
+    }
+    for number in range(8):
+        rows.serve(f"c{number}", f"new{number}")
+        assert served.ask(f"c{number}") == f"new{number}"
+    served._look()
+    assert served.loaded() >= {f"new{number}" for number in range(8)}
+    assert len(served.loaded()) == 12
+    assert set(served.loads.values()) == {1}
+
+
+def test_a_campaign_that_is_gone_is_known_no_longer() -> None:
+    rows = Rows(1)
+    served = Served(rows)
+    served.ask("c0")
+    rows.remove("c0")
+    with pytest.raises(ApiError, match="does not exist"):
+        served.ask("c0")
+    served._look()
+    assert not served._known
+
+
+def test_a_version_is_loaded_once_however_many_ask_at_once() -> None:
+    served, barrier = Served(Rows(1)), threading.Barrier(8)
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(_name: str) -> None:
+        begun.set()
+        assert go.wait(SECONDS)
+
+    served.slow = slow
+
+    def ask() -> str:
+        barrier.wait(SECONDS)
+        return served.ask("c0")
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(ask) for _ in range(8)]
+        assert begun.wait(SECONDS)
+        go.set()
+        assert [one.result(SECONDS) for one in asked] == ["v0"] * 8
+    assert served.loads["v0"] == 1
+
+
+def test_a_load_holds_up_no_other_version_and_no_event_loop() -> None:
+    served, go, begun = Served(Rows(3)), threading.Event(), threading.Event()
+    served.ask("c0")
+
+    def slow(name: str) -> None:
+        if name == "v1":
+            begun.set()
+            assert go.wait(SECONDS)
+
+    served.slow = slow
+
+    async def on_the_loop() -> None:
+        assert served.ask("c0") == "v0"  # it is loaded: answered here
+        for waiting in ("c1", "c2"):  # one is being loaded, the other is not
+            with pytest.raises(TakesLong):
+                served.ask(waiting)
+
+    with ThreadPoolExecutor(2) as pool:
+        loading = pool.submit(served.ask, "c1")
+        assert begun.wait(SECONDS)
+        asyncio.run(on_the_loop())
+        assert pool.submit(served.ask, "c2").result(SECONDS) == "v2"
+        assert not loading.done()
+        go.set()
+        assert loading.result(SECONDS) == "v1"
+
+
+def test_a_load_that_breaks_breaks_for_all_who_wait_and_the_next_one_tries_again() -> None:
+    loaded: Loaded[str, int] = Loaded(1)
+    begun, go = threading.Event(), threading.Event()
+
+    def broken() -> int:
+        begun.set()
+        assert go.wait(SECONDS)
+        raise OSError("the disk is gone")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(loaded.of, "x", broken)
+        assert begun.wait(SECONDS)
+        second = pool.submit(loaded.of, "x", broken)
+        go.set()
+        for one in (first, second):
+            with pytest.raises(OSError, match="the disk is gone"):
+                one.result(SECONDS)
+    assert loaded.of("x", lambda: 5) == 5
+
+
+def test_a_version_that_cannot_be_loaded_ahead_stops_no_other_and_is_not_tried_all_the_time(
+    clock: SimpleNamespace,
+) -> None:
+    served = Served(Rows(3))
+
+    def broken(name: str) -> None:
+        if name == "v0":
+            raise ValueError("damaged")
+
+    served.slow = broken
+    for _ in range(10):
+        served._look()
+    assert served.loads == {"v0": 1, "v1": 1, "v2": 1}
+    clock.now += 61
+    served._look()
+    assert served.loads["v0"] == 2
+
+
+def test_campaigns_change_while_many_threads_ask() -> None:
+    rows = Rows(4)
+    served, over = Served(rows), threading.Event()
+    failures: list[BaseException] = []
+
+    def ask(number: int) -> None:
+        while not over.is_set():
+            try:
+                name = served.ask(f"c{number % 4}")
+                assert name.startswith((f"v{number % 4}", f"next{number % 4}-"))
+            except BaseException as error:  # noqa: BLE001 - shown below
+                failures.append(error)
+                return
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for turn in range(30):
+        for number in range(4):
+            rows.serve(f"c{number}", f"next{number}-{turn}")
+            served._look()
+    over.set()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert not failures
+    assert set(served.loads.values()) == {1}
