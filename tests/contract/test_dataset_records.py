@@ -283,6 +283,7 @@ def checked(dataset: Dataset, files: Sequence[Path], parts: Path, prefix: str) -
         dataset.records.schema,
         parts,
         prefix,
+        scratch=parts.parent,
         job=JobRules(0, None),
         memory_bytes=300 * 2**20,
         progress=lambda _: None,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from sartor.data import check, csv_lines
+from sartor.data import check, csv_lines, csv_records
 from sartor.data.check import Checked, StoppedError
 from sartor.data.input_files import InputFile
 from sartor.data.report import REJECTS, Fault, Place, ReadFile, Report
@@ -105,14 +105,14 @@ def read_and_check(
     together, bundles = _bundled(files, scratch, how["stop"])
     if bundles:
         try:
-            checked = check.read_and_check(together, schema, folder, part_prefix, **how)
+            checked = check.read_and_check(together, schema, folder, part_prefix, scratch=scratch, **how)
         except JobFailed:  # it names a text that nobody knows; the files say it for themselves
-            return check.read_and_check(files, schema, folder, part_prefix, **how)
+            return check.read_and_check(files, schema, folder, part_prefix, scratch=scratch, **how)
         if _counted(checked.report, bundles):
             return Checked(checked.parts, _unfolded(checked.report, bundles))
         for part in checked.parts:
             part.path.unlink(missing_ok=True)
-    return check.read_and_check(files, schema, folder, part_prefix, **how)
+    return check.read_and_check(files, schema, folder, part_prefix, scratch=scratch, **how)
 
 
 def _bundled(
@@ -149,7 +149,7 @@ def _small(file: InputFile) -> _Small | None:
         or csv_lines.compression(file.uri)
     ):
         return None
-    content = file.path.read_bytes().removeprefix(csv_lines.BOM)
+    content = file.path.read_bytes().removeprefix(csv_records.BOM)
     end = b"\r\n" if b"\r" in content else b"\n"
     header, _, body = content.partition(end)
     if b"\\" in content or not header.strip() or content.count(b"\r") != content.count(end) * (len(end) - 1):

@@ -5,9 +5,11 @@ casts take more than the service does. A row that breaks a rule leaves its texts
 its part; a file without broken rows has nothing but nulls there, which the writer's own statistics tell for free.
 """
 
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +18,7 @@ import duckdb
 
 from sartor.data import engine, formats
 from sartor.data.engine import ROW
-from sartor.data.input_files import InputFile, Source
+from sartor.data.input_files import InputFile, Means, Room, Source, TooManyBytesError
 from sartor.data.report import REJECTS, Fault, Place, ReadFile, Report
 from sartor.data.rules import CJK_TEXT_CHARACTERS, TEXT_CHARACTERS, rules_of
 from sartor.data.schema import Field, Schema
@@ -63,6 +65,7 @@ class Part:
 class Progress:
     """How far a check is."""
 
+    phase: str
     rows_read: int
     bytes_read: int
     bytes_total: int
@@ -72,6 +75,7 @@ class Progress:
         """Return the progress as the report endpoint shows it."""
         rate = self.bytes_read / self.seconds if self.seconds else 0.0
         return {
+            "phase": self.phase,
             "rowsRead": self.rows_read,
             "bytesRead": self.bytes_read,
             "bytesTotal": self.bytes_total,
@@ -98,6 +102,7 @@ def read_and_check(
     folder: Path,
     part_prefix: str,
     *,
+    scratch: Path,
     job: JobRules,
     memory_bytes: int,
     progress: Callable[[Progress], None],
@@ -110,17 +115,18 @@ def read_and_check(
         schema: the columns and their rules.
         folder: where parts are written; it is empty of them again if a rule is broken.
         part_prefix: the beginning of the parts' names.
+        scratch: where copies and what DuckDB spills lie meanwhile.
         job: the rules of the job as a whole.
         memory_bytes: how much DuckDB may use.
         progress: takes what is done, some times a second.
         stop: asked some times a second whether to give up.
 
     Raises:
-        JobFailed: a file cannot be read at all.
+        JobFailed: the disk has no room for a file that is unpacked.
         StoppedError: ``stop`` said so.
         OSError: the disk is full or fails.
     """
-    return _Check(schema, folder, part_prefix, memory_bytes, progress, stop).run(files, job)
+    return _Check(schema, folder, part_prefix, scratch, memory_bytes, progress, stop).run(files, job)
 
 
 class _Check:
@@ -131,6 +137,7 @@ class _Check:
         schema: Schema,
         folder: Path,
         part_prefix: str,
+        scratch: Path,
         memory_bytes: int,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
@@ -138,6 +145,7 @@ class _Check:
         self.schema = schema
         self.folder = folder
         self.part_prefix = part_prefix
+        self.scratch = scratch
         self.memory_bytes = memory_bytes
         self.progress = progress
         self.stop = stop
@@ -147,27 +155,27 @@ class _Check:
         self.rows_before = 0
         self.bytes_total = 0
         self.began = time.monotonic()
+        self.said = 0.0
 
     def run(self, files: Sequence[InputFile], job: JobRules) -> Checked:
         """Check every file, then the job as a whole."""
         self.bytes_total = sum(file.size_bytes for file in files)
         parts: list[Part] = []
         read: list[ReadFile] = []
+        room = Room(self.scratch, job.maximum_bytes)
         try:
             if job.maximum_bytes is not None and self.bytes_total > job.maximum_bytes:
-                self.add(
-                    "TOO_MANY_BYTES", f"{job.maximum_bytes:,}", 1, [Place(None, None, str(self.bytes_total))]
-                )
-                read = [ReadFile(file.uri, file.size_bytes, 0) for file in files]
-            else:
-                for number, file in enumerate(files):
-                    part, rows = self.check_file(file, number)
-                    if part is not None:
-                        parts.append(part)
-                    read.append(ReadFile(file.uri, file.size_bytes, rows))
-                    self.bytes_before += file.size_bytes
-                    self.rows_before += rows
-                self.check_rows(sum(file.rows for file in read), job)
+                raise TooManyBytesError(self.bytes_total)
+            for part, found in self.check_files(files, room):
+                parts += [] if part is None else [part]
+                read.append(found)
+                self.bytes_before += found.size_bytes
+                self.rows_before += found.rows
+            self.check_rows(self.rows_before, job)
+        except TooManyBytesError as error:
+            place = Place(None, None, str(error.args[0]))
+            self.add("TOO_MANY_BYTES", f"{job.maximum_bytes:,}", 1, [place])
+            read += [ReadFile(file.uri, file.size_bytes, 0) for file in files[len(read) :]]
         except BaseException:
             self.sweep()
             raise
@@ -185,38 +193,77 @@ class _Check:
         elif rows == 0 and not self.faults:
             self.add("NO_ROWS", "", 1, [Place(None, None, None)])
 
-    def check_file(self, file: InputFile, number: int) -> tuple[Part | None, int]:
+    def check_files(self, files: Sequence[InputFile], room: Room) -> Iterator[tuple[Part | None, ReadFile]]:
+        """Yield the part of each file, if it has one, and how many rows it has."""
+        with ExitStack() as opened:
+            connection = None
+            for number, file in enumerate(files):
+                if connection is None:
+                    connection = opened.enter_context(engine.connect(self.memory_bytes, self.scratch))
+                try:
+                    part, rows = self.check_file(connection, file, number, room)
+                except duckdb.Error as error:  # whatever it is, the file brought it about
+                    self.add("UNREADABLE_FILE", "", 1, [Place(file.uri, None, engine.said(error))])
+                    part, rows, connection = None, 0, None  # a file may have broken it for the others
+                    opened.close()
+                yield part, ReadFile(file.uri, file.size_bytes, rows)
+
+    def check_file(
+        self, connection: duckdb.DuckDBPyConnection, file: InputFile, number: int, room: Room
+    ) -> tuple[Part | None, int]:
         """Check one file; return its part and how many rows it has."""
-        spool = self.folder / f".{self.part_prefix}-{number:05d}.text"
-        try:
-            source = formats.source(file, self.schema, spool)
-            for code, column, value in source.faults:
-                self.add(code, column, 1, [Place(file.uri, None, value)])
+        with (
+            tempfile.TemporaryDirectory(prefix="file-", dir=self.scratch) as folder,
+            _Watch(connection, self, file),
+        ):
+            means = Means(Path(folder) / "text", room, self.memory_bytes, self.heard)
+            source = formats.source(file, self.schema, connection, means)
+            for code, column, line, value in source.faults:
+                self.add(code, column, 1, [Place(file.uri, line, value)])
             if source.faults or not source.has_rows:
                 return None, 0
-            return self.copy(source, file, number)
-        finally:
-            spool.unlink(missing_ok=True)
+            return self.copy(connection, source, file, number)
 
-    def copy(self, source: Source, file: InputFile, number: int) -> tuple[Part | None, int]:
+    def heard(self, phase: str, _: int) -> None:
+        """Say what goes on; stop if that is wanted."""
+        if self.stop():
+            raise StoppedError
+        self.say(phase, 0, 0)
+
+    def say(self, phase: str, rows: int, size_bytes: int) -> None:
+        """Say how far the present file is, some times a second."""
+        now = time.monotonic()
+        if now - self.said >= _PROGRESS_SECONDS:
+            self.said = now
+            rows, size_bytes = self.rows_before + rows, self.bytes_before + size_bytes
+            self.progress(Progress(phase, rows, size_bytes, self.bytes_total, now - self.began))
+
+    def copy(
+        self, connection: duckdb.DuckDBPyConnection, source: Source, file: InputFile, number: int
+    ) -> tuple[Part | None, int]:
         """Write the part of one file and collect its broken rows."""
         path = self.folder / f"{self.part_prefix}-{number:05d}-{time.time_ns():x}.parquet"
-        with engine.connect(self.memory_bytes, self.folder) as connection:
-            columns = _Columns(self.schema, source)
-            with _Watch(connection, self, file):
-                options = _PARQUET if source.backslashes else _PARQUET + NOTED
-                (row,) = self.execute(connection, engine.copy(columns.select, path, options))
-            _, accepted, size, _, statistics, *_ = row
-            rejects = source.rejects(connection)
-            broken = accepted - int(statistics[f'"{FAULT}"']["null_count"]) if accepted else 0
-            rejected = len(rejects)
-            if broken:
-                self.collect(connection, columns, source, file, path, accepted + rejected)
-            for code, places in _by_rule(rejects, file.uri).items():
-                self.add(code, "", len(places), places[:REJECTS])
-            self.rejected += broken + rejected
-        part = Part(path, accepted, size, _statistics(accepted, statistics, self.schema))
-        return part, accepted + rejected
+        columns = _Columns(self.schema, source)
+        options = _PARQUET if source.backslashes else _PARQUET + NOTED
+        refused = False
+        try:
+            (row,) = self.execute(connection, engine.copy(columns.select(source.scan), path, options))
+        except duckdb.Error:
+            path.unlink(missing_ok=True)
+            if source.lenient is None:
+                raise
+            refused = True
+            (row,) = self.execute(connection, engine.copy(columns.select(source.lenient), path, options))
+        _, accepted, size, _, statistics, *_ = row
+        rejected = source.rejected(accepted, refused, REJECTS)
+        rows = accepted + sum(found.count for found in rejected.values())
+        broken = accepted - int(statistics[f'"{FAULT}"']["null_count"]) if accepted else 0
+        if broken:
+            self.collect(connection, columns, source, file, path)
+        for code, found in rejected.items():
+            self.add(code, "", found.count, [Place(file.uri, line, text) for line, text in found.places])
+        self.rejected += broken + rows - accepted
+        return Part(path, accepted, size, _statistics(accepted, statistics, self.schema)), rows
 
     def execute(self, connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
         """Run one statement, naming what can go wrong."""
@@ -236,24 +283,24 @@ class _Check:
         source: Source,
         file: InputFile,
         path: Path,
-        records: int,
     ) -> None:
         """Add the broken rows of one part to the faults, with their lines."""
         names = [field.name for field in self.schema.fields]
-        connection.execute(
-            f'CREATE TEMP TABLE broken AS SELECT n, {columns.texts} FROM (SELECT "{ROW}" AS n, '
+        self.execute(
+            connection,
+            f'CREATE OR REPLACE TEMP TABLE broken AS SELECT n, {columns.texts} FROM (SELECT "{ROW}" AS n, '
             f'from_json("{FAULT}", \'["VARCHAR"]\') AS texts FROM {engine.placed([path], names)} '
-            f'WHERE "{FAULT}" IS NOT NULL)'
+            f'WHERE "{FAULT}" IS NOT NULL)',
         )
         found: list[tuple[str, str, int, list[tuple[int, str | None]]]] = []
         for column, raw, code, condition in columns.conditions:
             sql = f"SELECT count(*) FROM broken WHERE {condition}"
-            ((count,),) = connection.execute(sql).fetchall()
+            ((count,),) = self.execute(connection, sql)
             if count:
                 sql = f"SELECT n, {raw} FROM broken WHERE {condition} ORDER BY n LIMIT {REJECTS}"
-                found.append((code, column, count, connection.execute(sql).fetchall()))
+                found.append((code, column, count, self.execute(connection, sql)))
         ordinals = sorted({n for *_, rows in found for n, _ in rows})
-        line_of = dict(zip(ordinals, source.lines(ordinals, records), strict=True))
+        line_of = dict(zip(ordinals, source.lines(ordinals), strict=True))
         for code, column, count, rows in found:
             places = [Place(file.uri, line_of[n], value or "") for n, value in rows]
             self.add(code, column, count, places)
@@ -276,7 +323,6 @@ class _Columns:
     """The SQL of a schema's columns over one source.
 
     Attributes:
-        select: the SELECT that casts and checks every row.
         texts: the SELECT list that takes a broken row's texts apart again.
         conditions: column, its text, rule and SQL condition over ``texts``, in the order of the schema.
     """
@@ -298,9 +344,9 @@ class _Columns:
         ]
         broken = " OR ".join(f"({condition})" for *_, condition in self.conditions) or "false"
         rows = f"SELECT *, {', '.join(casts)} FROM" if casts else "FROM"
-        self.select = (
+        self._checked = (
             f'SELECT {", ".join(outer)}, CASE WHEN {broken} THEN to_json([{", ".join(raw)}])::VARCHAR END AS "{FAULT}" '
-            f"FROM ({rows} (SELECT {', '.join(inner)} FROM {source.scan}))"
+            f"FROM ({rows} (SELECT {', '.join(inner)} FROM "
         )
         taken = [f"texts[{at + 1}] AS {name}" for at, name in enumerate(raw)]
         recast = [
@@ -309,6 +355,10 @@ class _Columns:
             if field.type != "string"
         ]
         self.texts = ", ".join([*taken, *recast])
+
+    def select(self, scan: str) -> str:
+        """Return the SELECT that casts and checks every row of a scan."""
+        return f"{self._checked}{scan}))"
 
 
 def _value(field: Field, raw: str, typed: str) -> str:
@@ -345,16 +395,10 @@ class _Watch:
             if self._check.stop():
                 self._connection.interrupt()
                 continue
-            share = max(0.0, self._connection.query_progress()) / 100
-            done = round(self._file.size_bytes * share)
-            self._check.progress(
-                Progress(
-                    self._check.rows_before + round(done / bytes_a_row),
-                    self._check.bytes_before + done,
-                    self._check.bytes_total,
-                    time.monotonic() - self._check.began,
-                )
-            )
+            percent = self._connection.query_progress()
+            if percent >= 0:  # else DuckDB is not at work
+                done = round(self._file.size_bytes * percent / 100)
+                self._check.say("checking", round(done / bytes_a_row), done)
 
 
 def _bytes_a_row(file: InputFile) -> float:
@@ -362,13 +406,6 @@ def _bytes_a_row(file: InputFile) -> float:
     with file.path.open("rb") as opened:
         head = opened.read(65_536)
     return max(1.0, len(head) / max(1, head.count(b"\n")))
-
-
-def _by_rule(rejects: Sequence[tuple[int, str, str]], uri: str) -> dict[str, list[Place]]:
-    found: dict[str, list[Place]] = {}
-    for line, code, text in rejects:
-        found.setdefault(code, []).append(Place(uri, line, text))
-    return found
 
 
 def _statistics(rows: int, columns: Mapping[str, Mapping[str, str]], schema: Schema) -> dict[str, Any]:

@@ -1,46 +1,37 @@
 """CSV as users have it: what the bytes of a file say before DuckDB parses them.
 
-DuckDB knows RFC 4180. What else occurs (backslash escapes in quoted cells, single carriage returns, a BOM) is
-rewritten to it, line by line, so that line numbers stay what the user sees.
+DuckDB knows RFC 4180. What else occurs (backslash escapes in quoted cells, single carriage returns) is rewritten to
+it, line by line, so that line numbers stay what the user sees. Everything here reads a file piece by piece.
 """
 
 import csv
-import gzip
 import io
-import mmap
-import re
-import shutil
 import sys
 import zlib
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
+
+from sartor.data.csv_records import BOM, LINE_BYTES, count, toggles
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-BOM: Final = b"\xef\xbb\xbf"
-#: A header must fit into this many bytes.
+#: A header must fit into this many bytes, and have at most so many columns.
 HEADER_BYTES: Final = 2**20
-_CHUNK_BYTES = 2**22
-_INDEXED_BYTES = 2**20
-_NEAR_BYTES = 2**10
-#: A cell's beginning with a quote: at the line's start or behind a comma.
-_OPENING = re.compile(rb'(?:(?<=,)|^)"')
-
-
-#: A quote that opens nothing, in a text whose quoted cells are but a quote.
-_STRAY = re.compile(rb'[^,\n"]"')
-#: What a rewritten file has otherwise: quoted cells up to their closing quote, and carriage returns outside them.
-_SPECIAL = re.compile(
-    rb'"(?:(?<=[,\r\n]")|(?<=\xef\xbb\xbf")|(?<=\A"))(?:[^"\\]++|""|\\.|\\\Z)*+"?|\r\n?', re.DOTALL
-)
+MAXIMUM_COLUMNS: Final = 1_000
+_CHUNK_BYTES: Final = 2**22
+_PIECE_BYTES: Final = 2**20
+_PACKED_BYTES: Final = 2**16
+#: Zstandard's own limit for those who do not ask for more: 128 MiB.
+_WINDOW_LOG: Final = 27
+_FEED, _RETURN, _QUOTE, _BACKSLASH = b'\n\r"\\'
 
 
 @dataclass(frozen=True)
@@ -51,11 +42,15 @@ class Dialect:
         quotes: whether a cell may be quoted.
         backslashes: whether there is a backslash; in a quoted cell it escapes.
         one_line_end: whether every line may end alike: with a line feed, or with a carriage return and one.
+        lines: how many line feeds there are, and one for a last line without.
+        long_lines: the first of the lines that are longer than a line may be, from 1.
     """
 
     quotes: bool
     backslashes: bool
     one_line_end: bool
+    lines: int
+    long_lines: tuple[int, ...]
 
     @property
     def needs_rewriting(self) -> bool:
@@ -79,265 +74,220 @@ def decompress_head(head: bytes, kind: str | None) -> bytes:
         if kind == "gz":
             return zlib.decompressobj(wbits=31).decompress(head, HEADER_BYTES)
         if kind == "zst":
-            return zstd.ZstdDecompressor().decompress(head, HEADER_BYTES)
+            return _zstd_stream().decompress(head, HEADER_BYTES)
+        return head
     except (zlib.error, zstd.ZstdError) as error:
         raise ValueError(str(error)) from error
-    return head
 
 
-def decompress(path: Path, kind: str, copy: Path) -> None:
-    """Write a file's content to ``copy``.
+def pieces(path: Path, kind: str | None) -> Iterator[bytes]:
+    """Yield a file's content, unpacked; some pieces may be empty, so that whoever counts them is heard.
 
     Raises:
         ValueError: the file is damaged or of another compression.
     """
-    try:
-        with copy.open("wb") as target, gzip.open(path) if kind == "gz" else zstd.open(path) as source:
-            shutil.copyfileobj(source, target, _CHUNK_BYTES)
-    except (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
-        raise ValueError(str(error) or "it ends too early") from error
+    with path.open("rb", buffering=0) as file:
+        try:
+            yield from _READERS[kind](file)
+        except (zlib.error, zstd.ZstdError) as error:
+            raise ValueError(str(error)) from error
+
+
+def _plain(file: io.RawIOBase) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK_BYTES):
+        yield chunk
+
+
+def _gunzipped(file: io.RawIOBase) -> Iterator[bytes]:
+    """Yield what members hold that follow each other; zeros may follow the last."""
+    stream, members = None, 0
+    while packed := file.read(_PACKED_BYTES):
+        while packed:
+            if stream is None:
+                packed = packed.lstrip(b"\0") if members else packed
+                if not packed:
+                    break
+                stream, members = zlib.decompressobj(wbits=31), members + 1
+            yield stream.decompress(packed, _PIECE_BYTES)
+            packed = stream.unused_data if stream.eof else stream.unconsumed_tail
+            stream = None if stream.eof else stream
+        yield b""
+    if stream is not None:
+        raise ValueError("it ends too early")
+
+
+def _unpacked_zstd(file: io.RawIOBase) -> Iterator[bytes]:
+    """Yield what frames hold that follow each other."""
+    stream = None
+    while packed := file.read(_PACKED_BYTES):
+        while packed or (stream is not None and not stream.needs_input):
+            stream = _zstd_stream() if stream is None else stream
+            yield stream.decompress(packed, _PIECE_BYTES)
+            packed = stream.unused_data if stream.eof else b""
+            stream = None if stream.eof else stream
+        yield b""
+    if stream is not None:
+        raise ValueError("it ends too early")
+
+
+def _zstd_stream() -> zstd.ZstdDecompressor:
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
+
+
+_READERS: Final[Mapping[str | None, Callable[[io.RawIOBase], Iterator[bytes]]]] = {
+    None: _plain,
+    "gz": _gunzipped,
+    "zst": _unpacked_zstd,
+}
 
 
 def header(head: bytes) -> list[str]:
-    """Return the names of the first line, as they are written, from the first bytes of a file."""
+    """Return the names of the first line, as they are written, from the first bytes of a file.
+
+    Raises:
+        ValueError: it is no line of names.
+    """
     text = head.removeprefix(BOM).decode("utf-8", "replace")
     if "\\" in text:
         text = text.replace('\\"', '""')
-    row: list[str] = next(csv.reader(io.StringIO(text, newline=""), strict=False), [])
+    try:
+        row: list[str] = next(csv.reader(io.StringIO(text, newline=""), strict=False), [])
+    except csv.Error as error:
+        raise ValueError(f"its first line is no header: {error}") from error
     return [name.strip() for name in row]
 
 
-def dialect(path: Path) -> Dialect:
-    """Return what occurs in a file, by one look at its bytes."""
-    quotes = backslashes = returns = feeds = lone_returns = False
-    for chunk in _chunks(path):
-        quotes = quotes or b'"' in chunk
-        backslashes = backslashes or b"\\" in chunk
-        if b"\r" in chunk:
-            pairs = chunk.count(b"\r\n")
-            lone_returns = lone_returns or chunk.count(b"\r") != pairs
-            returns = returns or pairs > 0
-            feeds = feeds or chunk.count(b"\n") != pairs
-        else:
-            feeds = feeds or b"\n" in chunk
-    return Dialect(quotes, backslashes, not lone_returns and not (returns and feeds))
+class Look:
+    """One look at the bytes of a file, piece by piece."""
 
+    def __init__(self) -> None:
+        self._quotes = self._backslashes = False
+        self._returns = self._pairs = self._feeds = 0
+        self._last = b"\n"
+        self._size = 0
+        self._start = 0  # of the line that goes on
+        self._in_long = False
+        self._long: list[int] = []
 
-def _chunks(path: Path) -> Iterator[bytes]:
-    """Yield a file's content; a carriage return and its line feed stay together."""
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            if chunk.endswith(b"\r"):
-                chunk += file.read(1)
-            yield chunk
-
-
-def rewrite(path: Path, copy: Path, quotes: bool) -> None:
-    """Write a file as RFC 4180 with line feeds, each record on its old line; quoted cells keep their line ends.
-
-    Args:
-        path: a file of any dialect, not empty.
-        copy: where to write.
-        quotes: whether a cell may be quoted; its backslash escapes become RFC 4180's.
-    """
-    with copy.open("wb") as target:
-        if not quotes:
-            for chunk in _chunks(path):
-                target.write(chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+    def at(self, piece: bytes) -> None:
+        """Look at the next piece."""
+        if not piece:
             return
-        with path.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            at = 0
-            for found in _SPECIAL.finditer(content):
-                target.write(content[at : found.start()])
-                text = found[0]
-                target.write(_unescaped(text) if text.startswith(b'"') else b"\n")
-                at = found.end()
-            target.write(content[at:])
+        self._quotes = self._quotes or b'"' in piece
+        self._backslashes = self._backslashes or b"\\" in piece
+        if b"\r" in piece:
+            self._returns += piece.count(b"\r")
+            self._pairs += piece.count(b"\r\n")
+        self._pairs += self._last == b"\r" and piece.startswith(b"\n")
+        self._measure_lines(piece)
+        self._feeds += count(piece, _FEED)
+        self._size += len(piece)
+        self._last = piece[-1:]
 
+    def dialect(self) -> Dialect:
+        """Return what was seen."""
+        alike = self._returns == self._pairs and self._pairs in (0, self._feeds)
+        lines = self._feeds + (self._last != b"\n")
+        return Dialect(self._quotes, self._backslashes, alike, lines, tuple(self._long))
 
-def _unescaped(text: bytes) -> bytes:
-    if b"\\" not in text:
-        return text
-    return re.sub(rb'\\(["\\])', lambda found: b'""' if found[1] == b'"' else b"\\", text)
-
-
-def record_lines(
-    path: Path, ordinals: Sequence[int], rejected_offsets: Collection[int], records: int, quotes: bool
-) -> list[int]:
-    """Return the line, from 1, at which each record begins.
-
-    Args:
-        path: a file of RFC 4180 with a header.
-        ordinals: which records, from 0 and ascending; those that were rejected do not count.
-        rejected_offsets: where the rejected ones begin, in bytes.
-        records: how many records the file has, the rejected ones included, the header not.
-        quotes: whether a cell may be quoted, and so go on in the next line.
-    """
-    if not ordinals:
-        return []
-    index = _RecordIndex(path, quotes)
-    if index.stray_quotes or index.records != records + 1:  # the other reason is a blank line
-        return list(_walked_lines(path, ordinals, frozenset(rejected_offsets)))
-    rejected = [index.record_at(offset) for offset in sorted(rejected_offsets)]
-    return [index.line_of(_past_rejected(ordinal + 1, rejected)) for ordinal in ordinals]
-
-
-def _past_rejected(number: int, rejected: Sequence[int]) -> int:
-    """Return the record that has ``number`` records before it that are not rejected."""
-    record = number
-    while (moved := number + bisect_left(rejected, record + 1)) != record:
-        record = moved
-    return record
-
-
-@dataclass(frozen=True)
-class _Mark:
-    """A place in a file: its offset in bytes, how many records and lines end before it, whether it is in quotes."""
-
-    offset: int
-    records: int
-    lines: int
-    quoted: bool
-
-
-class _RecordIndex:
-    """Where the records of a file begin that has no blank lines, and quotes around whole cells only.
-
-    A quote toggles between in and out; two of them, for one in a cell, toggle twice.
-
-    Attributes:
-        records: how many there are, the header's included; it is number 0.
-        stray_quotes: whether a quote stands within an unquoted cell; then nothing here holds.
-    """
-
-    def __init__(self, path: Path, quotes: bool) -> None:
-        self._path = path
-        self._quotes = quotes
-        self.stray_quotes = False
-        self._marks: list[_Mark] = []
-        mark, last = _Mark(0, 0, 0, False), b"\n"
-        with path.open("rb", buffering=0) as file:
-            while chunk := file.read(_INDEXED_BYTES):
-                self._marks.append(mark)
-                mark = self._behind(mark, chunk, last)
-                last = chunk[-1:]
-        self.records = mark.records + (last != b"\n")
-
-    def _behind(self, mark: _Mark, chunk: bytes, before: bytes = b"") -> _Mark:
-        lines = _line_feeds(chunk)
-        quoted = mark.quoted
-        if self._quotes and b'"' in chunk:
-            pieces = chunk.split(b'"')
-            outside = b'"'.join(pieces[quoted::2])
-            ends = outside.count(b"\n")
-            before = b"" if quoted else before
-            quoted ^= len(pieces) % 2 == 0
-            text = before + outside.removeprefix(BOM if mark.offset == 0 else b"") + b'"' * quoted
-            self.stray_quotes = self.stray_quotes or _STRAY.search(text) is not None
-        else:
-            ends = 0 if quoted else lines
-        return _Mark(mark.offset + len(chunk), mark.records + ends, mark.lines + lines, quoted)
-
-    def record_at(self, offset: int) -> int:
-        """Return the number of the record that begins at an offset."""
-        mark = self._marks[bisect_right(self._marks, offset, key=lambda mark: mark.offset) - 1]
-        return self._behind(mark, self._read(mark, offset - mark.offset)).records
-
-    def line_of(self, record: int) -> int:
-        """Return the line, from 1, at which a record begins."""
-        if not self._quotes or record == 0:
-            return record + 1
-        mark = self._marks[bisect_left(self._marks, record, key=lambda mark: mark.records) - 1]
-        line, wanted, quoted = mark.lines + 1, record - mark.records, mark.quoted
-        for piece in self._read(mark, _INDEXED_BYTES).split(b'"'):
-            ends = piece.count(b"\n")
-            if not quoted and ends >= wanted:
-                return line + wanted
-            line += ends
-            wanted -= 0 if quoted else ends
-            quoted = not quoted
-        raise ValueError(f"{self._path} has no record {record}")
-
-    def _read(self, mark: _Mark, size_bytes: int) -> bytes:
-        with self._path.open("rb", buffering=0) as file:
-            file.seek(mark.offset)
-            return file.read(size_bytes)
-
-
-def _walked_lines(path: Path, ordinals: Sequence[int], rejected: frozenset[int]) -> Iterator[int]:
-    """Walk the lines, keeping count of the records that begin and of the cells that go on."""
-    wanted = iter(ordinals)
-    want = next(wanted, None)
-    ordinal, offset, quoted, seen_header = -1, 0, False, False
-    with path.open("rb") as file:
-        for line_number, line in enumerate(file, 1):
-            if want is None:
-                return
-            begins = not quoted and line.strip(b"\r\n") != b""
-            if begins and not seen_header:
-                seen_header = True
-            elif begins and offset not in rejected:
-                ordinal += 1
-                if ordinal == want:
-                    yield line_number
-                    want = next(wanted, None)
-            if b'"' in line:
-                quoted = _quoted_after(line, quoted)
-            offset += len(line)
-
-
-def _quoted_after(line: bytes, quoted: bool) -> bool:
-    """Return whether a quoted cell goes on behind this line."""
-    at = 0
-    while True:
-        if not quoted:
-            opening = _OPENING.search(line, at)
-            if opening is None:
-                return False
-            at, quoted = opening.end(), True
-        at = line.find(b'"', at)
-        if at < 0:
-            return True
-        if line[at + 1 : at + 2] == b'"':
-            at += 2
-        else:
-            at, quoted = at + 1, False
-
-
-def lines_at(path: Path, offsets: Sequence[int]) -> list[int]:
-    """Return the line, from 1, of each byte offset; the offsets are ascending."""
-    lines: list[int] = []
-    line, at = 1, 0
-    with path.open("rb", buffering=0) as file:
-        for offset in offsets:
-            while at < offset:
-                chunk = file.read(min(_CHUNK_BYTES, offset - at))
-                if not chunk:
+    def _measure_lines(self, piece: bytes) -> None:
+        """Jump from line feed to line feed, as far as a line may be long."""
+        at = self._start - self._size
+        while True:
+            if self._in_long:
+                end = piece.find(b"\n", max(at, 0))
+                if end < 0:
                     break
-                line += _line_feeds(chunk)
-                at += len(chunk)
-            lines.append(line)
-    return lines
+                at, self._in_long = end + 1, False
+            limit = at + LINE_BYTES + 2  # its own end may be two bytes
+            if limit > len(piece):
+                break
+            end = piece.rfind(b"\n", max(at, 0), max(limit, 0))
+            if end < 0:
+                self._long.append(1 + self._feeds + count(piece[: max(at, 0)], _FEED))
+                self._in_long = True
+                at = limit
+            else:
+                at = end + 1
+        self._start = self._size + at
 
 
-def _line_feeds(text: bytes) -> int:
-    """Count them; three times as fast as ``bytes.count``, which stops at each."""
-    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n")))
-
-
-def record_start(path: Path, place: int) -> int:
-    """Return where a record begins, in bytes from 0.
+def rewritten(content: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a file as RFC 4180 with line feeds, each record on its old line; quoted cells keep their line ends.
 
     Args:
-        path: the file.
-        place: as DuckDB counts, from 1; it may be the end of the line before, or of blank lines before.
+        content: of a file of any dialect; backslash escapes in quoted cells become RFC 4180's.
     """
-    offset = max(0, place - 1)
-    with path.open("rb") as file:
-        file.seek(offset)
-        while near := file.read(_NEAR_BYTES):
-            rest = near.lstrip(b"\r\n")
-            offset += len(near) - len(rest)
-            if rest:
-                break
-    return offset
+    state = _Rewriting()
+    begun, head = False, b""
+    for piece in content:
+        if not begun:
+            head += piece
+            if len(head) < len(BOM):
+                yield b""
+                continue
+            begun = True
+            yield head[: len(BOM)] if head.startswith(BOM) else b""
+            piece = head.removeprefix(BOM)
+        for start in range(0, len(piece), _PIECE_BYTES):
+            yield state.rewrite(piece[start : start + _PIECE_BYTES])
+    yield state.rewrite(b"" if begun else head, ended=True)
+
+
+class _Rewriting:
+    """What is known at the end of one piece for the next."""
+
+    def __init__(self) -> None:
+        self._held = b""  # a byte whose meaning the next one says
+        self._before = _FEED
+        self._inside = False
+
+    def rewrite(self, piece: bytes, ended: bool = False) -> bytes:
+        """Return the next piece as RFC 4180."""
+        text = self._held + piece
+        self._held = b""
+        if not text:
+            return b""
+        content = np.frombuffer(text, np.uint8)
+        escapes = _escapes(content)
+        if not ended and (text[-1] == _RETURN or (len(escapes) and escapes[-1] == len(text) - 1)):
+            self._held, content = text[-1:], content[:-1]
+            escapes = escapes[escapes < len(content)]
+        if not len(content):
+            return b""
+        escaped = np.zeros(len(content) + 1, bool)
+        escaped[escapes + 1] = True
+        quotes = np.flatnonzero(content == _QUOTE)
+        turns = toggles(content, quotes[~escaped[quotes]], self._before, self._inside)
+        result, dropped = content.copy(), np.zeros(len(content), bool)
+        within = escapes[self._are_inside(escapes, turns)]
+        follows = np.append(content, np.uint8(0))[within + 1]
+        result[within[follows == _QUOTE]] = _QUOTE
+        dropped[within[follows == _BACKSLASH]] = True
+        returns = np.flatnonzero(content == _RETURN)
+        returns = returns[~self._are_inside(returns, turns)]
+        paired = np.append(content, np.uint8(0))[returns + 1] == _FEED
+        dropped[returns[paired]] = True
+        result[returns[~paired]] = _FEED
+        self._inside ^= len(turns) % 2 == 1
+        stray = content[-1] == _QUOTE and (not len(turns) or turns[-1] != len(content) - 1)
+        self._before = 0 if stray else int(content[-1])
+        return (result[~dropped] if dropped.any() else result).tobytes()
+
+    def _are_inside(self, places: NDArray[np.int64], turns: NDArray[np.int64]) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = (np.searchsorted(turns, places) + self._inside) % 2 == 1
+        return found
+
+
+def _escapes(content: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the backslashes that escape what follows: of those in a row the first, the third and so on."""
+    places = np.flatnonzero(content == _BACKSLASH)
+    if not len(places):
+        return places
+    begins = np.ones(len(places), bool)
+    begins[1:] = places[1:] != places[:-1] + 1
+    numbers = np.arange(len(places))
+    escaping: NDArray[np.int64] = places[
+        (numbers - np.maximum.accumulate(np.where(begins, numbers, 0))) % 2 == 0
+    ]
+    return escaping

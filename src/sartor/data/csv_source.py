@@ -1,24 +1,20 @@
 """CSV as an import reads it, packed or not."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-import duckdb
-
-from sartor.data import csv_lines, engine
-from sartor.data.input_files import InputFile, Source, missing_columns
+from sartor.data import csv_lines, csv_records, engine
+from sartor.data.input_files import InputFile, Means, Rejected, Source, missing_columns
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
 
-#: The rules of a line, by DuckDB's name for the fault.
-_LINE_RULES: Final[Mapping[str, str]] = {
-    "MISSING COLUMNS": "TOO_FEW_CELLS",
-    "TOO MANY COLUMNS": "TOO_MANY_CELLS",
-    "UNQUOTED VALUE": "BROKEN_QUOTES",
-    "INVALID ENCODING": "INVALID_UTF8",
-    "LINE SIZE OVER MAXIMUM": "LINE_TOO_LONG",
-}
+#: How much of a broken line a report shows.
+_SHOWN_BYTES: Final = 1_000
+#: How long a line DuckDB takes: what is longer was found before.
+_DUCKDB_LINE_BYTES: Final = csv_records.LINE_BYTES + 1_000
 
 
 def csv_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -> list[str]:
@@ -33,60 +29,126 @@ def csv_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -> l
 class CsvSource(Source):
     """A CSV file, compressed or not."""
 
-    def __init__(self, file: InputFile, schema: Schema, spool: Path) -> None:
+    def __init__(self, file: InputFile, schema: Schema, means: Means) -> None:
         self.faults = []
         self.has_rows = False
-        self.line_of_reject: dict[int, int] = {}
-        self.path = file.path
-        kind = csv_lines.compression(file.uri)
+        self._file = file
+        self._means = means
+        self._refused = False
         try:
-            if kind is not None:
-                unpacked = spool.with_suffix(".unpacked")
-                csv_lines.decompress(file.path, kind, unpacked)
-                self.path = unpacked.replace(spool)
+            self._path, dialect = self._readable()
+            with self._path.open("rb") as opened:
+                head = opened.read(csv_lines.HEADER_BYTES)
+            names = csv_lines.header(head)
         except ValueError as error:
-            self.faults.append(("UNREADABLE_FILE", "", str(error)))
+            self.faults.append(("UNREADABLE_FILE", "", None, str(error)))
             return
-        self.dialect = csv_lines.dialect(self.path)
-        self.backslashes = self.dialect.backslashes
-        if self.dialect.needs_rewriting:
-            rewritten = spool.with_suffix(".rewritten")
-            csv_lines.rewrite(self.path, rewritten, self.dialect.quotes)
-            self.path = rewritten.replace(spool)
-        with self.path.open("rb") as opened:
-            head = opened.read(csv_lines.HEADER_BYTES)
-        names = csv_lines.header(head)
+        self.backslashes = dialect.backslashes
+        self._records = dialect.lines - 1
+        self._cells = len(names)
         missing = missing_columns(names, schema)
-        if missing:
-            self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None))
+        if len(names) > csv_lines.MAXIMUM_COLUMNS:
+            limit = f"{csv_lines.MAXIMUM_COLUMNS:,}"
+            self.faults.append(("TOO_MANY_COLUMNS", limit, None, f"{len(names)}"))
+        elif missing:
+            self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None, None))
+        for line in dialect.long_lines:
+            self.faults.append(("LINE_TOO_LONG", "", line, None))
+        if self.faults:
             return
         self.has_rows = len(head.strip().splitlines()) > 1 or len(head) == csv_lines.HEADER_BYTES
         folded = [name.casefold() for name in names]
         self.texts = [f"c{folded.index(field.name.casefold())}" for field in schema.fields]
         columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(names)))
         options = (
-            "auto_detect = false, header = true, delim = ',', quote = '\"', "
-            "escape = '\"', nullstr = '', allow_quoted_nulls = true, strict_mode = true, null_padding = false, "
-            f"store_rejects = true, rejects_table = 'rejects', rejects_scan = 'reject_scans', rejects_limit = 0, "
-            f"columns = {{{columns}}}"
+            "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
+            "allow_quoted_nulls = true, strict_mode = true, null_padding = false, "
+            f"max_line_size = {_DUCKDB_LINE_BYTES}, columns = {{{columns}}}"
         )
-        self.scan = engine.csv([self.path], options)
+        self.scan = engine.csv([self._path], options)
+        self.lenient = engine.csv([self._path], f"{options}, ignore_errors = true")
 
-    def rejects(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
-        """Return the rows that DuckDB could not split into cells, by their place in the file."""
-        rows = connection.execute(
-            "SELECT line_byte_position, error_type::VARCHAR, csv_line FROM rejects ORDER BY line_byte_position"
-        ).fetchall()
-        found: dict[int, tuple[int, str, str]] = {}
-        for place, kind, text in rows:
-            offset = csv_lines.record_start(self.path, place)
-            found.setdefault(offset, (offset, _LINE_RULES.get(kind, "INVALID_CSV"), text.strip("\r\n")))
-        lines = csv_lines.lines_at(self.path, list(found))
-        self.line_of_reject = dict(zip(found, lines, strict=True))
-        return [(self.line_of_reject[offset], code, text) for offset, code, text in found.values()]
+    def _readable(self) -> tuple[Path, csv_lines.Dialect]:
+        """Return the file as RFC 4180, which is a copy if the file itself is something else.
 
-    def lines(self, ordinals: Sequence[int], records: int) -> Sequence[int]:
+        Raises:
+            ValueError: it is damaged.
+        """
+        kind, path, spool = csv_lines.compression(self._file.uri), self._file.path, self._means.spool
+        look = csv_lines.Look()
+        content = self._heard("looking" if kind is None else "unpacking", csv_lines.pieces(path, kind), look)
+        if kind is None:
+            for _ in content:
+                pass
+        else:
+            self._write(content, spool)
+            path = spool
+        dialect = look.dialect()
+        if dialect.needs_rewriting:
+            beside, look = spool.with_suffix(".rewritten"), csv_lines.Look()
+            whole = csv_lines.rewritten(csv_lines.pieces(path, None))
+            self._write(self._heard("rewriting", whole, look), beside)
+            path = beside.replace(spool)
+            rewritten = look.dialect()
+            return path, replace(rewritten, backslashes=dialect.backslashes)
+        return path, dialect
+
+    def _heard(self, phase: str, content: Iterable[bytes], look: csv_lines.Look) -> Iterator[bytes]:
+        """Look at content that passes, and say so."""
+        for piece in content:
+            self._means.heard(phase, len(piece))
+            if phase != "rewriting":
+                self._means.room.read(len(piece))
+            look.at(piece)
+            yield piece
+
+    def _write(self, content: Iterable[bytes], place: Path) -> None:
+        with place.open("wb") as target:
+            for piece in content:
+                self._means.room.write(len(piece), self._file.uri)
+                target.write(piece)
+
+    def rejected(self, accepted: int, refused: bool, most: int) -> Mapping[str, Rejected]:
+        """Return the rows that DuckDB could not split into cells, by rule.
+
+        A file that it took as a whole is counted again where its lines do not say how many rows it has.
+        """
+        self._refused = refused
+        self._a_row_a_line = not refused and accepted == self._records
+        if self._a_row_a_line:
+            return {}
+        total, counts = 0, dict.fromkeys(csv_records.FAULTS[1:], 0)
+        places: dict[str, list[tuple[int, int]]] = {code: [] for code in counts}
+        for some in self._every_record():
+            total += len(some.lines)
+            for number, code in enumerate(csv_records.FAULTS[1:] if refused else (), 1):
+                broken = some.faults == number
+                counts[code] += int(broken.sum())
+                wanted = slice(most - len(places[code]))
+                places[code] += zip(
+                    some.offsets[broken][wanted].tolist(), some.lines[broken][wanted].tolist(), strict=True
+                )
+        found = {code: Rejected(count, self._texts(places[code])) for code, count in counts.items() if count}
+        missed = total - sum(counts.values()) - accepted
+        if missed and not found.keys() & {"LINE_TOO_LONG", "BROKEN_QUOTES"}:  # behind those nobody knows
+            found["INVALID_CSV"] = Rejected(abs(missed))
+        return found
+
+    def lines(self, ordinals: Sequence[int]) -> Sequence[int | None]:
         """Return the lines of rows, past quoted line ends, blank lines and rejected rows."""
-        return csv_lines.record_lines(
-            self.path, ordinals, list(self.line_of_reject), records, self.dialect.quotes
-        )
+        if self._a_row_a_line:
+            return [ordinal + 2 for ordinal in ordinals]
+        return csv_records.lines_of(self._every_record(), ordinals, not self._refused)
+
+    def _every_record(self) -> Iterator[csv_records.Records]:
+        return csv_records.records(self._path, self._cells, partial(self._means.heard, "finding lines"))
+
+    def _texts(self, places: Iterable[tuple[int, int]]) -> list[tuple[int | None, str]]:
+        """Return line and text of records by their offset and line."""
+        found: list[tuple[int | None, str]] = []
+        with self._path.open("rb") as file:
+            for offset, line in places:
+                file.seek(offset)
+                text = file.readline(_SHOWN_BYTES).decode("utf-8", "replace")
+                found.append((line, text.strip("\r\n")))
+        return found

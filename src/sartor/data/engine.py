@@ -55,9 +55,8 @@ def connect(
             "autoload_known_extensions": False,
         }
         with duckdb.connect(config=limits) as connection:
-            connection.execute(
-                "SET enable_progress_bar_print = false"
-            )  # it would be on stdout, terminal or not
+            # progress is to be asked for, not to be drawn on stdout, terminal or not
+            connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
             yield connection
 
 
@@ -107,6 +106,12 @@ def copy(select: str, target: Path, options: str) -> str:
     """Return the statement that writes the rows of a SELECT to a file or folder."""
     place = f"{_plain(target.parent)}/{target.name}"  # where nothing is yet, DuckDB follows no link
     return f"COPY ({select}) TO {sql_text(place)} ({options})"
+
+
+def said(error: Exception) -> str:
+    """Return what an error says, in a line, without DuckDB's advice and without where the file lies."""
+    line = str(error).partition("\n")[0].strip() or type(error).__name__
+    return re.sub(r"[\"']?(?:/[^\s\"']+)+[\"']?", "the file", line)
 
 
 def _parquet(files: Iterable[str | Path]) -> str:

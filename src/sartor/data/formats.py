@@ -1,12 +1,15 @@
 """The formats that an import reads, by the ending of a file's name."""
 
 from collections.abc import Callable
-from pathlib import Path
 
+import duckdb
+
+from sartor.data.csv_lines import MAXIMUM_COLUMNS
 from sartor.data.csv_source import CsvSource, csv_names
-from sartor.data.input_files import InputFile, Source
+from sartor.data.input_files import InputFile, Means, Source
 from sartor.data.parquet_source import ParquetSource, parquet_names
 from sartor.data.schema import Schema
+from sartor.errors import JobFailed
 
 
 def column_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -> list[str]:
@@ -18,21 +21,30 @@ def column_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -
         read: returns bytes of it, by start and length.
 
     Raises:
-        JobFailed: it is not of the format that its name says.
+        JobFailed: it is not of the format that its name says, or has too many columns.
     """
-    names = parquet_names if _is_parquet(uri) else csv_names
-    return names(uri, size_bytes, read)
+    names = (parquet_names if _is_parquet(uri) else csv_names)(uri, size_bytes, read)
+    if len(names) > MAXIMUM_COLUMNS:
+        raise JobFailed(f"{uri} has {len(names):,} columns; {MAXIMUM_COLUMNS:,} are allowed.")
+    return names
 
 
-def source(file: InputFile, schema: Schema, spool: Path) -> Source:
+def source(file: InputFile, schema: Schema, connection: duckdb.DuckDBPyConnection, means: Means) -> Source:
     """Return a file as the check reads it.
 
     Args:
         file: the file.
         schema: the columns that it must have.
-        spool: where a copy of it may lie that is easier to read.
+        connection: of the check.
+        means: what a source works with.
+
+    Raises:
+        TooManyBytesError: it is larger, unpacked, than the job's files may be.
+        JobFailed: the disk has no room for it.
     """
-    return ParquetSource(file, schema) if _is_parquet(file.uri) else CsvSource(file, schema, spool)
+    if _is_parquet(file.uri):
+        return ParquetSource(file, schema, connection, means)
+    return CsvSource(file, schema, means)
 
 
 def _is_parquet(uri: str) -> bool:

@@ -1,12 +1,16 @@
 """The files of an import, as the check reads them whatever their format."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import duckdb
+from typing import Final
 
 from sartor.data.schema import Schema
+from sartor.errors import JobFailed
+
+#: What unpacking leaves free of the disk: this, or a tenth of it if that is less.
+_LEFT_FREE_BYTES: Final = 2**30
 
 
 @dataclass(frozen=True)
@@ -24,29 +28,108 @@ class InputFile:
     size_bytes: int
 
 
+class TooManyBytesError(Exception):
+    """The files of a job are larger, unpacked, than they may be; ``args[0]`` is how many bytes were read."""
+
+
+class Room:
+    """How much the files of one job may be, unpacked, and how much the disk has room for.
+
+    Args:
+        folder: in which copies lie.
+        maximum_bytes: how much may be read in all; ``None`` for any.
+    """
+
+    def __init__(self, folder: Path, maximum_bytes: int | None) -> None:
+        self._folder = folder
+        self._maximum = maximum_bytes
+        self._read = 0
+
+    def read(self, size_bytes: int) -> None:
+        """Count bytes of the job's content.
+
+        Raises:
+            TooManyBytesError: they are too many.
+        """
+        self._read += size_bytes
+        if self._maximum is not None and self._read > self._maximum:
+            raise TooManyBytesError(self._read)
+
+    def write(self, size_bytes: int, uri: str) -> None:
+        """Make sure that the disk has room for so many bytes of a copy.
+
+        Raises:
+            JobFailed: it has not.
+        """
+        disk = shutil.disk_usage(self._folder)
+        if disk.free - size_bytes < min(_LEFT_FREE_BYTES, disk.total // 10):
+            raise JobFailed(
+                f"{uri} could not be read: the server's disk has no room for what it unpacks to. "
+                "Import smaller files, or free disk space."
+            )
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a source works with.
+
+    Attributes:
+        spool: where a copy may lie that is easier to read.
+        room: how large it may become.
+        memory_bytes: how much of it the job may use.
+        heard: told what goes on and how many bytes were read, several times a second; it raises to stop.
+    """
+
+    spool: Path
+    room: Room
+    memory_bytes: int
+    heard: Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Rows that could not be split into cells.
+
+    Attributes:
+        count: how many.
+        places: line and text of the first of them.
+    """
+
+    count: int
+    places: Sequence[tuple[int | None, str]] = field(default=())
+
+
 class Source:
     """One file as DuckDB reads it.
 
     Attributes:
-        faults: what is wrong with the whole file: rule, column and value.
+        faults: what is wrong with the whole file: rule, column, line and value.
         has_rows: whether there is anything behind its header.
         backslashes: whether a cell may have one.
-        scan: the FROM of its rows.
+        scan: the FROM of its rows, which refuses what is no row.
+        lenient: the FROM that leaves out what is no row; ``None`` if there is nothing of the sort.
         texts: the SQL of each field's text.
     """
 
-    faults: list[tuple[str, str, str | None]]
+    faults: list[tuple[str, str, int | None, str | None]]
     has_rows: bool
     backslashes: bool = True
     scan: str
+    lenient: str | None = None
     texts: list[str]
 
-    def rejects(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
-        """Return the rows that are no rows: line, rule and text."""
+    def rejected(self, accepted: int, refused: bool, most: int) -> Mapping[str, Rejected]:
+        """Return the rows that are no rows, by rule.
+
+        Args:
+            accepted: how many rows were read.
+            refused: whether ``scan`` refused the file, and ``lenient`` was read.
+            most: how many places to return of each rule.
+        """
         raise NotImplementedError
 
-    def lines(self, ordinals: Sequence[int], records: int) -> Sequence[int]:
-        """Return the lines of rows by their number in the part; ``records`` is how many rows the file has."""
+    def lines(self, ordinals: Sequence[int]) -> Sequence[int | None]:
+        """Return the lines of rows by their number in the part, as far as they are known."""
         raise NotImplementedError
 
 

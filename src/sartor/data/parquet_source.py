@@ -1,20 +1,21 @@
 """Parquet as an import reads it."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import duckdb
 
-from sartor.data import engine
-from sartor.data.input_files import InputFile, Source, missing_columns
+from sartor.data import engine, parquet_footer
+from sartor.data.csv_lines import MAXIMUM_COLUMNS
+from sartor.data.input_files import InputFile, Means, Rejected, Source, missing_columns
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
 
-#: How much memory DuckDB may use to read a footer.
-_FOOTER_BYTES: Final = 2**28
+#: A footer takes several times its size in memory; so small a share of the job's may one be.
+_SHARE_OF_FOOTER: Final = 16
 #: The types that a Parquet column may have for each type of a schema.
-_PARQUET_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
+_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "string": ("VARCHAR",),
     "int": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"),
     "long": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
@@ -26,57 +27,74 @@ _PARQUET_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
 
 def parquet_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -> list[str]:
     """Return a Parquet file's column names from its footer alone, as ``formats.column_names`` does."""
-    tail = read(max(0, size_bytes - 8), 8)
-    length = int.from_bytes(tail[:4], "little") + 8
-    if tail[4:] != b"PAR1" or length > size_bytes:
-        raise JobFailed(f"{uri} could not be read: it is not a Parquet file.")
-    with tempfile.NamedTemporaryFile(suffix=".parquet") as sparse:
-        sparse.write(b"PAR1")
-        sparse.seek(size_bytes - length)
-        sparse.write(read(size_bytes - length, length))
-        sparse.flush()
-        try:
-            rows = _described(engine.parquet([sparse.name]))
-        except duckdb.Error as error:
-            raise JobFailed(f"{uri} could not be read: {str(error).splitlines()[0]}") from error
-    return [name for name, *_ in rows]
-
-
-def _described(scan: str) -> list[tuple[Any, ...]]:
-    """Return name, type and more of each column."""
-    with engine.connect(_FOOTER_BYTES) as connection:
-        return connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
+    try:
+        return parquet_footer.column_names(size_bytes, read)
+    except ValueError as error:
+        raise JobFailed(f"{uri} could not be read: {error}.") from error
 
 
 class ParquetSource(Source):
     """A Parquet file; a row's line is its number, from 1."""
 
-    def __init__(self, file: InputFile, schema: Schema) -> None:
+    def __init__(
+        self, file: InputFile, schema: Schema, connection: duckdb.DuckDBPyConnection, means: Means
+    ) -> None:
         self.faults = []
         self.has_rows = True
         self.scan = engine.parquet([file.path])
+        means.heard("looking", 0)
+        means.room.read(file.size_bytes)
         try:
-            described = _described(self.scan)
-        except duckdb.Error as error:
-            self.faults.append(("UNREADABLE_FILE", "", str(error).splitlines()[0]))
+            described = _described(file.path, connection, means.memory_bytes // _SHARE_OF_FOOTER, self.scan)
+        except (ValueError, duckdb.Error) as error:
+            self.faults.append(("UNREADABLE_FILE", "", None, engine.said(error)))
             return
-        types = {name.casefold(): (name, kind) for name, kind, *_ in described}
-        missing = missing_columns([name for name, *_ in described], schema)
+        types = {name.casefold(): (name, kind) for name, kind in described}
+        missing = missing_columns([name for name, _ in described], schema)
+        if len(described) > MAXIMUM_COLUMNS:
+            self.faults.append(("TOO_MANY_COLUMNS", f"{MAXIMUM_COLUMNS:,}", None, f"{len(described)}"))
+            return
         if missing:
-            self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None))
+            self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None, None))
             return
         self.texts = []
         for field in schema.fields:
             name, kind = types[field.name.casefold()]
-            if kind.partition("(")[0] not in _PARQUET_TYPES[field.type]:
-                self.faults.append(("WRONG_TYPE", field.name, kind))
+            if kind.partition("(")[0] not in _TYPES[field.type]:
+                self.faults.append(("WRONG_TYPE", field.name, None, kind))
             quoted = name.replace('"', '""')
             self.texts.append(f"nullif(\"{quoted}\"::VARCHAR, '')")
 
-    def rejects(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
+    def rejected(self, accepted: int, refused: bool, most: int) -> Mapping[str, Rejected]:
         """Every row of a Parquet file is one."""
-        return []
+        return {}
 
-    def lines(self, ordinals: Sequence[int], records: int) -> Sequence[int]:
+    def lines(self, ordinals: Sequence[int]) -> Sequence[int | None]:
         """Return the numbers from 1."""
         return [ordinal + 1 for ordinal in ordinals]
+
+
+def _described(
+    path: Path, connection: duckdb.DuckDBPyConnection, maximum_bytes: int, scan: str
+) -> list[tuple[str, str]]:
+    """Return name and type of each column.
+
+    Raises:
+        ValueError: it is no Parquet file, or its footer is larger than so many bytes.
+        duckdb.Error: its footer is damaged.
+    """
+
+    def read(start: int, length: int) -> bytes:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(length)
+
+    size = path.stat().st_size
+    length = parquet_footer.footer_bytes(size, read)
+    if length > maximum_bytes:
+        raise ValueError(f"its footer has {length:,} bytes; {maximum_bytes:,} are allowed")
+    names = parquet_footer.column_names(size, read)
+    if len(names) > MAXIMUM_COLUMNS:
+        return [(name, "") for name in names]
+    rows = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
+    return [(name, kind) for name, kind, *_ in rows]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from sartor.data.csv_records import LINE_BYTES
 from sartor.data.schema import Field, Schema, folded
 
 #: The longest id and the longest string, in characters.
@@ -102,9 +103,10 @@ _RULES = (
     Rule("TOO_MANY_CELLS", "Every row must have as many cells as the header; quote a text that has commas."),
     Rule("BROKEN_QUOTES", "A cell that begins with a quote must end with one; double a quote inside it."),
     Rule("INVALID_UTF8", "The file must be encoded in UTF-8."),
-    Rule("LINE_TOO_LONG", "A row must not be longer than 16 MiB."),
+    Rule("LINE_TOO_LONG", f"A row must not be longer than {LINE_BYTES:,} bytes."),
     Rule("INVALID_CSV", "The row must be valid CSV."),
     Rule("MISSING_COLUMNS", "Input csv is missing the following columns: [{column}]"),
+    Rule("TOO_MANY_COLUMNS", "A file must not have more than {column} columns."),
     Rule("UNREADABLE_FILE", "The file must be readable in the format that its name says."),
     Rule("NO_ROWS", "The data must have at least one row."),
     Rule("TOO_FEW_ROWS", "One import must bring at least {column} rows."),

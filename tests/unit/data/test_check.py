@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sartor.data import check, csv_lines, formats, schema
+from sartor.data import check, csv_records, formats, schema
 from sartor.data.check import Checked, JobRules, StoppedError
 from sartor.data.input_files import InputFile
 
@@ -46,6 +46,7 @@ def read(files: Sequence[InputFile], of: schema.Schema, parts: Path, minimum_row
         of,
         parts,
         "0",
+        scratch=parts.parent,
         job=JobRules(minimum_rows, None),
         memory_bytes=200_000_000,
         progress=lambda _: None,
@@ -159,7 +160,7 @@ def test_every_broken_row_is_found_on_its_line_and_no_other(
             good += 1
         line += 3 if kind == "lines" else 1
         text += forms[kind] + line_end
-    with patch.object(csv_lines, "_INDEXED_BYTES", indexed_bytes):
+    with patch.object(csv_records, "_CHUNK_BYTES", indexed_bytes):
         result = checked(tmp_path, text, INTERACTIONS)
     if good or expected:
         assert places(result) == expected
@@ -318,6 +319,7 @@ def test_a_check_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
             ITEMS,
             parts,
             "0",
+            scratch=parts.parent,
             job=JobRules(0, None),
             memory_bytes=200_000_000,
             progress=lambda _: None,

@@ -370,6 +370,7 @@ def imported(folder: Path, rows: list[tuple[str, str]]) -> Checked:
         ITEMS,
         parts,
         "0",
+        scratch=parts.parent,
         job=JobRules(0, None),
         memory_bytes=200_000_000,
         progress=lambda _: None,

@@ -1,0 +1,201 @@
+"""Where the records of a CSV file begin, and which of them are none.
+
+A few megabytes at a time and by whole arrays, so that neither the time nor the memory depends on what is in the file.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+BOM: Final = b"\xef\xbb\xbf"
+#: The longest line and the longest record.
+LINE_BYTES: Final = 2_000_000
+#: The rules that a record can break, by number; 0 is none. The first that it breaks counts.
+FAULTS: Final = ("", "LINE_TOO_LONG", "BROKEN_QUOTES", "INVALID_UTF8", "TOO_FEW_CELLS", "TOO_MANY_CELLS")
+_TOO_LONG, _QUOTES, _UTF8, _FEW, _MANY = range(1, len(FAULTS))
+_CHUNK_BYTES: Final = 2**20
+_FEED, _RETURN, _QUOTE, _COMMA = b'\n\r",'
+
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Records:
+    """Records that follow each other; blank lines are none.
+
+    Attributes:
+        offsets: int64[n], where each begins, in bytes.
+        lines: int64[n], on which line, from 1.
+        faults: int64[n], a number into ``FAULTS``.
+    """
+
+    offsets: Places
+    lines: Places
+    faults: Places
+
+
+def records(path: Path, cells: int, heard: Callable[[int], None]) -> Iterator[Records]:
+    """Yield the records of a file behind its header; nothing comes after one that is too long.
+
+    Args:
+        path: a file of RFC 4180.
+        cells: how many a record must have.
+        heard: told how many bytes were read, several times a second; it may raise.
+    """
+    is_header = True
+    with path.open("rb", buffering=0) as file:
+        offset = len(BOM) if file.read(len(BOM)) == BOM else 0
+        file.seek(offset)
+        line, rest, ended = 1, b"", False
+        while not ended:
+            chunk = file.read(_CHUNK_BYTES)
+            heard(len(chunk))
+            text, ended = rest + chunk, not chunk
+            found, used = _whole(text, ended, cells)
+            rest = text[used:]
+            if len(rest) > LINE_BYTES:
+                found, ended = _followed_by_one_too_long(found, used, text), True
+            if is_header and len(found.offsets):
+                found, is_header = Records(found.offsets[1:], found.lines[1:], found.faults[1:]), False
+            if len(found.offsets):
+                yield Records(found.offsets + offset, found.lines + line, found.faults)
+            offset += used
+            line += count(text[:used], _FEED)
+
+
+def lines_of(found: Iterator[Records], ordinals: Sequence[int], broken_too: bool) -> list[int | None]:
+    """Return the lines of records by their number.
+
+    Args:
+        found: the records of a file.
+        ordinals: their numbers from 0, ascending.
+        broken_too: whether those that break a rule have numbers too.
+
+    Returns:
+        A line each, ``None`` for one that is not among them.
+    """
+    lines: list[int | None] = []
+    before = 0
+    for some in found:
+        if len(lines) == len(ordinals):
+            break
+        numbered = some.lines if broken_too else some.lines[some.faults == 0]
+        upto = before + len(numbered)
+        while len(lines) < len(ordinals) and ordinals[len(lines)] < upto:
+            lines.append(int(numbered[ordinals[len(lines)] - before]))
+        before = upto
+    return lines + [None] * (len(ordinals) - len(lines))
+
+
+def count(text: bytes, byte: int) -> int:
+    """Return how often a byte occurs; three times as fast as ``bytes.count``, which stops at each."""
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == byte))
+
+
+def toggles(text: NDArray[np.uint8], quotes: Places, before: int = _FEED, inside: bool = False) -> Places:
+    """Return the quotes that open or close a quoted cell; within an unquoted cell a quote is but a quote.
+
+    Two that follow each other in a quoted cell, for one in it, close it and open it again.
+
+    Args:
+        text: uint8[n].
+        quotes: where quotes are that are not escaped.
+        before: the byte before the text.
+        inside: whether the text begins in a quoted cell.
+    """
+    if not len(quotes):
+        return quotes
+    behind = text[quotes - 1]
+    if quotes[0] == 0:
+        behind[0] = before
+    opens = (behind == _COMMA) | (behind == _FEED) | (behind == _RETURN)
+    again = np.empty(len(quotes), bool)  # right behind another quote
+    again[0] = quotes[0] == 0 and before == _QUOTE
+    again[1:] = quotes[1:] == quotes[:-1] + 1
+    outside = slice(int(inside), None, 2)
+    strays = np.flatnonzero(~(opens | again)[outside])
+    if not len(strays):
+        return quotes
+    # up to the first stray quote all of them count; behind it, cell by cell
+    at = int(strays[0]) * 2 + int(inside)
+    kept = list(range(at))
+    openings = np.flatnonzero(opens)
+    while (place := int(np.searchsorted(openings, at))) < len(openings):
+        at = int(openings[place])
+        kept.append(at)
+        while at + 1 < len(quotes):
+            at += 1
+            kept.append(at)
+            if at + 1 == len(quotes) or not again[at + 1]:
+                break
+            at += 1
+            kept.append(at)
+        at += 1
+    return quotes[kept]
+
+
+def _whole(text: bytes, ended: bool, cells: int) -> tuple[Records, int]:
+    """Return the whole records of a text, lines from 0, and how many bytes they are."""
+    content = np.frombuffer(text, np.uint8)
+    turns = toggles(content, np.flatnonzero(content == _QUOTE))
+    feeds = np.flatnonzero(content == _FEED)
+    ends = _outside(feeds, turns)
+    if ended and text and (not len(ends) or ends[-1] != len(text) - 1):
+        ends = np.append(ends, len(text))
+    if not len(ends):
+        return Records(ends, ends, ends), 0
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    sizes = ends - starts
+    sizes -= (sizes > 0) & (content[np.minimum(ends, len(text)) - 1] == _RETURN)
+    commas = _outside(np.flatnonzero(content == _COMMA), turns)
+    found = np.searchsorted(commas, ends) - np.searchsorted(commas, starts) + 1
+    faults = np.zeros(len(ends), np.int64)
+    faults[found > cells] = _MANY
+    faults[found < cells] = _FEW
+    used = min(int(ends[-1]) + 1, len(text))
+    faults[_not_utf8(text, starts, ends, used)] = _UTF8
+    faults[np.searchsorted(ends, _broken_quotes(content, turns, used))] = _QUOTES
+    faults[sizes > LINE_BYTES] = _TOO_LONG
+    there = sizes > 0
+    return Records(starts[there], np.searchsorted(feeds, starts[there]), faults[there]), used
+
+
+def _outside(places: Places, turns: Places) -> Places:
+    """Return the places that are in no quoted cell."""
+    return places[np.searchsorted(turns, places) % 2 == 0] if len(turns) else places
+
+
+def _broken_quotes(content: NDArray[np.uint8], turns: Places, used: int) -> Places:
+    """Return the quotes in whole records that close a cell which goes on, or open one that does not close."""
+    turns = turns[turns < used]
+    closing = turns[1::2]
+    closing = closing[closing + 1 < len(content)]
+    behind = content[closing + 1]
+    broken = closing[(behind != _COMMA) & (behind != _FEED) & (behind != _RETURN) & (behind != _QUOTE)]
+    return np.append(broken, turns[-1:]) if len(turns) % 2 else broken
+
+
+def _not_utf8(text: bytes, starts: Places, ends: Places, used: int) -> list[int]:
+    """Return which records are not UTF-8."""
+    if _is_utf8(text[:used]):
+        return []
+    return [at for at in range(len(ends)) if not _is_utf8(text[starts[at] : ends[at]])]
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _followed_by_one_too_long(found: Records, used: int, text: bytes) -> Records:
+    line = count(text[:used], _FEED)
+    return Records(
+        np.append(found.offsets, used), np.append(found.lines, line), np.append(found.faults, _TOO_LONG)
+    )
