@@ -47,7 +47,7 @@ def how(**more: Any) -> dict[str, Any]:
 
 def alone(folder: Path, files: Sequence[InputFile]) -> Checked:
     (folder / "alone").mkdir()
-    return check.read_and_check(files, ITEMS, folder / "alone", "0", **how())
+    return check.read_and_check(files, ITEMS, folder / "alone", "0", scratch=folder, **how())
 
 
 def together(folder: Path, files: Sequence[InputFile], **more: Any) -> Checked:
