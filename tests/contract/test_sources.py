@@ -18,13 +18,13 @@ ROLE = f"arn:aws:iam::{OWN}:role/import"
 OTHERS_ROLE = f"arn:aws:iam::{OTHER}:role/import"
 
 
-def sources_of(data: Path, server: S3Server | None = None, *buckets: str) -> Sources:
+def sources_of(data: Path, server: S3Server | None = None, *buckets: str, storage: str = "") -> Sources:
     """Return the buckets of a server whose roles have credentials of their own."""
     lines = [f's3_endpoint = "{server.url}"\n'] if server else []
     for role, key in ((ROLE, "ROLEKEY"), (OTHERS_ROLE, "OTHERSKEY")):
         lines.append(f'[roles."{role}"]\naws_access_key_id = "{key}"\naws_secret_access_key = "x"\n')
     (data / "sartor.toml").write_text("".join(lines))
-    flags: dict[str, Any] = {"data": str(data), "bucket": buckets}
+    flags: dict[str, Any] = {"data": str(data), "bucket": buckets, "storage": storage}
     return Sources(load(flags, {"SARTOR_CONFIG": str(data / "sartor.toml")}))
 
 
@@ -479,3 +479,25 @@ def test_another_account_reaches_the_service_by_a_role_of_its_own_alone(
             with pytest.raises(JobFailed, match=r"^Invalid Data location\.$"):
                 call("s3://b/x.csv")
     assert not remote.server.access_keys
+
+
+@pytest.mark.parametrize("prefix", ["/sartor", "/sartor/", ""])
+def test_the_tables_of_all_accounts_are_nobodys_files(tmp_path: Path, server: S3Server, prefix: str) -> None:
+    reached = sources_of(tmp_path, server, storage=f"s3://b{prefix}").of(OWN)
+    table = f"{prefix.strip('/')}/{OTHER}/us-east-1/datasets/d".lstrip("/")
+    server.objects |= {f"b/{table}/bulk/x.csv": b"secret", "b/sartorial.csv": b"x", "other/x.csv": b"x"}
+    (tmp_path / "local").write_text("x")
+    for call in (
+        reached.list,
+        reached.list_csv,
+        reached.keep_writable,
+        lambda location: reached.write(location, tmp_path / "local", "us"),
+    ):
+        for key in (f"{table}/bulk/x.csv", f"{table}/bulk/", f"{table}/bulk"):
+            with pytest.raises(JobFailed, match=r"^Invalid Data location\.$"):
+                call(f"s3://b/{key}")
+    assert len(server.objects) == 3
+    assert [file.uri for file in reached.list_csv("s3://other/")] == ["s3://other/x.csv"]
+    if prefix:
+        assert [file.uri for file in reached.list_csv("s3://b/")] == ["s3://b/sartorial.csv"]
+        assert [file.uri for file in reached.list("s3://b/sartorial.csv")] == ["s3://b/sartorial.csv"]

@@ -83,7 +83,7 @@ class AccountSources:
             bucket, key = self._at(location)
             if key and not key.endswith("/"):
                 return self.list(location)
-            below = bucket.below(key)
+            below = (file for file in bucket.below(key) if not self._is_storage(bucket, file.key))
             return _sorted(file for file in below if file.size_bytes and file.key.lower().endswith(".csv"))
 
     def read_range(self, file: SourceFile, start: int, length: int) -> bytes:
@@ -188,7 +188,15 @@ class AccountSources:
         name, _, key = rest.partition("/")
         if scheme != "s3" or not _is_key(name) or (key and not _is_key(key.removesuffix("/"))):
             raise FileNotFoundError(location)
-        return self._bucket(name), key
+        bucket = self._bucket(name)
+        if self._is_storage(bucket, key):
+            raise FileNotFoundError(location)
+        return bucket, key
+
+    def _is_storage(self, bucket: Bucket, key: str) -> bool:
+        """Return whether a key is where Sartor keeps all accounts' tables and models, which is no data of anyone's."""
+        storage = self._settings.storage.rstrip("/") + "/"
+        return isinstance(bucket, S3Bucket) and f"s3://{bucket.name}/{key}/".startswith(storage)
 
     def _bucket(self, name: str) -> Bucket:
         """Return a bucket, opened once.
