@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -20,6 +21,7 @@ class Faults:
         errors: how often a key answers 500 first.
         changes: keys whose content changes after their first bytes were read.
         no_conditions: the service ignores ``If-Match`` and ``If-None-Match``, as some do.
+        pauses: how many seconds pass before each quarter of a key's content but the first, in its next answer.
         no_creating: the service answers 501 to ``If-None-Match``, as others do.
     """
 
@@ -27,6 +29,7 @@ class Faults:
     cuts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     changes: dict[str, bytes] = field(default_factory=dict)
+    pauses: dict[str, float] = field(default_factory=dict)
     no_conditions: bool = False
     no_creating: bool = False
 
@@ -108,7 +111,12 @@ class _Handler(BaseHTTPRequestHandler):
         if cut:
             self.s3.faults.cuts[name] -= 1
         self._head(status, len(body), headers)
-        self.wfile.write(body[: len(body) // 2] if cut else body)
+        pause, quarter = self.s3.faults.pauses.pop(name, 0.0), len(body) // 4
+        for start in range(0, 3 * quarter, quarter) if pause else ():
+            self.wfile.write(body[start : start + quarter])
+            time.sleep(pause)
+        rest = body[3 * quarter :] if pause else body
+        self.wfile.write(rest[: len(rest) // 2] if cut else rest)
         if name in self.s3.faults.changes:
             self.s3.objects[name] = self.s3.faults.changes.pop(name)
         if cut:

@@ -14,6 +14,8 @@ import obstore
 from obstore.exceptions import NotFoundError
 
 from sartor.data import s3
+from sartor.data.copies import Copies
+from sartor.data.s3_bucket import S3Bucket
 
 #: What Delta does not take for part of a name: a backslash is a slash to it, ``%20`` a space, and the rest nothing.
 _UNNAMABLE: Final = re.compile(r"[\x00-\x1f\x7f\\]|%[0-9a-fA-F]{2}")
@@ -176,6 +178,7 @@ class S3Blobs:
         self._bucket, self._prefix, self._endpoint = bucket, prefix.strip("/"), endpoint
         self._scratch = scratch
         self._store = s3.open_bucket(bucket, endpoint, prefix=self._prefix or None)
+        self._copies = Copies(scratch / "cached")
 
     @property
     def uri(self) -> str:
@@ -202,11 +205,13 @@ class S3Blobs:
     def put(self, path: str, content: bytes) -> None:
         """One PUT."""
         obstore.put(self._store, path, content)
+        self._copies.drop(path)
 
     def put_file(self, path: str, file: Path) -> None:
         """Upload in parts, then remove the local file."""
         with file.open("rb") as stream:
             obstore.put(self._store, path, stream)
+        self._copies.drop(path)
         file.unlink()
 
     def get(self, path: str) -> bytes:
@@ -238,13 +243,15 @@ class S3Blobs:
     def delete(self, path: str) -> None:
         """One DELETE; the local copy goes too."""
         obstore.delete(self._store, path)
-        self._cached(path).unlink(missing_ok=True)
+        self._copies.drop(path)
 
     def delete_folder(self, prefix: str) -> None:
         """Delete every key below a folder."""
         paths = [path for path, _ in self.list(prefix)]
         if paths:
             obstore.delete(self._store, paths)
+        for path in paths:
+            self._copies.drop(path)
 
     def stage(self, prefix: str) -> Path:
         """A folder of the scratch space."""
@@ -257,19 +264,13 @@ class S3Blobs:
         obstore.list_with_delimiter(self._store)
 
     def local(self, path: str) -> Path:
-        """Download once; what is in the scratch space under its path is the file."""
-        place = self._cached(path)
-        if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            new = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
-            with new.open("wb") as file:
-                for chunk in obstore.get(self._store, path).stream():
-                    file.write(chunk)
-            new.replace(place)
-        return place
+        """Download once, for as long as there is room; what breaks goes on where it was."""
+        bucket = S3Bucket(self._bucket, self._store)
 
-    def _cached(self, path: str) -> Path:
-        return self._scratch / "cached" / path
+        def fetch(copy: Path) -> None:
+            bucket.fetch(bucket.find(path), copy, lambda _bytes: None)
+
+        return self._copies.of(path, fetch)
 
 
 def open_storage(url: str, endpoint: str | None, scratch: Path) -> Blobs:

@@ -7,8 +7,14 @@ from typing import Any
 
 from obstore.store import S3Store
 
-#: A call at the API must not hang on a service that does not answer; a job has its own retries around these.
-_CLIENT: Mapping[str, Any] = {"allow_http": True, "connect_timeout": "3s", "timeout": "30s"}
+#: A call must not hang on a service that does not answer, but a large file may take long as long as something comes:
+#: "timeout" is of a whole answer, and 30 seconds if it is not given. A job has its own retries around these.
+_CLIENT: Mapping[str, Any] = {
+    "allow_http": True,
+    "connect_timeout": "3s",
+    "read_timeout": "30s",
+    "timeout": "365days",
+}
 _RETRY: Mapping[str, Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
 
 

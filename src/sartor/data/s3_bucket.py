@@ -20,10 +20,11 @@ from obstore.exceptions import (
 
 from sartor.data.buckets import ChangedError, SourceFile, UnreadableError
 
-#: How often a download goes on where it broke, and the first wait in seconds; it doubles.
+#: How often a download breaks without a byte more before it is given up, and the first wait in seconds; it doubles.
 DOWNLOAD_ATTEMPTS: Final = 5
 FIRST_WAIT_SECONDS: Final = 0.2
-_CHUNK_BYTES = 8 * 2**20
+#: What came of a chunk that is not whole is lost when a download breaks.
+_CHUNK_BYTES = 2**20
 
 
 class S3Bucket:
@@ -70,8 +71,8 @@ class S3Bucket:
     def fetch(self, file: SourceFile, copy: Path, progress: Callable[[int], None]) -> Path:
         """Download; what breaks goes on where it was."""
         copy.unlink(missing_ok=True)
-        wait = FIRST_WAIT_SECONDS
-        for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
+        broken = 0
+        while True:
             before = copy.stat().st_size if copy.exists() else 0
             try:
                 with _in_words():
@@ -81,11 +82,10 @@ class S3Bucket:
                 raise ChangedError(file.key) from error
             except UnreadableError:
                 went_on = copy.exists() and copy.stat().st_size > before
-                if attempt == DOWNLOAD_ATTEMPTS and not went_on:
+                broken = 1 if went_on else broken + 1
+                if broken == DOWNLOAD_ATTEMPTS:
                     raise
-            time.sleep(wait)
-            wait *= 2
-        raise UnreadableError(f"the connection broke {DOWNLOAD_ATTEMPTS} times")
+            time.sleep(FIRST_WAIT_SECONDS * 2 ** (broken - 1))
 
     def create(self, key: str, file: Path, owner: str) -> None:
         """One conditional PUT, behind a HEAD for the services that know no conditions."""
