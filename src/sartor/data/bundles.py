@@ -4,6 +4,7 @@ Small files of one header that follow each other become one text. Only files tha
 so each line means what it means in its own file; what the check says of a line of the text is said of its file's line.
 """
 
+import contextlib
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Any, Final
 from sartor.data import check, csv_lines, csv_records
 from sartor.data.check import Checked, StoppedError
 from sartor.data.input_files import InputFile
-from sartor.data.report import REJECTS, Fault, Place, ReadFile, Report
+from sartor.data.report import Fault, Place, ReadFile, Report
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
 
@@ -81,12 +82,11 @@ class _Bundle:
             return self.files[0]
         return InputFile(self.path, str(self.path), sum(file.size_bytes for file in self.files))
 
-    def places(self, place: Place) -> list[Place]:
-        """Return where a place of the text is: in one file, or, if it is the whole text, in each of them."""
-        if place.line is None:
-            return [replace(place, file=file.uri) for file in self.files]
-        at = max(0, bisect_right(self._starts, place.line) - 1)
-        return [replace(place, file=self.files[at].uri, line=place.line - self._starts[at] + 2)]
+    def place(self, place: Place) -> Place:
+        """Return where a line of the text is."""
+        line = place.line or 0
+        at = max(0, bisect_right(self._starts, line) - 1)
+        return replace(place, file=self.files[at].uri, line=line - self._starts[at] + 2)
 
 
 def read_and_check(
@@ -103,12 +103,13 @@ def read_and_check(
         how: as the check takes it.
     """
     together, bundles = _bundled(files, scratch, how["stop"])
+    checked = None
     if bundles:
-        try:
+        # an error would name a text that nobody knows; the files say it for themselves
+        with contextlib.suppress(JobFailed):
             checked = check.read_and_check(together, schema, folder, part_prefix, scratch=scratch, **how)
-        except JobFailed:  # it names a text that nobody knows; the files say it for themselves
-            return check.read_and_check(files, schema, folder, part_prefix, scratch=scratch, **how)
-        if _counted(checked.report, bundles):
+    if checked is not None:
+        if _is_clear(checked.report, bundles):
             return Checked(checked.parts, _unfolded(checked.report, bundles))
         for part in checked.parts:
             part.path.unlink(missing_ok=True)
@@ -165,13 +166,15 @@ def _small(file: InputFile) -> _Small | None:
     return _Small(header, end, body, rows)
 
 
-def _counted(report: Report, bundles: Mapping[str, _Bundle]) -> bool:
-    """Return whether each text had as many rows as its files have; one that was not read has none."""
-    return all(
+def _is_clear(report: Report, bundles: Mapping[str, _Bundle]) -> bool:
+    """Return whether what is said of a text can be said of its files: how many rows it has, and which are broken."""
+    counted = all(
         read.rows == sum(bundles[read.uri].rows) or (read.rows == 0 and bool(report.faults))
         for read in report.files
         if read.uri in bundles
     )
+    places = (place for fault in report.faults for place in fault.places if place.file in bundles)
+    return counted and all(place.line is not None for place in places)
 
 
 def _unfolded(report: Report, bundles: Mapping[str, _Bundle]) -> Report:
@@ -192,9 +195,9 @@ def _unfolded(report: Report, bundles: Mapping[str, _Bundle]) -> Report:
 
 def _unfolded_fault(fault: Fault, bundles: Mapping[str, _Bundle]) -> Fault:
     """Return a fault of files instead of texts."""
-    places: list[Place] = []
-    for place in fault.places:
+
+    def unfolded(place: Place) -> Place:
         bundle = bundles.get(place.file or "")
-        places.extend([place] if bundle is None else bundle.places(place))
-    count = fault.count + len(places) - len(fault.places)
-    return replace(fault, count=count, places=tuple(places[:REJECTS]))
+        return place if bundle is None else bundle.place(place)
+
+    return replace(fault, places=tuple(unfolded(place) for place in fault.places))

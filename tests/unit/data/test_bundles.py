@@ -143,6 +143,15 @@ def test_two_broken_quotes_do_not_mend_each_other(tmp_path: Path) -> None:
     assert found["faults"]
 
 
+def test_what_is_wrong_with_a_header_is_said_of_each_file(tmp_path: Path) -> None:
+    files = files_of(tmp_path, [b"ITEM_ID,B\na,1\n", b"ITEM_ID,B\nb,2\n", HEADER + b"c,,3\n"])
+    found = outcome(together(tmp_path, files))
+    assert found == outcome(alone(tmp_path, files))
+    ((code, column), (count, places)) = next(iter(found["faults"].items()))
+    assert (code, column, count) == ("MISSING_COLUMNS", "A", 2)
+    assert [place.file for place in places] == ["s3://b/0000.csv", "s3://b/0001.csv"]
+
+
 def test_putting_together_hears_a_stop(tmp_path: Path) -> None:
     files = files_of(tmp_path, [HEADER + b"a,,1\n"] * 3)
     with pytest.raises(StoppedError):
