@@ -5,9 +5,10 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from sartor import __version__
 from sartor.console.models import ModelPages
 from sartor.console.v1 import Console
 from sartor.data.blobs import Blobs, open_storage
@@ -25,6 +26,7 @@ from sartor.resources.store import Store
 from sartor.settings import Settings
 from sartor.wire import operations
 from sartor.wire.exchange import Exchange, Route
+from sartor.wire.local import admit_all, is_loopback, keep_local
 from sartor.wire.sign import Authority
 from sartor.work.tools import Tools
 from sartor.worker import Scratch, Worker
@@ -35,6 +37,15 @@ LOG = logging.getLogger("sartor.app")
 LEAST_FREE_BYTES: Final = 2**24
 #: The operations that do their work; the others validate their request and say that they do not yet.
 ANSWERED: Final = control.ANSWERED | record.ANSWERED | recommend.ANSWERED
+
+
+#: What people read who look at the address itself.
+WELCOME: Final = f"""Sartor {__version__}: Amazon Personalize that runs anywhere.
+
+Point an AWS SDK or the AWS CLI here: eval "$(sartor env)"
+Is it well?                          /health/ready
+What AWS has no operation for:       /sartor/v1/openapi.json
+"""
 
 
 @dataclass(frozen=True)
@@ -104,8 +115,13 @@ def _open_store(url: str) -> Store:
         raise OSError(f"The database {url.rpartition('@')[2]} cannot be opened: {reason}") from error
 
 
-def build(parts: Parts) -> Exchange:
-    """Return the service as an ASGI application."""
+def build(parts: Parts, metrics_port: int | None = None) -> Exchange:
+    """Return the service as an ASGI application.
+
+    Args:
+        parts: of the service.
+        metrics_port: the port that answers ``/metrics`` alone, if there is one.
+    """
     settings = parts.settings
     service = operations.load()
     resources = Control(parts.store, settings.quotas == "aws", parts.sources)
@@ -124,10 +140,17 @@ def build(parts: Parts) -> Exchange:
         settings.memory_bytes,
         ModelPages(deployments, recommender, filters, service.by_path["/recommendations"].reader),
     )
+    shown = Route(lambda _caller, _request: (200, *metrics.render()), signed=False)
+    openly = metrics_port is None and is_loopback(settings.host)
+    live = Route(lambda _caller, _request: (200, "text/plain", b"live\n"), signed=False)
+    ready = Route(lambda _caller, _request: _ready(parts), signed=False)
     routes: dict[str, Route] = {
-        "/health/live": Route(lambda _caller, _request: (200, "text/plain", b"live\n"), signed=False),
-        "/health/ready": Route(lambda _caller, _request: _ready(parts), signed=False),
-        "/metrics": Route(lambda _caller, _request: (200, *metrics.render()), signed=False),
+        "/": Route(
+            lambda _caller, _request: (200, "text/plain; charset=utf-8", WELCOME.encode()), signed=False
+        ),
+        **dict.fromkeys(("/health/live", "/livez"), live),
+        **dict.fromkeys(("/health/ready", "/readyz", "/healthz"), ready),
+        "/metrics": replace(shown, signed=not openly),
         "/sartor/v1/openapi.json": Route(console.openapi, signed=False),
         "/sartor/v1/": Route(console.answer, signed=True, methods=("GET", "HEAD", "POST")),
     }
@@ -139,8 +162,10 @@ def build(parts: Parts) -> Exchange:
         resources.inline_operations() | (quick if parts.store.local else frozenset()),
         recommend.ANSWERED,
         routes,
+        {} if metrics_port is None else {metrics_port: {"/metrics": shown}},
         observe=metrics.observe,
         parts=(deployments,),
+        admit=keep_local if settings.auth == "open" else admit_all,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sartor.app import Parts, open_parts
+from sartor.private import is_private
 from sartor.settings import Settings
 
 #: Less free space than this is a finding, in bytes.
@@ -76,6 +77,10 @@ def _storage(parts: Parts) -> str:
 
 
 def _disk(parts: Parts) -> str:
+    if not is_private(parts.settings.data):
+        raise PermissionError(
+            f"others may look into {parts.settings.data}: chmod -R go= {parts.settings.data}"
+        )
     free = shutil.disk_usage(parts.settings.data).free
     if free < LOW_SPACE_BYTES:
         raise OSError(f"only {free / 1e9:.1f} GB are free in {parts.settings.data}; imports need room")

@@ -7,7 +7,6 @@ whose server dies end by themselves.
 import ctypes
 import fcntl
 import gc
-import ipaddress
 import json
 import logging
 import os
@@ -19,12 +18,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
 from sartor.app import Parts, build, build_worker, open_parts
+from sartor.private import keep_private
 from sartor.settings import Settings, SettingsError
+from sartor.wire.local import is_loopback
 
 LOG = logging.getLogger("sartor.serve")
 
@@ -56,7 +57,7 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
         SettingsError: the settings do not allow to serve.
         OSError: the address cannot be listened on.
     """
-    if settings.auth == "open" and not _is_loopback(settings.host):
+    if settings.auth == "open" and not is_loopback(settings.host):
         raise SettingsError(
             f"--auth open accepts every request and so needs a loopback address, not {settings.host}. "
             "Use --auth signed, or --host 127.0.0.1."
@@ -64,15 +65,15 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
     _log_to_stderr()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
-    settings.data.mkdir(parents=True, exist_ok=True)
-    with _only_server(settings), _listening(settings) as listener:
+    keep_private(settings.data)
+    with _only_server(settings), _listening(settings) as listeners:
         parts = open_parts(settings)
         parts.keys.first(settings.account)
         crew = _Crew(settings.workers, environment)
         try:
             crew.start()
-            with _address(settings, listener) as url:
-                _run_api(parts, listener, url)
+            with _address(settings, listeners[0]) as url:
+                _run_api(parts, listeners, url)
         finally:
             crew.stop()
             parts.close()
@@ -110,8 +111,8 @@ def _end(*_: object) -> None:
     sys.exit(0)
 
 
-def _run_api(parts: Parts, listener: socket.socket, url: str) -> None:
-    """Run the API on a socket that listens already."""
+def _run_api(parts: Parts, listeners: list[socket.socket], url: str) -> None:
+    """Run the API on sockets that listen already; a second one answers ``/metrics`` alone."""
     import asyncio
 
     import uvicorn
@@ -131,8 +132,11 @@ def _run_api(parts: Parts, listener: socket.socket, url: str) -> None:
             gc.set_threshold(*_COLLECTED_AFTER)
             print(f"Sartor is listening on {url}", flush=True)
 
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for port in ports[1:]:
+        LOG.info("metrics are at %s/metrics", _url(parts.settings.host, port))
     config = uvicorn.Config(
-        build(parts),
+        build(parts, *ports[1:]),
         access_log=False,
         log_config=None,
         loop="auto",  # uvloop if it is installed
@@ -143,7 +147,7 @@ def _run_api(parts: Parts, listener: socket.socket, url: str) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )
-    Server(config).run(sockets=[listener])
+    Server(config).run(sockets=listeners)
 
 
 def _connections(settings: Settings) -> int:
@@ -233,21 +237,28 @@ def _only_server(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    """Give a socket that listens on the settings' address."""
+def _listening(settings: Settings) -> Iterator[list[socket.socket]]:
+    """Give a socket that listens on the settings' address, and one on the metrics' if they have a port of their own."""
+    wanted = {"--port": settings.port, "--metrics-port": settings.metrics_port}
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((settings.host, settings.port))
-        except OSError as error:
-            raise SettingsError(
-                f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. "
-                "Choose another --port, or 0 for a free one."
-            ) from None
-        listener.listen(2048)
-        listener.setblocking(False)
-        yield listener
+    with ExitStack() as opened:
+        listeners = []
+        for option, port in wanted.items():
+            if port is None:
+                continue
+            listener = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((settings.host, port))
+            except OSError as error:
+                raise SettingsError(
+                    f"Cannot listen on {settings.host} port {port}: {error.strerror}. "
+                    f"Choose another {option}, or 0 for a free one."
+                ) from None
+            listener.listen(2048)
+            listener.setblocking(False)
+            listeners.append(listener)
+        yield listeners
 
 
 @contextmanager
@@ -272,15 +283,6 @@ def _address(settings: Settings, listener: socket.socket) -> Iterator[str]:
 
 def _url(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _die_with_parent(parent: int) -> None:

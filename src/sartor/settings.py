@@ -145,6 +145,13 @@ SETTINGS: Final = (
     Setting(
         "port", _whole(0, 65_535), "4900", "The port to listen on; 0 picks a free one and prints it.", "N"
     ),
+    Setting(
+        "metrics_port",
+        _whole(0, 65_535),
+        None,
+        "A port of its own for /metrics, unsigned; without it /metrics is unsigned only on a loopback address.",
+        "PORT",
+    ),
     Setting("data", _folder, "sartor-data", "The folder of everything the embedded default keeps.", "DIR"),
     Setting(
         "database",
@@ -290,6 +297,7 @@ class Settings:
 
     host: str
     port: int
+    metrics_port: int | None
     data: Path
     database: str
     storage: str

@@ -14,6 +14,7 @@ from sartor.cli.access_keys import keys
 from sartor.cli.data import describe, history, report, rollback, validate
 from sartor.cli.models import explain, filters, retrain, training
 from sartor.cli.service import demo, doctor, env, serve, worker
+from sartor.private import UMASK
 
 #: Every command.                                                                       <- add a command
 COMMANDS: tuple[click.Command, ...] = (
@@ -47,6 +48,7 @@ for _command in COMMANDS:
 
 def main() -> NoReturn:
     """Run the command line; exits with 0, 1 (it failed) or 2 (usage)."""
+    os.umask(UMASK)
     try:
         status = cli(standalone_mode=False)  # click returns the code of its Exit and does not raise it
     except click.Abort:

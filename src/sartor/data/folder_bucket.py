@@ -99,12 +99,13 @@ class FolderBucket:
         with _in_words():
             place = self._entry(key)
             try:
-                place.parent.mkdir(parents=True, exist_ok=True)
+                self._make(place.parent)
             except FileExistsError:
                 raise UnreadableError(_IN_THE_WAY) from None
             beside = place.with_name(f".{place.name}.{owner}")
             try:
                 shutil.copyfile(file, beside, follow_symlinks=False)
+                beside.chmod(self._root.stat().st_mode & 0o666)
                 with beside.open("rb") as stream:
                     os.fsync(stream.fileno())
                 _name_once(beside, place)
@@ -127,6 +128,19 @@ class FolderBucket:
                 raise UnreadableError(_IN_THE_WAY)
             if not os.access(there, os.W_OK | os.X_OK):
                 raise PermissionError(folder)
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder; who may look into the bucket may look into it and what is written to it.
+
+        Raises:
+            FileExistsError: there is a file in its place.
+        """
+        if folder.is_dir():
+            return
+        self._make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        if self._root in folder.parents:
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode | self._root.stat().st_mode & 0o777))
 
     def _place(self, key: str) -> Path:
         """Return the file of a key.

@@ -19,6 +19,7 @@ from random import getrandbits
 from typing import Any, Final, Protocol, TypeVar
 
 from sartor.errors import ApiError, ChangedMeanwhile, TakesLong, Unavailable, in_use, invalid_input
+from sartor.wire.local import admit_all
 from sartor.wire.operations import Operation, Operations
 from sartor.wire.read import MAXIMUM_BODY_BYTES, read
 from sartor.wire.sign import Authority, Caller, HttpRequest
@@ -77,6 +78,12 @@ class Route:
     methods: tuple[str, ...] = ("GET", "HEAD")
 
 
+#: What a port answers that has paths of its own, to all others.
+_NOTHING: Final = Route(
+    lambda _caller, _request: (404, "text/plain", b"There is nothing here.\n"), signed=False
+)
+
+
 class Exchange:
     """The service as an ASGI application.
 
@@ -87,8 +94,10 @@ class Exchange:
         inline: the operations that are quick enough for the event loop.
         in_turns: those of them that are handled a few at a time; the others end together, or take next to nothing.
         routes: further paths; one that ends with ``/`` takes everything below it.
+        ports: ports that answer these paths and nothing else.
         observe: takes operation, HTTP status and seconds of each answer.
         parts: what starts and stops with the server.
+        admit: refuses what may not even ask, by its HTTP method and headers.
     """
 
     def __init__(
@@ -99,8 +108,10 @@ class Exchange:
         inline: Collection[str] = (),
         in_turns: Collection[str] = (),
         routes: Mapping[str, Route] | None = None,
+        ports: Mapping[int, Mapping[str, Route]] | None = None,
         observe: Callable[[str, int, float], None] = lambda _operation, _status, _seconds: None,
         parts: Sequence[Part] = (),
+        admit: Callable[[str, Mapping[str, str]], None] = admit_all,
     ) -> None:
         self._operations = operations
         self._handlers = handlers
@@ -108,8 +119,11 @@ class Exchange:
         self._inline = frozenset(inline)
         self._in_turns = frozenset(in_turns)
         self._routes = routes or {}
+        self._folders = [root for root in self._routes if root != "/" and root.endswith("/")]
+        self._ports = ports or {}
         self._observe = observe
         self._parts = parts
+        self._admit = admit
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self._wakes = _Wakes()
         self._turns = _Turns()
@@ -130,6 +144,7 @@ class Exchange:
         try:
             body = await _whole_body(receive)
             request = _http_request(scope, body)
+            self._admit(request.method, request.headers)
             route = self._route(scope)
             if route is not None:
                 name = "route"
@@ -209,9 +224,13 @@ class Exchange:
     def _route(self, scope: Mapping[str, Any]) -> Route | None:
         """Return the route of a path, the exact one before the folder."""
         path = scope["path"]
-        if path == "/":
+        if self._ports:
+            alone = self._ports.get((scope.get("server") or ("", 0))[1])
+            if alone is not None:
+                return alone.get(path, _NOTHING)
+        if path == "/" and scope["method"] == "POST":
             return None
-        folders = (self._routes[root] for root in self._routes if root[-1] == "/" and path.startswith(root))
+        folders = (self._routes[root] for root in self._folders if path.startswith(root))
         return self._routes.get(path) or next(folders, None)
 
     def _answer_route(self, route: Route, request: HttpRequest, request_id: str) -> Answer:

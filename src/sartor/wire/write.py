@@ -17,7 +17,7 @@ Header = tuple[bytes, bytes]
 CONTENT_TYPES: Final = {"json": b"application/x-amz-json-1.1", "rest-json": b"application/json"}
 #: Errors that every operation may answer with; the models do not list them ("Common Errors").
 COMMON_ERRORS: Final = {
-    "AccessDeniedException": 400,
+    "AccessDeniedException": 403,
     "BadRequestException": 400,
     "IncompleteSignatureException": 400,
     "InternalFailure": 500,
