@@ -97,6 +97,23 @@ def test_a_folder_is_its_first_level_in_order_of_keys(bucket: Bucket, location: 
     assert [file.uri for file in bucket.sources.list(location)] == ["s3://b/a/1.csv", "s3://b/a/2.csv"]
 
 
+def test_a_folders_marker_is_no_file_of_it(remote: Bucket) -> None:
+    remote.put("a.csv/", b"some services write into it")
+    remote.put("a.csv/x.csv", b"x")
+    for call in (remote.sources.list, remote.sources.list_csv):
+        assert [file.uri for file in call("s3://b/a.csv/")] == ["s3://b/a.csv/x.csv"]
+
+
+def test_a_key_that_cannot_be_asked_for_is_named(remote: Bucket) -> None:
+    remote.put("a/x.csv", b"x")
+    remote.put("a//y.csv", b"y")
+    for call in (remote.sources.list, remote.sources.list_csv):
+        with pytest.raises(
+            JobFailed, match=r"^s3://b/a/ could not be read: a key in it cannot be read: .*a//"
+        ):
+            call("s3://b/a/")
+
+
 @pytest.mark.parametrize(
     "location",
     [

@@ -51,7 +51,8 @@ class S3Bucket:
         """List with a delimiter."""
         with _in_words():
             for found in obstore.list_with_delimiter(self._store, folder or None)["objects"]:
-                yield self._seen(found)
+                if found["path"].startswith(folder):  # the folder's own marker is listed without its slash
+                    yield self._seen(found)
 
     def names(self, folder: str) -> Iterator[str]:
         """List with a delimiter."""
@@ -61,7 +62,7 @@ class S3Bucket:
         """List without one."""
         with _in_words():
             for page in obstore.list(self._store, folder or None):
-                yield from (self._seen(found) for found in page)
+                yield from (self._seen(found) for found in page if found["path"].startswith(folder))
 
     def read(self, file: SourceFile, start: int, length: int) -> bytes:
         """One GET of a range."""
