@@ -69,10 +69,10 @@ def count_import(job: Resource, parts: Sequence[Path], tools: Tools) -> None:
         output = attribution.body["metricsOutputConfig"]
         if publishes and "s3DataDestination" in output:
             samples = _samples(attribution, dataset, tools, connection, 0.0)
-            _publish(attribution, job, values.report_csv(samples), tools)
+            publish(attribution, job, values.report_csv(samples), tools)
 
 
-def _publish(attribution: Resource, job: Resource, content: bytes, tools: Tools) -> None:
+def publish(attribution: Resource, job: Resource, content: bytes, tools: Tools) -> None:
     """Write a report under a name that is free; one that an earlier attempt has written is not written again.
 
     Raises:
