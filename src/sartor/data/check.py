@@ -245,25 +245,30 @@ class _Check:
         path = self.folder / f"{self.part_prefix}-{number:05d}-{time.time_ns():x}.parquet"
         columns = _Columns(self.schema, source)
         options = _PARQUET if source.backslashes else _PARQUET + NOTED
-        refused = False
+        rejected = 0
         try:
             (row,) = self.execute(connection, engine.copy(columns.select(source.scan), path, options))
         except duckdb.Error:
             path.unlink(missing_ok=True)
-            if source.lenient is None:
+            mended = source.mended(REJECTS)
+            if mended is None:
                 raise
-            refused = True
-            (row,) = self.execute(connection, engine.copy(columns.select(source.lenient), path, options))
+            scan, found = mended
+            for code, rows in found.items():
+                self.add(code, "", rows.count, [Place(file.uri, line, text) for line, text in rows.places])
+                rejected += rows.count
+            (row,) = self.execute(connection, engine.copy(columns.select(scan), path, options))
+        else:
+            missed = source.missed(row[1])
+            if missed:
+                self.add("INVALID_CSV", "", missed, [Place(file.uri, None, None)])
         _, accepted, size, _, statistics, *_ = row
-        rejected = source.rejected(accepted, refused, REJECTS)
-        rows = accepted + sum(found.count for found in rejected.values())
         broken = accepted - int(statistics[f'"{FAULT}"']["null_count"]) if accepted else 0
         if broken:
             self.collect(connection, columns, source, file, path)
-        for code, found in rejected.items():
-            self.add(code, "", found.count, [Place(file.uri, line, text) for line, text in found.places])
-        self.rejected += broken + rows - accepted
-        return Part(path, accepted, size, _statistics(accepted, statistics, self.schema)), rows
+        self.rejected += broken + rejected
+        part = Part(path, accepted, size, _statistics(accepted, statistics, self.schema))
+        return part, accepted + rejected
 
     def execute(self, connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
         """Run one statement, naming what can go wrong."""

@@ -31,11 +31,13 @@ class Records:
         offsets: int64[n], where each begins, in bytes.
         lines: int64[n], on which line, from 1.
         faults: int64[n], a number into ``FAULTS``.
+        end: where the last of them ends; of one that is too long, where it begins.
     """
 
     offsets: Places
     lines: Places
     faults: Places
+    end: int
 
 
 def records(path: Path, cells: int, heard: Callable[[int], None]) -> Iterator[Records]:
@@ -60,9 +62,10 @@ def records(path: Path, cells: int, heard: Callable[[int], None]) -> Iterator[Re
             if len(rest) > LINE_BYTES:
                 found, ended = _followed_by_one_too_long(found, used, text), True
             if is_header and len(found.offsets):
-                found, is_header = Records(found.offsets[1:], found.lines[1:], found.faults[1:]), False
+                is_header = False
+                found = Records(found.offsets[1:], found.lines[1:], found.faults[1:], found.end)
             if len(found.offsets):
-                yield Records(found.offsets + offset, found.lines + line, found.faults)
+                yield Records(found.offsets + offset, found.lines + line, found.faults, found.end + offset)
             offset += used
             line += count(text[:used], _FEED)
 
@@ -147,7 +150,7 @@ def _whole(text: bytes, ended: bool, cells: int) -> tuple[Records, int]:
     if ended and text and (not len(ends) or ends[-1] != len(text) - 1):
         ends = np.append(ends, len(text))
     if not len(ends):
-        return Records(ends, ends, ends), 0
+        return Records(ends, ends, ends, 0), 0
     starts = np.concatenate(([0], ends[:-1] + 1))
     sizes = ends - starts
     sizes -= (sizes > 0) & (content[np.minimum(ends, len(text)) - 1] == _RETURN)
@@ -161,7 +164,7 @@ def _whole(text: bytes, ended: bool, cells: int) -> tuple[Records, int]:
     faults[np.searchsorted(ends, _broken_quotes(content, turns, used))] = _QUOTES
     faults[sizes > LINE_BYTES] = _TOO_LONG
     there = sizes > 0
-    return Records(starts[there], np.searchsorted(feeds, starts[there]), faults[there]), used
+    return Records(starts[there], np.searchsorted(feeds, starts[there]), faults[there], used), used
 
 
 def _outside(places: Places, turns: Places) -> Places:
@@ -196,6 +199,5 @@ def _is_utf8(text: bytes) -> bool:
 
 def _followed_by_one_too_long(found: Records, used: int, text: bytes) -> Records:
     line = count(text[:used], _FEED)
-    return Records(
-        np.append(found.offsets, used), np.append(found.lines, line), np.append(found.faults, _TOO_LONG)
-    )
+    lines, faults = np.append(found.lines, line), np.append(found.faults, _TOO_LONG)
+    return Records(np.append(found.offsets, used), lines, faults, used)

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from sartor.data import csv_lines, csv_records, engine
 from sartor.data.input_files import InputFile, Means, Rejected, Source, missing_columns
 from sartor.data.schema import Schema
@@ -34,7 +36,7 @@ class CsvSource(Source):
         self.has_rows = False
         self._file = file
         self._means = means
-        self._refused = False
+        self._is_mended = self._a_row_a_line = False
         try:
             self._path, dialect = self._readable()
             with self._path.open("rb") as opened:
@@ -60,13 +62,12 @@ class CsvSource(Source):
         folded = [name.casefold() for name in names]
         self.texts = [f"c{folded.index(field.name.casefold())}" for field in schema.fields]
         columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(names)))
-        options = (
+        self._options = (
             "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
             "allow_quoted_nulls = true, strict_mode = true, null_padding = false, "
             f"max_line_size = {_DUCKDB_LINE_BYTES}, columns = {{{columns}}}"
         )
-        self.scan = engine.csv([self._path], options)
-        self.lenient = engine.csv([self._path], f"{options}, ignore_errors = true")
+        self.scan = engine.csv([self._path], self._options)
 
     def _readable(self) -> tuple[Path, csv_lines.Dialect]:
         """Return the file as RFC 4180, which is a copy if the file itself is something else.
@@ -108,37 +109,45 @@ class CsvSource(Source):
                 self._means.room.write(len(piece), self._file.uri)
                 target.write(piece)
 
-    def rejected(self, accepted: int, refused: bool, most: int) -> Mapping[str, Rejected]:
-        """Return the rows that DuckDB could not split into cells, by rule.
+    def missed(self, accepted: int) -> int:
+        """Return how many rows there are beyond those that were read; none may be lost without a word.
 
-        A file that it took as a whole is counted again where its lines do not say how many rows it has.
+        The file is counted again where its lines do not say how many rows it has.
         """
-        self._refused = refused
-        self._a_row_a_line = not refused and accepted == self._records
+        self._a_row_a_line = accepted == self._records
         if self._a_row_a_line:
-            return {}
-        total, counts = 0, dict.fromkeys(csv_records.FAULTS[1:], 0)
+            return 0
+        return abs(sum(len(some.lines) for some in self._every_record()) - accepted)
+
+    def mended(self, most: int) -> tuple[str, Mapping[str, Rejected]]:
+        """Return the FROM of a copy without the rows that cannot be split into cells, and those rows by rule."""
+        self._is_mended = True
+        counts = dict.fromkeys(csv_records.FAULTS[1:], 0)
         places: dict[str, list[tuple[int, int]]] = {code: [] for code in counts}
-        for some in self._every_record():
-            total += len(some.lines)
-            for number, code in enumerate(csv_records.FAULTS[1:] if refused else (), 1):
-                broken = some.faults == number
-                counts[code] += int(broken.sum())
-                wanted = slice(most - len(places[code]))
-                places[code] += zip(
-                    some.offsets[broken][wanted].tolist(), some.lines[broken][wanted].tolist(), strict=True
-                )
+        copy = self._means.spool.with_suffix(".mended")
+        with self._path.open("rb") as file, copy.open("wb") as target:
+            for some in self._every_record():
+                if not target.tell():
+                    target.write(file.read(some.offsets[0]))  # the header
+                for number, code in enumerate(csv_records.FAULTS[1:], 1):
+                    broken = some.faults == number
+                    counts[code] += int(broken.sum())
+                    left = most - len(places[code])
+                    offsets, lines = some.offsets[broken][:left].tolist(), some.lines[broken][:left].tolist()
+                    places[code] += zip(offsets, lines, strict=True)
+                file.seek(some.offsets[0])
+                text = np.frombuffer(file.read(some.end - some.offsets[0]), np.uint8)
+                kept = np.repeat(some.faults == 0, np.diff(some.offsets, append=some.end))
+                self._means.room.write(len(text), self._file.uri)
+                target.write(text[kept].tobytes())
         found = {code: Rejected(count, self._texts(places[code])) for code, count in counts.items() if count}
-        missed = total - sum(counts.values()) - accepted
-        if missed and not found.keys() & {"LINE_TOO_LONG", "BROKEN_QUOTES"}:  # behind those nobody knows
-            found["INVALID_CSV"] = Rejected(abs(missed))
-        return found
+        return engine.csv([copy], self._options), found
 
     def lines(self, ordinals: Sequence[int]) -> Sequence[int | None]:
         """Return the lines of rows, past quoted line ends, blank lines and rejected rows."""
         if self._a_row_a_line:
             return [ordinal + 2 for ordinal in ordinals]
-        return csv_records.lines_of(self._every_record(), ordinals, not self._refused)
+        return csv_records.lines_of(self._every_record(), ordinals, not self._is_mended)
 
     def _every_record(self) -> Iterator[csv_records.Records]:
         return csv_records.records(self._path, self._cells, partial(self._means.heard, "finding lines"))

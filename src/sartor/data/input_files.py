@@ -107,7 +107,6 @@ class Source:
         has_rows: whether there is anything behind its header.
         backslashes: whether a cell may have one.
         scan: the FROM of its rows, which refuses what is no row.
-        lenient: the FROM that leaves out what is no row; ``None`` if there is nothing of the sort.
         texts: the SQL of each field's text.
     """
 
@@ -115,18 +114,22 @@ class Source:
     has_rows: bool
     backslashes: bool = True
     scan: str
-    lenient: str | None = None
     texts: list[str]
 
-    def rejected(self, accepted: int, refused: bool, most: int) -> Mapping[str, Rejected]:
-        """Return the rows that are no rows, by rule.
+    def missed(self, accepted: int) -> int:
+        """Return how many rows the file has beyond those that were read; none may be lost without a word."""
+        return 0
+
+    def mended(self, most: int) -> tuple[str, Mapping[str, Rejected]] | None:
+        """Return the FROM of what is left without the rows that are none, and those rows by rule.
 
         Args:
-            accepted: how many rows were read.
-            refused: whether ``scan`` refused the file, and ``lenient`` was read.
             most: how many places to return of each rule.
+
+        Returns:
+            ``None`` if the file is of no use at all.
         """
-        raise NotImplementedError
+        return None
 
     def lines(self, ordinals: Sequence[int]) -> Sequence[int | None]:
         """Return the lines of rows by their number in the part, as far as they are known."""

@@ -8,7 +8,7 @@ import duckdb
 
 from sartor.data import engine, parquet_footer
 from sartor.data.csv_lines import MAXIMUM_COLUMNS
-from sartor.data.input_files import InputFile, Means, Rejected, Source, missing_columns
+from sartor.data.input_files import InputFile, Means, Source, missing_columns
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
 
@@ -64,10 +64,6 @@ class ParquetSource(Source):
                 self.faults.append(("WRONG_TYPE", field.name, None, kind))
             quoted = name.replace('"', '""')
             self.texts.append(f"nullif(\"{quoted}\"::VARCHAR, '')")
-
-    def rejected(self, accepted: int, refused: bool, most: int) -> Mapping[str, Rejected]:
-        """Every row of a Parquet file is one."""
-        return {}
 
     def lines(self, ordinals: Sequence[int]) -> Sequence[int | None]:
         """Return the numbers from 1."""
