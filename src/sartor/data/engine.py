@@ -111,6 +111,7 @@ def copy(select: str, target: Path, options: str) -> str:
 def said(error: Exception) -> str:
     """Return what an error says, in a line, without DuckDB's advice and without where the file lies."""
     line = str(error).partition("\n")[0].strip() or type(error).__name__
+    line = line.removeprefix("Invalid Input Error: ")
     return re.sub(r"[\"']?(?:/[^\s\"']+)+[\"']?", "the file", line)
 
 
