@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -62,6 +63,10 @@ class S3Server:
         """Answer nobody any more."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def etag(content: bytes) -> str:
@@ -192,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 content = self.s3.objects[name]
                 files.append(
-                    f"<Contents><Key>{escape(key)}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+                    f"<Contents><Key>{escape(key)}</Key><LastModified>{_now()}</LastModified>"
                     f"<ETag>{escape(etag(content))}</ETag><Size>{len(content)}</Size></Contents>"
                 )
         inner = "".join(files) + "".join(

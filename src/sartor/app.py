@@ -29,7 +29,7 @@ from sartor.wire.exchange import Exchange, Route
 from sartor.wire.local import admit_all, is_loopback, keep_local
 from sartor.wire.sign import Authority
 from sartor.work.tools import Tools
-from sartor.worker import Scratch, Worker
+from sartor.worker import Scratch, Worker, end_process
 
 LOG = logging.getLogger("sartor.app")
 
@@ -169,9 +169,17 @@ def build(parts: Parts, metrics_port: int | None = None) -> Exchange:
     )
 
 
-def build_worker(parts: Parts, stopping: threading.Event) -> Worker:
-    """Return a worker that ends when ``stopping`` is set."""
-    return Worker(parts.settings, tools_of(parts, stopping.is_set), stopping)
+def build_worker(
+    parts: Parts, stopping: threading.Event, begin_anew: Callable[[], None] = end_process
+) -> Worker:
+    """Return a worker that ends when ``stopping`` is set.
+
+    Args:
+        parts: what it shares with the API.
+        stopping: says when to end.
+        begin_anew: ends a process whose work hangs.
+    """
+    return Worker(parts.settings, tools_of(parts, stopping.is_set), stopping, begin_anew)
 
 
 def tools_of(parts: Parts, stop: Callable[[], bool] = lambda: False) -> Tools:

@@ -40,6 +40,18 @@ class Unavailable(Exception):  # noqa: N818 - says how the service is
     """
 
 
+class Damaged(Exception):  # noqa: N818 - it says what something is
+    """What is stored cannot be read any more, however often it is tried.
+
+    Args:
+        reason: what is damaged and what to do, for a person.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class ChangedMeanwhile(Exception):  # noqa: N818 - no error: whoever catches it asks again
     """What a call was read against has changed before it was done; handling it again reads the new state."""
 

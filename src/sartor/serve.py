@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -26,6 +27,7 @@ from sartor.app import Parts, build, build_worker, open_parts
 from sartor.private import keep_private
 from sartor.settings import Settings, SettingsError
 from sartor.wire.local import is_loopback
+from sartor.worker import end_process
 
 LOG = logging.getLogger("sartor.serve")
 
@@ -94,8 +96,16 @@ def work(settings: Settings, parent: int | None = None) -> None:
     parts = open_parts(settings)
     if parent is not None:
         threading.Thread(target=_watch_parent, args=(parent, stopping), daemon=True).start()
-    build_worker(parts, stopping).run()
+    alone = parent is None
+    build_worker(parts, stopping, partial(_begin_anew, stopping) if alone else end_process).run()
     parts.close()
+
+
+def _begin_anew(stopping: threading.Event) -> None:
+    """Begin a worker anew that nobody else would: its threads end with the program that this process ran."""
+    if stopping.is_set():
+        end_process()
+    os.execv(sys.executable, sys.orig_argv)
 
 
 def wait_without_spinning() -> None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sartor.errors import JobFailed
+from sartor.errors import Damaged, JobFailed
 from sartor.resources import lifecycle
 from sartor.resources.lifecycle import Task
 from sartor.settings import Settings
@@ -25,14 +25,23 @@ LOG = logging.getLogger("sartor.worker")
 
 #: Short work never waits behind long work: each lane has a thread of its own.
 LANES: Final = ("quick", "heavy")
+#: The status of a process that ended because its work hung.
+HUNG_STATUS: Final = 70
 #: How long before work that ended by an unknown fault is tried again, in seconds; it doubles each time.
 RETRY_SECONDS: Final = 2.0
 #: How long between two tries to write down how a task ended, in seconds.
 _END_SECONDS: Final = 0.5
+#: Work that is told to stop has so long; then its process ends, as DuckDB was seen to wait for ever, in seconds.
+HUNG_SECONDS: Final = 30.0
 #: How often chores run, in seconds.
 CHORE_SECONDS: Final = 600.0
 #: How often the worker looks whether put records wait, in seconds.
 DRAIN_LOOK_SECONDS: Final = 0.5
+
+
+def end_process() -> None:
+    """End this process at once, whatever its threads do; whoever started it begins it anew."""
+    os._exit(HUNG_STATUS)
 
 
 class Worker:
@@ -42,16 +51,26 @@ class Worker:
         settings: of this process.
         tools: what a job gets; ``progress`` and ``stop`` are replaced for each task.
         stopping: set when the worker must end; a running job is interrupted and begins again elsewhere.
+        begin_anew: ends this process, and begins it anew unless it is to end.
     """
 
-    def __init__(self, settings: Settings, tools: Tools, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tools: Tools,
+        stopping: threading.Event,
+        begin_anew: Callable[[], None],
+    ) -> None:
         self._settings = settings
         self._tools = tools
         self._stopping = stopping
+        self._begin_anew = begin_anew
+        self._leases: dict[str, _Lease] = {}
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
     def run(self) -> None:
         """Work in all lanes until ``stopping`` is set."""
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
         lanes = [threading.Thread(target=self._work, args=(lane,), name=lane) for lane in LANES]
         for lane in lanes:
             lane.start()
@@ -80,22 +99,33 @@ class Worker:
                 if task is None:
                     self._stopping.wait(self._settings.poll_seconds)
                 else:
-                    self._run(task)
+                    self._run(task, lane)
             except Exception:  # the database may be away for a while; a lane never dies
                 LOG.exception("the %s lane could not work; it goes on in %s s", lane, RETRY_SECONDS)
                 self._stopping.wait(RETRY_SECONDS)
 
-    def _run(self, task: Task) -> None:
+    def _watch(self) -> None:
+        """End the process once work does not hear that it must stop: nothing else ends a thread."""
+        while True:
+            time.sleep(min(1.0, HUNG_SECONDS / 4))
+            hung = [one.arn for one in list(self._leases.values()) if one.deaf_seconds() > HUNG_SECONDS]
+            if hung:
+                words = "the work on %s goes on %s s after it was to stop; its process ends"
+                LOG.error(words, ", ".join(hung), HUNG_SECONDS)
+                self._begin_anew()
+                return
+
+    def _run(self, task: Task, lane: str) -> None:
         """Run one task and write down how it ended."""
         store = self._tools.store
         with _Lease(self._tools, self._settings, task, self._stopping) as lease:
+            self._leases[lane] = lease
             tools = replace(self._tools, progress=lease.report, stop=lease.must_stop)
             try:
-                jobs.TABLE[task.kind, task.verb](task, tools)
-            except JobFailed as failure:
-                reason = failure.reason
-                LOG.info("%s failed: %s", task.arn, reason)
-                self._end(lease, lambda: lifecycle.fail(store, task, reason))
+                outcome = jobs.TABLE[task.kind, task.verb](task, tools)
+            except (JobFailed, Damaged) as failure:
+                LOG.info("%s failed: %s", task.arn, failure.reason)
+                self._end(lease, self._after_failure(task, failure.reason))
             except Exception as error:  # noqa: BLE001 - whatever broke one task, the lane goes on; it is logged
                 if lease.told.is_set():
                     LOG.info("%s is stopped", task.arn)
@@ -106,14 +136,24 @@ class Worker:
                 else:
                     self._end(lease, self._after_fault(task, error))
             else:
-                self._end(lease, lambda: lifecycle.finish(store, task))
+                self._end(lease, lambda: lifecycle.finish(store, task, outcome))
+
+    def _after_failure(self, task: Task, reason: str) -> Callable[[], bool]:
+        """Return how a task that failed ends: well, if an attempt before this one has done it all the same."""
+        store = self._tools.store
+        if task.attempt > 1 and self._has_settled(task):
+            return lambda: lifecycle.finish(store, task)
+        return lambda: lifecycle.fail(store, task, reason)
+
+    def _has_settled(self, task: Task) -> bool:
+        return lifecycle.has_settled(task, lambda one: jobs.settled(one, self._tools))
 
     def _after_fault(self, task: Task, error: Exception) -> Callable[[], bool]:
         """Return what becomes of a task that a fault ended: a later try, or after the last one a reason."""
         store = self._tools.store
         if task.attempt >= lifecycle.MAX_ATTEMPTS:
             LOG.exception("attempt %s at %s broke; it was the last", task.attempt, task.arn)
-            if jobs.settled(task, self._tools):
+            if self._has_settled(task):
                 return lambda: lifecycle.finish(store, task)
             reason = f"Internal error after {task.attempt} attempts. {_cause(error)}"
             return lambda: lifecycle.fail(store, task, reason)
@@ -174,6 +214,7 @@ class _Lease:
         self._over = threading.Event()
         self._progress: dict[str, Any] | None = None
         self._renewed = time.monotonic()
+        self._to_stop: float | None = None
         self._thread = threading.Thread(target=self._renew, name=f"lease-{task.id}", daemon=True)
 
     def report(self, progress: Mapping[str, Any]) -> None:
@@ -182,7 +223,16 @@ class _Lease:
 
     def must_stop(self) -> bool:
         """Return whether the work must stop: it was told to, another may have it by now, or this worker ends."""
-        return self.told.is_set() or self._lost.is_set() or self._stopping.is_set()
+        return self.told.is_set() or self._stopping.is_set() or self.lapsed()
+
+    def deaf_seconds(self) -> float:
+        """Return for how long the work has gone on although it must stop."""
+        if self._over.is_set() or not self.must_stop():
+            self._to_stop = None
+            return 0.0
+        if self._to_stop is None:
+            self._to_stop = time.monotonic()
+        return time.monotonic() - self._to_stop
 
     def lapsed(self) -> bool:
         """Return whether another worker may have the task by now."""

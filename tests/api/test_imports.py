@@ -249,7 +249,7 @@ def test_a_broken_row_fails_the_job_and_the_report_says_where(client: Client) ->
         ("ID_TOO_LONG", "USER_ID", 1501, "u" * 257),
     }
     assert table_of(client, dataset).count() == 1000
-    (folder,) = client.server.data.glob(f"storage/**/imports/{job['jobName']}")
+    (folder,) = client.server.data.glob(f"storage/**/imports/{job['jobName']}/1")
     assert json.loads((folder / "report.json").read_text()) == report
     rejects = list(csv.DictReader(io.StringIO((folder / "rejects.csv").read_text())))
     assert list(rejects[0]) == ["file", "line", "column", "code", "rule", "value"]

@@ -273,12 +273,12 @@ class Service:
         return str(self("CreateDatasetImportJob", caller, **request)["datasetImportJobArn"])
 
 
-def make_tools(store: Store, storage: Blobs, scratch: Path) -> Tools:
+def make_tools(store: Store, storage: Blobs, scratch: Path, **more: Any) -> Tools:
     """Return a job's tools, without what no test here touches."""
     values: dict[str, Any] = dict.fromkeys(Tools.__dataclass_fields__)
     values |= {"store": store, "storage": storage, "scratch": scratch, "memory_bytes": 10**8}
     values |= {"lease_seconds": 15.0, "drain_seconds": 30.0, "history_days": 30.0, "quotas_on": True}
-    return Tools(**values)
+    return Tools(**values | more)
 
 
 ALL_COLUMNS = b"user_id,item_id,timestamp,price,age,action_id,cost,event_type,event_value,genre,stock\n"

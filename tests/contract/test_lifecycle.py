@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sartor.resources import lifecycle
-from sartor.resources.lifecycle import MAX_ATTEMPTS, Task, claim, fail, finish, heartbeat, release
+from sartor.resources.lifecycle import MAX_ATTEMPTS, Outcome, Task, claim, fail, finish, heartbeat, release
 from sartor.resources.store import Resource, Store
 
 LEASE = 15.0
@@ -94,7 +94,7 @@ def test_many_workers_get_each_task_exactly_once(store: Store) -> None:
 
 def test_finishing_makes_the_resource_active_and_keeps_what_is_private(store: Store) -> None:
     owe(store)
-    assert finish(store, claimed(store), {"b": 2})
+    assert finish(store, claimed(store), Outcome(private={"b": 2}))
     found = store.get(arn_of(0))
     assert found is not None
     assert (found.status, found.private, found.failure_reason) == ("ACTIVE", {"a": 1, "b": 2}, None)
@@ -160,7 +160,7 @@ def test_whoever_lost_the_lease_changes_nothing(store: Store) -> None:
     lost = claimed(store)
     kept = claimed(store, "two", NOW + LEASE)
     assert not heartbeat(store, lost, NOW + LEASE, LEASE, {"rows": 1})
-    assert not finish(store, lost, {"b": 1})
+    assert not finish(store, lost, Outcome(private={"b": 1}))
     assert not fail(store, lost, "Late.")
     assert status(store) == "CREATE IN_PROGRESS"
     assert finish(store, kept)
@@ -210,6 +210,48 @@ def test_work_that_is_given_up_keeps_an_outcome_that_stands(store: Store, stands
     now = die_again_and_again(store)
     assert claim(store, "last", ("quick",), now, LEASE, settled=lambda _task: stands) is None
     assert status(store) == outcome
+
+
+def test_work_of_which_nobody_can_tell_whether_it_is_done_fails_and_holds_up_no_other(store: Store) -> None:
+    owe(store, 2)
+    now = die_again_and_again(store)
+
+    def unreadable(_task: Task) -> bool:
+        raise ValueError("the table is damaged")
+
+    other = claim(store, "last", ("quick",), now, LEASE, settled=unreadable)
+    assert status(store) == "CREATE FAILED"
+    assert other is not None
+    assert other.arn == arn_of(1)
+
+
+def test_what_is_written_down_in_the_middle_needs_the_lease(store: Store) -> None:
+    owe(store)
+    lost = claimed(store)
+    held = claimed(store, "two", NOW + LEASE)
+    with pytest.raises(InterruptedError):
+        lifecycle.keep(store, lost, {"a": 1})
+    lifecycle.keep(store, held, {"a": 2})
+    found = store.get(arn_of(0))
+    assert found is not None
+    assert found.private["a"] == 2
+
+
+def test_what_the_work_made_is_written_when_it_ends_and_only_by_who_holds_the_lease(store: Store) -> None:
+    owe(store, 2)
+    lost = claimed(store)
+    outcome = Outcome({"c": 3}, {"d": 4}, removes=(arn_of(1),))
+    held = claimed(store, "two", NOW + LEASE)
+    assert not finish(store, lost, outcome)
+    found = store.get(arn_of(0))
+    assert found is not None
+    assert "c" not in found.body
+    assert store.get(arn_of(1)) is not None
+    assert finish(store, held, outcome)
+    found = store.get(arn_of(0))
+    assert found is not None
+    assert (found.body["c"], found.private["d"], found.status) == (3, 4, "ACTIVE")
+    assert store.get(arn_of(1)) is None
 
 
 def test_one_resource_has_one_piece_of_work_at_a_time(store: Store) -> None:

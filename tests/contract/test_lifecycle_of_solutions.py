@@ -8,6 +8,7 @@ import pytest
 
 from contract.conftest import make_tools, recipe_arn
 from sartor.resources import lifecycle
+from sartor.resources.lifecycle import Outcome
 from sartor.work import jobs
 
 MODEL = botocore.session.get_session().get_service_model("personalize")
@@ -69,7 +70,7 @@ def test_a_version_has_what_its_solution_had_when_it_was_asked_for(service: Any)
     task = claimed(service)
     assert service.described("SolutionVersion", arn)["status"] == "CREATE IN_PROGRESS"
     assert service.described("Solution", solution)["latestSolutionVersion"]["status"] == "CREATE IN_PROGRESS"
-    assert lifecycle.finish(service.store, task, {"metrics": {"coverage": 0.123456}})
+    assert lifecycle.finish(service.store, task, Outcome(private={"metrics": {"coverage": 0.123456}}))
     shown = service.described("SolutionVersion", arn)
     del shown["creationDateTime"], shown["lastUpdatedDateTime"]
     assert shown == {
@@ -307,8 +308,8 @@ def test_a_deleted_solution_takes_its_versions_and_their_models_along(
     task = claimed(service, "quick")
     tools = make_tools(service.store, storage, tmp_path / "scratch")
     for _attempt in range(2):  # as it is done again after a worker was killed
-        jobs.TABLE[task.kind, task.verb](task, tools)
-    assert lifecycle.finish(service.store, task)
+        outcome = jobs.TABLE[task.kind, task.verb](task, tools)
+    assert lifecycle.finish(service.store, task, outcome)
     assert [bool(list(storage.list(folder))) for folder in folders] == [False, False, True]
     for version in versions[:2]:
         gone = service.refusal("DescribeSolutionVersion", solutionVersionArn=version)

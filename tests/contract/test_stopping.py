@@ -17,12 +17,12 @@ from contract.conftest import make_tools
 from sartor.data.blobs import open_storage
 from sartor.errors import ApiError, JobFailed
 from sartor.resources import lifecycle
-from sartor.resources.lifecycle import Task
+from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.store import Store
 from sartor.settings import load
 from sartor.work import jobs
 from sartor.work.tools import Tools
-from sartor.worker import Worker
+from sartor.worker import Worker, end_process
 
 NOW = 1.7e9
 LEASE = 15.0
@@ -74,7 +74,7 @@ def test_work_that_was_told_to_stop_ends_as_stopped_however_it_ends(service: Any
     assert task is not None
     stop(service, arn)
     if end == "finish":
-        assert lifecycle.finish(service.store, task, {"metrics": {}})
+        assert lifecycle.finish(service.store, task, Outcome(private={"metrics": {}}))
     else:
         assert lifecycle.fail(service.store, task, "Too little data.")
     shown = service.described("SolutionVersion", arn)
@@ -191,7 +191,7 @@ def training(
     settings = load({"data": str(tmp_path / "data")}, {})
     storage = open_storage(str(tmp_path / "storage"), None, tmp_path / "scratch")
     tools = make_tools(service.store, storage, tmp_path / "scratch")
-    worker = threading.Thread(target=Worker(settings, tools, stopping).run)
+    worker = threading.Thread(target=Worker(settings, tools, stopping, end_process).run)
     worker.start()
     yield arn, began
     stopping.set()

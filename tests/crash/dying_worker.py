@@ -1,7 +1,7 @@
-"""A worker that is killed by SIGKILL right before or right after one named step of a job.
+"""A worker that is killed by SIGKILL, or stopped by SIGSTOP, right before or right after one named step of a job.
 
-Run as ``python dying_worker.py JOB STEP before|after WORKER_OPTION…``. The step is the real function; nothing in
-the product knows of this.
+Run as ``python dying_worker.py JOB STEP before|after|pause-before|pause-after WORKER_OPTION…``. The step is the real
+function; nothing in the product knows of this.
 """
 
 import importlib
@@ -71,7 +71,6 @@ STEPS: dict[str, dict[str, Step]] = {
         "vacuum drained": Step("sartor.data.table", "Table", "vacuum", 4),
         "redact reports": Step("sartor.data.deletion", None, "_redact_reports", 2),
         "end leases": Step("sartor.data.events", "PutRecords", "end_lease"),
-        "write down result": Step("sartor.resources.store", "Transaction", "replace_body"),
         "finish": Step("sartor.resources.lifecycle", None, "finish"),
     },
     "training": {
@@ -80,20 +79,20 @@ STEPS: dict[str, dict[str, Step]] = {
         "evaluate": Step("sartor.models.evaluation", None, "evaluate"),
         "store first file": Step("sartor.data.blobs", "FolderBlobs", "put_file", 1),
         "store record": Step("sartor.data.blobs", "FolderBlobs", "put", 1),
-        "write down metrics": Step("sartor.resources.store", "Transaction", "replace_body"),
         "finish": Step("sartor.resources.lifecycle", None, "finish"),
     },
     "update": {
         "alter imported": Step("sartor.data.table", "Table", "add_columns", 1),
         "alter drained": Step("sartor.data.table", "Table", "add_columns", 2),
-        "replace schema": Step("sartor.resources.store", "Transaction", "replace_body"),
         "finish": Step("sartor.resources.lifecycle", None, "finish"),
     },
 }
 
 
 def die_at(job: str, step: str, when: str) -> None:
-    """Replace the step's function by one that kills this process before or after its work."""
+    """Replace the step's function by one that kills or stops this process before or after its work."""
+    end = signal.SIGSTOP if when.startswith("pause-") else signal.SIGKILL
+    when = when.removeprefix("pause-")
     module_name, owner_name, function_name, call = STEPS[job][step]
     owner: Any = importlib.import_module(module_name)
     if owner_name is not None:
@@ -108,12 +107,12 @@ def die_at(job: str, step: str, when: str) -> None:
         calls += is_ours
         is_step = is_ours and calls == call
         if is_step and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), end)
         answer = original(*arguments, **options)
         if function_name == "claim":  # an idle claim is not the step
             calls, is_step = 0, answer is not None
-        if is_step:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if is_step and when == "after":
+            os.kill(os.getpid(), end)
         return answer
 
     setattr(owner, function_name, dying)

@@ -148,6 +148,17 @@ def test_the_command_line_starts_without_what_is_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_what_sql_joins_to_one_text_says_in_which_order() -> None:
+    joining = re.compile(r"(?:group_concat|string_agg|listagg|array_agg|\blist)\(", re.IGNORECASE)
+    ordered = re.compile(r"ORDER BY[^)]*\)|\(body, \?\) OVER \(ORDER BY", re.IGNORECASE)
+    for module in MODULES:
+        tree = ast.parse(module.read_text())
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        for text in (one for one in texts if isinstance(one, str) and "SELECT" in one):
+            for found in joining.finditer(text):
+                assert ordered.search(text[found.start() : found.start() + 200]), (module, text)
+
+
 def test_a_base_install_brings_no_more_than_it_needs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {canonicalize_name(Requirement(text).name) for text in project["dependencies"]} == BASE

@@ -6,7 +6,6 @@ import pty
 import shlex
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,15 +45,6 @@ def schema(tmp_path: Path) -> Path:
     place = tmp_path / "items.json"
     place.write_text(json.dumps(ITEMS))
     return place
-
-
-def test_help_is_instant() -> None:
-    took = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "sartor", "--help"], capture_output=True, check=True)
-        took.append(time.perf_counter() - begun)
-    assert min(took) <= 0.3
 
 
 def test_an_example_keeps_its_lines(tmp_path: Path) -> None:

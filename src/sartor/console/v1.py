@@ -19,7 +19,7 @@ from sartor.resources.kinds import KINDS, UNFINISHED, arn_of, kind_of
 from sartor.resources.records import datasets_of, records_of
 from sartor.resources.store import Resource, Store
 from sartor.wire.sign import Caller, HttpRequest
-from sartor.work.import_data import report_path
+from sartor.work.import_data import report_of
 
 _JSON: Final = "application/json"
 _IMPORT_REPORT: Final = re.compile(r"/sartor/v1/import-jobs/([^/]+)/report")
@@ -193,13 +193,14 @@ class Console:
         if job is None:
             raise not_found(arn)
         if job.status in ("ACTIVE", "CREATE FAILED"):
-            try:
-                return 200, _JSON, self.storage.get(f"{report_path(job)}/report.json")
-            except FileNotFoundError:  # it failed before a row was read, or its dataset is deleted
-                answer: dict[str, Any] = {"jobArn": arn, "status": job.status}
-                if job.failure_reason is not None:
-                    answer["failureReason"] = job.failure_reason
-                return 200, _JSON, json.dumps(answer).encode()
+            report = report_of(job, self.storage)
+            if report is not None:
+                return 200, _JSON, report
+            # it failed before a row was read, or its dataset is deleted
+            answer: dict[str, Any] = {"jobArn": arn, "status": job.status}
+            if job.failure_reason is not None:
+                answer["failureReason"] = job.failure_reason
+            return 200, _JSON, json.dumps(answer).encode()
         with self.store.read() as transaction:
             task = transaction.task(arn)
         progress: Mapping[str, Any] = (task.progress if task is not None else None) or {}

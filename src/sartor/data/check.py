@@ -103,6 +103,7 @@ def read_and_check(
     part_prefix: str,
     *,
     scratch: Path,
+    attempt: int = 1,
     job: JobRules,
     memory_bytes: int,
     progress: Callable[[Progress], None],
@@ -116,6 +117,7 @@ def read_and_check(
         folder: where parts are written; it is empty of them again if a rule is broken.
         part_prefix: the beginning of the parts' names.
         scratch: where copies and what DuckDB spills lie meanwhile.
+        attempt: of the job; what it writes carries it, and it removes nothing of others.
         job: the rules of the job as a whole.
         memory_bytes: how much DuckDB may use.
         progress: takes what is done, some times a second.
@@ -126,7 +128,8 @@ def read_and_check(
         StoppedError: ``stop`` said so.
         OSError: the disk is full or fails.
     """
-    return _Check(schema, folder, part_prefix, scratch, memory_bytes, progress, stop).run(files, job)
+    owner = f"{part_prefix}-{{:05d}}-{attempt}"
+    return _Check(schema, folder, owner, scratch, memory_bytes, progress, stop).run(files, job)
 
 
 class _Check:
@@ -136,7 +139,7 @@ class _Check:
         self,
         schema: Schema,
         folder: Path,
-        part_prefix: str,
+        part_name: str,
         scratch: Path,
         memory_bytes: int,
         progress: Callable[[Progress], None],
@@ -144,7 +147,8 @@ class _Check:
     ) -> None:
         self.schema = schema
         self.folder = folder
-        self.part_prefix = part_prefix
+        self.part_name = part_name
+        self.written: list[Path] = []
         self.scratch = scratch
         self.memory_bytes = memory_bytes
         self.progress = progress
@@ -242,7 +246,8 @@ class _Check:
         self, connection: duckdb.DuckDBPyConnection, source: Source, file: InputFile, number: int
     ) -> tuple[Part | None, int]:
         """Write the part of one file and collect its broken rows."""
-        path = self.folder / f"{self.part_prefix}-{number:05d}-{time.time_ns():x}.parquet"
+        path = self.folder / f"{self.part_name.format(number)}-{time.time_ns():x}.parquet"
+        self.written.append(path)
         columns = _Columns(self.schema, source)
         options = _PARQUET if source.backslashes else _PARQUET + NOTED
         rejected = 0
@@ -319,8 +324,8 @@ class _Check:
         self.faults[code, column] = Fault(code, column, count, tuple(places[:REJECTS]))
 
     def sweep(self) -> None:
-        """Remove the parts of a job that changes nothing."""
-        for path in self.folder.glob(f"{self.part_prefix}-*.parquet"):
+        """Remove the parts of an attempt that changes nothing; what another one wrote may be data already."""
+        for path in self.written:
             path.unlink(missing_ok=True)
 
 

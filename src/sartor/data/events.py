@@ -86,10 +86,12 @@ _INSERTED_ROWS: Final = 4_000
 _NEWEST_OF = "SELECT seq FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT 1"
 _NEWEST = "SELECT max(seq) FROM put_record WHERE dataset = ?"
 _HISTORY = "SELECT at, count, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
-#: All calls as one text: Python takes longer for a row of a result than SQLite.
+#: All calls as one text: Python takes longer for a row of a result than SQLite. A window says in which order they are
+#: joined; the order of a subquery says nothing, and older SQLites know no ORDER BY within the function.
 _AFTER: Final = (
-    "SELECT {}(body, ?) FROM (SELECT body FROM put_record WHERE dataset = ? AND key = ? AND seq > ? "
-    "ORDER BY seq DESC LIMIT ?) AS newest"
+    "SELECT {}(body, ?) OVER (ORDER BY seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) "
+    "FROM (SELECT seq, body FROM put_record WHERE dataset = ? AND key = ? AND seq > ? "
+    "ORDER BY seq DESC LIMIT ?) AS newest LIMIT 1"
 )
 #: Stands between them; JSON writes it otherwise.
 _BETWEEN: Final = "\x1e"
@@ -253,10 +255,10 @@ class PutRecords:
             number: of the last record that is known; it is the last of its call.
             limit: how many at most.
         """
-        ((text,),) = self._quick_read(self._after, (_BETWEEN, dataset, key, number, limit))
-        if text is None:
+        joined = self._quick_read(self._after, (_BETWEEN, dataset, key, number, limit))
+        if not joined:
             return []
-        calls = text.split(_BETWEEN)
+        calls = joined[0][0].split(_BETWEEN)
         calls.reverse()
         return _parsed("\n".join(calls).split("\n")[-limit:])
 

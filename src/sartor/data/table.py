@@ -8,6 +8,7 @@ Opening a table costs the same after twenty commits and after twenty thousand: s
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.engine import FILE, ROW
 from sartor.data.log import CHAPTER_VERSIONS, Entries, Log, LoggedPart
 from sartor.data.schema import Schema
+from sartor.errors import Damaged
 
 LOG = logging.getLogger("sartor.data")
 
@@ -43,6 +45,10 @@ _OWN = "sartor."
 #: A job's mark is kept until so many versions followed its own.
 _MARK_VERSIONS: Final = 1000
 _LONG_AGO_MS: Final = 1
+#: What deltalake says of a log that is broken, and not of storage that does not answer.
+_DAMAGE: Final = re.compile(
+    "Json error|Parquet error|Arrow error|contiguous commit files|No table metadata or protocol"
+)
 #: How much memory a query of the whole table may use.
 _QUERY_BYTES: Final = 600_000_000
 Result = TypeVar("Result")
@@ -86,6 +92,7 @@ class Table:
             The version that the job's commit made, by this call or an earlier one.
 
         Raises:
+            InterruptedError: the job has ended without this commit; see ``bar``.
             deltalake.exceptions.DeltaError: storage refuses the commit.
         """
         self._store_parts(parts)
@@ -95,12 +102,34 @@ class Table:
             version = None if table is None else table.transaction_version(job_arn)
             if version is not None:
                 return version
+            if table is not None and table.transaction_version(_bar(job_arn)) is not None:
+                raise InterruptedError(f"{job_arn} has ended; its parts are nobody's")
             version = 0 if table is None else table.version() + 1
             how: Literal["overwrite", "append"] = "overwrite" if mode == "FULL" else "append"
             self._write(table, delta.adds(parts), how, schema, {}, metadata, {job_arn: version})
             return None
 
         return self._until_committed(attempt, lambda: self._version_of_application(job_arn))
+
+    def bar(self, job_arn: str, schema: Schema) -> bool:
+        """Let a job that has not committed never do so, though an attempt of it be on its way.
+
+        Returns:
+            False if its parts are data already.
+        """
+
+        def attempt(table: DeltaTable | None) -> bool | None:
+            if table is not None and table.transaction_version(job_arn) is not None:
+                return False
+            if table is not None and table.transaction_version(_bar(job_arn)) is not None:
+                return True
+            marks = {_bar(job_arn): 1}
+            if table is not None:  # the version of the data stays
+                marks |= {delta.DATA: delta.data_version(table), delta.MERGED: table.version() + 1}
+            self._write(table, [], "append", schema, {}, {"sartor.merged": "0"}, marks)
+            return None
+
+        return self._until_committed(attempt, lambda: True)
 
     def change(
         self,
@@ -361,9 +390,12 @@ class Table:
 
         These are what jobs that died left behind.
         """
+        there = list(
+            self._storage.files(self._path)
+        )  # before the names: what is committed in between is named
         named = self.restorable_names()
         swept = 0
-        for path, changed in list(self._storage.files(self._path)):
+        for path, changed in there:
             name = path.rpartition("/")[2]
             if name.endswith(".parquet") and name not in named and time.time() - changed > older_than_seconds:
                 self._storage.delete(path)
@@ -379,6 +411,14 @@ class Table:
             return DeltaTable(self._uri, storage_options=self._storage.delta_options)
         except TableNotFoundError:
             return None
+        except DeltaError as error:
+            what = str(error).partition("\n")[0]
+            if not _DAMAGE.search(what):
+                raise  # storage that does not answer now may answer later
+            raise Damaged(
+                f"The table {self._path} is damaged: {what[:300]}. Put its folder back from a backup, or delete the "
+                "dataset and import its data again."
+            ) from error
 
     def _version_of_application(self, name: str) -> int:
         table = self._open()
@@ -517,3 +557,8 @@ class Table:
             f"SELECT {columns} FROM ({rows}) QUALIFY row_number() OVER (PARTITION BY "
             f'"{id_column}" ORDER BY parse_filename("{FILE}") DESC, "{ROW}" DESC) = 1'
         )
+
+
+def _bar(job_arn: str) -> str:
+    """Return the name of the mark that a job has ended without a commit."""
+    return f"{job_arn}#ended"

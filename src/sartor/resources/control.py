@@ -235,12 +235,6 @@ def _shown(kind: Kind, resource: Resource) -> dict[str, Any]:
     }
     if resource.status is not None:
         shown["status"] = resource.status
-    if (resource.status or "").startswith("UPDATE"):  # what an update changes is in the body once it is done
-        shown["latestDatasetUpdate"] = {
-            **resource.private["update"],
-            "status": resource.status,
-            "lastUpdatedDateTime": resource.updated_at,
-        }
     if resource.failure_reason is not None:
         shown["failureReason"] = resource.failure_reason
     return shown

@@ -4,10 +4,11 @@ A claim carries a lease. Whoever holds it may renew it and end the task; whoever
 because every statement names the worker and the attempt. A lapsed lease lets the next worker claim the task.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sartor.resources import campaigns, updates
@@ -17,18 +18,23 @@ from sartor.resources.store import Resource, Store, TaskRow, Transaction
 
 __all__ = [
     "MAX_ATTEMPTS",
+    "Outcome",
     "Task",
     "Verb",
     "claim",
     "fail",
     "finish",
+    "has_settled",
     "heartbeat",
+    "keep",
     "owe",
     "release",
     "status_of",
     "stopped",
     "told_to_stop",
 ]
+
+LOG = logging.getLogger("sartor.lifecycle")
 
 #: How often a task is begun before it is given up.
 MAX_ATTEMPTS: Final = 5
@@ -73,6 +79,25 @@ class Task:
     progress: dict[str, Any] | None
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a piece of work makes of its resource; all of it is written in the transaction that ends the task.
+
+    Attributes:
+        body: members that its Describe answer gets.
+        private: what Sartor keeps with it from now on.
+        removes: the ARNs of what goes with it.
+    """
+
+    body: Mapping[str, Any] = field(default_factory=dict)
+    private: Mapping[str, Any] = field(default_factory=dict)
+    removes: tuple[str, ...] = ()
+
+
+#: Of work that changes nothing but the status.
+_DONE: Final = Outcome()
+
+
 def owe(transaction: Transaction, arn: str, kind: str, verb: Verb, lane: str) -> None:
     """Write a task in the same transaction as the resource whose work it is."""
     transaction.add_task(arn, kind, verb, lane)
@@ -110,10 +135,19 @@ def claim(
             stopped(store, task)
         elif task.attempt <= MAX_ATTEMPTS:
             return task
-        elif settled is not None and settled(task):
+        elif has_settled(task, settled):
             finish(store, task)
         else:
             fail(store, task, f"Internal error. The work was begun {MAX_ATTEMPTS} times and never ended.")
+
+
+def has_settled(task: Task, settled: Callable[[Task], bool] | None) -> bool:
+    """Return whether the outcome of a task stands; of what cannot be read nobody waits to know."""
+    try:
+        return settled is not None and settled(task)
+    except Exception:
+        LOG.exception("whether %s is done cannot be told; it fails", task.arn)
+        return False
 
 
 def _claim_one(
@@ -145,15 +179,25 @@ def heartbeat(
         return transaction.renew_task(task.id, task.worker, task.attempt, now + lease_seconds, progress)
 
 
-def finish(
-    store: Store, task: Task, private: Mapping[str, Any] | None = None, now: float | None = None
-) -> bool:
+def keep(store: Store, task: Task, private: Mapping[str, Any]) -> None:
+    """Write down in the middle of a task what its next attempt must know.
+
+    Raises:
+        InterruptedError: the lease is lost; then nothing has changed.
+    """
+    with _ending(store, task) as transaction:
+        if not transaction.holds_task(task.id, task.worker, task.attempt):
+            raise InterruptedError
+        transaction.merge_private(task.arn, private)
+
+
+def finish(store: Store, task: Task, outcome: Outcome = _DONE, now: float | None = None) -> bool:
     """End a task well: the resource is active, or gone after a deletion.
 
     Args:
         store: the metadata database.
         task: as ``claim`` gave it.
-        private: what Sartor keeps with the resource from now on.
+        outcome: what the work made.
         now: epoch seconds; the clock's if not given.
 
     Returns:
@@ -162,13 +206,20 @@ def finish(
     with _ending(store, task) as transaction:
         if not transaction.end_task(task.id, task.worker, task.attempt):
             return False
+        for arn in outcome.removes:
+            transaction.remove(arn)
         resource = transaction.get(task.arn)
         if task.verb == "delete":
             transaction.remove(task.arn)
         elif resource is not None:
             moment = _moment(now)
+            resource = replace(
+                resource,
+                body={**resource.body, **outcome.body},
+                private={**resource.private, **outcome.private},
+            )
+            transaction.replace_body(task.arn, resource.body, resource.private, moment)
             _show(transaction, task, resource, "finished", moment)
-            transaction.merge_private(task.arn, private or {})
             afterwards = _AFTERWARDS.get((task.kind, task.verb))
             if afterwards is not None:
                 afterwards(transaction, resource, moment)
@@ -225,7 +276,7 @@ def _show(
     reason: str | None = None,
 ) -> None:
     """Show a task's state on its resource."""
-    if updates.is_beside(task.kind, task.verb):
+    if task.verb == "update":
         updates.show(transaction, resource, state, now, reason)
         return
     if resource.status == _STOPPING:

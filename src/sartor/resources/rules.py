@@ -17,11 +17,11 @@ from sartor.resources import (
     attribution,
     campaigns,
     filters,
-    lifecycle,
     looks,
     solution_versions,
     solutions,
     tags,
+    updates,
 )
 from sartor.resources.call import Call, Draft, Request, keep_active
 from sartor.resources.kinds import UNFINISHED
@@ -218,14 +218,15 @@ def update_dataset(now: Callable[[], float], call: Call, request: Request) -> di
     _keep_types_together(call.find(dataset.body["datasetGroupArn"], "dataset-group"), of_schema, dataset_type)
     _keep_fields(_parsed(call.find(dataset.body["schemaArn"], "schema")), _parsed(of_schema), of_schema.arn)
     moment = now()
-    update = {"schemaArn": of_schema.arn, "creationDateTime": moment}
-    call.transaction.replace_body(dataset.arn, dataset.body, {**dataset.private, "update": update}, moment)
-    call.transaction.set_status(dataset.arn, lifecycle.status_of("dataset", "update", "waiting"), moment)
-    # the old schema and the new one stay as long as it is not decided which of them is the dataset's
-    call.transaction.set_parents(
-        dataset.arn, (dataset.body["datasetGroupArn"], dataset.body["schemaArn"], of_schema.arn)
+    change = {"schemaArn": of_schema.arn}
+    updates.begin(
+        call.transaction,
+        dataset,
+        moment,
+        shown=change,
+        body=change,
+        parents=(dataset.body["datasetGroupArn"], of_schema.arn),
     )
-    lifecycle.owe(call.transaction, dataset.arn, "dataset", "update", "quick")
     return {"datasetArn": dataset.arn}
 
 

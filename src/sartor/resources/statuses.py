@@ -6,8 +6,8 @@ from typing import Final, Literal
 Verb = Literal["create", "update", "delete"]
 State = Literal["waiting", "running", "finished", "failed", "stopping", "stopped"]
 
-#: What a task's state makes of its resource's status. A deletion that fails leaves a resource that must not
-#: be used any more but can be deleted again: ``CREATE FAILED`` is the one status of the service that says so.
+#: What a task's state makes of its resource's status, or of the update's that it is. ``CREATE FAILED`` is the one
+#: status of the service that says so: a deletion that fails leaves a resource that can only be deleted again.
 STATUS: Final[Mapping[tuple[str, State], str]] = {
     ("create", "waiting"): "CREATE PENDING",
     ("create", "running"): "CREATE IN_PROGRESS",
@@ -18,7 +18,7 @@ STATUS: Final[Mapping[tuple[str, State], str]] = {
     ("update", "waiting"): "UPDATE PENDING",
     ("update", "running"): "UPDATE IN_PROGRESS",
     ("update", "finished"): "ACTIVE",
-    ("update", "failed"): "ACTIVE",
+    ("update", "failed"): "CREATE FAILED",
     ("delete", "waiting"): "DELETE PENDING",
     ("delete", "running"): "DELETE IN_PROGRESS",
     ("delete", "failed"): "CREATE FAILED",

@@ -280,6 +280,10 @@ class Transaction:
             values["progress"] = _text(progress)
         return self._changes_held(sa.update(TASK).values(values), task_id, worker, attempt)
 
+    def holds_task(self, task_id: int, worker: str, attempt: int) -> bool:
+        """Return whether a lease is still this worker's attempt's; it stays so until the transaction ends."""
+        return self._changes_held(sa.update(TASK).values(attempt=attempt), task_id, worker, attempt)
+
     def end_task(self, task_id: int, worker: str, attempt: int) -> bool:
         """Remove a task whose work is settled; false if the lease is another's by now."""
         return self._changes_held(sa.delete(TASK), task_id, worker, attempt)

@@ -1,4 +1,4 @@
-"""Updates that go on beside a resource: it stays active and as it was until they are done.
+"""Updates: a resource stays as it was until they are done; most stay active, a dataset's status shows its own.
 
 What an update will make of its resource is decided when it is asked for, and waits in ``private["update"]``:
 members of the body and of what is private, and the ARNs that the resource names from then on. Its progress is
@@ -8,14 +8,9 @@ a member of the Describe answer, such as ``latestCampaignUpdate``.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sartor.resources.kinds import KINDS
+from sartor.resources.kinds import KINDS, Kind
 from sartor.resources.statuses import State, status_of
 from sartor.resources.store import Resource, Transaction
-
-
-def is_beside(kind: str, verb: str) -> bool:
-    """Return whether work of this verb leaves the status of a resource of this kind alone."""
-    return verb == "update" and KINDS[kind].updated_beside
 
 
 def begin(
@@ -57,6 +52,7 @@ def begin(
         resource.updated_at,
     )
     transaction.set_parents(resource.arn, [*old, *new])
+    _show_status(transaction, kind, resource, "waiting", now)
     transaction.add_task(resource.arn, kind.name, "update", "quick")
 
 
@@ -83,13 +79,23 @@ def show(
     body = {**resource.body, kind.update_member: latest}
     if state not in ("finished", "failed"):
         transaction.replace_body(resource.arn, body, resource.private, resource.updated_at)
+        _show_status(transaction, kind, resource, state, now)
         return
     private = {**resource.private}
     update = private.pop("update")
     if state == "failed":
         transaction.replace_body(resource.arn, body, private, resource.updated_at)
         transaction.set_parents(resource.arn, update["parentsBefore"])
+        _show_status(transaction, kind, resource, state, now)
         return
     transaction.replace_body(resource.arn, {**body, **update["body"]}, {**private, **update["private"]}, now)
     transaction.set_parents(resource.arn, update["parents"])
     transaction.set_status(resource.arn, status_of(kind.name, "create", "finished"), now)
+
+
+def _show_status(transaction: Transaction, kind: Kind, resource: Resource, state: State, now: float) -> None:
+    """Let the resource's own status say how its update goes on, where it does."""
+    if not kind.updated_beside:
+        # a dataset whose update failed is as good as before
+        status = status_of(kind.name, "update", "finished" if state == "failed" else state)
+        transaction.set_status(resource.arn, status, now)

@@ -11,7 +11,7 @@ from sartor.data import engine
 from sartor.data.attribution import Sample
 from sartor.errors import ApiError
 from sartor.resources.attribution import metrics_of
-from sartor.resources.lifecycle import Task
+from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import datasets_of, records_of
 from sartor.resources.store import Resource
 from sartor.work.tools import Tools, mark_of
@@ -21,16 +21,18 @@ LIVE_SECONDS = 14 * 24 * 3600.0
 _PUT = "put"
 
 
-def begin(task: Task, tools: Tools) -> None:
+def begin(task: Task, tools: Tools) -> Outcome:
     """Count what is put from now on."""
     found = datasets_of(task.resource.body["datasetGroupArn"], tools.store)
     newest = tools.store.put_records.newest(found["INTERACTIONS"].seq) if "INTERACTIONS" in found else 0
     tools.store.samples.add(task.arn, _PUT, [], newest, None)
+    return Outcome()
 
 
-def end(task: Task, tools: Tools) -> None:
+def end(task: Task, tools: Tools) -> Outcome:
     """Forget the values."""
     tools.store.samples.delete(task.arn)
+    return Outcome()
 
 
 def count_put(dataset: Resource, tools: Tools) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from sartor.data.dataset import DatasetRecords
 from sartor.data.deletion import count_users, delete_users, read_users
+from sartor.resources import lifecycle
 from sartor.resources.kinds import UNFINISHED
-from sartor.resources.lifecycle import Task
+from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import datasets_of, records_of
 from sartor.resources.store import Resource
 from sartor.work.drain_lease import held_drains
@@ -17,7 +18,7 @@ from sartor.work.tools import Tools
 _TYPES = ("USERS", "INTERACTIONS", "ACTION_INTERACTIONS")
 
 
-def run(task: Task, tools: Tools) -> None:
+def run(task: Task, tools: Tools) -> Outcome:
     """Delete the users that the job's files name.
 
     Every step can be repeated: a table says which jobs it has seen. How many users there were is written down
@@ -47,16 +48,12 @@ def run(task: Task, tools: Tools) -> None:
                     pass
             if number is None:
                 number = count_users(datasets, users)
-                with tools.store.write() as transaction:
-                    transaction.merge_private(job.arn, {"numDeleted": number})
+                lifecycle.keep(tools.store, task, {"numDeleted": number})
             for at, (resource, dataset) in enumerate(zip(resources, datasets, strict=True)):
                 delete_users(dataset, users, job.arn, must_stop)
                 _sweep(resource, dataset, tools)
                 tools.progress({"phase": "deleting", "datasets": at + 1, "datasetsTotal": len(datasets)})
-    with tools.store.write() as transaction:
-        moment = round(time.time(), 3)
-        body = {**job.body, "numDeleted": number}
-        transaction.replace_body(job.arn, body, {**job.private, "numDeleted": number}, moment)
+    return Outcome({"numDeleted": number})
 
 
 def _sweep(resource: Resource, dataset: DatasetRecords, tools: Tools) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 from sartor.data.export import write_csv
 from sartor.data.sources import AccountSources
 from sartor.errors import JobFailed
-from sartor.resources.lifecycle import Task
+from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import records_of
 from sartor.work.tools import Tools, mark_of
 
 
-def run(task: Task, tools: Tools) -> None:
+def run(task: Task, tools: Tools) -> Outcome:
     """Write the dataset's records below the job's path, in a folder of the job's name.
 
     Raises:
@@ -46,6 +46,7 @@ def run(task: Task, tools: Tools) -> None:
         raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    return Outcome()
 
 
 def _keep_on(tools: Tools) -> None:

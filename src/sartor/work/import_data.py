@@ -11,14 +11,15 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path, PurePosixPath
 
 from sartor.data import bundles, check, versions
+from sartor.data.blobs import Blobs
 from sartor.data.check import Checked, JobRules, Progress
 from sartor.data.input_files import InputFile
 from sartor.data.report import Report
 from sartor.data.schema import Schema
 from sartor.data.sources import AccountSources, SourceFile
 from sartor.data.table import Table
-from sartor.errors import JobFailed
-from sartor.resources.lifecycle import Task
+from sartor.errors import Damaged, JobFailed
+from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import records_of
 from sartor.resources.store import Resource
 from sartor.work import attribution
@@ -32,7 +33,7 @@ _FILES_AT_ONCE = 8
 _LOOK_SECONDS = 0.2
 
 
-def run(task: Task, tools: Tools) -> None:
+def run(task: Task, tools: Tools) -> Outcome:
     """Import the job's files into its dataset, or raise and leave the dataset as it was.
 
     Raises:
@@ -45,8 +46,9 @@ def run(task: Task, tools: Tools) -> None:
         version = _import(task, table, tools)
     try:
         attribution.count_import(job, [table.local(name) for name in table.added_in(version)], tools)
-    except JobFailed as failure:  # the data is in: what is left is tried again, and fails nothing
+    except (JobFailed, Damaged) as failure:  # the data is in: what is left is tried again, and fails nothing
         raise OSError(failure.reason) from failure
+    return Outcome()
 
 
 def _import(task: Task, table: Table, tools: Tools) -> int:
@@ -57,11 +59,13 @@ def _import(task: Task, table: Table, tools: Tools) -> int:
     scratch = tools.scratch / f"{job.name}-{task.attempt}"
     scratch.mkdir(parents=True, exist_ok=True)
     try:
-        checked = _checked(job, records.schema, table, scratch, tools)
-        _keep_report(checked.report, job, tools)
+        checked = _checked(task, records.schema, table, scratch, tools)
+        _keep_report(checked.report, task, tools)
         if checked.report.verdict == "failed":
             raise JobFailed(checked.report.failure_reason())
         note = versions.noted(records, checked.parts, mode)
+        if tools.stop():
+            raise InterruptedError
         return table.commit(checked.parts, mode, records.schema, job.arn, note)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -75,8 +79,12 @@ def job_rules(wanted: Schema, mode: str, quotas_on: bool) -> JobRules:
 
 
 def settled(task: Task, tools: Tools) -> bool:
-    """Return whether the job's data is committed, whatever became of the worker that did it."""
-    return Table(tools.storage, task.resource.private["table"]).committed(task.arn)
+    """Return whether the job's data is committed; if it is not, no attempt commits it any more."""
+    dataset = tools.store.get(task.resource.body["datasetArn"])
+    if dataset is None:
+        return False
+    table = Table(tools.storage, task.resource.private["table"])
+    return not table.bar(task.arn, records_of(dataset, tools).schema)
 
 
 def dataset_path(resource: Resource) -> str:
@@ -84,8 +92,20 @@ def dataset_path(resource: Resource) -> str:
     return str(PurePosixPath(resource.private["table"]).parent)
 
 
-def report_path(job: Resource) -> str:
-    """Return the folder in storage that keeps the job's report, beside the dataset's table."""
+def report_of(job: Resource, storage: Blobs) -> bytes | None:
+    """Return the report of a job that has ended, ``None`` if it has none.
+
+    Every attempt keeps one of its own beside the dataset's table. The last to begin is the one that ended the job: who
+    lost the lease to it had begun before.
+    """
+    found = [path for path, _ in storage.list(_reports(job)) if path.endswith("/report.json")]
+    if not found:
+        return None
+    return storage.get(max(found, key=lambda path: int(PurePosixPath(path).parent.name)))
+
+
+def _reports(job: Resource) -> str:
+    """Return the folder in storage that keeps a job's reports."""
     return f"{dataset_path(job)}/imports/{job.name}"
 
 
@@ -101,12 +121,13 @@ def _dataset(job: Resource, tools: Tools) -> Resource:
     return dataset
 
 
-def _checked(job: Resource, wanted: Schema, table: Table, scratch: Path, tools: Tools) -> Checked:
+def _checked(task: Task, wanted: Schema, table: Table, scratch: Path, tools: Tools) -> Checked:
     """Read the job's files and check every row, into parts that no commit names yet.
 
     Raises:
         JobFailed: the files could not be read, or changed meanwhile.
     """
+    job = task.resource
     location = job.body["dataSource"]["dataLocation"]
     sources = tools.sources.of(job.account, job.body.get("roleArn"))
     listed = sources.list(location)
@@ -123,6 +144,7 @@ def _checked(job: Resource, wanted: Schema, table: Table, scratch: Path, tools: 
             table.stage(),
             f"{round(job.created_at * 1000):013d}",
             scratch,
+            attempt=task.attempt,
             job=rules,
             memory_bytes=tools.memory_bytes,
             progress=progress,
@@ -180,8 +202,7 @@ def _spooled(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _keep_report(report: Report, job: Resource, tools: Tools) -> None:
+def _keep_report(report: Report, task: Task, tools: Tools) -> None:
     """Store the report beside the dataset's table, before the outcome is known to anyone."""
-    folder = report_path(job)
-    for name, content in report.written(job.arn).items():
-        tools.storage.put(f"{folder}/{name}", content)
+    for name, content in report.written(task.arn).items():
+        tools.storage.put(f"{_reports(task.resource)}/{task.attempt}/{name}", content)

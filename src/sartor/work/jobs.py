@@ -1,17 +1,22 @@
 """The table of work: which function does what for a resource."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from sartor.data.dataset import DatasetRecords
-from sartor.resources.lifecycle import Task
+from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import records_of
 from sartor.resources.store import Resource
 from sartor.work import attribution, delete_users, export_data, import_data, train, update_dataset
 from sartor.work.drain_lease import held_drain
 from sartor.work.tools import Tools
 
+LOG = logging.getLogger("sartor.worker")
+
+#: A dataset that could not be drained is tried again after so long, in seconds.
+DRAIN_AGAIN_SECONDS: Final = 5.0
 #: Parts that no commit names are left alone for this long: their job may still run, in seconds.
 DAY_SECONDS: Final = 24 * 3600.0
 SWEEP_SECONDS: Final = DAY_SECONDS
@@ -23,39 +28,37 @@ HISTORY_SECONDS: Final = 90 * DAY_SECONDS
 DRAIN_RECORDS: Final = 50_000
 
 
-def _nothing(_task: Task, _tools: Tools) -> None:
+def _nothing(_task: Task, _tools: Tools) -> Outcome:
     """The resource is its row in the database; nothing else needs doing."""
+    return Outcome()
 
 
-def _delete_dataset(task: Task, tools: Tools) -> None:
+def _delete_dataset(task: Task, tools: Tools) -> Outcome:
     """Delete a dataset's tables, its import reports, and what calls put into it."""
     dataset = task.resource
     if dataset.body["datasetType"] == "EVENT_INTERACTIONS":  # it holds nothing of its own
-        return
+        return Outcome()
     tools.storage.delete_folder(import_data.dataset_path(dataset))
     tools.store.put_records.delete_dataset(dataset.seq)
+    return Outcome()
 
 
-def _delete_group(task: Task, tools: Tools) -> None:
-    """Delete the hidden dataset of the group's events."""
-    arn = task.arn.replace(":dataset-group/", ":dataset/") + "/EVENT_INTERACTIONS"
-    with tools.store.write() as transaction:
-        transaction.remove(arn)
+def _delete_group(task: Task, _tools: Tools) -> Outcome:
+    """Let the hidden dataset of the group's events go with it."""
+    return Outcome(removes=(task.arn.replace(":dataset-group/", ":dataset/") + "/EVENT_INTERACTIONS",))
 
 
-def _delete_solution(task: Task, tools: Tools) -> None:
+def _delete_solution(task: Task, tools: Tools) -> Outcome:
     """Delete the versions of a solution, with their models."""
     with tools.store.read() as transaction:
         versions = transaction.children(task.arn, "solution-version")
     for version in versions:
         tools.storage.delete_folder(version.private["folder"])
-    with tools.store.write() as transaction:
-        for version in versions:
-            transaction.remove(version.arn)
+    return Outcome(removes=tuple(version.arn for version in versions))
 
 
 #: What is done for each kind of resource and verb.
-TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], None]]] = {
+TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], Outcome]]] = {
     ("dataset-group", "create"): _nothing,
     ("dataset-group", "delete"): _delete_group,
     ("dataset", "create"): _nothing,
@@ -78,7 +81,7 @@ TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], None]]] = {
     ("filter", "create"): _nothing,
     ("filter", "delete"): _nothing,
 }
-#: How a task whose attempts all died is recognised as done all the same.
+#: How a task that is about to fail is recognised as done all the same; if it is not, it never will be.
 _SETTLED: Final[Mapping[tuple[str, str], Callable[[Task, Tools], bool]]] = {
     ("dataset-import-job", "create"): import_data.settled,
 }
@@ -102,9 +105,12 @@ class Sweeps:
         self._listed: dict[int, float] = {}
 
     def run(self, tools: Tools) -> None:
-        """Sweep every dataset."""
+        """Sweep every dataset; one that cannot be swept holds up no other."""
         for dataset in _datasets(tools):
-            self._sweep(dataset, records_of(dataset, tools), tools)
+            try:
+                self._sweep(dataset, records_of(dataset, tools), tools)
+            except Exception:
+                LOG.exception("%s could not be swept; the others are", dataset.arn)
 
     def _sweep(self, dataset: Resource, records: DatasetRecords, tools: Tools) -> None:
         now = time.time()
@@ -130,25 +136,36 @@ class Drains:
     def __init__(self, holder: str) -> None:
         self._holder = holder
         self._drained: dict[int, int] = {}
+        self._broken: dict[int, float] = {}
 
     def run(self, tools: Tools) -> None:
-        """Drain every dataset that is due."""
-        put = tools.store.put_records
+        """Drain every dataset that is due; one that cannot be is tried again after a while, and holds up no other."""
         for dataset in _datasets(tools):
-            newest = put.newest(dataset.seq)
-            known = self._drained.get(dataset.seq)
-            if newest == 0 or newest == known:
+            if time.monotonic() < self._broken.get(dataset.seq, 0.0):
                 continue
-            records = records_of(dataset, tools)
-            after = records.drained() if known is None else known
-            count, first = put.waiting(dataset.seq, after)
-            if count < DRAIN_RECORDS and (first is None or time.time() - first < tools.drain_seconds):
-                continue
-            with held_drain(dataset.seq, self._holder, tools) as lost:
-                if lost is not None:
-                    attribution.count_put(dataset, tools)
-                    records.drain()
-            self._drained[dataset.seq] = records.drained()
+            try:
+                self._drain(dataset, tools)
+            except Exception:
+                LOG.exception("%s could not be drained; again in %s s", dataset.arn, DRAIN_AGAIN_SECONDS)
+                self._broken[dataset.seq] = time.monotonic() + DRAIN_AGAIN_SECONDS
+
+    def _drain(self, dataset: Resource, tools: Tools) -> None:
+        """Drain one dataset if it is due."""
+        put = tools.store.put_records
+        newest = put.newest(dataset.seq)
+        known = self._drained.get(dataset.seq)
+        if newest in (0, known):
+            return
+        records = records_of(dataset, tools)
+        after = records.drained() if known is None else known
+        count, first = put.waiting(dataset.seq, after)
+        if count < DRAIN_RECORDS and (first is None or time.time() - first < tools.drain_seconds):
+            return
+        with held_drain(dataset.seq, self._holder, tools) as lost:
+            if lost is not None:
+                attribution.count_put(dataset, tools)
+                records.drain()
+        self._drained[dataset.seq] = records.drained()
 
 
 def _datasets(tools: Tools) -> list[Resource]:

@@ -26,7 +26,7 @@ from sartor.realtime import artifact
 from sartor.realtime.selection import selection_of
 from sartor.realtime.serving import TABLE
 from sartor.recipes import BY_ARN, Recipe
-from sartor.resources.lifecycle import Task
+from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import Means, datasets_of, records_of
 from sartor.resources.store import Resource
 from sartor.work.tools import Tools
@@ -61,8 +61,8 @@ class Trained:
     tuned: dict[str, str]
 
 
-def run(task: Task, tools: Tools) -> None:
-    """Train the solution version and store its model and metrics.
+def run(task: Task, tools: Tools) -> Outcome:
+    """Train the solution version, store its model, and return where it lies and its metrics.
 
     Raises:
         JobFailed: there is too little data.
@@ -84,15 +84,10 @@ def run(task: Task, tools: Tools) -> None:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     hours = round((time.time() - began) / 3600, 3)
-    with tools.store.write() as transaction:
-        now = transaction.get(version.arn)
-        if now is not None:
-            transaction.replace_body(
-                version.arn,
-                {**now.body, "trainingHours": hours, **_tuned(trained)},
-                {**now.private, "artifact": folder, "metrics": trained.metrics, "record": trained.record},
-                round(time.time(), 3),
-            )
+    return Outcome(
+        {"trainingHours": hours, **_tuned(trained)},
+        {"artifact": folder, "metrics": trained.metrics, "record": trained.record},
+    )
 
 
 def _tuned(trained: Trained) -> dict[str, Any]:

@@ -371,3 +371,39 @@ def test_a_schema_may_have_columns_with_duckdbs_own_names(tmp_path: Path, column
     of = schema_of("Items", ("ITEM_ID", "string"), (column, ["null", "long"]))
     result = checked(tmp_path, f"ITEM_ID,{column}\na,5\nb,x\nc,7\n,8\n", of)
     assert places(result) == {("INVALID_LONG", column, 3, "x"), ("MISSING_VALUE", "ITEM_ID", 5, "")}
+
+
+def test_an_attempt_that_ends_early_removes_nothing_that_another_one_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("ITEM_ID,A,B\n1,2,3\n")
+    parts = tmp_path / "parts"
+    parts.mkdir()
+
+    def attempt(number: int, before_it_ends: Any = lambda: None) -> Checked:
+        def stop() -> bool:
+            return False
+
+        with patch.object(check._Check, "check_rows", lambda *_: before_it_ends()):
+            return check.read_and_check(
+                [InputFile(path, "s3://b/x.csv", 19)],
+                ITEMS,
+                parts,
+                "0",
+                attempt=number,
+                job=JobRules(0, None),
+                memory_bytes=200_000_000,
+                progress=lambda _: None,
+                stop=stop,
+            )
+
+    winners: list[Checked] = []
+
+    def overtaken() -> None:
+        winners.append(attempt(2))
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        attempt(1, overtaken)
+    (winner,) = winners
+    assert [part.path for part in winner.parts] == list(parts.glob("*.parquet"))
+    assert rows_of(winner) == [("1", "2", "3")]
