@@ -18,6 +18,7 @@ from bench import (
     incremental,
     killed_events,
     kills,
+    months,
     put_events,
     recent_events,
     recommend,
@@ -45,12 +46,13 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "recommend": recommend.run,
     "recommend-large": recommend.run_large,
     "filter": filter.run,
+    "months": months.run,
     "training": training.run,
     "training-scale": training_scale.run,
 }
 
 #: What takes from a quarter of an hour to an hour: only by name.
-LONG = frozenset({"fuzz", "kills", "training", "training-scale"})
+LONG = frozenset({"fuzz", "kills", "months", "training", "training-scale"})
 
 
 def main() -> int:

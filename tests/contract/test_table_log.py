@@ -176,7 +176,7 @@ def test_a_log_that_nobody_asks_for_is_forgotten_and_the_table_lives_on(table: T
     assert len(kept) < 4
     assert items(table) == [f"x{MANY - 1}"]
     with pytest.raises(LookupError):
-        table.parts_of(0)
+        Table(folder, "d/bulk").parts_of(0)
 
 
 def test_the_parts_of_an_old_log_are_kept_as_long_as_undo_wants_them(tmp_path: Path, table: Table) -> None:

@@ -7,6 +7,7 @@ never changes, so any version is two short reads away, however many there are.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -17,6 +18,8 @@ from sartor.data.blobs import Blobs
 CHAPTER_VERSIONS: Final = 20
 #: Delta's log keeps this many versions for who has just begun to read.
 _DELTA_VERSIONS: Final = 100
+#: Who looks at a version looks at its neighbours.
+_KEPT_CHAPTERS: Final = 4
 
 #: What one commit wrote, as Delta's log has it.
 Entries = list[dict[str, Any]]
@@ -62,6 +65,9 @@ class Log:
         self._storage = storage
         self._delta = f"{path}/_delta_log"
         self._folder = f"{path}/_history"
+        # what is found never changes; what is not may come
+        self._read_chapter = lru_cache(_KEPT_CHAPTERS)(self._find_chapter)
+        self._read_entries = lru_cache(CHAPTER_VERSIONS)(self._find_entries)
 
     def versions(self, first: int, last: int) -> Iterator[tuple[int, Entries]]:
         """Yield each version from the first to the last with its entries.
@@ -86,7 +92,7 @@ class Log:
         Raises:
             LookupError: the version is kept no longer.
         """
-        begin = version - version % CHAPTER_VERSIONS
+        begin = version + 1 - (version + 1) % CHAPTER_VERSIONS
         while (chapter := self._chapter(begin)) is None and begin > 0:
             begin -= CHAPTER_VERSIONS
         known = {} if chapter is None else chapter["parts"]
@@ -168,21 +174,27 @@ class Log:
 
     def _chapter(self, begin: int) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = orjson.loads(self._storage.get(self._place(begin)))
+            return self._read_chapter(begin)
         except FileNotFoundError:
             return None
-        return found
 
     def _entries(self, version: int) -> Entries:
         """Return the entries of a version from Delta's log."""
         try:
-            text = self._storage.get(f"{self._delta}/{version:020d}.json")
+            return self._read_entries(version)
         except FileNotFoundError:  # or a chapter was written, and the log shortened, between two looks
             chapter = self._chapter(version - version % CHAPTER_VERSIONS)
             if chapter is None:
                 raise LookupError(f"Version {version} is kept no longer.") from None
             found: Entries = chapter["versions"][version % CHAPTER_VERSIONS]
             return found
+
+    def _find_chapter(self, begin: int) -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads(self._storage.get(self._place(begin)))
+        return found
+
+    def _find_entries(self, version: int) -> Entries:
+        text = self._storage.get(f"{self._delta}/{version:020d}.json")
         return [orjson.loads(line) for line in text.splitlines() if line.strip()]
 
 

@@ -292,14 +292,16 @@ class Table:
         """Return the names of all parts that are stored, of whatever version."""
         return {path.rpartition("/")[2] for path, _ in self._storage.files(self._path)}
 
-    def restorable_names(self) -> set[str]:
-        """Return the names of the parts that some version has which can be restored."""
+    def restorable(self) -> tuple[int, set[str]]:
+        """Return the newest version, -1 if there is none, and the parts of all that can be restored, by name.
+
+        It may only have merged parts: then ``version`` is an older one.
+        """
         table = self._open()
-        return (
-            set()
-            if table is None
-            else {*delta.rows_of_parts(table), *self._log.waiting(table.version()).parts}
-        )
+        if table is None:
+            return -1, set()
+        newest = table.version()
+        return newest, {*delta.rows_of_parts(table), *self._log.waiting(newest).parts}
 
     def local(self, name: str) -> Path:
         """Return a local file with a part's content."""
@@ -320,8 +322,8 @@ class Table:
             LookupError: the log keeps one of them no longer.
         """
         if last is None:
-            newest = self.newest()
-            last = -1 if newest is None else newest
+            table = self._open()
+            last = -1 if table is None else table.version()
         return self._log.versions(first, last)
 
     def vacuum(self, before: float, keep_log: bool = True) -> int:
@@ -331,9 +333,10 @@ class Table:
             before: epoch seconds; a version that was the newest at that time is kept.
             keep_log: whether anybody will ask what each version changed.
         """
-        newest = self.newest()
-        if newest is None:
+        table = self._open()
+        if table is None:
             return 0
+        newest = table.version()
         if self._log.checkpoint() < newest - 2 * CHAPTER_VERSIONS:  # whoever should have settled it died
             self._settle()
         waiting = self._log.waiting(newest)
@@ -358,11 +361,6 @@ class Table:
         """Return the newest version that changed the data, or ``None`` when nothing was ever imported."""
         table = self._open()
         return None if table is None else delta.data_version(table)
-
-    def newest(self) -> int | None:
-        """Return the newest version, though it may only have merged parts; ``None`` if there is none."""
-        table = self._open()
-        return None if table is None else table.version()
 
     def count(self) -> int:
         """Return how many records the read path has."""
@@ -390,10 +388,8 @@ class Table:
 
         These are what jobs that died left behind.
         """
-        there = list(
-            self._storage.files(self._path)
-        )  # before the names: what is committed in between is named
-        named = self.restorable_names()
+        there = list(self._storage.files(self._path))  # first: what is committed in between is named then
+        _, named = self.restorable()
         swept = 0
         for path, changed in there:
             name = path.rpartition("/")[2]

@@ -61,10 +61,8 @@ def history(records: DatasetRecords, limit: int = PAGE, before: int | None = Non
         before: only versions older than this one.
     """
     table = records.bulk_table
-    newest = table.newest()
-    last = -1 if newest is None else newest
-    last = last if before is None else min(last, before - 1)
-    there = table.restorable_names()
+    newest, there = table.restorable()
+    last = newest if before is None else min(newest, before - 1)
     found: list[dict[str, Any]] = []
     while last >= 0 and len(found) < limit:
         first = max(0, last - limit + 1)
