@@ -38,16 +38,12 @@ class FolderBucket:
     def __init__(self, name: str, root: Path, must_exist: bool) -> None:
         self._name = name
         self._root = Path(os.path.realpath(root))
+        self._inside = f"{self._root}/".replace("//", "/")  # what the place of every file begins with
         self._must_exist = must_exist
 
     def find(self, key: str) -> SourceFile:
         """Look at one file, which must be readable."""
-        with _in_words():
-            place = self._place(key)
-            if not stat.S_ISREG(place.stat().st_mode):
-                raise FileNotFoundError(key)
-            with place.open("rb") as opened:
-                return self._seen(key, os.fstat(opened.fileno()))
+        return self._seen(key, self._look(key)[1])
 
     def first_level(self, folder: str) -> Iterator[SourceFile]:
         """Scan a folder; links that lead nowhere are no files."""
@@ -85,13 +81,10 @@ class FolderBucket:
         A file that has just changed is looked at again once the clock has gone on: what is written to it from then
         on shows in its times.
         """
-        self._keep_same(file)
-        with _in_words():
-            place = self._place(file.key)
-            age_seconds = time.time() - place.stat().st_ctime
-        if age_seconds < CLOCK_STEP_SECONDS:
+        place, status = self._look_again(file)
+        if time.time() - status.st_ctime < CLOCK_STEP_SECONDS:
             time.sleep(CLOCK_STEP_SECONDS)
-            self._keep_same(file)
+            self._look_again(file)
         return place
 
     def create(self, key: str, file: Path, owner: str) -> None:
@@ -142,30 +135,40 @@ class FolderBucket:
         if self._root in folder.parents:
             folder.chmod(stat.S_IMODE(folder.stat().st_mode | self._root.stat().st_mode & 0o777))
 
+    def _look(self, key: str) -> tuple[Path, os.stat_result]:
+        """Return the file of a key, and what it is now."""
+        with _in_words():
+            place = self._place(key)
+            if not stat.S_ISREG(place.stat().st_mode):
+                raise FileNotFoundError(key)
+            with place.open("rb") as opened:
+                return place, os.fstat(opened.fileno())
+
+    def _look_again(self, file: SourceFile) -> tuple[Path, os.stat_result]:
+        """Return the file that was listed, and what it is; raise ``ChangedError`` if it is another now."""
+        try:
+            place, status = self._look(file.key)
+        except FileNotFoundError as error:
+            raise ChangedError(file.key) from error
+        if self._seen(file.key, status) != file:
+            raise ChangedError(file.key)
+        return place, status
+
     def _place(self, key: str) -> Path:
         """Return the file of a key.
 
         Raises:
             PermissionError: a link leads out of the folder.
         """
-        place = Path(os.path.realpath(self._root / key))
-        if not place.is_relative_to(self._root):
+        place = os.path.realpath(self._inside + key)  # paths by hand: a job may have 20,000
+        if not f"{place}/".startswith(self._inside):
             raise PermissionError(key)
-        return place
+        return Path(place)
 
     def _entry(self, key: str) -> Path:
         """Return the place of a key in its folder, whatever lies there; a link is not followed."""
         folder, _, name = key.rpartition("/")
         return self._place(folder) / name
-
-    def _keep_same(self, file: SourceFile) -> None:
-        """Raise ``ChangedError`` unless a file is what was listed."""
-        try:
-            found = self.find(file.key)
-        except FileNotFoundError as error:
-            raise ChangedError(file.key) from error
-        if found != file:
-            raise ChangedError(file.key)
 
     def _status(self, key: str, entry: "os.DirEntry[str]") -> os.stat_result | None:
         """Return what a folder's entry is; nothing for a link that leads nowhere, or a file that is gone."""

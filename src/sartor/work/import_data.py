@@ -7,7 +7,6 @@ whether its commit is already there.
 
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path, PurePosixPath
 
 from sartor.data import bundles, check, versions
@@ -23,14 +22,12 @@ from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import records_of
 from sartor.resources.store import Resource
 from sartor.work import attribution
+from sartor.work.spool import spooled
 from sartor.work.tools import Tools
 
 GIGABYTE = 1_000_000_000
 #: The most bytes one job may read, by import mode ("Amazon Personalize endpoints and quotas").
 MAXIMUM_BYTES = {"FULL": 100 * GIGABYTE, "INCREMENTAL": GIGABYTE}
-#: How many files are fetched at once, and how often it is seen how far they are, in seconds.
-_FILES_AT_ONCE = 8
-_LOOK_SECONDS = 0.2
 
 
 def run(task: Task, tools: Tools) -> Outcome:
@@ -167,39 +164,19 @@ def _checked(task: Task, wanted: Schema, table: Table, scratch: Path, tools: Too
 def _spooled(
     sources: AccountSources, listed: Sequence[SourceFile], scratch: Path, tools: Tools
 ) -> list[InputFile]:
-    """Return local files with the content of what was listed, some at a time.
+    """Return local files with the content of what was listed.
 
     Raises:
         JobFailed: one of them cannot be read.
         InterruptedError: the job must stop.
     """
     total = sum(file.size_bytes for file in listed)
-    done: dict[SourceFile, int] = {}
 
-    def spooled(file: SourceFile) -> InputFile:
-        def progress(copied: int) -> None:
-            done[file] = copied
-            if tools.stop():
-                raise InterruptedError
+    def progress(done: int) -> None:
+        tools.progress({"phase": "reading", "bytesRead": done, "bytesTotal": total})
 
-        path = sources.spool(file, scratch, progress)
-        done[file] = file.size_bytes
-        return InputFile(path, file.uri, file.size_bytes)
-
-    pool = ThreadPoolExecutor(_FILES_AT_ONCE)
-    try:
-        waiting = [pool.submit(spooled, file) for file in listed]
-        while True:
-            over, left = wait(waiting, _LOOK_SECONDS, FIRST_EXCEPTION)
-            for one in over:
-                one.result()  # the first that broke ends it all
-            if not left:
-                return [one.result() for one in waiting]
-            tools.progress({"phase": "reading", "bytesRead": sum(list(done.values())), "bytesTotal": total})
-            if tools.stop():
-                raise InterruptedError
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    paths = spooled(sources, listed, scratch, progress, tools.stop)
+    return [InputFile(path, file.uri, file.size_bytes) for path, file in zip(paths, listed, strict=True)]
 
 
 def _keep_report(report: Report, task: Task, tools: Tools) -> None:
