@@ -109,8 +109,10 @@ class Client:
         )
         return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
-    def deleted(self, group: str, *users: str) -> dict[str, Any]:
-        """Delete users of a group, and return the job when it has ended."""
+    def deleted(
+        self, group: str, *users: str, meanwhile: Callable[[], object] = lambda: None
+    ) -> dict[str, Any]:
+        """Delete users of a group, do something else once that is called, and return the job when it has ended."""
         key = self.write(f"{self.name('users')}.csv", "\n".join(["USER_ID", *users]) + "\n")
         arn = self.personalize.create_data_deletion_job(
             jobName=self.name("deletion"),
@@ -118,6 +120,7 @@ class Client:
             dataSource={"dataLocation": f"s3://training/{key}"},
             roleArn=ROLE,
         )["dataDeletionJobArn"]
+        meanwhile()
         return self.until(
             lambda: self.personalize.describe_data_deletion_job(dataDeletionJobArn=arn)["dataDeletionJob"]
         )

@@ -1,11 +1,14 @@
 """Exports, deletions of users, new schemas, undo, and what a person sees of a dataset, through boto3."""
 
+import itertools
 import json
 import re
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +170,39 @@ def test_a_deleted_user_is_in_nothing_that_can_be_read(aws: Client) -> None:
 
     aws.events.put_users(datasetArn=users, users=[{"userId": "secret-3"}])
     assert {row["USER_ID"] for row in aws.exported(users)} == {"secret-3", "secret-4"}, "he came back as new"
+
+
+def test_a_deletion_ends_while_events_are_put_and_keeps_those_that_came_after_its_call(
+    client: Client,
+) -> None:
+    dataset = filled(client)
+    group, tracking = client.group_of(dataset), client.tracker(dataset)
+    over = threading.Event()
+
+    def put(session: str) -> None:
+        for at in itertools.count(AT):
+            if over.is_set():
+                return
+            event = {"eventType": "watch", "sentAt": at, "itemId": "i"}
+            client.events.put_events(trackingId=tracking, sessionId=session, userId="w", eventList=[event])
+
+    with ThreadPoolExecutor(2) as clients:
+        putting = [clients.submit(put, session) for session in "ab"]
+        try:
+            late = {"eventType": "watch", "sentAt": AT, "itemId": "late"}
+            job = client.deleted(
+                group,
+                "u1",
+                "w",
+                meanwhile=lambda: client.events.put_events(
+                    trackingId=tracking, sessionId="c", userId="u1", eventList=[late]
+                ),
+            )
+        finally:
+            over.set()
+        assert [one.result() for one in putting] == [None, None]
+    assert job["status"] == "COMPLETED"
+    assert [row["ITEM_ID"] for row in client.exported(dataset) if row["USER_ID"] == "u1"] == ["late"]
 
 
 def test_a_deletion_reads_folders_to_their_depth_and_ignores_what_is_not_csv(client: Client) -> None:

@@ -779,6 +779,47 @@ def test_a_user_with_the_name_of_a_session_of_anothers_stays(make: Make, tmp_pat
     assert events_.store.put_records.history(1, "v") != []
 
 
+def test_what_is_put_for_a_user_after_the_call_began_stays(make: Make, tmp_path: Path) -> None:
+    events_ = make(EVENTS)
+    events_.put(event(None, "i", 1, "s"), event("u", "i", 2, "s", "first"), event(None, "i", 3, "later"))
+    with events_.store.read() as transaction:
+        call = transaction.put_number()
+    events_.put(event("u", "i", 4, "s", "second"), event(None, "i", 5, "s"), event("u", "i", 6, "later"))
+    events_.put(Row("u", {"USER_ID": "u"}, "s", "second"))  # which is noted
+    file = users_file(tmp_path, "u")
+    for drained in range(2):
+        deletion.drain(events_.records, call)
+        assert deletion.count_users([events_.records], file, call) == 1 - drained
+        deletion.delete_users(events_.records, file, "deletion", upto=call)
+    # what the session did before goes with who it was then; another was nobody's until after the call
+    assert events_.shown() == [("u", "i", at) for at in (3, 4, 5, 6)]
+    put = events_.store.put_records
+    assert [cells["TIMESTAMP"] for _, cells in put.history(1, "u")] == [4, 6]
+    assert len(put.rejected(1)) == 1
+    events_.put(event("u", "i", 7, "s", "first"), event("u", "i", 8, "s", "second"))
+    assert [cells["TIMESTAMP"] for _, cells in put.history(1, "u")] == [4, 6, 7]  # only its own id is known
+
+
+def test_a_deletion_waits_for_no_quiet_moment(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events_ = make(EVENTS)
+    events_.put(event("u", "i", 1), event("v", "i", 1))
+    with events_.store.read() as transaction:
+        call = transaction.put_number()
+    drains = iter(range(2, 10))
+    moved = DatasetRecords.drain
+
+    def while_events_come(records: DatasetRecords, limit: int = 1) -> int:
+        events_.put(event("u", "i", next(drains)))
+        return moved(records, limit)
+
+    monkeypatch.setattr(DatasetRecords, "drain", while_events_come)
+    deletion.drain(events_.records, call)
+    deletion.delete_users(events_.records, users_file(tmp_path, "u"), "deletion", upto=call)
+    assert events_.shown() == [*(("u", "i", at) for at in range(2, next(drains))), ("v", "i", 1)]
+
+
 def test_all_users_may_go_and_new_ones_come(make: Make, tmp_path: Path) -> None:
     users = make(USERS)
     users.bring("FULL", ("a", 1), ("b", 2))

@@ -13,6 +13,7 @@ import duckdb
 from sartor.data import engine
 from sartor.data.check import Part
 from sartor.data.dataset import SEQ, SESSION, DatasetRecords, write_part
+from sartor.data.events import NEWEST
 from sartor.data.table import Table
 from sartor.data.watch import interrupting
 from sartor.errors import JobFailed
@@ -41,13 +42,14 @@ def read_users(files: Sequence[Path], target: Path, memory_bytes: int) -> None:
         raise JobFailed(f"The files could not be read: {str(error).splitlines()[0]}") from error
 
 
-def count_users(datasets: Sequence[DatasetRecords], users: Path) -> int:
-    """Return how many of the users occur in any of the datasets' tables."""
+def count_users(datasets: Sequence[DatasetRecords], users: Path, upto: int = NEWEST) -> int:
+    """Return how many of the users occur in any of the datasets' tables, in what was put up to a number."""
     found = []
     for dataset in datasets:
-        files = _files(dataset.bulk_table) + _files(dataset.put_table)
-        if files:
-            found.append(f'SELECT "USER_ID" AS id FROM {engine.parquet(files)}')
+        for table, which in ((dataset.bulk_table, "true"), (dataset.put_table, _until(upto))):
+            files = _files(table)
+            if files:
+                found.append(f'SELECT "USER_ID" AS id FROM {engine.parquet(files)} WHERE {which}')
     if not found:
         return 0
     with datasets[0].connection() as connection:
@@ -58,8 +60,18 @@ def count_users(datasets: Sequence[DatasetRecords], users: Path) -> int:
     return int(count)
 
 
+def drain(dataset: DatasetRecords, upto: int) -> None:
+    """Move what was put up to a number into the dataset's table, whatever is put meanwhile."""
+    while dataset.drained() < upto and dataset.drain():
+        pass
+
+
 def delete_users(
-    dataset: DatasetRecords, users: Path, job_arn: str, stop: Callable[[], bool] = lambda: False
+    dataset: DatasetRecords,
+    users: Path,
+    job_arn: str,
+    stop: Callable[[], bool] = lambda: False,
+    upto: int = NEWEST,
 ) -> None:
     """Delete all that users have in a dataset whose put records are drained; doing it again is harmless.
 
@@ -70,6 +82,7 @@ def delete_users(
         users: a Parquet file with a column ``id``.
         job_arn: the job; its tables' commits carry it.
         stop: asked some times a second whether to give up.
+        upto: the number of the last put record that goes; what came later stays.
 
     Raises:
         InterruptedError: ``stop`` said so.
@@ -84,17 +97,17 @@ def delete_users(
                 connection.execute(
                     # a session is the user's to whom it was linked last
                     f'INSERT INTO sessions SELECT "{SESSION}" FROM {engine.parquet(put_files)} '
-                    f'WHERE "USER_ID" IS NOT NULL AND "{SESSION}" IS NOT NULL GROUP BY ALL '
+                    f'WHERE "USER_ID" IS NOT NULL AND "{SESSION}" IS NOT NULL AND {_until(upto)} GROUP BY ALL '
                     f'HAVING arg_max("USER_ID", "{SEQ}") IN (SELECT id FROM users)'
                 )
             sessions = [row[0] for row in connection.execute("SELECT id FROM sessions").fetchall()]
-            dataset.put.delete_keys(dataset.number, ids, sessions)
+            dataset.put.delete_keys(dataset.number, ids, sessions, upto)
             for table, theirs in (
                 (dataset.bulk_table, '"USER_ID" IN (SELECT id FROM users)'),
                 (
                     dataset.put_table,
-                    '"USER_ID" IN (SELECT id FROM users) OR '
-                    f'("USER_ID" IS NULL AND "{SESSION}" IN (SELECT id FROM sessions))',
+                    f'{_until(upto)} AND ("USER_ID" IN (SELECT id FROM users) OR '
+                    f'("USER_ID" IS NULL AND "{SESSION}" IN (SELECT id FROM sessions)))',
                 ),
             ):
                 _rewrite(connection, dataset, table, theirs, job_arn)
@@ -188,6 +201,11 @@ _REDACT: Final[dict[str, Callable[[str, set[str]], str]]] = {
     "rejects.csv": _redacted_csv,
     "report.json": _redacted_json,
 }
+
+
+def _until(number: int) -> str:
+    """Return the SQL of whether a put record has at most this number."""
+    return f'"{SEQ}" <= {number}'
 
 
 def _files(table: Table) -> list[Path]:

@@ -13,13 +13,15 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 import sqlalchemy as sa
 
 from sartor.data.put import Note, Row
 from sartor.errors import ChangedMeanwhile
+
+Value = TypeVar("Value")
 
 METADATA = sa.MetaData()
 #: The records that one call brought of one history; ``body`` has a line for each, a JSON object of its cells by
@@ -76,6 +78,8 @@ LEASE = sa.Table(
     sa.Column("leased_until", sa.Double, nullable=False),
 )
 
+#: Larger than the number of every record.
+NEWEST: Final = 2**62
 #: The most calls that one commit serves.
 _BATCH_CALLS: Final = 512
 #: How long a commit waits for the callers that the last one served or kept waiting, in seconds: a commit takes longer
@@ -336,41 +340,46 @@ class PutRecords:
             for table in (PUT, EVENT, REJECTED):
                 connection.execute(sa.delete(table).where(table.c.dataset == dataset))
 
-    def delete_keys(self, dataset: int, keys: Collection[str], sessions: Collection[str] = ()) -> None:
+    def delete_keys(
+        self, dataset: int, keys: Collection[str], sessions: Collection[str] = (), upto: int = NEWEST
+    ) -> None:
         """Remove all records of these users, and what of theirs could not be used.
 
         Args:
             dataset: the number of the dataset's resource.
             keys: the users.
             sessions: whose records go too that name no user; a user may have the id of another's session.
+            upto: the number of the last record that goes.
         """
         anonymous = ~PUT.c.body.contains('"USER_ID":', autoescape=True)
+        # an event's id goes with its call's records, which have the call's time
+        left = sa.exists().where(
+            PUT.c.dataset == EVENT.c.dataset, PUT.c.key == EVENT.c.key, PUT.c.at == EVENT.c.at
+        )
         for theirs, which in ((keys, sa.true()), (sessions, anonymous)):
-            names = sorted(theirs)
-            for start in range(0, len(names), 500):
-                some = names[start : start + 500]
+            for some in _hundreds(sorted(theirs)):
                 with self._write() as connection:
                     connection.execute(
-                        sa.delete(PUT).where(PUT.c.dataset == dataset, PUT.c.key.in_(some), which)
+                        sa.delete(PUT).where(
+                            PUT.c.dataset == dataset, PUT.c.key.in_(some), PUT.c.seq <= upto, which
+                        )
                     )
                     connection.execute(
-                        sa.delete(EVENT).where(EVENT.c.dataset == dataset, EVENT.c.key.in_(some))
+                        sa.delete(EVENT).where(EVENT.c.dataset == dataset, EVENT.c.key.in_(some), ~left)
                     )
         wanted = set(keys)
-        query = sa.select(REJECTED.c.seq, REJECTED.c.body).where(REJECTED.c.dataset == dataset)
+        column = REJECTED.c
+        query = sa.select(column.seq, column.body).where(column.dataset == dataset, column.seq <= upto)
         with self._read() as connection:
             numbers = [
                 seq
                 for seq, body in connection.execution_options(stream_results=True).execute(query)
                 if orjson.loads(body).get("USER_ID") in wanted
             ]
-        for start in range(0, len(numbers), 500):
+        for some_numbers in _hundreds(numbers):
             with self._write() as connection:
-                column = REJECTED.c
                 connection.execute(
-                    sa.delete(REJECTED).where(
-                        column.dataset == dataset, column.seq.in_(numbers[start : start + 500])
-                    )
+                    sa.delete(REJECTED).where(column.dataset == dataset, column.seq.in_(some_numbers))
                 )
 
     def prune(self, dataset: int, upto: int, before: float) -> None:
@@ -511,6 +520,12 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any
         some = rows[start : start + _INSERTED_ROWS]
         insert = f"INSERT INTO {table.name} ({names}) VALUES {', '.join([marks] * len(some))}"
         _cursor(connection).execute(insert, tuple(chain.from_iterable(some)))
+
+
+def _hundreds(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """Yield as many values at a time as one statement takes."""
+    for start in range(0, len(values), 500):
+        yield values[start : start + 500]
 
 
 def _numbers(connection: sa.Connection, count: int) -> int:

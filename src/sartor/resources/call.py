@@ -35,6 +35,7 @@ class Draft:
             A kind that is not in the table of kinds is in no list.
         slow_check: a check that must not hold a transaction open, such as a look at the files of an import; it
             raises ``JobFailed`` as the job would.
+        at_call: what is kept, beside ``private``, of the moment when the call began; a slow check does not move it.
     """
 
     arn: str
@@ -46,6 +47,7 @@ class Draft:
     answer: dict[str, Any] = field(default_factory=dict)
     also: "Mapping[str, Draft]" = field(default_factory=dict)
     slow_check: Callable[["Sources"], None] | None = None
+    at_call: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ A handler gets a request that the service model has validated, and answers with 
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,6 +97,7 @@ class Control:
         rule = rules.CREATE[kind.name]
         with self._store.read() as transaction:
             draft = rule(self._call(caller, transaction), request)
+        at_call = draft.at_call
         if draft.slow_check is not None:
             try:
                 draft.slow_check(self._sources)
@@ -103,6 +105,7 @@ class Control:
                 raise invalid_input(failure.reason) from failure
         with self._store.write(lock_of(caller.account, caller.region)) as transaction:
             draft = rule(self._call(caller, transaction), request)
+            draft = replace(draft, private={**draft.private, **at_call})
             status = None if kind.lane is None else lifecycle.status_of(kind.name, "create", "waiting")
             try:
                 transaction.add(self._resource(caller, kind.name, draft, status), draft.parents)

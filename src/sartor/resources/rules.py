@@ -201,6 +201,7 @@ def create_data_deletion_job(call: Call, request: Request) -> Draft:
         parents=(group.arn,),
         tags=first_tags,
         slow_check=partial(looks.look_at_deletion, call.quotas_on, *_place_of_data(call, request)),
+        at_call={"putNumber": call.transaction.put_number()},  # what is put from now on stays
     )
 
 

@@ -137,6 +137,11 @@ class Transaction:
         )
         return [resource_of(row) for row in self._connection.execute(query)]
 
+    def put_number(self) -> int:
+        """Return the number of the newest record that any call has put; every later one has a larger number."""
+        found = self._connection.execute(sa.select(events.COUNTER.c.seq)).scalar()
+        return int(found or 0)
+
     def has_put(self, seq: int) -> bool:
         """Return whether calls have put records into the dataset whose resource has this ``seq``."""
         query = sa.select(events.PUT.c.seq).where(events.PUT.c.dataset == seq).limit(1)

@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 
 from sartor.data.dataset import DatasetRecords
-from sartor.data.deletion import count_users, delete_users, read_users
+from sartor.data.deletion import count_users, delete_users, drain, read_users
+from sartor.data.events import NEWEST
 from sartor.resources import lifecycle
 from sartor.resources.kinds import UNFINISHED
 from sartor.resources.lifecycle import Outcome, Task
@@ -40,17 +41,17 @@ def run(task: Task, tools: Tools) -> Outcome:
         with tools.store.read() as transaction:
             now = transaction.get(job.arn)
         number = None if now is None else now.private.get("numDeleted")
+        upto = job.private.get("putNumber", NEWEST)  # a job of an earlier Sartor has none
         holder = f"{job.arn}#{task.attempt}"
         # what is being drained meanwhile could bring a user back
         with held_drains([dataset.number for dataset in datasets], holder, tools) as must_stop:
             for dataset in datasets:
-                while dataset.drain():
-                    pass
+                drain(dataset, upto)
             if number is None:
-                number = count_users(datasets, users)
+                number = count_users(datasets, users, upto)
                 lifecycle.keep(tools.store, task, {"numDeleted": number})
             for at, (resource, dataset) in enumerate(zip(resources, datasets, strict=True)):
-                delete_users(dataset, users, job.arn, must_stop)
+                delete_users(dataset, users, job.arn, must_stop, upto)
                 _sweep(resource, dataset, tools)
                 tools.progress({"phase": "deleting", "datasets": at + 1, "datasetsTotal": len(datasets)})
     return Outcome({"numDeleted": number})
