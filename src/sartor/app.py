@@ -90,7 +90,7 @@ def open_parts(settings: Settings) -> Parts:
     settings.data.mkdir(parents=True, exist_ok=True)
     scratch = Scratch(settings)  # first of all: it removes what dead processes left, which may fill the disk
     try:
-        store = _open_store(settings.database)
+        store = _open_store(settings)
     except BaseException:
         scratch.close()
         raise
@@ -104,14 +104,17 @@ def open_parts(settings: Settings) -> Parts:
     )
 
 
-def _open_store(url: str) -> Store:
+def _open_store(settings: Settings) -> Store:
     """Open the database; whatever a driver raises becomes one line without the password."""
+    url = settings.database
     try:
         return Store.open(url)
     except ValueError:
         raise
     except Exception as error:
         reason = str(error).partition("\n")[0]
+        if shutil.disk_usage(settings.data).free < LEAST_FREE_BYTES:
+            reason += f". The disk of {settings.data} is full: make room."
         raise OSError(f"The database {url.rpartition('@')[2]} cannot be opened: {reason}") from error
 
 
