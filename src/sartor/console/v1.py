@@ -57,8 +57,10 @@ class Console:
                 has a fault.
         """
         path = unquote(request.path)
-        if caller is None:
+        if caller is None or "\0" in path:  # PostgreSQL's texts have none
             raise not_found(path)
+        if any("\0" in text for text in request.parameters.values()):
+            raise invalid_input("A parameter has a null character, which no database can keep.")
         job = _IMPORT_REPORT.fullmatch(path)
         if job is not None and request.method != "POST":
             return self._import_report(caller, job[1])

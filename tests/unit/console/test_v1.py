@@ -92,6 +92,7 @@ def test_a_query_that_is_no_number_is_refused(app: App, path: str, name: str, te
     [
         *(
             "import-jobs/nothing/report",
+            "import-jobs/%00/report",
             "solution-versions/no/1",
             "datasets/no/INTERACTIONS/history",
             "nowhere",
