@@ -163,20 +163,30 @@ def test_a_version_that_is_in_no_log_is_said_to_be_gone(table: Table, folder: Bl
         list(table.log(0, 2))
 
 
-def test_a_log_that_nobody_asks_for_is_forgotten_and_the_table_lives_on(table: Table, folder: Blobs) -> None:
+@pytest.mark.parametrize("forgotten_after", [CHAPTER_VERSIONS, 2 * CHAPTER_VERSIONS + 5])
+def test_a_log_that_nobody_asks_for_is_forgotten_and_the_table_lives_on(
+    table: Table, folder: Blobs, monkeypatch: pytest.MonkeyPatch, forgotten_after: int
+) -> None:
+    monkeypatch.setattr(log, "_FORGOTTEN_AFTER_VERSIONS", forgotten_after)
+    monkeypatch.setattr(table_module, "_MARK_VERSIONS", 3 * CHAPTER_VERSIONS)  # it may be forgotten by then
+    assert change(table, [part(table, "job")], [], 1, None, "job")
     old: list[str] = []
     for number in range(MANY):
         new = part(table, f"x{number}")
-        assert change(table, [new], old, number + 1, number, "sartor.drain")
+        assert change(table, [new], old or table.part_names(), number + 1, number, "sartor.drain")
         old = [new.path.name]
         if number % 10 == 0:
             table.vacuum(time.time() + 1, keep_log=False)
             assert {name for name in table.stored_names() if name.endswith("parquet")} == set(old)
     kept = [path for path, _ in folder.files("d/bulk/_history")]
-    assert len(kept) < 4
+    is_forgotten = forgotten_after == CHAPTER_VERSIONS
+    assert (f"d/bulk/_history/{0:020d}.json" in kept) != is_forgotten
+    assert len(kept) < (4 if is_forgotten else 5)
+    assert table.committed("job") == is_forgotten
     assert items(table) == [f"x{MANY - 1}"]
-    with pytest.raises(LookupError):
-        Table(folder, "d/bulk").parts_of(0)
+    if is_forgotten:
+        with pytest.raises(LookupError):
+            Table(folder, "d/bulk").parts_of(0)
 
 
 def test_the_parts_of_an_old_log_are_kept_as_long_as_undo_wants_them(tmp_path: Path, table: Table) -> None:

@@ -18,6 +18,8 @@ from sartor.data.blobs import Blobs
 CHAPTER_VERSIONS: Final = 20
 #: Delta's log keeps this many versions for who has just begun to read.
 _DELTA_VERSIONS: Final = 100
+#: A log that nobody asks for has so many: more than a job's mark lasts, which is looked up there when it ends.
+_FORGOTTEN_AFTER_VERSIONS: Final = 1200
 #: Who looks at a version looks at its neighbours.
 _KEPT_CHAPTERS: Final = 4
 
@@ -158,7 +160,7 @@ class Log:
 
     def forget(self, waiting: Waiting) -> Waiting:
         """Delete the chapters of versions that nobody asks for again, and return what is known then."""
-        upto = (waiting.version - _DELTA_VERSIONS) // CHAPTER_VERSIONS * CHAPTER_VERSIONS
+        upto = (waiting.version - _FORGOTTEN_AFTER_VERSIONS) // CHAPTER_VERSIONS * CHAPTER_VERSIONS
         for begin in range(waiting.first, upto, CHAPTER_VERSIONS):
             self._storage.delete(self._place(begin))
         return replace(waiting, first=max(waiting.first, upto))

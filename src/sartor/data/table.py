@@ -11,6 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, cast
@@ -517,12 +518,12 @@ class Table:
         first = table.version() + 1 - _MARK_VERSIONS
         if first < 0 or first % CHAPTER_VERSIONS:
             return []
-        marks = {
-            entry["txn"]["appId"]: entry["txn"]["version"]
-            for _, entries in self._log.versions(first, first + CHAPTER_VERSIONS - 1)
-            for entry in entries
-            if "txn" in entry and (entry["txn"].get("lastUpdated") or 0) > _LONG_AGO_MS
-        }
+        marks: dict[str, int] = {}
+        with suppress(LookupError):  # what the log has lost stops no commit
+            for _, entries in self._log.versions(first, first + CHAPTER_VERSIONS - 1):
+                for mark in (entry["txn"] for entry in entries if "txn" in entry):
+                    if (mark.get("lastUpdated") or 0) > _LONG_AGO_MS:
+                        marks[mark["appId"]] = mark["version"]
         return [
             Transaction(name, number, _LONG_AGO_MS)
             for name, number in marks.items()
