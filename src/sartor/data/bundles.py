@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sartor.data import check, csv_lines, csv_records
 from sartor.data.check import Checked, StoppedError
-from sartor.data.input_files import InputFile
+from sartor.data.input_files import InputFile, Room
 from sartor.data.report import Fault, Place, ReadFile, Report
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
@@ -78,9 +78,14 @@ class _Bundle:
         """Return the text as the check reads it; of one file alone, the file."""
         self._text.close()
         if len(self.files) == 1:
-            self.path.unlink()
+            self.drop()
             return self.files[0]
         return InputFile(self.path, str(self.path), sum(file.size_bytes for file in self.files))
+
+    def drop(self) -> None:
+        """Remove the text."""
+        self._text.close()
+        self.path.unlink(missing_ok=True)
 
     def place(self, place: Place) -> Place:
         """Return where a line of the text is."""
@@ -102,26 +107,36 @@ def read_and_check(
         scratch: a folder for texts; they are left there.
         how: as the check takes it.
     """
-    together, bundles = _bundled(files, scratch, how["stop"])
     checked = None
-    if bundles:
-        # an error would name a text that nobody knows; the files say it for themselves
-        with contextlib.suppress(JobFailed):
+    bundles: dict[str, _Bundle] = {}
+    # an error would name a text that nobody knows; the files say it for themselves
+    with contextlib.suppress(JobFailed):
+        together = _bundled(files, Room(scratch, None), scratch, how["stop"], bundles)
+        if bundles:
             checked = check.read_and_check(together, schema, folder, part_prefix, scratch=scratch, **how)
     if checked is not None:
         if _is_clear(checked.report, bundles):
             return Checked(checked.parts, _unfolded(checked.report, bundles))
         for part in checked.parts:
             part.path.unlink(missing_ok=True)
+    for bundle in bundles.values():
+        bundle.drop()
     return check.read_and_check(files, schema, folder, part_prefix, scratch=scratch, **how)
 
 
 def _bundled(
-    files: Sequence[InputFile], scratch: Path, stop: Callable[[], bool]
-) -> tuple[list[InputFile], dict[str, _Bundle]]:
-    """Return the files, small ones of one header as one text; and the texts, by their name."""
+    files: Sequence[InputFile],
+    room: Room,
+    scratch: Path,
+    stop: Callable[[], bool],
+    bundles: dict[str, _Bundle],
+) -> list[InputFile]:
+    """Return the files, small ones of one header as one text; ``bundles`` gets the texts, by their name.
+
+    Raises:
+        JobFailed: the disk has no room for them.
+    """
     together: list[InputFile] = []
-    bundles: dict[str, _Bundle] = {}
     bundle: _Bundle | None = None
     for file in files:
         if stop():
@@ -136,21 +151,16 @@ def _bundled(
         if bundle is None:
             bundle = _Bundle(scratch / f"together-{len(bundles):05d}.csv", small)
             bundles[str(bundle.path)] = bundle
+        room.write(len(small.body), file.uri)
         bundle.add(file, small)
     if bundle is not None:
         together.append(bundle.close())
-    return together, {name: one for name, one in bundles.items() if len(one.files) > 1}
+    return together
 
 
 def _small(file: InputFile) -> _Small | None:
     """Return a file in its parts if it can stand before and behind others."""
-    if (
-        file.size_bytes > SMALL_BYTES
-        or file.uri.lower().endswith(".parquet")
-        or csv_lines.compression(file.uri)
-    ):
-        return None
-    content = file.path.read_bytes().removeprefix(csv_records.BOM)
+    content = _content(file)
     end = b"\r\n" if b"\r" in content else b"\n"
     header, _, body = content.partition(end)
     if b"\\" in content or not header.strip() or content.count(b"\r") != content.count(end) * (len(end) - 1):
@@ -164,6 +174,21 @@ def _small(file: InputFile) -> _Small | None:
         return None
     rows = sum(1 for line in bare[1].split(end) if line)
     return _Small(header, end, body, rows)
+
+
+def _content(file: InputFile) -> bytes:
+    """Return what a small CSV file has in it, unpacked; nothing if it is none."""
+    if file.size_bytes > SMALL_BYTES or file.uri.lower().endswith(".parquet"):
+        return b""
+    content = b""
+    try:
+        for piece in csv_lines.pieces(file.path, csv_lines.compression(file.uri)):
+            content += piece
+            if len(content) > SMALL_BYTES:
+                return b""
+    except ValueError:  # it is damaged, which the check says better
+        return b""
+    return content.removeprefix(csv_records.BOM)
 
 
 def _is_clear(report: Report, bundles: Mapping[str, _Bundle]) -> bool:

@@ -1,7 +1,9 @@
 """Many small files as one text: the rows and the report are those of the files one by one."""
 
+import gzip
 import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 
 from sartor.data import bundles, check, schema
 from sartor.data.check import Checked, JobRules, StoppedError
-from sartor.data.input_files import InputFile
+from sartor.data.input_files import InputFile, Room
+from sartor.errors import JobFailed
 
 NULLABLE = ["null", "string"]
 FIELDS = [
@@ -25,13 +28,14 @@ ITEMS = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": FI
 HEADER = b"ITEM_ID,A,B\n"
 
 
-def files_of(folder: Path, contents: Sequence[bytes], ending: str = "csv") -> list[InputFile]:
+def files_of(folder: Path, contents: Sequence[bytes], packed: Sequence[bool] = ()) -> list[InputFile]:
     """Write files and return them in the order of their keys."""
     found = []
-    for at, content in enumerate(contents):
-        path = folder / f"{at:04d}.{ending}"
-        path.write_bytes(content)
-        found.append(InputFile(path, f"s3://b/{path.name}", len(content)))
+    for at, (content, is_packed) in enumerate(zip_longest(contents, packed, fillvalue=False)):
+        assert isinstance(content, bytes)
+        path = folder / (f"{at:04d}.csv.gz" if is_packed else f"{at:04d}.csv")
+        path.write_bytes(gzip.compress(content) if is_packed else content)
+        found.append(InputFile(path, f"s3://b/{path.name}", path.stat().st_size))
     return found
 
 
@@ -94,11 +98,13 @@ def contents(draw: st.DrawFn) -> bytes:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(contents(), min_size=2, max_size=4))
-def test_files_together_say_and_make_what_they_do_alone(given_contents: list[bytes]) -> None:
+@given(st.lists(st.tuples(contents(), st.sampled_from([False, False, True])), min_size=2, max_size=4))
+def test_files_together_say_and_make_what_they_do_alone(given_files: list[tuple[bytes, bool]]) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
-        files = files_of(folder, given_contents)
+        files = files_of(
+            folder, [content for content, _ in given_files], [packed for _, packed in given_files]
+        )
         assert outcome(together(folder, files)) == outcome(alone(folder, files))
 
 
@@ -134,6 +140,33 @@ def test_files_of_other_headers_forms_and_sizes_stay_in_their_order(
     checked = together(tmp_path, files_of(tmp_path, contents))
     assert [row[0] for row in outcome(checked)["rows"]] == ["a", "b", "c", "d", *["e"] * 30, "f", "g"]
     assert [file.rows for file in checked.report.files] == [1, 1, 1, 1, 30, 1, 1]
+
+
+def test_packed_files_stand_together_and_one_that_is_damaged_or_large_stands_alone(tmp_path: Path) -> None:
+    large = HEADER + b"large,,1\n" * 40_000
+    contents = [HEADER + b"a,,1\n", HEADER + b"b,,2\n", large, HEADER + b"c,,3\n", HEADER + b"d,,4\n"]
+    files = files_of(tmp_path, contents, [True] * 5)
+    with patch.object(check, "read_and_check", wraps=check.read_and_check) as passes:
+        assert together(tmp_path, files).report.rows_read == 40_004
+    assert [len(call.args[0]) for call in passes.call_args_list] == [3]
+    (tmp_path / "other").mkdir()
+    files[1].path.write_bytes(files[1].path.read_bytes()[:-9])
+    found = outcome(together(tmp_path / "other", files))
+    ((code, _), (_, (place,))) = next(iter(found["faults"].items()))
+    assert (code, place.file) == ("UNREADABLE_FILE", "s3://b/0001.csv.gz")
+
+
+def test_without_room_for_a_text_the_files_are_checked_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise JobFailed("no room")
+
+    files = files_of(tmp_path, [HEADER + b"a,,1\n"] * 3)
+    monkeypatch.setattr(Room, "write", full)
+    checked = together(tmp_path, files)
+    assert (checked.report.rows_read, len(checked.parts)) == (3, 3)
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_two_broken_quotes_do_not_mend_each_other(tmp_path: Path) -> None:
