@@ -198,6 +198,7 @@ def tools_of(parts: Parts, stop: Callable[[], bool] = lambda: False) -> Tools:
         settings.drain_seconds,
         settings.history_days,
         settings.quotas == "aws",
+        settings.bad_cells,
         settings.sequence_models == "on",
         settings.training_threads or os.cpu_count() or 1,
         progress=lambda _: None,

@@ -79,6 +79,13 @@ def _seconds(value: Any) -> float:
     return number
 
 
+def _share(value: Any) -> float:
+    number = float(str(value))
+    if not 0 <= number <= 1:
+        raise ValueError("it must be from 0 to 1")
+    return number
+
+
 def _one_of(*words: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         if value not in words:
@@ -199,6 +206,14 @@ SETTINGS: Final = (
         "aws|off",
     ),
     Setting(
+        "bad_cells",
+        _share,
+        "0.01",
+        "Which share of the cells of a number or boolean column (not TIMESTAMP) may be empty or unreadable in an "
+        "import and become null, each a warning of the report; 0 is strict.",
+        "SHARE",
+    ),
+    Setting(
         "region",
         _like(_REGION, "a region is lower-case letters, digits and dashes"),
         "us-east-1",
@@ -307,6 +322,7 @@ class Settings:
     connections: int
     auth: str
     quotas: str
+    bad_cells: float
     region: str
     account: str
     lease_seconds: float

@@ -27,7 +27,7 @@ from sartor.console import terminal, texts
 @click.option(
     "--domain", type=click.Choice(["ECOMMERCE", "VIDEO_ON_DEMAND"]), help="The dataset group's domain."
 )
-@settings_options("data", "bucket", "s3_endpoint", "account", "quotas")
+@settings_options("data", "bucket", "s3_endpoint", "account", "quotas", "bad_cells")
 @JSON
 def validate(
     files: tuple[str, ...],

@@ -41,7 +41,7 @@ def serve(**flags: Any) -> None:
 
 
 @click.command()
-@settings_options("data", "database", "storage", "bucket", "s3_endpoint", "account", "quotas")
+@settings_options("data", "database", "storage", "bucket", "s3_endpoint", "account", "quotas", "bad_cells")
 @click.option("--parent", type=int, hidden=True, help="End when this process is gone.")
 def worker(parent: int | None, **flags: Any) -> None:
     """Work for a service: claim jobs from the same database and storage.

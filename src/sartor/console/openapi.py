@@ -32,6 +32,7 @@ _REPORT = _object(
     seconds=_NUMBER,
     files={"type": "array", "items": _object(uri=_TEXT, bytes=_WHOLE, rows=_WHOLE)},
     faults={"type": "array", "items": _FAULT},
+    warnings={"type": "array", "items": _FAULT},
 )
 _RUNNING = _object(
     jobArn=_TEXT,

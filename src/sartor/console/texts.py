@@ -217,14 +217,18 @@ def report(found: Mapping[str, Any]) -> str:
         f"{found['rowsImported']:,} imported + {found['rowsRejected']:,} rejected, "
         f"{found['bytesRead']:,} bytes in {found['seconds']:.2f} s"
     )
+    tables = [_places(found["faults"], "rule"), _places(found.get("warnings", ()), "warning")]
+    return "\n\n".join([summary, *filter(None, tables)])
+
+
+def _places(found: Sequence[Mapping[str, Any]], heading: str) -> str:
+    """Return a table of broken rules, or of warnings; nothing of none."""
     rows = [
         (*((fault["rule"], f"{fault['count']:,}") if at == 0 else ("", "")), _where(example), _value(example))
-        for fault in found["faults"]
+        for fault in found
         for at, example in enumerate(fault["examples"])
     ]
-    if not rows:
-        return summary
-    return f"{summary}\n\n{terminal.table(('rule', 'rows', 'where', 'value'), rows, align='<>')}"
+    return terminal.table((heading, "rows", "where", "value"), rows, align="<>") if rows else ""
 
 
 def _where(example: Mapping[str, Any]) -> str:

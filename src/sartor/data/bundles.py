@@ -198,7 +198,8 @@ def _is_clear(report: Report, bundles: Mapping[str, _Bundle]) -> bool:
         for read in report.files
         if read.uri in bundles
     )
-    places = (place for fault in report.faults for place in fault.places if place.file in bundles)
+    found = (*report.faults, *report.warnings)
+    places = (place for fault in found for place in fault.places if place.file in bundles)
     return counted and all(place.line is not None for place in places)
 
 
@@ -214,8 +215,11 @@ def _unfolded(report: Report, bundles: Mapping[str, _Bundle]) -> Report:
         files.extend(
             ReadFile(file.uri, file.size_bytes, of) for file, of in zip(bundle.files, rows, strict=True)
         )
-    faults = tuple(_unfolded_fault(fault, bundles) for fault in report.faults)
-    return replace(report, files=tuple(files), faults=faults)
+    faults, warnings = (
+        tuple(_unfolded_fault(fault, bundles) for fault in found)
+        for found in (report.faults, report.warnings)
+    )
+    return replace(report, files=tuple(files), faults=faults, warnings=warnings)
 
 
 def _unfolded_fault(fault: Fault, bundles: Mapping[str, _Bundle]) -> Fault:

@@ -2,12 +2,14 @@
 
 One pass of DuckDB reads, casts, checks and writes a file. Every column is read as text, because DuckDB's own
 casts take more than the service does. A row that breaks a rule leaves its texts, as JSON, in the column ``FAULT`` of
-its part; a file without broken rows has nothing but nulls there, which the writer's own statistics tell for free.
+its part; a file without broken rows has nothing but nulls there, which the writer's own statistics tell for free. A few
+cells of a number's column may be bad: then the rule is a warning, and the row stays with its texts beside it.
 """
 
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,14 +19,18 @@ from typing import Any, Final
 import duckdb
 
 from sartor.data import engine, formats
+from sartor.data.cells import FAULT, Columns, cut_column
 from sartor.data.engine import ROW
 from sartor.data.input_files import InputFile, Means, Room, Source, TooManyBytesError
-from sartor.data.report import REJECTS, Fault, Place, ReadFile, Report
-from sartor.data.rules import CJK_TEXT_CHARACTERS, TEXT_CHARACTERS, rules_of
-from sartor.data.schema import Field, Schema
+from sartor.data.report import EXAMPLES, REJECTS, Fault, Place, ReadFile, Report
+from sartor.data.rules import (
+    MILLISECONDS_FROM,
+    WARNINGS,
+    is_time,
+    may_become_null,
+)
+from sartor.data.schema import Schema
 
-#: The column of a part that holds the texts of a broken row. Schemas cannot have it: its name has a space.
-FAULT: Final = "broken row"
 #: Dictionaries are for columns of few values: looking for one among ids costs a tenth of the time, and gains no space.
 _PARQUET: Final = (
     "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARQUET_VERSION v2, RETURN_STATS, "
@@ -38,10 +44,17 @@ _PROGRESS_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class JobRules:
-    """The rules of a job as a whole."""
+    """The rules of a job as a whole.
+
+    Attributes:
+        minimum_rows: how many there must be.
+        maximum_bytes: how large its files may be together; ``None`` is as large as they are.
+        bad_cells: which share of a column's cells may become null because they cannot be read.
+    """
 
     minimum_rows: int
     maximum_bytes: int | None
+    bad_cells: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -153,8 +166,9 @@ class _Check:
         self.memory_bytes = memory_bytes
         self.progress = progress
         self.stop = stop
-        self.faults: dict[tuple[str, str], Fault] = {}
+        self.found: dict[tuple[str, str], Fault] = {}
         self.rejected = 0
+        self.bad_rows: Counter[tuple[bool, frozenset[str]]] = Counter()
         self.bytes_before = 0
         self.rows_before = 0
         self.bytes_total = 0
@@ -183,18 +197,40 @@ class _Check:
         except BaseException:
             self.sweep()
             raise
-        faults = tuple(self.faults.values())
+        faults, warnings, rejected = self.verdict(job.bad_cells)
         if faults:
             self.sweep()
             parts = []
         seconds = time.monotonic() - self.began
-        return Checked(tuple(parts), Report(tuple(read), self.rejected, faults, seconds))
+        return Checked(tuple(parts), Report(tuple(read), rejected, faults, seconds, warnings))
+
+    def verdict(self, bad_cells: float) -> tuple[tuple[Fault, ...], tuple[Fault, ...], int]:
+        """Return what fails the job, what it is warned of, and how many rows break a rule.
+
+        Args:
+            bad_cells: which share of a column's cells may be bad.
+        """
+        fields = {field.name: field for field in self.schema.fields}
+        bad: Counter[str] = Counter()
+        tolerated = {
+            key for key in self.found if key[1] in fields and may_become_null(fields[key[1]], key[0])
+        }
+        for code, column in tolerated:
+            bad[column] += self.found[code, column].count
+        too_bad = {column for column, count in bad.items() if count > bad_cells * self.rows_before}
+        faults: list[Fault] = []
+        warnings: list[Fault] = []
+        for (code, column), fault in self.found.items():
+            harmless = code in WARNINGS or ((code, column) in tolerated and column not in too_bad)
+            (warnings if harmless else faults).append(fault)
+        rows = sum(count for (broken, columns), count in self.bad_rows.items() if broken or columns & too_bad)
+        return tuple(faults), tuple(warnings), self.rejected + rows
 
     def check_rows(self, rows: int, job: JobRules) -> None:
         """Check how many rows there are."""
         if rows < job.minimum_rows:
             self.add("TOO_FEW_ROWS", f"{job.minimum_rows}", 1, [Place(None, None, str(rows))])
-        elif rows == 0 and not self.faults:
+        elif rows == 0 and not self.found:
             self.add("NO_ROWS", "", 1, [Place(None, None, None)])
 
     def check_files(self, files: Sequence[InputFile], room: Room) -> Iterator[tuple[Part | None, ReadFile]]:
@@ -248,7 +284,7 @@ class _Check:
         """Write the part of one file and collect its broken rows."""
         path = self.folder / f"{self.part_name.format(number)}-{time.time_ns():x}.parquet"
         self.written.append(path)
-        columns = _Columns(self.schema, source)
+        columns = Columns(self.schema, source)
         options = _PARQUET if source.backslashes else _PARQUET + NOTED
         rejected = 0
         try:
@@ -271,7 +307,8 @@ class _Check:
         broken = accepted - int(statistics[f'"{FAULT}"']["null_count"]) if accepted else 0
         if broken:
             self.collect(connection, columns, source, file, path)
-        self.rejected += broken + rejected
+        self.warn(connection, source, file, path, statistics, accepted)
+        self.rejected += rejected
         part = Part(path, accepted, size, _statistics(accepted, statistics, self.schema))
         return part, accepted + rejected
 
@@ -289,7 +326,7 @@ class _Check:
     def collect(
         self,
         connection: duckdb.DuckDBPyConnection,
-        columns: "_Columns",
+        columns: "Columns",
         source: Source,
         file: InputFile,
         path: Path,
@@ -309,77 +346,61 @@ class _Check:
             if count:
                 sql = f"SELECT n, {raw} FROM broken WHERE {condition} ORDER BY n LIMIT {REJECTS}"
                 found.append((code, column, count, self.execute(connection, sql)))
+        for strict, marks, count in self.execute(connection, columns.counted("broken")):
+            names = [name for name, mark in zip(columns.tolerated, marks, strict=True) if mark == "1"]
+            self.bad_rows[strict, frozenset(names)] += count
         ordinals = sorted({n for *_, rows in found for n, _ in rows})
         line_of = dict(zip(ordinals, source.lines(ordinals), strict=True))
         for code, column, count, rows in found:
             places = [Place(file.uri, line_of[n], value or "") for n, value in rows]
             self.add(code, column, count, places)
 
+    def warn(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        source: Source,
+        file: InputFile,
+        path: Path,
+        statistics: Mapping[str, Mapping[str, str]],
+        rows: int,
+    ) -> None:
+        """Say what of a part a person should know although it breaks no rule; the writer's statistics tell whether."""
+        for column in source.integer_ids if rows else ():
+            self.add("INTEGER_IDS", column, rows, [Place(file.uri, None, None)])
+        names = [field.name for field in self.schema.fields]
+        placed = engine.placed([path], [*names, *map(cut_column, names)])
+        for field in filter(is_time, self.schema.fields):
+            cut = rows - int(statistics.get(f'"{cut_column(field.name)}"', {}).get("null_count", rows))
+            latest = int(statistics.get(f'"{field.name}"', {}).get("max") or 0)
+            looks = [
+                ("FRACTION_CUT", cut > 0, cut_column(field.name), "IS NOT NULL"),
+                ("MILLISECONDS", latest > MILLISECONDS_FROM, field.name, f"> {MILLISECONDS_FROM}"),
+            ]
+            for code, _, column, condition in (look for look in looks if look[1]):
+                which = f'FROM {placed} WHERE "{column}" {condition}'
+                ((count,),) = self.execute(connection, f"SELECT count(*) {which}")
+                found = self.execute(
+                    connection, f'SELECT "{ROW}", "{column}"::VARCHAR {which} ORDER BY 1 LIMIT {EXAMPLES}'
+                )
+                if count:
+                    lines = source.lines([n for n, _ in found])
+                    places = [
+                        Place(file.uri, line, value) for line, (_, value) in zip(lines, found, strict=True)
+                    ]
+                    self.add(code, field.name, count, places)
+
     def add(self, code: str, column: str, count: int, places: Sequence[Place]) -> None:
         """Add broken cells to a rule's fault."""
-        old = self.faults.get((code, column))
+        old = self.found.get((code, column))
         if old is not None:
             count += old.count
             places = [*old.places, *places]
-        self.faults[code, column] = Fault(code, column, count, tuple(places[:REJECTS]))
+        self.found[code, column] = Fault(code, column, count, tuple(places[:REJECTS]))
 
     def sweep(self) -> None:
         """Remove the parts of an attempt that changes nothing; what another one wrote may be data already."""
         for path in self.written:
             path.unlink(missing_ok=True)
-
-
-class _Columns:
-    """The SQL of a schema's columns over one source.
-
-    Attributes:
-        texts: the SELECT list that takes a broken row's texts apart again.
-        conditions: column, its text, rule and SQL condition over ``texts``, in the order of the schema.
-    """
-
-    def __init__(self, schema: Schema, source: Source) -> None:
-        raw = [f"r{at}" for at in range(len(schema.fields))]
-        inner, outer, self.conditions = [], [], []
-        for at, field in enumerate(schema.fields):
-            typed = raw[at] if field.type == "string" else f"t{at}"
-            inner.append(f"{source.texts[at]} AS {raw[at]}")
-            outer.append(f'{_value(field, raw[at], typed)} AS "{field.name}"')
-            for rule in rules_of(field, schema):
-                condition = rule.broken.format(raw=raw[at], typed=typed)
-                self.conditions.append((field.name, raw[at], rule.code, condition))
-        casts = [
-            f"TRY_CAST({raw[at]} AS {field.sql_type}) AS t{at}"
-            for at, field in enumerate(schema.fields)
-            if field.type != "string"
-        ]
-        broken = " OR ".join(f"({condition})" for *_, condition in self.conditions) or "false"
-        rows = f"SELECT *, {', '.join(casts)} FROM" if casts else "FROM"
-        self._checked = (
-            f'SELECT {", ".join(outer)}, CASE WHEN {broken} THEN to_json([{", ".join(raw)}])::VARCHAR END AS "{FAULT}" '
-            f"FROM ({rows} (SELECT {', '.join(inner)} FROM "
-        )
-        taken = [f"texts[{at + 1}] AS {name}" for at, name in enumerate(raw)]
-        recast = [
-            f"TRY_CAST(texts[{at + 1}] AS {field.sql_type}) AS t{at}"
-            for at, field in enumerate(schema.fields)
-            if field.type != "string"
-        ]
-        self.texts = ", ".join([*taken, *recast])
-
-    def select(self, scan: str) -> str:
-        """Return the SELECT that casts and checks every row of a scan."""
-        return f"{self._checked}{scan}))"
-
-
-def _value(field: Field, raw: str, typed: str) -> str:
-    """Return the SQL of what a cell becomes: texts are cleaned and cut, everything else is as it is."""
-    if not field.textual:
-        return typed
-    clean = (
-        f"trim(regexp_replace(regexp_replace({raw}, '<[^>]*>|&[a-zA-Z0-9#]+;', ' ', 'g'), '\\s+', ' ', 'g'))"
-    )
-    cjk = f"regexp_matches({raw}, '[\\p{{Han}}\\p{{Hiragana}}\\p{{Katakana}}]')"
-    return f"nullif(left({clean}, CASE WHEN {cjk} THEN {CJK_TEXT_CHARACTERS} ELSE {TEXT_CHARACTERS} END), '')"
 
 
 class _Watch:

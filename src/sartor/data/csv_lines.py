@@ -6,6 +6,7 @@ it, line by line, so that line numbers stay what the user sees. Everything here 
 
 import csv
 import io
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -147,7 +148,11 @@ def header(head: bytes) -> list[str]:
     Raises:
         ValueError: it is no line of names.
     """
-    text = head.removeprefix(BOM).decode("utf-8", "replace")
+    line = re.match(rb'(?:"[^"]*"|[^"\r\n])*', head.removeprefix(BOM))
+    try:
+        text = line[0].decode("utf-8") if line else ""
+    except UnicodeDecodeError as error:
+        raise ValueError("its header is not UTF-8") from error
     if "\\" in text:
         text = text.replace('\\"', '""')
     try:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from sartor.data import csv_lines, csv_records, engine
-from sartor.data.input_files import InputFile, Means, Rejected, Source, missing_columns
+from sartor.data.input_files import InputFile, Means, Rejected, Source, missing_columns, repeated_columns
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
 
@@ -52,6 +52,8 @@ class CsvSource(Source):
         if len(names) > csv_lines.MAXIMUM_COLUMNS:
             limit = f"{csv_lines.MAXIMUM_COLUMNS:,}"
             self.faults.append(("TOO_MANY_COLUMNS", limit, None, f"{len(names)}"))
+        elif repeated_columns(names):
+            self.faults.append(("REPEATED_COLUMN", ", ".join(repeated_columns(names)), None, None))
         elif missing:
             self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None, None))
         for line in dialect.long_lines:

@@ -185,7 +185,8 @@ def _redacted_csv(text: str, users: set[str]) -> str:
 def _redacted_json(text: str, users: set[str]) -> str:
     """Return a ``report.json`` without users in its examples."""
     report: dict[str, Any] = json.loads(text)
-    examples = [one for fault in report.get("faults", []) for one in fault.get("examples", [])]
+    found = [*report.get("faults", []), *report.get("warnings", [])]
+    examples = [one for fault in found for one in fault.get("examples", [])]
     theirs = [one for one in examples if _names(str(one.get("value", "")), users)]
     for example in theirs:
         example["value"] = _DELETED

@@ -6,8 +6,9 @@ import duckdb
 
 from sartor.data.csv_lines import MAXIMUM_COLUMNS
 from sartor.data.csv_source import CsvSource, csv_names
-from sartor.data.input_files import InputFile, Means, Source
+from sartor.data.input_files import InputFile, Means, Source, repeated_columns
 from sartor.data.parquet_source import ParquetSource, parquet_names
+from sartor.data.rules import RULES
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
 
@@ -21,11 +22,15 @@ def column_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -
         read: returns bytes of it, by start and length.
 
     Raises:
-        JobFailed: it is not of the format that its name says, or has too many columns.
+        JobFailed: it is not of the format that its name says, has too many columns, or one twice.
     """
     names = (parquet_names if _is_parquet(uri) else csv_names)(uri, size_bytes, read)
     if len(names) > MAXIMUM_COLUMNS:
         raise JobFailed(f"{uri} has {len(names):,} columns; {MAXIMUM_COLUMNS:,} are allowed.")
+    repeated = repeated_columns(names)
+    if repeated:
+        rule = RULES["REPEATED_COLUMN"].text.format(column=", ".join(repeated))
+        raise JobFailed(f"{rule} ({uri})")
     return names
 
 

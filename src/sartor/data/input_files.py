@@ -1,6 +1,7 @@
 """The files of an import, as the check reads them whatever their format."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,6 +109,7 @@ class Source:
         backslashes: whether a cell may have one.
         scan: the FROM of its rows, which refuses what is no row.
         texts: the SQL of each field's text.
+        integer_ids: the columns of ids that are whole numbers in the file.
     """
 
     faults: list[tuple[str, str, int | None, str | None]]
@@ -115,6 +117,7 @@ class Source:
     backslashes: bool = True
     scan: str
     texts: list[str]
+    integer_ids: Sequence[str] = ()
 
     def missed(self, accepted: int) -> int:
         """Return how many rows the file has beyond those that were read; none may be lost without a word."""
@@ -134,6 +137,12 @@ class Source:
     def lines(self, ordinals: Sequence[int]) -> Sequence[int | None]:
         """Return the lines of rows by their number in the part, as far as they are known."""
         raise NotImplementedError
+
+
+def repeated_columns(names: Sequence[str]) -> list[str]:
+    """Return the columns that a header names more than once; case does not count, and what has no name is none."""
+    counts = Counter(name.casefold() for name in names if name)
+    return [name for name in dict.fromkeys(names) if counts[name.casefold()] > 1]
 
 
 def missing_columns(names: Sequence[str], schema: Schema) -> list[str]:

@@ -8,19 +8,31 @@ import duckdb
 
 from sartor.data import engine, parquet_footer
 from sartor.data.csv_lines import MAXIMUM_COLUMNS
-from sartor.data.input_files import InputFile, Means, Source, missing_columns
+from sartor.data.input_files import InputFile, Means, Source, missing_columns, repeated_columns
+from sartor.data.rules import is_id
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
 
 #: A footer takes several times its size in memory; so small a share of the job's may one be.
 _SHARE_OF_FOOTER: Final = 16
+_WHOLE: Final = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+)
+_DECIMAL: Final = ("FLOAT", "DOUBLE", "DECIMAL")
 #: The types that a Parquet column may have for each type of a schema.
 _TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "string": ("VARCHAR",),
-    "int": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"),
-    "long": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
-    "float": ("FLOAT", "DOUBLE", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
-    "double": ("FLOAT", "DOUBLE", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
+    "int": (*_WHOLE, *_DECIMAL),  # where a column has gaps, pandas makes decimals of its whole numbers
+    "long": (*_WHOLE, *_DECIMAL),
+    "float": (*_DECIMAL, "TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
+    "double": (*_DECIMAL, "TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
     "boolean": ("BOOLEAN",),
 }
 
@@ -54,13 +66,20 @@ class ParquetSource(Source):
         if len(described) > MAXIMUM_COLUMNS:
             self.faults.append(("TOO_MANY_COLUMNS", f"{MAXIMUM_COLUMNS:,}", None, f"{len(described)}"))
             return
+        repeated = repeated_columns(parquet_footer.column_names(file.size_bytes, _reader(file.path)))
+        if repeated:
+            self.faults.append(("REPEATED_COLUMN", ", ".join(repeated), None, None))
+            return
         if missing:
             self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None, None))
             return
-        self.texts = []
+        self.texts, self.integer_ids = [], []
         for field in schema.fields:
             name, kind = types[field.name.casefold()]
-            if kind.partition("(")[0] not in _TYPES[field.type]:
+            kind = kind.partition("(")[0]
+            if is_id(field, schema) and kind in _WHOLE:
+                self.integer_ids.append(field.name)
+            elif kind not in _TYPES[field.type]:
                 self.faults.append(("WRONG_TYPE", field.name, None, kind))
             quoted = name.replace('"', '""')
             self.texts.append(f"nullif(\"{quoted}\"::VARCHAR, '')")
@@ -68,6 +87,17 @@ class ParquetSource(Source):
     def lines(self, ordinals: Sequence[int]) -> Sequence[int | None]:
         """Return the numbers from 1."""
         return [ordinal + 1 for ordinal in ordinals]
+
+
+def _reader(path: Path) -> Callable[[int, int], bytes]:
+    """Return what reads bytes of a local file, by start and length."""
+
+    def read(start: int, length: int) -> bytes:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(length)
+
+    return read
 
 
 def _described(
@@ -79,12 +109,7 @@ def _described(
         ValueError: it is no Parquet file, or its footer is larger than so many bytes.
         duckdb.Error: its footer is damaged.
     """
-
-    def read(start: int, length: int) -> bytes:
-        with path.open("rb") as file:
-            file.seek(start)
-            return file.read(length)
-
+    read = _reader(path)
     size = path.stat().st_size
     length = parquet_footer.footer_bytes(size, read)
     if length > maximum_bytes:

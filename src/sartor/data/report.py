@@ -65,12 +65,14 @@ class Report:
         rows_rejected: how many rows break a rule.
         faults: every broken rule by column.
         seconds: how long the check took.
+        warnings: what a person should know although it breaks nothing, such as a few cells that became null.
     """
 
     files: tuple[ReadFile, ...]
     rows_rejected: int
     faults: tuple[Fault, ...]
     seconds: float
+    warnings: tuple[Fault, ...] = ()
 
     @property
     def rows_read(self) -> int:
@@ -96,16 +98,8 @@ class Report:
             "bytesRead": sum(file.size_bytes for file in self.files),
             "seconds": round(self.seconds, 3),
             "files": [{"uri": file.uri, "bytes": file.size_bytes, "rows": file.rows} for file in self.files],
-            "faults": [
-                {
-                    "code": fault.code,
-                    "column": fault.column,
-                    "count": fault.count,
-                    "rule": fault.rule,
-                    "examples": [_example(place) for place in fault.places[:EXAMPLES]],
-                }
-                for fault in self.faults
-            ],
+            "faults": [_shown(fault) for fault in self.faults],
+            "warnings": [_shown(warning) for warning in self.warnings],
         }
 
     def written(self, job_arn: str) -> dict[str, bytes]:
@@ -124,6 +118,16 @@ class Report:
             for place in fault.places:
                 writer.writerow((place.file, place.line, fault.column, fault.code, fault.rule, place.value))
         return text.getvalue()
+
+
+def _shown(fault: Fault) -> dict[str, Any]:
+    return {
+        "code": fault.code,
+        "column": fault.column,
+        "count": fault.count,
+        "rule": fault.rule,
+        "examples": [_example(place) for place in fault.places[:EXAMPLES]],
+    }
 
 
 def _example(place: Place) -> dict[str, Any]:

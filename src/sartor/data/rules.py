@@ -7,7 +7,7 @@ What is dear stands behind a CASE: DuckDB changes the order of what AND and OR j
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sartor.data.csv_records import LINE_BYTES
@@ -41,12 +41,26 @@ class Rule:
     broken: str = ""
 
 
-_PATTERN_OF_WHOLE: Final = r"[+-]?[0-9]+"
+#: The newest time: the end of the year 9999, in seconds or, as some write it, in milliseconds.
+LATEST_TIME: Final = 253_402_300_799_999
+#: Times that are larger look like milliseconds: as seconds they lie after the year 5138.
+MILLISECONDS_FROM: Final = 100_000_000_000
+#: pandas writes ``12.0`` where a column has gaps; nothing is lost by taking it.
+_PATTERN_OF_WHOLE: Final = r"[+-]?[0-9]+(\.0*)?"
+#: The fraction of a time is cut off.
+_PATTERN_OF_TIME: Final = r"[+-]?[0-9]+(\.[0-9]*)?"
 _PATTERN_OF_DECIMAL: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-_BROKEN_WHOLE: Final = (
-    f"CASE WHEN {{typed}}::VARCHAR <> {{raw}} THEN NOT regexp_full_match({{raw}}, '{_PATTERN_OF_WHOLE}') "
-    "ELSE {typed} IS NULL AND {raw} IS NOT NULL END"
-)
+
+
+def _unlike(pattern: str) -> str:
+    """Return the condition of a whole number that is not written like a pattern."""
+    return (
+        f"CASE WHEN {{typed}}::VARCHAR <> {{raw}} THEN NOT regexp_full_match({{raw}}, '{pattern}') "
+        "ELSE {typed} IS NULL AND {raw} IS NOT NULL END"
+    )
+
+
+_BROKEN_WHOLE: Final = _unlike(_PATTERN_OF_WHOLE)
 _BROKEN_DECIMAL: Final = (
     "CASE WHEN {raw} IS NULL THEN false WHEN {typed} IS NULL OR NOT isfinite({typed}) THEN true "
     "WHEN {raw} > ':' OR {raw} < '+' OR contains({raw}, '_') OR contains({raw}, ' ') "
@@ -92,6 +106,11 @@ _RULES = (
         _longer_than(STRING_CHARACTERS),
     ),
     Rule("NEGATIVE_TIMESTAMP", "{column} must be Unix epoch seconds, not less than 0.", "{typed} < 0"),
+    Rule(
+        "TIMESTAMP_TOO_LARGE",
+        "{column} must be Unix epoch seconds, not after the year 9999.",
+        f"{{typed}} > {LATEST_TIME}",
+    ),
     Rule("VALUE_OUT_OF_RANGE", "{column} must be from 1 to 10.", "{typed} NOT BETWEEN 1 AND 10"),
     Rule("DAYS_OUT_OF_RANGE", "{column} must be from 0 to 30 days.", "{typed} NOT BETWEEN 0 AND 30"),
     Rule(
@@ -105,6 +124,7 @@ _RULES = (
     Rule("INVALID_UTF8", "The file must be encoded in UTF-8."),
     Rule("LINE_TOO_LONG", f"A row must not be longer than {LINE_BYTES:,} bytes."),
     Rule("INVALID_CSV", "The row must be valid CSV."),
+    Rule("REPEATED_COLUMN", "The header names the column {column} more than once; case does not count."),
     Rule("MISSING_COLUMNS", "Input csv is missing the following columns: [{column}]"),
     Rule("TOO_MANY_COLUMNS", "A file must not have more than {column} columns."),
     Rule("UNREADABLE_FILE", "The file must be readable in the format that its name says."),
@@ -112,6 +132,12 @@ _RULES = (
     Rule("TOO_FEW_ROWS", "One import must bring at least {column} rows."),
     Rule("TOO_MANY_BYTES", "One import must not be larger than {column} bytes."),
     Rule("WRONG_TYPE", "{column} must have the type of the schema."),
+    Rule("FRACTION_CUT", "{column} has fractions of seconds; they are cut off."),
+    Rule(
+        "MILLISECONDS",
+        "{column} looks like milliseconds and is kept as it is; Amazon counts it in seconds.",
+    ),
+    Rule("INTEGER_IDS", "{column} is a whole number in the file and is read as text."),
 )
 #: Every rule by its code.
 RULES: Final = {rule.code: rule for rule in _RULES}
@@ -123,6 +149,10 @@ _NUMBERS: Final = {
     "double": "INVALID_FLOAT",
     "boolean": "INVALID_BOOLEAN",
 }
+#: What is said and breaks nothing.
+WARNINGS: Final = frozenset({"FRACTION_CUT", "MILLISECONDS", "INTEGER_IDS"})
+#: What a few cells of a column may break: they become null.
+_TOLERATED: Final = frozenset({"MISSING_VALUE", *_NUMBERS.values()})
 _IDS: Final = ("USER_ID", "ITEM_ID", "ACTION_ID")
 _TIMESTAMPS: Final = (
     "TIMESTAMP",
@@ -138,17 +168,35 @@ def rules_of(field: Field, schema: Schema) -> Iterator[Rule]:
         not field.nullable and field.name != "EVENT_VALUE"
     ):  # a blank EVENT_VALUE occurs in Amazon's own sample
         yield RULES["MISSING_VALUE"]
-    if field.type in _NUMBERS:
+    if is_time(field):
+        yield replace(RULES[_NUMBERS[field.type]], broken=_unlike(_PATTERN_OF_TIME))
+    elif field.type in _NUMBERS:
         yield RULES[_NUMBERS[field.type]]
-    elif field.name in _IDS and field.name in schema.type_rules.keywords:
+    elif is_id(field, schema):
         yield RULES["ID_TOO_LONG"]
     elif not field.textual:
         yield RULES["STRING_TOO_LONG"]
     if field.name in _TIMESTAMPS and field.type != "string":
         yield RULES["NEGATIVE_TIMESTAMP"]
+        yield RULES["TIMESTAMP_TOO_LARGE"]
     if schema.dataset_type == "ACTIONS" and folded(field.name) == "value":
         yield RULES["VALUE_OUT_OF_RANGE"]
     if schema.dataset_type == "ACTIONS" and field.name == "REPEAT_FREQUENCY":
         yield RULES["DAYS_OUT_OF_RANGE"]
     if schema.dataset_type == "ACTION_INTERACTIONS" and field.name == "EVENT_TYPE":
         yield RULES["UNKNOWN_EVENT_TYPE"]
+
+
+def is_id(field: Field, schema: Schema) -> bool:
+    """Return whether a column has the ids of users, items or actions."""
+    return field.name in _IDS and field.name in schema.type_rules.keywords
+
+
+def is_time(field: Field) -> bool:
+    """Return whether a column has whole epoch seconds."""
+    return field.name in _TIMESTAMPS and field.type in ("int", "long")
+
+
+def may_become_null(field: Field, code: str) -> bool:
+    """Return whether a cell of a column that breaks a rule becomes null, as long as few do (``--bad-cells``)."""
+    return code in _TOLERATED and field.type in _NUMBERS and field.name != "TIMESTAMP"

@@ -68,11 +68,11 @@ def _import(task: Task, table: Table, tools: Tools) -> int:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def job_rules(wanted: Schema, mode: str, quotas_on: bool) -> JobRules:
-    """Return the rules of one job as a whole; without quotas there are none."""
+def job_rules(wanted: Schema, mode: str, quotas_on: bool, bad_cells: float) -> JobRules:
+    """Return the rules of one job as a whole; without quotas none of numbers and sizes."""
     if not quotas_on:
-        return JobRules(minimum_rows=0, maximum_bytes=None)
-    return JobRules(wanted.type_rules.minimum_rows, MAXIMUM_BYTES[mode])
+        return JobRules(minimum_rows=0, maximum_bytes=None, bad_cells=bad_cells)
+    return JobRules(wanted.type_rules.minimum_rows, MAXIMUM_BYTES[mode], bad_cells)
 
 
 def settled(task: Task, tools: Tools) -> bool:
@@ -129,7 +129,7 @@ def _checked(task: Task, wanted: Schema, table: Table, scratch: Path, tools: Too
     sources = tools.sources.of(job.account, job.body.get("roleArn"))
     listed = sources.list(location)
     files = _spooled(sources, listed, scratch, tools)
-    rules = job_rules(wanted, job.body["importMode"], tools.quotas_on)
+    rules = job_rules(wanted, job.body["importMode"], tools.quotas_on, tools.bad_cells)
 
     def progress(done: Progress) -> None:
         tools.progress(done.to_json())

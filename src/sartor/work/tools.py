@@ -25,6 +25,7 @@ class Tools:
         drain_seconds: how long a put record waits in the database until it is moved into its table.
         history_days: how long versions that were replaced can be restored.
         quotas_on: whether Amazon's minimums and sizes apply.
+        bad_cells: which share of a column's cells may become null in an import because they cannot be read.
         sequence_on: whether trainings may use the sequence model.
         threads: how many one training may use.
         progress: takes what the job has done so far; it travels with the next heartbeat.
@@ -40,6 +41,7 @@ class Tools:
     drain_seconds: float
     history_days: float
     quotas_on: bool
+    bad_cells: float
     sequence_on: bool
     threads: int
     progress: Callable[[Mapping[str, Any]], None]

@@ -45,7 +45,7 @@ def validate(
             Path(scratch),
             "validate",
             Path(scratch),
-            job=job_rules(wanted, "FULL", settings.quotas == "aws"),
+            job=job_rules(wanted, "FULL", settings.quotas == "aws", settings.bad_cells),
             memory_bytes=settings.memory_bytes,
             progress=lambda _: None,
             stop=lambda: False,

@@ -171,7 +171,6 @@ def test_every_broken_row_is_found_on_its_line_and_no_other(
 
 
 CELLS = [
-    ("long", "1.0", "INVALID_LONG"),
     ("long", "1e3", "INVALID_LONG"),
     ("long", " 1", "INVALID_LONG"),
     ("long", "1_000", "INVALID_LONG"),
@@ -389,6 +388,7 @@ def test_an_attempt_that_ends_early_removes_nothing_that_another_one_wrote(tmp_p
                 ITEMS,
                 parts,
                 "0",
+                scratch=tmp_path,
                 attempt=number,
                 job=JobRules(0, None),
                 memory_bytes=200_000_000,
