@@ -1,4 +1,4 @@
-"""Numbers that come as text: the one reader for query texts and for members whose text is a number.
+"""Numbers that come as text: the one reader for query texts and for members whose text is a number; and what is a time.
 
 Only ASCII digits count, and the length of a text is looked at before it is read: Python refuses whole numbers of more
 than 4,300 digits, and takes ``1_0`` and ``１６`` for numbers.
@@ -14,6 +14,10 @@ _DIGITS: Final = re.compile(r"0*([0-9]{1,19})")
 #: The most characters of a whole number that is read, and the largest that is taken.
 _CHARACTERS: Final = 400
 _LARGEST: Final = 10**308
+#: The newest time in files and calls: the end of the year 9999, in seconds or, as some write it, in milliseconds.
+LATEST_TIME: Final = 253_402_300_799_999
+#: From here on a number is infinite in 32 bits.
+INFINITE_FLOAT: Final = 2.0**128 - 2.0**103
 
 
 def whole(text: str, least: int, most: int) -> int | None:
@@ -32,3 +36,8 @@ def number(text: str) -> int | float | None:
         return None
     read = float(text)
     return read if math.isfinite(read) else None
+
+
+def is_time(value: float) -> bool:
+    """Return whether a number can be a time, in files and in calls: from 1970 to the end of the year 9999."""
+    return 0 <= value < LATEST_TIME + 1

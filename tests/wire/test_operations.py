@@ -134,6 +134,51 @@ def test_timestamps_are_read_in_every_form_that_samples_use(sent: Any) -> None:
     assert read(operation.reader, json.dumps(body).encode())["eventList"][0]["sentAt"] == 1700000000.0
 
 
+NO_TIMES = [
+    2**63,
+    1.84e19,
+    1e300,
+    -1,
+    -0.5,
+    253_402_300_800_000,
+    True,
+    [],
+    {},
+    "",
+    " 5_0 ",
+    "5_0",
+    "１６",
+    "1e300",
+]
+NO_TIMES += ["-1", "nan", "0001-01-01T00:00:00Z", "1969-12-31", "２０２０-01-01"]
+
+
+@pytest.mark.parametrize("moment", NO_TIMES)
+@pytest.mark.parametrize(
+    ("path", "records", "member", "more"),
+    [
+        ("/events", "eventList", "sentAt", {}),
+        ("/action-interactions", "actionInteractions", "timestamp", {"actionId": "a", "sessionId": "s"}),
+    ],
+)
+def test_a_member_that_is_no_time_from_1970_to_9999_is_named(
+    path: str, records: str, member: str, more: dict[str, str], moment: Any
+) -> None:
+    body = {"trackingId": "t", "sessionId": "s", records: [{"eventType": "e", member: moment, **more}]}
+    with pytest.raises(ApiError) as refused:
+        read(OPERATIONS.by_path[path].reader, json.dumps(body).encode())
+    assert refused.value.code == "InvalidInputException"
+    assert f"at '{records}.1.member.{member}' failed to satisfy constraint" in refused.value.message
+
+
+@pytest.mark.parametrize("value", [1e39, -1e39, 3.41e38, "1"])
+def test_a_number_that_its_column_cannot_have_is_named(value: Any) -> None:
+    event = {"eventType": "e", "sentAt": 1, "eventValue": value}
+    body = {"trackingId": "t", "sessionId": "s", "eventList": [event]}
+    with pytest.raises(ApiError, match=r"eventList\.1\.member\.eventValue"):
+        read(OPERATIONS.by_path["/events"].reader, json.dumps(body).encode())
+
+
 @pytest.mark.parametrize(
     "body", [b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b'{"a":' * 5000, b"[" * 2_000_000, b"{}{}"]
 )

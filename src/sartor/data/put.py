@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Final
 
 import orjson
@@ -22,6 +23,7 @@ from sartor.data.rules import (
 )
 from sartor.data.schema import Field, Schema, folded
 from sartor.errors import invalid_input
+from sartor.numbers import INFINITE_FLOAT, is_time, number
 
 #: Keys that properties of an event may not have, in the form in which names are compared.
 FORBIDDEN: Final = frozenset(
@@ -30,16 +32,22 @@ FORBIDDEN: Final = frozenset(
 #: The largest event, in bytes of its JSON ("Amazon Personalize endpoints and quotas").
 MAXIMUM_EVENT_BYTES: Final = 10_240
 #: A number of so few digits that Python reads it, and no one waits for it.
-_WHOLE = re.compile(r"([+-]?)0*([0-9]{1,20})")
-_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_WHOLE = re.compile(r"([+-]?)0*([0-9]{1,20})(?:\.([0-9]*))?")
 _RANGES: Final = {"int": 2**31, "long": 2**63}
 #: What lies outside is infinite in the column.
-_BOUNDS: Final = {"float": 2.0**128 - 2.0**103, "double": math.inf}
+_BOUNDS: Final = {"float": INFINITE_FLOAT, "double": math.inf}
 _MARKUP = re.compile(r"<[^>]*>|&[a-zA-Z0-9#]+;")
 #: White space, as DuckDB's patterns have it, and as its trim.
 _SPACE = re.compile(r"[ \t\n\f\r]+")
 _ENDS = regex.compile(r"\A\p{Zs}+|\p{Zs}+\Z")
 _CJK = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
+
+#: What the rules of files allow, by their codes.
+_WITHIN: Final[Mapping[str, Callable[[float], bool]]] = {
+    "NEGATIVE_TIMESTAMP": is_time,
+    "VALUE_OUT_OF_RANGE": lambda value: 1 <= value <= 10,
+    "DAYS_OUT_OF_RANGE": lambda days: 0 <= days <= 30,
+}
 
 #: What a value cannot become; never stored.
 _UNUSABLE: Final = object()
@@ -148,13 +156,16 @@ class Mapper:
 
         Raises:
             ApiError: ``InvalidInputException``: the properties are no JSON object or have a forbidden key, or
-                an id cannot be kept.
+                an id cannot be kept or is none.
         """
         row = Row(_kept(user or session), {}, _kept(session), event and _kept(event))
+        item_key = folded(item_column)
         for key, value in (_object(properties) if properties else {}).items():
             place = folded(key)
             if place in FORBIDDEN:
                 raise invalid_input(f"The properties of an event may not have the key {_short(key)}.")
+            if place == item_key and value is not None:
+                _keep_id(key, value)
             if place in self._fields:
                 self._set(row, place, value)
             else:
@@ -210,18 +221,32 @@ def _kept(name: str) -> str:
     return name
 
 
+def _keep_id(key: str, value: Any) -> None:
+    """Refuse an item in an event's properties that the event's own member could not be.
+
+    Raises:
+        ApiError: ``InvalidInputException``.
+    """
+    if not isinstance(value, str) or not 0 < len(value) <= ID_CHARACTERS:
+        raise invalid_input(
+            f"{_short(key)} in the properties of an event must be a string of 1 to {ID_CHARACTERS} characters, "
+            f"not {_short(value)}."
+        )
+
+
 def _cell_reader(one: Field, schema: Schema) -> Callable[[Any], Any]:
     """Return what turns a JSON value into a cell of this field."""
-    if one.type in _RANGES:
-        return _whole(_RANGES[one.type])
-    if one.type in _BOUNDS:
-        return _decimal(_BOUNDS[one.type])
+    codes = {rule.code for rule in rules_of(one, schema)}
+    if one.type in _RANGES or one.type in _BOUNDS:
+        cuts = "NEGATIVE_TIMESTAMP" in codes
+        whole = one.type in _RANGES
+        read = _whole(_RANGES[one.type], cuts) if whole else _decimal(_BOUNDS[one.type])
+        return reduce(_within, (_WITHIN[code] for code in codes & _WITHIN.keys()), read)
     if one.type == "boolean":
         return _boolean
     if one.textual:
         return _cleaned
-    is_id = "ID_TOO_LONG" in (rule.code for rule in rules_of(one, schema))
-    longest = ID_CHARACTERS if is_id else STRING_CHARACTERS
+    longest = ID_CHARACTERS if "ID_TOO_LONG" in codes else STRING_CHARACTERS
 
     def text(value: Any) -> Any:
         if type(value) is str and 0 < len(value) <= longest:  # nearly every value
@@ -256,7 +281,9 @@ def _cleaned(value: Any) -> Any:
     return words[: CJK_TEXT_CHARACTERS if _CJK.search(found) else TEXT_CHARACTERS] or None
 
 
-def _whole(bound: int) -> Callable[[Any], Any]:
+def _whole(bound: int, cuts: bool) -> Callable[[Any], Any]:
+    """Return the reader of whole numbers; of times a fraction is cut off."""
+
     def read(value: Any) -> Any:
         if value is None or value == "":
             return None
@@ -264,9 +291,10 @@ def _whole(bound: int) -> Callable[[Any], Any]:
             return _UNUSABLE
         if isinstance(value, str):
             digits = _WHOLE.fullmatch(value)
-            value = int(digits[1] + digits[2]) if digits else _UNUSABLE
+            taken = digits is not None and (cuts or digits[3] is None)
+            value = int(digits[1] + digits[2]) if digits is not None and taken else _UNUSABLE
         elif isinstance(value, float):
-            value = int(value) if value.is_integer() else _UNUSABLE
+            value = int(value) if value.is_integer() or (cuts and math.isfinite(value)) else _UNUSABLE
         if not isinstance(value, int):
             return _UNUSABLE
         return value if -bound <= value < bound else _UNUSABLE
@@ -281,12 +309,22 @@ def _decimal(bound: float) -> Callable[[Any], Any]:
         if isinstance(value, bool):
             return _UNUSABLE
         if isinstance(value, str):
-            value = float(value) if _DECIMAL.fullmatch(value) else _UNUSABLE
+            value = number(value)
         if not isinstance(value, int | float):
             return _UNUSABLE
         return float(value) if -bound < value < bound else _UNUSABLE
 
     return read
+
+
+def _within(read: Callable[[Any], Any], allows: Callable[[float], bool]) -> Callable[[Any], Any]:
+    """Return a reader of those numbers that a rule allows."""
+
+    def checked(value: Any) -> Any:
+        found = read(value)
+        return found if found is None or found is _UNUSABLE or allows(found) else _UNUSABLE
+
+    return checked
 
 
 def _boolean(value: Any) -> Any:

@@ -126,7 +126,7 @@ def read(
         CREATE OR REPLACE TEMP TABLE event AS
             SELECT "USER_ID" AS u, "ITEM_ID" AS i, "TIMESTAMP" AS t, {event_type} AS e,
                    coalesce({counted}, false) AS counted, ({weight})::FLOAT AS w
-            FROM data WHERE "USER_ID" IS NOT NULL AND "ITEM_ID" IS NOT NULL;
+            FROM data WHERE "USER_ID" IS NOT NULL AND "ITEM_ID" IS NOT NULL AND "TIMESTAMP" IS NOT NULL;
         CREATE OR REPLACE TEMP TABLE user_number AS
             SELECT u, (row_number() OVER (ORDER BY u) - 1)::INTEGER AS n FROM (SELECT DISTINCT u FROM event);
         CREATE OR REPLACE TEMP TABLE item_number AS

@@ -97,8 +97,12 @@ class Histories:
         return History(newest, items, times, partial(self._seen_of, user, weakref.ref(seen), later), state)
 
     def _later(self, user: str, newest: int, number: int) -> list[dict[str, Any]]:
-        """Return the put records of a user with a larger number; ``newest`` is that of the last."""
-        return self._put.after(self._dataset, user, number, _MOST_RECENT) if newest > number else []
+        """Return the put records of a user with a larger number; ``newest`` is that of the last.
+
+        Older versions stored times that no column can have as nulls; such a record is passed over.
+        """
+        found = self._put.after(self._dataset, user, number, _MOST_RECENT) if newest > number else []
+        return [cells for cells in found if cells.get("TIMESTAMP") is not None]
 
     def _seen_of(
         self, user: str, then: weakref.ref[Seen], later: Sequence[Mapping[str, Any]]

@@ -245,7 +245,7 @@ def _event(mapper: Mapper, request: Request, one: Mapping[str, Any], impression:
         "ITEM_ID": one.get("itemId"),
         "EVENT_TYPE": one["eventType"],
         "EVENT_VALUE": one.get("eventValue"),
-        "TIMESTAMP": _seconds(one["sentAt"]),
+        "TIMESTAMP": int(one["sentAt"]),
         "RECOMMENDATION_ID": one.get("recommendationId"),
     }
     if impression is not None:
@@ -270,7 +270,7 @@ def _action_interaction(mapper: Mapper, one: Mapping[str, Any]) -> Row:
             "USER_ID": user,
             "ACTION_ID": one["actionId"],
             "EVENT_TYPE": one["eventType"],
-            "TIMESTAMP": _seconds(one["timestamp"]),
+            "TIMESTAMP": int(one["timestamp"]),
             "RECOMMENDATION_ID": one.get("recommendationId"),
         },
         one.get("properties"),
@@ -292,8 +292,3 @@ def _keep_small(one: Mapping[str, Any]) -> None:
         size = len(orjson.dumps(one, default=str))
         if size > MAXIMUM_EVENT_BYTES:
             raise invalid_input(f"An event must not be larger than {MAXIMUM_EVENT_BYTES} bytes, not {size}.")
-
-
-def _seconds(moment: Any) -> int:
-    """Return a timestamp member in whole epoch seconds."""
-    return int(moment if isinstance(moment, int | float) else moment.timestamp())

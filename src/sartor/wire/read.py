@@ -13,6 +13,7 @@ import regex
 from botocore.model import ShapeResolver
 
 from sartor.errors import ApiError, invalid_input
+from sartor.numbers import INFINITE_FLOAT, is_time, number
 
 #: Reads a value at a path; faults are added to the list, and what it returns then does not matter.
 Reader = Callable[[Any, str, list[str]], Any]
@@ -217,10 +218,11 @@ def _number(shape: Any, _seen: dict[str, Reader]) -> Reader:
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     bits = 31 if shape.type_name == "integer" else 63
     words = "an integer" if whole else "a number"
+    infinite = INFINITE_FLOAT if shape.type_name == "float" else math.inf
 
     def read_number(value: Any, path: str, faults: list[str]) -> Any:
         right = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-        if not right or (whole and not -(2**bits) <= value < 2**bits) or not math.isfinite(value):
+        if not right or (whole and not -(2**bits) <= value < 2**bits) or not -infinite < value < infinite:
             faults.append(_fault(value, path, f"Member must be {words}"))
             return None
         if low is not None and value < low:
@@ -244,21 +246,29 @@ def _boolean(_shape: Any, _seen: dict[str, Reader]) -> Reader:
 def _timestamp(_shape: Any, _seen: dict[str, Reader]) -> Reader:
     def read_timestamp(value: Any, path: str, faults: list[str]) -> Any:
         """Return epoch seconds; numbers, digits and ISO 8601 occur in Amazon's own samples."""
-        try:
-            if isinstance(value, bool):
-                raise TypeError
-            if isinstance(value, str) and "-" in value[1:]:
-                moment = datetime.fromisoformat(value)
-                return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-            seconds = float(value)
-            if math.isfinite(seconds):
-                return seconds
-        except (TypeError, ValueError, OverflowError):
-            pass
-        faults.append(_fault(value, path, "Member must be a timestamp"))
-        return None
+        seconds = _moment(value) if isinstance(value, str) else value
+        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+            faults.append(_fault(value, path, "Member must be a timestamp"))
+            return None
+        if not is_time(seconds):
+            faults.append(
+                _fault(value, path, "Member must be a timestamp from 0 to the end of the year 9999")
+            )
+            return None
+        return float(seconds)
 
     return read_timestamp
+
+
+def _moment(text: str) -> float | None:
+    """Return the epoch seconds that a text says, in digits or by ISO 8601; ``None`` for any other."""
+    if "-" not in text[1:] or not text.isascii():
+        return number(text)
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return number(text)
 
 
 _MAKERS: Final[dict[str, Callable[[Any, dict[str, Reader]], Reader]]] = {

@@ -203,7 +203,7 @@ def test_an_event_of_the_session_null_is_noted_and_not_stored(session: str) -> N
 
 
 def test_an_event_without_an_item_is_noted_and_not_stored() -> None:
-    row = event({"itemId": ""}, ITEM_ID=None)
+    row = event({"itemId": None}, ITEM_ID=None)
     assert not row.stored
     assert notes(row) == ["NO_ITEM"]
     assert row.cells["USER_ID"] == "u"  # which tells whose the note is
@@ -247,7 +247,54 @@ def test_an_id_may_be_256_characters_long_and_other_text_1000() -> None:
     of = schema_of("Items", ("ITEM_ID", "string"), ("USER_ID", nullable("string")))
     assert record({"userId": "x" * 1000}, of).cells["USER_ID"] == "x" * 1000  # no id of this dataset's
     assert event({"itemId": "x" * 256}, ITEM_ID=None).stored
-    assert notes(event({"itemId": "x" * 257}, ITEM_ID=None)) == ["INVALID_VALUE", "NO_ITEM"]
+
+
+@pytest.mark.parametrize("item", ["", "x" * 257, 5, 1.5, True, ["a"], {"a": 1}])
+@pytest.mark.parametrize("key", ["itemId", "ITEM_ID"])
+def test_an_item_in_properties_follows_the_rule_of_the_events_own(key: str, item: object) -> None:
+    for own in ("i", None):
+        with pytest.raises(ApiError, match=f"{key} in the properties .* of 1 to 256 characters"):
+            event({key: item}, ITEM_ID=own)
+
+
+TIMES = schema_of(
+    "Actions",
+    ("ACTION_ID", "string"),
+    ("CREATION_TIMESTAMP", "long"),
+    ("EXPIRATION_TIMESTAMP", nullable("long")),
+    ("VALUE", nullable("long")),
+    ("REPEAT_FREQUENCY", nullable("long")),
+    ("NAME", nullable("string")),
+)
+
+
+@pytest.mark.parametrize("key", ["creationTimestamp", "expirationTimestamp"])
+@pytest.mark.parametrize("moment", [-1, "-1", 2**62, "9" * 18, 1e300, "1_0", " 5", "１６", "1e9", True, "x"])
+def test_a_time_in_properties_follows_the_rule_of_files(key: str, moment: object) -> None:
+    with pytest.raises(ApiError, match=key.removesuffix("Timestamp").upper()):
+        record({"creationTimestamp": 0, key: moment}, TIMES)
+
+
+@pytest.mark.parametrize(
+    ("moment", "cell"),
+    [
+        (0, 0),
+        ("0", 0),
+        (1_700_000_000.9, 1_700_000_000),
+        ("1700000000.9", 1_700_000_000),
+        (253_402_300_799, 253_402_300_799),
+        (1_700_000_000_123, 1_700_000_000_123),
+    ],
+)
+def test_a_time_is_whole_seconds_or_milliseconds_up_to_the_year_9999(moment: object, cell: int) -> None:
+    row = Mapper(TIMES).record("ACTION_ID", "a", json.dumps({"creationTimestamp": moment}))
+    assert row.cells["CREATION_TIMESTAMP"] == cell
+
+
+@pytest.mark.parametrize("said", [{"value": 11}, {"value": "0"}, {"repeatFrequency": 31}])
+def test_what_an_action_is_worth_and_how_often_it_comes_follow_the_rules_of_files(said: object) -> None:
+    with pytest.raises(ApiError, match=r"VALUE|REPEAT_FREQUENCY"):
+        record({"creationTimestamp": 1} | said, TIMES)  # type: ignore[operator]
 
 
 def test_ids_that_no_database_can_keep_are_refused() -> None:

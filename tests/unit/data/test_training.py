@@ -80,6 +80,14 @@ def histories(rows: TrainingRows) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
+def test_an_interaction_without_a_time_which_older_versions_stored_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = histories(read())
+    monkeypatch.setattr(f"{__name__}.ROWS", [*ROWS, ("u", "a", None, "view", None)])
+    assert histories(read()) == wanted
+
+
 def test_each_users_interactions_lie_together_oldest_first() -> None:
     rows = read()
     assert histories(rows) == {"u": [("b", 1), ("a", 2), ("c", 2)], "v": [("b", 3), ("a", 4)]}
