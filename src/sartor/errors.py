@@ -5,6 +5,8 @@
 """
 
 import asyncio
+from concurrent.futures import Future
+from typing import Any
 
 
 class ApiError(Exception):
@@ -57,7 +59,15 @@ class ChangedMeanwhile(Exception):  # noqa: N818 - no error: whoever catches it 
 
 
 class TakesLong(Exception):  # noqa: N818 - no error: whoever catches it asks again
-    """What was to be answered at once on an event loop takes long this time, and is to be asked in a thread."""
+    """What was to be answered at once takes long this time: it is to be asked in a thread, or when something is done.
+
+    Args:
+        coming: what another thread is at; ``None`` if nobody is.
+    """
+
+    def __init__(self, coming: "Future[Any] | None" = None) -> None:
+        super().__init__()
+        self.coming = coming
 
 
 def quick_enough(takes_long: bool) -> None:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from sartor.errors import ApiError
+import pytest
+
+from sartor.errors import ApiError, TakesLong
 from sartor.wire import operations
 from sartor.wire.exchange import Exchange
 from sartor.wire.sign import Authority, Caller
@@ -19,11 +21,14 @@ ENDERS = 4
 SECONDS = 20.0
 
 
-def exchange(handler: Callable[[Caller, dict[str, Any]], Any], in_turns: bool = False) -> Exchange:
+def exchange(
+    handler: Callable[[Caller, dict[str, Any]], Any], in_turns: bool = False, inline: bool = True
+) -> Exchange:
     authority = Authority(lambda _: None, open_to=("0" * 12, "us-east-1"))
     named = ["PutEvents"]
+    in_turn = named if in_turns else ()
     return Exchange(
-        operations.load(), {"PutEvents": handler}, authority, inline=named, in_turns=named if in_turns else ()
+        operations.load(), {"PutEvents": handler}, authority, inline=named if inline else (), in_turns=in_turn
     )
 
 
@@ -142,3 +147,35 @@ def test_who_gives_up_before_his_turn_keeps_nobody_waiting() -> None:
         return [one for one in found if isinstance(one, int)]
 
     assert asyncio.run(asyncio.wait_for(main(), SECONDS)) == [200] * 8
+
+
+@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize("breaks", [True, False])
+def test_calls_that_wait_for_what_a_thread_is_at_hold_up_no_other_and_take_no_thread(
+    inline: bool, breaks: bool
+) -> None:
+    coming: Future[str] = Future()
+    waiting = Counter[str]()
+
+    def handler(_caller: Caller, members: dict[str, Any]) -> dict[str, Any]:
+        if members["sessionId"] == "waits" and not coming.done():
+            waiting["calls"] += 1
+            raise TakesLong(coming)
+        return {}
+
+    app = exchange(handler, inline=inline)
+
+    async def everybody() -> list[int]:
+        calls = [asyncio.create_task(call(app, "waits")) for _ in range(CALLS)]
+        while waiting["calls"] < CALLS:
+            await asyncio.sleep(0)
+        assert await call(app, "another") == 200
+        assert not any(one.done() for one in calls)
+        if breaks:
+            coming.set_exception(ApiError("InvalidInputException", "the model is damaged"))
+        else:
+            coming.set_result("here")
+        return await asyncio.gather(*calls)
+
+    statuses = asyncio.run(asyncio.wait_for(everybody(), SECONDS))
+    assert statuses == [400 if breaks else 200] * CALLS

@@ -19,7 +19,7 @@ import numpy as np
 from sartor.data.blobs import Blobs
 from sartor.data.dataset import DatasetRecords
 from sartor.data.ids import Ids
-from sartor.errors import ApiError, invalid_input, not_found
+from sartor.errors import ApiError, TakesLong, invalid_input, not_found
 from sartor.models.base import Int32, Int64
 from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
@@ -368,6 +368,8 @@ class Deployments:
             return
         try:
             self._version(arn)
+        except TakesLong:  # a request is at it
+            pass
         except ApiError as error:
             LOG.debug("not loaded: %s", error)
         except Exception:  # the others wait for their turn

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from sartor.errors import quick_enough
+from sartor.errors import TakesLong, quick_enough
 
 Key = TypeVar("Key", bound=Hashable)
 Thing = TypeVar("Thing")
@@ -35,25 +35,25 @@ class Loaded(Generic[Key, Thing]):
             return list(self._there.values())
 
     def of(self, key: Key, load: Callable[[], Thing]) -> Thing:
-        """Return a thing, loaded by this call, by an earlier one, or by another that is at it.
+        """Return a thing, loaded by this call or by an earlier one.
 
         Raises:
-            TakesLong: it must be waited for, and this thread runs an event loop.
+            TakesLong: another thread is at it, or nobody and this thread runs an event loop.
         """
         with self._lock:
             if key in self._there:
                 self._there.move_to_end(key)
                 return self._there[key]
+            if key in self._coming:
+                raise TakesLong(self._coming[key])
         quick_enough(takes_long=True)
         with self._lock:
             if key in self._there:
                 return self._there[key]
-            coming = self._coming.get(key)
-            ours = coming is None
-            if coming is None:
-                coming = self._coming[key] = Future()
-        if not ours:
-            return coming.result()
+            if key in self._coming:
+                raise TakesLong(self._coming[key])
+            coming = self._coming[key] = Future()
+            coming.set_running_or_notify_cancel()  # whoever waits for it and gives up ends nothing
         try:
             thing = load()
         except BaseException as error:

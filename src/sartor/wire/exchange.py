@@ -192,8 +192,10 @@ class Exchange:
         if operation.name in self._inline:
             if operation.name in self._in_turns:
                 await self._turns.mine()
-            with suppress(TakesLong):
+            try:
                 return self._handle(operation, request)
+            except TakesLong as long:
+                await _over(long.coming)
         return await self._in_thread(self._handle, operation, request)
 
     def _operation(self, request: HttpRequest) -> Operation:
@@ -251,7 +253,12 @@ class Exchange:
         return Answer(status, headers, body)
 
     async def _in_thread(self, function: Callable[..., Done], *arguments: Any) -> Done:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        """Run a function in a thread, and again when what it needs and another is at is done: no thread waits."""
+        while True:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+            except TakesLong as long:
+                await _over(long.coming)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Follow the server's start and stop."""
@@ -263,6 +270,12 @@ class Exchange:
             if message["type"] == "lifespan.shutdown":
                 self._threads.shutdown(wait=False, cancel_futures=True)
                 return
+
+
+async def _over(coming: "Future[Any] | None") -> None:
+    """Wait for what another thread is at; how that fails, this call fails."""
+    if coming is not None:
+        await asyncio.wrap_future(coming)
 
 
 class _Turns:
