@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sartor.errors import ApiError
+from sartor.data.sources import SourceFile
+from sartor.errors import ApiError, JobFailed
 from sartor.resources import lifecycle, looks
 from sartor.resources.store import Resource
 
@@ -220,3 +221,40 @@ def test_jobs_are_listed_by_dataset_newest_first(service: Any, dataset: str) -> 
 
 def test_a_job_has_no_delete_operation(service: Any) -> None:
     assert "DeleteDatasetImportJob" not in service.handlers
+
+
+# deletions, whose files are looked at in the same way
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"ITEM_ID\na\n", "Input csv is missing the following columns: [USER_ID]"),
+        (b"USER_ID\n" + b"a\n" * 20, "The files have 48 bytes; 30 are allowed."),
+    ],
+)
+def test_a_deletion_of_unfit_files_is_refused_at_the_call(
+    service: Any, dataset: str, files: Any, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str
+) -> None:
+    monkeypatch.setattr(looks, "MAX_DELETION_BYTES", 30)
+    files.contents["s3://b/users.csv"] = content
+    group = dataset.replace("dataset/shop/INTERACTIONS", "dataset-group/shop")
+    with pytest.raises(ApiError) as refused:
+        service(
+            "CreateDataDeletionJob",
+            jobName="deletion",
+            datasetGroupArn=group,
+            dataSource={"dataLocation": "s3://b/users.csv"},
+        )
+    assert (refused.value.code, refused.value.message) == ("InvalidInputException", message)
+
+
+def test_files_that_were_not_seen_at_the_call_may_be_no_larger_in_the_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(looks, "MAX_DELETION_BYTES", 30)
+    files = [SourceFile("b", f"{at}.csv", 20, "") for at in range(2)]
+    looks.keep_deletable(files[:1], quotas_on=True)
+    looks.keep_deletable(files, quotas_on=False)
+    with pytest.raises(JobFailed, match="40 bytes; 30 are allowed"):
+        looks.keep_deletable(files, quotas_on=True)

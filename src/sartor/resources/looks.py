@@ -35,7 +35,7 @@ def look_at_import(
         JobFailed: so it is.
     """
     reached = sources.of(account, role_arn)
-    _look(reached, partial(reached.list, location), lambda names: missing_columns(names, wanted), None)
+    _look(reached, partial(reached.list, location), lambda names: missing_columns(names, wanted))
 
 
 def look_at_deletion(
@@ -51,7 +51,23 @@ def look_at_deletion(
     def missing(names: Sequence[str]) -> list[str]:
         return [] if "USER_ID" in [name.upper() for name in names] else ["USER_ID"]
 
-    _look(reached, partial(reached.list_csv, location), missing, MAX_DELETION_BYTES if quotas_on else None)
+    def listed() -> _Files:
+        files = reached.list_csv(location)
+        keep_deletable(files, quotas_on)
+        return files
+
+    _look(reached, listed, missing)
+
+
+def keep_deletable(files: _Files, quotas_on: bool) -> None:
+    """Refuse to delete by files that are larger together than Amazon allows.
+
+    Raises:
+        JobFailed: they are.
+    """
+    total = sum(file.size_bytes for file in files)
+    if quotas_on and total > MAX_DELETION_BYTES:
+        raise JobFailed(f"The files have {total:,} bytes; {MAX_DELETION_BYTES:,} are allowed.")
 
 
 def look_at_folder(account: str, location: str, role_arn: str | None, sources: "Sources") -> None:
@@ -67,7 +83,6 @@ def _look(
     reached: "AccountSources",
     list_files: Callable[[], _Files],
     missing: Callable[[Sequence[str]], list[str]],
-    maximum_bytes: int | None,
 ) -> None:
     """List files and look at their headers, as long as the caller waits.
 
@@ -75,7 +90,6 @@ def _look(
         reached: where they are read from.
         list_files: lists them.
         missing: returns the columns that a header lacks.
-        maximum_bytes: how large they may be together.
     """
     until = time.monotonic() + LOOK_SECONDS
 
@@ -93,9 +107,6 @@ def _look(
     pool = ThreadPoolExecutor(_HEADERS_AT_ONCE)
     try:
         files = pool.submit(list_files).result(LOOK_SECONDS)
-        total = sum(file.size_bytes for file in files)
-        if maximum_bytes is not None and total > maximum_bytes:
-            raise JobFailed(f"The files have {total:,} bytes; {maximum_bytes:,} are allowed.")
         waiting = iter(files)  # one for all threads
         looks = [pool.submit(look, waiting, len(files) > 1) for _ in range(min(_HEADERS_AT_ONCE, len(files)))]
         for one in as_completed(looks, max(0.0, until - time.monotonic())):

@@ -7,12 +7,13 @@ from pathlib import Path
 from sartor.data.dataset import DatasetRecords
 from sartor.data.deletion import count_users, delete_users, drain, read_users
 from sartor.data.events import NEWEST
-from sartor.resources import lifecycle
+from sartor.resources import lifecycle, looks
 from sartor.resources.kinds import UNFINISHED
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import datasets_of, records_of
 from sartor.resources.store import Resource
 from sartor.work.drain_lease import held_drains
+from sartor.work.spool import spooled
 from sartor.work.tools import Tools
 
 #: The datasets that have users.
@@ -31,10 +32,7 @@ def run(task: Task, tools: Tools) -> Outcome:
     job = task.resource
     with tempfile.TemporaryDirectory(prefix="deletion-", dir=tools.scratch) as folder:
         users = Path(folder) / "users.parquet"
-        sources = tools.sources.of(job.account, job.body.get("roleArn"))
-        listed = sources.list_csv(job.body["dataSource"]["dataLocation"])
-        read_users([sources.spool(file, Path(folder)) for file in listed], users, tools.memory_bytes)
-        sources.verify(listed)
+        _read(job, Path(folder), users, tools)
         found = datasets_of(job.body["datasetGroupArn"], tools.store)
         resources = [found[name] for name in _TYPES if name in found]
         datasets = [records_of(one, tools) for one in resources]
@@ -55,6 +53,27 @@ def run(task: Task, tools: Tools) -> Outcome:
                 _sweep(resource, dataset, tools)
                 tools.progress({"phase": "deleting", "datasets": at + 1, "datasetsTotal": len(datasets)})
     return Outcome({"numDeleted": number})
+
+
+def _read(job: Resource, folder: Path, users: Path, tools: Tools) -> None:
+    """Write the users that the job's files name, as one state of each file has them.
+
+    Raises:
+        JobFailed: the files are too large, could not be read, or changed meanwhile.
+    """
+    sources = tools.sources.of(job.account, job.body.get("roleArn"))
+    listed = sources.list_csv(job.body["dataSource"]["dataLocation"])
+    looks.keep_deletable(listed, tools.quotas_on)
+    total = sum(file.size_bytes for file in listed)
+
+    def progress(done: int) -> None:
+        tools.progress({"phase": "reading", "bytesRead": done, "bytesTotal": total})
+
+    files = spooled(sources, listed, folder, progress, tools.stop)
+    try:
+        read_users(files, users, tools.memory_bytes)
+    finally:
+        sources.verify(listed)  # what could not be read may have changed just then
 
 
 def _sweep(resource: Resource, dataset: DatasetRecords, tools: Tools) -> None:
