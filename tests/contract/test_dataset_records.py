@@ -246,34 +246,34 @@ def test_records_between_two_numbers_are_shown_as_they_came(make: Make) -> None:
 # facts
 
 
-def facts(dataset: Dataset, which: Which = "ALL") -> tuple[int, bool, tuple[str, ...]]:
+def facts(dataset: Dataset, which: Which = "ALL") -> tuple[int, bool]:
     with dataset.records.connection() as connection, dataset.records.shown(connection, which) as found:
-        return found.rows, found.unique, found.backslashes
+        return found.rows, found.unique
 
 
 def test_facts_hold_after_every_change(make: Make) -> None:
     items = make(ITEMS)
     for _ in range(2):  # the second time from memory
-        assert facts(items) == (0, True, ())
+        assert facts(items) == (0, True)
     items.bring("FULL", ("a", "x"), ("a", "x"))
     for _ in range(2):
-        assert facts(items, "BULK") == (2, False, ())
-        assert facts(items) == (1, True, ())
-    items.put(item("b\\", "y"))
-    assert facts(items) == (2, True, ("ITEM_ID",))
+        assert facts(items, "BULK") == (2, False)
+        assert facts(items) == (1, True)
+    items.put(item("b", "y"))
+    assert facts(items) == (2, True)
     items.drain()
     for _ in range(2):
-        assert facts(items, "PUT") == (1, True, ("ITEM_ID",))
-    items.put(item("b\\", "y"), item("c", "\\"))
-    assert facts(items, "PUT") == (3, False, ("ITEM_ID", "NOTE"))
+        assert facts(items, "PUT") == (1, True)
+    items.put(item("b", "y"), item("c", "z"))
+    assert facts(items, "PUT") == (3, False)
     items.drain()
     versions.rollback(items.records, 0)
-    assert facts(items) == (3, True, ("ITEM_ID", "NOTE"))
+    assert facts(items) == (3, True)
     newer = items.under(
         schema_of("Items", ("ITEM_ID", "string"), ("NOTE", ["null", "string"]), ("MORE", ["null", "string"]))
     )
-    newer.put(Row("d", {"ITEM_ID": "d", "MORE": "\\"}))
-    assert facts(newer) == (4, True, ("ITEM_ID", "NOTE", "MORE"))
+    newer.put(Row("d", {"ITEM_ID": "d", "MORE": "m"}))
+    assert facts(newer) == (4, True)
 
 
 def checked(dataset: Dataset, files: Sequence[Path], parts: Path, prefix: str) -> check.Checked:
@@ -302,21 +302,6 @@ def imported(dataset: Dataset, folder: Path, *texts: str) -> None:
     found = checked(dataset, files, table.stage(), f"{next(dataset.moments):013d}")
     assert found.parts, found.report
     table.commit(found.parts, "INCREMENTAL", dataset.records.schema, f"job-{next(dataset.jobs)}")
-
-
-@pytest.mark.parametrize("text", ["ITEM_ID,NOTE\nb,a\\b\n", 'ITEM_ID,NOTE\nb,"a\\\\b"\n'])
-def test_an_import_notes_which_files_have_no_backslash(make: Make, tmp_path: Path, text: str) -> None:
-    items = make(ITEMS)
-    imported(items, tmp_path, "ITEM_ID,NOTE\na,x\n")
-    (part,) = (items.records.bulk_table.local(name) for name in items.records.bulk_table.part_names())
-    with duckdb.connect() as connection:
-        sql = "SELECT decode(key), decode(value) FROM parquet_kv_metadata(?)"
-        assert connection.execute(sql, [str(part)]).fetchall() == [check.NO_BACKSLASHES]
-    assert facts(items) == (1, True, ())
-    imported(items, tmp_path, "ITEM_ID,NOTE\nc,y\n", text)
-    assert facts(items) == (3, True, ("NOTE",))
-    with items.records.open() as connection:
-        assert connection.execute('SELECT "NOTE" FROM data WHERE "ITEM_ID" = \'b\'').fetchall() == [("a\\b",)]
 
 
 def test_an_export_makes_files_that_its_memory_has_room_for(make: Make, tmp_path: Path) -> None:
@@ -928,28 +913,6 @@ def test_a_merge_that_another_writer_overtook_merges_nothing(
     monkeypatch.setattr(Table, "merge", late)
     assert not merge_all(users)
     assert users.shown() == [("c", 3)]
-
-
-@pytest.mark.parametrize("text", ["x", "back\\slash"])
-def test_a_merged_part_still_says_that_it_has_no_backslash(make: Make, text: str) -> None:
-    items = make(ITEMS)
-    for number in range(2):
-        part = items.part((f"i{number}", text))
-        with duckdb.connect() as connection:
-            old = part.path.with_name("old.parquet")
-            part.path.rename(old)
-            note = check.NOTED if "\\" not in text else ""
-            part = write_part(connection, f"SELECT * FROM '{old}'", part.path, note)
-            old.unlink()
-        items.records.bulk_table.commit([part], "INCREMENTAL", ITEMS, f"job-{number}")
-    assert merge_all(items)
-    (name,) = items.records.bulk_table.part_names()
-    found = duckdb.execute(
-        "SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = ?",
-        [str(items.records.bulk_table.local(name)), check.NO_BACKSLASHES[0]],
-    ).fetchall()
-    assert found == ([] if "\\" in text else [(check.NO_BACKSLASHES[1],)])
-    assert items.shown() == [("i0", text), ("i1", text)]
 
 
 def test_merged_rows_lack_newer_columns_like_all_older_ones(make: Make) -> None:

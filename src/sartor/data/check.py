@@ -36,9 +36,6 @@ _PARQUET: Final = (
     "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARQUET_VERSION v2, RETURN_STATS, "
     "ROW_GROUP_SIZE 122880, DICTIONARY_SIZE_LIMIT 500"
 )
-#: What a part's own footer says if no cell of it has a backslash: an export need not look for any.
-NO_BACKSLASHES: Final = ("sartor.backslashes", "none")
-NOTED: Final = ", KV_METADATA {{'{}': '{}'}}".format(*NO_BACKSLASHES)
 _PROGRESS_SECONDS = 0.2
 
 
@@ -285,10 +282,9 @@ class _Check:
         path = self.folder / f"{self.part_name.format(number)}-{time.time_ns():x}.parquet"
         self.written.append(path)
         columns = Columns(self.schema, source)
-        options = _PARQUET if source.backslashes else _PARQUET + NOTED
         rejected = 0
         try:
-            (row,) = self.execute(connection, engine.copy(columns.select(source.scan), path, options))
+            (row,) = self.execute(connection, engine.copy(columns.select(source.scan), path, _PARQUET))
         except duckdb.Error:
             path.unlink(missing_ok=True)
             mended = source.mended(REJECTS)
@@ -298,7 +294,7 @@ class _Check:
             for code, rows in found.items():
                 self.add(code, "", rows.count, [Place(file.uri, line, text) for line, text in rows.places])
                 rejected += rows.count
-            (row,) = self.execute(connection, engine.copy(columns.select(scan), path, options))
+            (row,) = self.execute(connection, engine.copy(columns.select(scan), path, _PARQUET))
         else:
             missed = source.missed(row[1])
             if missed:

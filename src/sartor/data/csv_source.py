@@ -1,7 +1,6 @@
 """CSV as an import reads it, packed or not."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -45,7 +44,6 @@ class CsvSource(Source):
         except ValueError as error:
             self.faults.append(("UNREADABLE_FILE", "", None, str(error)))
             return
-        self.backslashes = dialect.backslashes
         self._records = dialect.lines - 1
         self._cells = len(names)
         missing = missing_columns(names, schema)
@@ -92,8 +90,7 @@ class CsvSource(Source):
             whole = csv_lines.rewritten(csv_lines.pieces(path, None))
             self._write(self._heard("rewriting", whole, look), beside)
             path = beside.replace(spool)
-            rewritten = look.dialect()
-            return path, replace(rewritten, backslashes=dialect.backslashes)
+            return path, look.dialect()
         return path, dialect
 
     def _heard(self, phase: str, content: Iterable[bytes], look: csv_lines.Look) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
@@ -22,7 +22,7 @@ import orjson
 
 from sartor.data import engine, merged
 from sartor.data.blobs import Blobs
-from sartor.data.check import NO_BACKSLASHES, NOTED, Part
+from sartor.data.check import Part
 from sartor.data.engine import FILE, ROW
 from sartor.data.events import PutRecords, Stored
 from sartor.data.schema import Schema
@@ -64,12 +64,10 @@ class Facts:
     Attributes:
         rows: how many there are, equal ones counted each.
         unique: whether no two are alike.
-        backslashes: the columns in which a backslash occurs.
     """
 
     rows: int
     unique: bool
-    backslashes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -79,12 +77,10 @@ class _Relation:
     Attributes:
         selects: their SELECTs.
         version: what stands for exactly these records; ``None`` if it cannot be said.
-        parts: the files whose footers may say that they have no backslashes; all records are in them, or none.
     """
 
     selects: list[str]
     version: str | None
-    parts: Sequence[Path] = ()
 
 
 _NOTHING: Final = _Relation([], "")
@@ -228,8 +224,7 @@ class DatasetRecords:
         files = [table.local(name) for name in small]
         with self.connection() as connection:
             rows = _union(_parquets(files, merged.kept_place(), self._columns()))
-            note = "" if _unnoted(connection, files) else NOTED
-            part = write_part(connection, rows, path, note)
+            part = write_part(connection, rows, path)
         return table.merge(part, small, self.schema)
 
     def drained(self) -> int:
@@ -241,7 +236,7 @@ class DatasetRecords:
         table = self.bulk_table
         names, _ = table.snapshot("")
         parts = [table.local(name) for name in names]
-        return _Relation(_parquets(parts, _BULK_ORDER, self._columns()), _fingerprint(names), parts)
+        return _Relation(_parquets(parts, _BULK_ORDER, self._columns()), _fingerprint(names))
 
     def _put(self, folder: Path) -> "_Relation":
         """Return put records; those that are not drained are copied into a folder first."""
@@ -287,16 +282,15 @@ class DatasetRecords:
             with suppress(FileNotFoundError, ValueError, KeyError):
                 known = json.loads(self.storage.get(path))
                 if known["versions"] == versions and known["columns"] == self._columns():
-                    return Facts(known["rows"], known["unique"], tuple(known["backslashes"]))
+                    return Facts(known["rows"], known["unique"])
         # one after the other: of a union DuckDB counts row by row
         count = sum(connection.execute(f"SELECT count(*) FROM ({one})").fetchall()[0][0] for one in selects)
         # only the newest record of each id is left of all of them
         unique = store == "ALL" and self.schema.type_rules.identity is not None
         unique = unique or self._different(connection, _union(selects), count)
-        facts = Facts(count, unique, self._backslashes(connection, bulk, put))
+        facts = Facts(count, unique)
         if versions is not None:
-            known = {"versions": versions, "columns": self._columns(), "rows": facts.rows}
-            known |= {"unique": facts.unique, "backslashes": list(facts.backslashes)}
+            known = {"versions": versions, "columns": self._columns(), **asdict(facts)}
             self.storage.put(path, json.dumps(known).encode())
         return facts
 
@@ -317,19 +311,6 @@ class DatasetRecords:
                 return False
         return True
 
-    def _backslashes(
-        self, connection: duckdb.DuckDBPyConnection, bulk: _Relation, put: _Relation
-    ) -> tuple[str, ...]:
-        """Return the columns in which a backslash occurs, whether or not a newer record replaces its own."""
-        texts = [one.name for one in self.schema.fields if one.type == "string"]
-        if not texts:
-            return ()
-        unnoted = _unnoted(connection, bulk.parts)
-        rows = _union([self._empty(), *_parquets(unnoted, _AS_WRITTEN, self._columns()), *put.selects])
-        each = ", ".join(f"coalesce(bool_or(contains(\"{name}\", '\\')), false)" for name in texts)
-        (found,) = connection.execute(f"SELECT {each} FROM ({rows})").fetchall()
-        return tuple(name for name, there in zip(texts, found, strict=True) if there)
-
     def _columns(self) -> list[str]:
         return [one.name for one in self.schema.fields]
 
@@ -346,22 +327,10 @@ class DatasetRecords:
         return f"SELECT * FROM {engine.json_lines(text, columns)}"
 
 
-def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path, options: str = "") -> Part:
-    """Write the rows of a SELECT as one Parquet file, and return it as a part; more options as DuckDB has them."""
-    ((_, rows, size, *_),) = connection.execute(engine.copy(select, path, _PARQUET + options)).fetchall()
+def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> Part:
+    """Write the rows of a SELECT as one Parquet file, and return it as a part."""
+    ((_, rows, size, *_),) = connection.execute(engine.copy(select, path, _PARQUET)).fetchall()
     return Part(path, int(rows), int(size), {"numRecords": int(rows)})
-
-
-def _unnoted(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> list[Path]:
-    """Return the parts whose footers do not say that they have no backslashes."""
-    if not parts:
-        return []
-    found = connection.execute(
-        f"SELECT file_name FROM {engine.footer_notes(parts)} WHERE decode(key) = ? AND decode(value) = ?",
-        NO_BACKSLASHES,
-    ).fetchall()
-    noted = {Path(name).name for (name,) in found}
-    return [part for part in parts if part.name not in noted]
 
 
 def _parquets(parts: Sequence[Path], select: str, columns: Sequence[str]) -> list[str]:

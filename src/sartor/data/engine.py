@@ -97,11 +97,6 @@ def placed(files: Iterable[str | Path], columns: Collection[str]) -> str:
     )
 
 
-def footer_notes(files: Iterable[str | Path]) -> str:
-    """Return the SQL of what the footers of Parquet files note: ``file_name``, ``key`` and ``value``."""
-    return f"parquet_kv_metadata({_list(files)})"
-
-
 def copy(select: str, target: Path, options: str) -> str:
     """Return the statement that writes the rows of a SELECT to a file or folder."""
     place = f"{_plain(target.parent)}/{target.name}"  # where nothing is yet, DuckDB follows no link

@@ -1,4 +1,7 @@
-"""Records as CSV files that our own import, and Amazon's, reads back as they were."""
+"""Records as CSV files that read the same for everybody: our own import, Amazon's, pandas, DuckDB.
+
+A cell is quoted only if it must be. Where it is not, a backslash is but a backslash to all of them.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,12 +11,22 @@ import duckdb
 
 from sartor.data import engine
 from sartor.data.dataset import DatasetRecords, Store
+from sartor.data.schema import Field
 from sartor.data.watch import interrupting
 
 #: About how large one file becomes at most.
 _FILE_BYTES: Final = 512_000_000
 #: DuckDB holds several times a file's size in memory while it writes it.
 _MEMORY_FILES: Final = 8
+#: The SQL of whether a text needs quotes: white space and control characters are all that sorts before ``!``.
+_NEEDS_QUOTES: Final = " OR ".join(
+    (
+        *(f"contains({{text}}, {character})" for character in ("','", "'\"'", "chr(10)", "chr(13)")),
+        "({text} <> '' AND ({text} < '!' OR {text}[-1] < '!'))",
+    )
+)
+#: In quotes the import, like Amazon's, takes a backslash for an escape, and two quotes for one.
+_QUOTED: Final = "'\"' || replace(replace({text}, '\\', '\\\\'), '\"', '\"\"') || '\"'"
 
 
 def write_csv(
@@ -21,8 +34,8 @@ def write_csv(
 ) -> Sequence[Path]:
     """Write records as CSV files with a header, in the schema's order of columns; there is at least one file.
 
-    Null is an empty cell. In a quoted cell the import takes a backslash for an escape, so columns that have any
-    are quoted as a whole, with each backslash doubled.
+    Null is an empty cell. A cell is quoted if it has a comma, a quote or a line end, or begins or ends with white
+    space; in quotes a backslash is doubled, elsewhere it stands as it is.
 
     Args:
         records: of the dataset.
@@ -33,27 +46,25 @@ def write_csv(
     Raises:
         InterruptedError: ``stop`` said so.
     """
-    with records.connection() as connection, records.shown(connection, store) as facts:
-        columns = [
-            f"replace(\"{one.name}\", '\\', '\\\\') AS \"{one.name}\""
-            if one.name in facts.backslashes
-            else f'"{one.name}"'
-            for one in records.schema.fields
-        ]
-        quoted = ", ".join(f'"{name}"' for name in facts.backslashes)
-        options = f", FORCE_QUOTE ({quoted})" if quoted else ""
-        place = folder / "parts"
-        file_bytes = min(_FILE_BYTES, records.memory_bytes // _MEMORY_FILES)
+    place = folder / "parts"
+    file_bytes = min(_FILE_BYTES, records.memory_bytes // _MEMORY_FILES)
+    # DuckDB's own quoting is off: it does not know what a backslash is, and quotes what needs none
+    options = f"FORMAT csv, HEADER, QUOTE '', ESCAPE '', FILE_SIZE_BYTES {file_bytes}"
+    columns = ", ".join(_cell(field) for field in records.schema.fields)
+    with records.open(store) as connection:
         connection.execute("SET preserve_insertion_order = false")
         with interrupting(connection, stop):
             try:
-                connection.execute(
-                    engine.copy(
-                        f"SELECT {', '.join(columns)} FROM data",
-                        place,
-                        f"FORMAT csv, HEADER, FILE_SIZE_BYTES {file_bytes}{options}",
-                    )
-                )
+                connection.execute(engine.copy(f"SELECT {columns} FROM data", place, options))
             except duckdb.InterruptException as error:
                 raise InterruptedError from error
     return sorted(place.glob("*.csv"), key=lambda file: (len(file.name), file.name))
+
+
+def _cell(field: Field) -> str:
+    """Return the SQL of a column as it is written."""
+    name = f'"{field.name}"'
+    if field.type != "string":
+        return name
+    quoted = f"CASE WHEN {_NEEDS_QUOTES} THEN {_QUOTED} ELSE {{text}} END"
+    return f"{quoted.format(text=name)} AS {name}"

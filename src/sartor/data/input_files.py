@@ -106,7 +106,6 @@ class Source:
     Attributes:
         faults: what is wrong with the whole file: rule, column, line and value.
         has_rows: whether there is anything behind its header.
-        backslashes: whether a cell may have one.
         scan: the FROM of its rows, which refuses what is no row.
         texts: the SQL of each field's text.
         integer_ids: the columns of ids that are whole numbers in the file.
@@ -114,7 +113,6 @@ class Source:
 
     faults: list[tuple[str, str, int | None, str | None]]
     has_rows: bool
-    backslashes: bool = True
     scan: str
     texts: list[str]
     integer_ids: Sequence[str] = ()

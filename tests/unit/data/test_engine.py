@@ -49,7 +49,7 @@ def test_a_path_names_one_file_and_is_no_data(tmp_path: Path, name: str, form: s
             place.with_name(f"{place.name}.json").write_text(f'{{"c0": "{value}"}}\n')
             rows = f"SELECT '{value}' AS c0, 1 AS c1"
             parquet = place.with_name(f"{place.name}.parquet")
-            connection.execute(engine.copy(rows, parquet, f"FORMAT parquet, KV_METADATA {{'of': '{value}'}}"))
+            connection.execute(engine.copy(rows, parquet, "FORMAT parquet"))
             assert parquet.is_file()
         base = folder / stem
         csv, json, parquet = (base.with_name(f"{base.name}.{kind}") for kind in ("csv", "json", "parquet"))
@@ -61,8 +61,6 @@ def test_a_path_names_one_file_and_is_no_data(tmp_path: Path, name: str, form: s
             rows = connection.execute(f"SELECT * FROM {source}")
             assert [one[0] for one in rows.description] in (["c0", "c1"], ["c0"])
             assert [row[0] for row in rows.fetchall()] == ["own"]
-        notes = connection.execute(f"SELECT decode(value) FROM {engine.footer_notes([parquet])}")
-        assert notes.fetchall() == [("own",)]
         placed = connection.execute(f'SELECT "{engine.ROW}" FROM {engine.placed([parquet], ["c0", "c1"])}')
         assert placed.fetchall() == [(0,)]
 
