@@ -27,6 +27,7 @@ from bench import (
     table,
     training,
     training_scale,
+    worst_inputs,
 )
 
 MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
@@ -51,10 +52,11 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "months": months.run,
     "training": training.run,
     "training-scale": training_scale.run,
+    "worst-inputs": worst_inputs.run,
 }
 
 #: What takes from a quarter of an hour to an hour: only by name.
-LONG = frozenset({"fuzz", "kills", "months", "training", "training-scale"})
+LONG = frozenset({"fuzz", "kills", "months", "training", "training-scale", "worst-inputs"})
 
 
 def main() -> int:

@@ -148,7 +148,9 @@ def header(head: bytes) -> list[str]:
     Raises:
         ValueError: it is no line of names.
     """
-    line = re.match(rb'(?:"[^"]*"|[^"\r\n])*', head.removeprefix(BOM))
+    if len(head) >= HEADER_BYTES and b"\n" not in head and b"\r" not in head:
+        raise ValueError(f"its first line is longer than {HEADER_BYTES:,} bytes")
+    line = re.match(rb'(?:"[^"]*+"|[^"\r\n]++)*+', head.removeprefix(BOM))
     try:
         text = line[0].decode("utf-8") if line else ""
     except UnicodeDecodeError as error:

@@ -18,7 +18,7 @@ LINE_BYTES: Final = 2_000_000
 FAULTS: Final = ("", "LINE_TOO_LONG", "BROKEN_QUOTES", "INVALID_UTF8", "TOO_FEW_CELLS", "TOO_MANY_CELLS")
 _TOO_LONG, _QUOTES, _UTF8, _FEW, _MANY = range(1, len(FAULTS))
 _CHUNK_BYTES: Final = 2**20
-_FEED, _RETURN, _QUOTE, _COMMA = b'\n\r",'
+_FEED, _RETURN, _QUOTE, _COMMA, _SPACE = b'\n\r", '
 
 Places = NDArray[np.int64]
 
@@ -99,7 +99,9 @@ def count(text: bytes, byte: int) -> int:
     return int(np.count_nonzero(np.frombuffer(text, np.uint8) == byte))
 
 
-def toggles(text: NDArray[np.uint8], quotes: Places, before: int = _FEED, inside: bool = False) -> Places:
+def toggles(
+    text: NDArray[np.uint8], quotes: Places, before: int = _FEED, inside: bool = False, spaced: bool = False
+) -> Places:
     """Return the quotes that open or close a quoted cell; within an unquoted cell a quote is but a quote.
 
     Two that follow each other in a quoted cell, for one in it, close it and open it again.
@@ -109,13 +111,16 @@ def toggles(text: NDArray[np.uint8], quotes: Places, before: int = _FEED, inside
         quotes: where quotes are that are not escaped.
         before: the byte before the text.
         inside: whether the text begins in a quoted cell.
+        spaced: whether one space may stand before the quote that opens a cell, as DuckDB has it.
     """
     if not len(quotes):
         return quotes
     behind = text[quotes - 1]
     if quotes[0] == 0:
         behind[0] = before
-    opens = (behind == _COMMA) | (behind == _FEED) | (behind == _RETURN)
+    opens = _ends_cell(behind)
+    if spaced:
+        opens |= (behind == _SPACE) & ((quotes == 1) | _ends_cell(text[np.maximum(quotes - 2, 0)]))
     again = np.empty(len(quotes), bool)  # right behind another quote
     again[0] = quotes[0] == 0 and before == _QUOTE
     again[1:] = quotes[1:] == quotes[:-1] + 1
@@ -141,10 +146,15 @@ def toggles(text: NDArray[np.uint8], quotes: Places, before: int = _FEED, inside
     return quotes[kept]
 
 
+def _ends_cell(content: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (content == _COMMA) | (content == _FEED) | (content == _RETURN)
+    return found
+
+
 def _whole(text: bytes, ended: bool, cells: int) -> tuple[Records, int]:
     """Return the whole records of a text, lines from 0, and how many bytes they are."""
     content = np.frombuffer(text, np.uint8)
-    turns = toggles(content, np.flatnonzero(content == _QUOTE))
+    turns = toggles(content, np.flatnonzero(content == _QUOTE), spaced=True)
     feeds = np.flatnonzero(content == _FEED)
     ends = _outside(feeds, turns)
     if ended and text and (not len(ends) or ends[-1] != len(text) - 1):
@@ -157,14 +167,19 @@ def _whole(text: bytes, ended: bool, cells: int) -> tuple[Records, int]:
     commas = _outside(np.flatnonzero(content == _COMMA), turns)
     found = np.searchsorted(commas, ends) - np.searchsorted(commas, starts) + 1
     faults = np.zeros(len(ends), np.int64)
-    faults[found > cells] = _MANY
+    faults[_have_more(commas, starts, ends, sizes, cells)] = _MANY
     faults[found < cells] = _FEW
     used = min(int(ends[-1]) + 1, len(text))
-    faults[_not_utf8(text, starts, ends, used)] = _UTF8
-    faults[np.searchsorted(ends, _broken_quotes(content, turns, used))] = _QUOTES
+    faults[_record_of(_not_utf8(text, used), ends)] = _UTF8
+    faults[_record_of(_broken_quotes(content, turns, used), ends)] = _QUOTES
     faults[sizes > LINE_BYTES] = _TOO_LONG
     there = sizes > 0
     return Records(starts[there], np.searchsorted(feeds, starts[there]), faults[there], used), used
+
+
+def _record_of(places: Places, ends: Places) -> Places:
+    """Return in which record each place is."""
+    return np.minimum(np.searchsorted(ends, places), len(ends) - 1)
 
 
 def _outside(places: Places, turns: Places) -> Places:
@@ -178,15 +193,37 @@ def _broken_quotes(content: NDArray[np.uint8], turns: Places, used: int) -> Plac
     closing = turns[1::2]
     closing = closing[closing + 1 < len(content)]
     behind = content[closing + 1]
-    broken = closing[(behind != _COMMA) & (behind != _FEED) & (behind != _RETURN) & (behind != _QUOTE)]
+    if (behind == _SPACE).any():  # spaces may follow
+        others = np.append(np.flatnonzero(content != _SPACE), len(content))
+        behind = np.append(content, np.uint8(_FEED))[others[np.searchsorted(others, closing + 1)]]
+        behind[(behind == _QUOTE) & (content[closing + 1] == _SPACE)] = 0
+    broken = closing[~_ends_cell(behind) & (behind != _QUOTE)]
     return np.append(broken, turns[-1:]) if len(turns) % 2 else broken
 
 
-def _not_utf8(text: bytes, starts: Places, ends: Places, used: int) -> list[int]:
-    """Return which records are not UTF-8."""
+def _have_more(commas: Places, starts: Places, ends: Places, sizes: Places, cells: int) -> Places:
+    """Return which records have something in a cell too many; DuckDB leaves empty ones out."""
+    first = np.searchsorted(commas, starts)
+    over = np.flatnonzero(np.searchsorted(commas, ends) - first >= cells)
+    last = commas[first[over] + cells - 1]  # the comma behind the last cell
+    more = np.searchsorted(commas, ends[over]) - first[over] - cells
+    return over[starts[over] + sizes[over] - last - 1 > more]
+
+
+def _not_utf8(text: bytes, used: int) -> Places:
+    """Return where bytes are that are not UTF-8, or the byte behind those that are too few."""
     if _is_utf8(text[:used]):
-        return []
-    return [at for at in range(len(ends)) if not _is_utf8(text[starts[at] : ends[at]])]
+        return np.zeros(0, np.int64)
+    padded = np.frombuffer(b"\0\0\0" + text[:used] + b"\0\0\0", np.uint8)
+    goes_on = (padded & 0xC0) == 0x80
+    at, behind, second, third = padded[3:], padded[2:-1], padded[1:-2], padded[:-3]
+    wanted = (third >= 0xF0) & goes_on[1:-2]
+    wanted = ((second >= 0xE0) | wanted) & goes_on[2:-1]
+    wrong = ((behind >= 0xC2) | wanted) != goes_on[3:]
+    wrong |= (at == 0xC0) | (at == 0xC1) | (at >= 0xF5)
+    wrong |= ((behind == 0xE0) & (at < 0xA0)) | ((behind == 0xED) & (at >= 0xA0))
+    wrong |= ((behind == 0xF0) & (at < 0x90)) | ((behind == 0xF4) & (at >= 0x90))
+    return np.flatnonzero(wrong)
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -38,6 +38,9 @@ class CsvSource(Source):
         self._is_mended = self._a_row_a_line = False
         try:
             self._path, dialect = self._readable()
+            self.faults += [("LINE_TOO_LONG", "", line, None) for line in dialect.long_lines]
+            if self.faults:
+                return
             with self._path.open("rb") as opened:
                 head = opened.read(csv_lines.HEADER_BYTES)
             names = csv_lines.header(head)
@@ -54,8 +57,6 @@ class CsvSource(Source):
             self.faults.append(("REPEATED_COLUMN", ", ".join(repeated_columns(names)), None, None))
         elif missing:
             self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None, None))
-        for line in dialect.long_lines:
-            self.faults.append(("LINE_TOO_LONG", "", line, None))
         if self.faults:
             return
         self.has_rows = len(head.strip().splitlines()) > 1 or len(head) == csv_lines.HEADER_BYTES
