@@ -5,7 +5,7 @@ A caller waits for a moment, not for 20,000 files: what is not seen in that time
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -92,26 +92,31 @@ def _look(
         missing: returns the columns that a header lacks.
     """
     until = time.monotonic() + LOOK_SECONDS
+    wrong: list[tuple[int, str]] = []
 
-    def look(waiting: "Iterator[SourceFile]", several: bool) -> None:
-        for file in waiting:
-            if time.monotonic() >= until:
+    def look(waiting: "Iterator[tuple[int, SourceFile]]", several: bool) -> None:
+        for at, file in waiting:
+            try:
+                names = formats.column_names(file.uri, file.size_bytes, partial(reached.read_range, file))
+            except JobFailed as failure:
+                wrong.append((at, failure.reason))
+            else:
+                if columns := ", ".join(missing(names)):
+                    where = f" in {file.uri}" if several else ""
+                    wrong.append((at, f"Input csv is missing the following columns: [{columns}]{where}"))
+            if wrong or time.monotonic() >= until:
                 return
-            read = partial(reached.read_range, file)
-            columns = missing(formats.column_names(file.uri, file.size_bytes, read))
-            if columns:
-                where = f" in {file.uri}" if several else ""
-                names = ", ".join(columns)
-                raise JobFailed(f"Input csv is missing the following columns: [{names}]{where}")
 
     pool = ThreadPoolExecutor(_HEADERS_AT_ONCE)
     try:
         files = pool.submit(list_files).result(LOOK_SECONDS)
-        waiting = iter(files)  # one for all threads
+        waiting = enumerate(files)  # one for all threads
         looks = [pool.submit(look, waiting, len(files) > 1) for _ in range(min(_HEADERS_AT_ONCE, len(files)))]
-        for one in as_completed(looks, max(0.0, until - time.monotonic())):
+        for one in wait(looks, max(0.0, until - time.monotonic())).done:
             one.result()
     except TimeoutError:
         return
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+    if wrong:
+        raise JobFailed(min(wrong)[1])  # the first in the order of keys
