@@ -2,11 +2,14 @@
 
 import http.client
 import json
+import random
+import re
 import socket
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore import xform_name
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -15,6 +18,7 @@ from botocore.exceptions import ClientError
 from api.conftest import Client
 from sartor.app import ANSWERED
 from sartor.wire import operations
+from wire import shapes
 
 TARGET = "AmazonPersonalize.ListDatasetGroups"
 
@@ -113,3 +117,39 @@ def test_the_other_services_answer_in_their_own_protocol(client: Client) -> None
             call()
         assert refused.value.response["Error"]["Code"] == code
         assert refused.value.response["ResponseMetadata"]["RequestId"]
+
+
+def _asked(shape: Any) -> dict[str, Any]:
+    """Return a valid request in which every ARN and tracking id names nothing."""
+    request: dict[str, Any] = shapes.value(shape, random.Random(0), deep=False)
+    for name in shape.members:
+        if name.endswith("Arn") and name not in ("roleArn", "kmsKeyArn"):
+            kind = KIND_OF.get(name, kebab(name.removesuffix("Arn")))
+            request[name] = f"arn:aws:personalize:us-east-1:000000000000:{kind}/nobody"
+    return request | ({"trackingId": "nobody"} if "trackingId" in shape.members else {})
+
+
+KIND_OF = {"solutionVersionArn": "solution/nobody", "resourceArn": "campaign"}
+
+
+def kebab(word: str) -> str:
+    return re.sub("[A-Z]", lambda letter: f"-{letter[0].lower()}", word)
+
+
+def test_what_is_not_there_gets_an_error_that_the_operation_declares(client: Client) -> None:
+    clients = {service: client.server.client(service) for service in operations.SERVICES}
+    asked = 0
+    for operation in operations.load().all:
+        shape = operation.model.input_shape
+        if shape is None or not any(name.endswith("Arn") or name == "trackingId" for name in shape.members):
+            continue
+        asked += 1
+        try:
+            getattr(clients[operation.service], xform_name(operation.name))(**_asked(shape))
+        except ClientError as error:
+            told, answer = error.response["Error"], error.response["ResponseMetadata"]
+            assert told["Code"] in operation.errors, (operation.name, told)
+            assert answer["HTTPStatusCode"] == operation.errors[told["Code"]]
+        else:
+            assert operation.name.startswith("List"), operation.name
+    assert asked == 75

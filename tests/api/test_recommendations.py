@@ -369,10 +369,13 @@ def test_promotions_stand_among_the_others_in_their_share(shop: Shop) -> None:
 
 
 def test_metadata_comes_with_the_items_where_it_is_on(shop: Shop) -> None:
-    found = shop.ask(UP2, userId="comedy-fan-1", numResults=3, metadataColumns={"ITEMS": ["GENRE", "PRICE"]})
-    for one in found:
-        genre, _, number = one["itemId"].partition("-")
-        assert one["metadata"] == {"GENRE": genre, "PRICE": str(int(number) + 0.5)}
+    for columns in (["GENRE", "PRICE"], ["genre", "Price"]):  # asked for in any case, answered in lower case
+        found = shop.ask(UP2, userId="comedy-fan-1", numResults=3, metadataColumns={"ITEMS": columns})
+        for one in found:
+            genre, _, number = one["itemId"].partition("-")
+            assert one["metadata"] == {"genre": genre, "price": str(int(number) + 0.5)}
+    code, message = refused(lambda: shop.ask(UP2, userId="u", metadataColumns={"ITEMS": ["GENRES"]}))
+    assert (code, message) == ("InvalidInputException", "The Items dataset has no metadata column GENRES.")
     code, message = refused(lambda: shop.ask(UP, userId="comedy-fan-1", metadataColumns={"ITEMS": ["GENRE"]}))
     assert code == "InvalidInputException"
     assert "enableMetadataWithRecommendations" in message

@@ -181,10 +181,14 @@ def test_a_refused_update_changes_nothing(
 
 def test_an_update_needs_an_active_one_of_the_caller(service: Any, group: str, stranger: Any) -> None:
     arn = service("CreateMetricAttribution", **request(group, COUNT))["metricAttributionArn"]
-    for operation in ("UpdateMetricAttribution", "ListMetricAttributionMetrics"):
+    declared = {
+        "UpdateMetricAttribution": "ResourceNotFoundException",
+        "ListMetricAttributionMetrics": "InvalidInputException",
+    }
+    for operation, code in declared.items():
         assert service.refusal(operation).code == "InvalidInputException"
         refused = service.refusal(operation, stranger, metricAttributionArn=arn)
-        assert refused.code == "ResourceNotFoundException"
+        assert (refused.code, refused.message) == (code, f"Resource Arn {arn} does not exist.")
     pending = service.refusal("UpdateMetricAttribution", metricAttributionArn=arn, removeMetrics=["watches"])
     assert pending.code == "ResourceInUseException"
 

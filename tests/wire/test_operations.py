@@ -209,6 +209,24 @@ def test_an_error_that_an_operation_does_not_declare_is_a_client_error() -> None
     assert write_error(operation.protocol, operation.errors, invalid_input("x"), "r").status == 400
 
 
+@pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.name)
+def test_every_error_of_an_operation_is_one_that_it_declares_or_that_all_may_have(
+    operation: operations.Operation,
+) -> None:
+    for code in (
+        "ResourceNotFoundException",
+        "ResourceInUseException",
+        "LimitExceededException",
+        "ThrottlingException",
+    ):
+        answer = write_error(operation.protocol, operation.errors, ApiError(code, "why"), "r")
+        told = json.loads(answer.body)
+        undeclared = code not in operation.errors and code != "ThrottlingException"
+        known = "InvalidInputException" in operation.errors
+        assert told == {"__type": "InvalidInputException" if undeclared and known else code, "message": "why"}
+        assert (b"x-amzn-errortype", told["__type"].encode()) in answer.headers
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.timestamp()

@@ -75,6 +75,12 @@ def _elements(name: str, text: str) -> Iterator[str]:
         if found is None:
             raise _invalid(name, f"cannot be read at character {place + 1}: {_wrong(text, place)}")
         quoted, bare = found["quoted"], found["bare"]
+        if quoted is None and bare.lstrip().startswith("'"):
+            raise _invalid(
+                name,
+                f"has a single quote at character {place + 1}: put each value in double quotes and commas between "
+                'them, such as "comedy","drama".',
+            )
         if quoted is None and not bare.strip():
             raise _invalid(name, f"has an empty element at character {place + 1}.")
         yield bare.strip() if quoted is None else quoted

@@ -59,13 +59,13 @@ class Catalogue:
         """Return the id of a row."""
         return self._names[row]
 
-    def has(self, column: str) -> bool:
-        """Return whether the dataset has a metadata column of this name."""
-        return any(one.name == column for one in self.columns.fields)
+    def metadata_column(self, name: str) -> str | None:
+        """Return the metadata column of a name, in any case, as the schema spells it; ``None``: there is none."""
+        return next((one.name for one in self.columns.fields if one.name.casefold() == name.casefold()), None)
 
     def metadata(self, row: int, columns: Sequence[str]) -> dict[str, str]:
-        """Return what a row has in some columns, as texts; nulls are left out."""
-        return self.columns.texts(row, columns)
+        """Return what a row has in some columns, as texts, by their names in lower case; nulls are left out."""
+        return {name.lower(): text for name, text in self.columns.texts(row, columns).items()}
 
     def numbers(self, column: str) -> Int64:
         """Return int64[rows]: the numbers of a column, -1 where there is none."""

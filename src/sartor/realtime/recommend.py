@@ -353,8 +353,9 @@ def _shown(asked: Asked, picked: list[Picked]) -> list[dict[str, Any]]:
     return asked.scores.answered.shown(picked, lambda: _written(asked, picked, ()))
 
 
-def _written(asked: Asked, picked: Iterable[Picked], columns: Sequence[str]) -> list[dict[str, Any]]:
+def _written(asked: Asked, picked: Iterable[Picked], names: Sequence[str]) -> list[dict[str, Any]]:
     items = asked.version.items
+    columns = [column for name in names if (column := items.metadata_column(name)) is not None]
     with_reasons = asked.serving.scored == "subset"
     shown = []
     for one in picked:
@@ -394,7 +395,8 @@ def _keep_metadata(deployment: Deployment, request: Request) -> None:
         raise invalid_input(
             f"metadataColumns has at most {MOST_METADATA_COLUMNS} columns, not {len(columns)}."
         )
-    unknown = [name for name in columns if not deployment.version.items.has(name)]
+    items = deployment.version.items
+    unknown = [name for name in columns if items.metadata_column(name) is None]
     if unknown:
         raise invalid_input(f"The Items dataset has no metadata column {', '.join(unknown)}.")
 

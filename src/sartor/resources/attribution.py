@@ -85,10 +85,14 @@ def list_metric_attribution_metrics(
         request: ``metricAttributionArn``, ``maxResults``, ``nextToken``.
 
     Raises:
-        ApiError: ``ResourceNotFoundException``, or ``InvalidNextTokenException`` for another list's token.
+        ApiError: ``InvalidInputException`` for what is not there, as the model lets it not be not found;
+            ``InvalidNextTokenException`` for another list's token.
     """
     call = Call(transaction, caller_account, region, quotas_on=False)
-    found = call.find(_arn(request), "metric-attribution")
+    try:
+        found = call.find(_arn(request), "metric-attribution")
+    except ApiError as error:
+        raise invalid_input(error.message) from error
     query = ("ListMetricAttributionMetrics", caller_account, region, found.arn)
     token = request.get("nextToken")
     after = paging.unseal(secret, query, token)[0] if token else ""

@@ -28,11 +28,13 @@ COMMON_ERRORS: Final = {
     "RequestTimeoutException": 408,
     "SerializationException": 400,
     "ServiceUnavailableException": 503,
+    "ThrottlingException": 400,
     "UnknownOperationException": 400,
     "UnrecognizedClientException": 403,
     "UnsupportedMediaTypeException": 415,
 }
-
+#: What nearly every operation declares.
+INVALID: Final = "InvalidInputException"
 
 #: When to ask again after a 503.
 RETRY_AFTER_SECONDS: Final = b"2"
@@ -59,11 +61,21 @@ def write_result(protocol: str, writer: Writer | None, result: dict[str, Any], r
 
 
 def write_error(protocol: str, declared: Mapping[str, int], error: ApiError, request_id: str) -> Answer:
-    """Return an error as botocore, the AWS CLI and the JavaScript SDK parse it."""
-    body = orjson.dumps({"__type": error.code, "message": error.message.encode("utf-8", "replace").decode()})
-    status = declared.get(error.code) or COMMON_ERRORS.get(error.code, 400)
+    """Return an error as botocore, the AWS CLI and the JavaScript SDK parse it.
+
+    Args:
+        protocol: of the operation.
+        declared: the HTTP status of each error that it declares, by its code; what it neither declares nor any
+            operation may answer is told as invalid input, as clients catch what the model lists.
+        error: what is wrong.
+        request_id: of the request.
+    """
+    known = error.code in declared or error.code in COMMON_ERRORS or INVALID not in declared
+    code = error.code if known else INVALID
+    body = orjson.dumps({"__type": code, "message": error.message.encode("utf-8", "replace").decode()})
+    status = declared.get(code) or COMMON_ERRORS.get(code, 400)
     headers = _headers(protocol, body, request_id)
-    headers.append((b"x-amzn-errortype", error.code.encode()))
+    headers.append((b"x-amzn-errortype", code.encode()))
     if status == 503:
         headers.append((b"retry-after", RETRY_AFTER_SECONDS))
     return Answer(status, headers, body)

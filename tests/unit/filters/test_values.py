@@ -65,6 +65,11 @@ def test_values_stand_in_double_quotes_or_bare_between_commas(text: str, values:
         ('"a",,"b"', "an empty element at character 5"),
         ('"a",', "an empty element at character 5"),
         (",", "an empty element at character 1"),
+        ("'comedy'", "a single quote at character 1: put each value in double quotes"),
+        ("'comedy','drama'", "a single quote at character 1: put each value in double quotes"),
+        ("\"a\", 'b, c'", "a single quote at character 5: put each value in double quotes"),
+        ("'25'", "a single quote at character 1: put each value in double quotes"),
+        ("'", "a single quote at character 1: put each value in double quotes"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(text: str, says: str) -> None:
