@@ -1027,6 +1027,8 @@ class Model:
                 kept[name if same else next(self.clock)] = rows
         if changed:
             self.versions.append(tuple(kept))
+        if self.parts.keys() - kept.keys():  # one more says that they go
+            self.versions.append(self.versions[-1])
         self.parts = kept
 
 

@@ -451,4 +451,4 @@ def test_a_version_that_is_kept_no_longer_is_shown_as_such(records: DatasetRecor
     assert [one["restorable"] for one in versions.history(records)] == [True, True, False]
     with pytest.raises(LookupError):
         versions.rollback(records, 0)
-    assert versions.rollback(records, 1) == 3
+    assert versions.rollback(records, 1) == 4, "one version marks what is kept no longer"

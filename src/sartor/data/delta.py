@@ -1,12 +1,14 @@
 """Delta's words: what a commit of ours says, and what is read of a snapshot."""
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from deltalake import DeltaTable, Field
 from deltalake import Schema as DeltaSchema
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction, PostCommitHookProperties, RemoveAction
 
@@ -14,6 +16,7 @@ from sartor.data import schema
 from sartor.data.check import Part
 from sartor.data.log import LoggedPart
 from sartor.data.schema import Schema
+from sartor.errors import Damaged
 
 #: Avro's types in Delta's words.
 _DELTA_TYPES: Final[Mapping[str, str]] = {
@@ -30,6 +33,12 @@ _MORE_TYPES: Final[Mapping[str, str]] = {"VARCHAR": "string", "BIGINT": "long"}
 SQL_TYPES: Final = {delta: schema.SQL_TYPES[avro] for avro, delta in _DELTA_TYPES.items()}
 #: A mark of the version that has the data, and of the version that merged its parts.
 DATA, MERGED = "sartor.data", "sartor.merged"
+#: Marks of the moments (epoch milliseconds) up to which parts that nobody named, and parts of versions, are deleted.
+SWEPT, VACUUMED = "sartor.swept", "sartor.vacuumed"
+#: What deltalake says of a log that is broken, and not of storage that does not answer.
+_DAMAGE: Final = re.compile(
+    "Json error|Parquet error|Arrow error|contiguous commit files|No table metadata or protocol"
+)
 #: What has passed for Delta is dropped by the next checkpoint: parts that were replaced, and old marks of jobs.
 CONFIGURATION: Final = {
     "delta.deletedFileRetentionDuration": "interval 0 days",  # which of them are stored is in the log's chapters
@@ -37,6 +46,27 @@ CONFIGURATION: Final = {
 }
 #: A commit ends with its entry in the log; what Delta would do after it might fail, and turn the job's verdict.
 NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+
+
+def opened(uri: str, options: Mapping[str, str]) -> DeltaTable | None:
+    """Return the newest version of the table at ``uri``, ``None`` if there is none.
+
+    Raises:
+        Damaged: its log cannot be read any more.
+        DeltaError: storage does not answer.
+    """
+    try:
+        return DeltaTable(uri, storage_options=dict(options))
+    except TableNotFoundError:
+        return None
+    except DeltaError as error:
+        what = str(error).partition("\n")[0]
+        if not _DAMAGE.search(what):
+            raise  # storage that does not answer now may answer later
+        raise Damaged(
+            f"The table {uri} is damaged: {what[:300]}. Put its folder back from a backup, or delete the dataset "
+            "and import its data again."
+        ) from error
 
 
 def adds(parts: Sequence[Part]) -> list[AddAction | RemoveAction]:

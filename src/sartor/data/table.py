@@ -8,7 +8,6 @@ Opening a table costs the same after twenty commits and after twenty thousand: s
 """
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, cast
 
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import (
     AddAction,
@@ -34,7 +33,6 @@ from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.engine import FILE, ROW
 from sartor.data.log import CHAPTER_VERSIONS, Entries, Log, LoggedPart
 from sartor.data.schema import Schema
-from sartor.errors import Damaged
 
 LOG = logging.getLogger("sartor.data")
 
@@ -46,10 +44,6 @@ _OWN = "sartor."
 #: A job's mark is kept until so many versions followed its own.
 _MARK_VERSIONS: Final = 1000
 _LONG_AGO_MS: Final = 1
-#: What deltalake says of a log that is broken, and not of storage that does not answer.
-_DAMAGE: Final = re.compile(
-    "Json error|Parquet error|Arrow error|contiguous commit files|No table metadata or protocol"
-)
 #: How much memory a query of the whole table may use.
 _QUERY_BYTES: Final = 600_000_000
 Result = TypeVar("Result")
@@ -67,9 +61,11 @@ class Table:
         self._storage = storage
         self._path = path
         self._log = Log(storage, path)
+        self._staged_at: float | None = None
 
     def stage(self) -> Any:
-        """Return the local folder into which an import writes its parts."""
+        """Return the local folder into which a writer puts the parts that it is going to commit."""
+        self._staged_at = time.time()
         return self._storage.stage(self._path)
 
     def commit(
@@ -93,7 +89,7 @@ class Table:
             The version that the job's commit made, by this call or an earlier one.
 
         Raises:
-            InterruptedError: the job has ended without this commit; see ``bar``.
+            InterruptedError: the job has ended without this commit (see ``bar``), or a sweep took its parts.
             deltalake.exceptions.DeltaError: storage refuses the commit.
         """
         self._store_parts(parts)
@@ -105,6 +101,8 @@ class Table:
                 return version
             if table is not None and table.transaction_version(_bar(job_arn)) is not None:
                 raise InterruptedError(f"{job_arn} has ended; its parts are nobody's")
+            if self._lost_parts(table):
+                raise InterruptedError(f"the parts of {job_arn} were swept; they must be written again")
             version = 0 if table is None else table.version() + 1
             how: Literal["overwrite", "append"] = "overwrite" if mode == "FULL" else "append"
             self._write(table, delta.adds(parts), how, schema, {}, metadata, {job_arn: version})
@@ -124,10 +122,7 @@ class Table:
                 return False
             if table is not None and table.transaction_version(_bar(job_arn)) is not None:
                 return True
-            marks = {_bar(job_arn): 1}
-            if table is not None:  # the version of the data stays
-                marks |= {delta.DATA: delta.data_version(table), delta.MERGED: table.version() + 1}
-            self._write(table, [], "append", schema, {}, {"sartor.merged": "0"}, marks)
+            self._mark(table, {_bar(job_arn): 1}, schema)
             return None
 
         return self._until_committed(attempt, lambda: True)
@@ -156,7 +151,7 @@ class Table:
             note: what the table's history keeps of it.
 
         Returns:
-            False if another was first; then these parts are nobody's and are swept later.
+            False if another was first, or a sweep; then these parts are nobody's and are swept later.
         """
         self._store_parts(adds)
         name, number = application
@@ -166,7 +161,7 @@ class Table:
             if found == number if expected is None else found != expected:
                 return False
             there = {} if table is None else delta.rows_of_parts(table)
-            if not there.keys() >= set(removes):
+            if not there.keys() >= set(removes) or self._lost_parts(table):
                 return False
             actions: list[AddAction | RemoveAction] = [
                 *delta.adds(adds),
@@ -189,6 +184,8 @@ class Table:
 
         def attempt(table: DeltaTable | None) -> bool | None:
             if table is None or not delta.rows_of_parts(table).keys() >= set(small):
+                return False
+            if self._lost_parts(table):
                 return False
             add = delta.add(part.path.name, LoggedPart(part.size_bytes, part.rows), changes_data=False)
             actions: list[AddAction | RemoveAction] = [
@@ -219,7 +216,13 @@ class Table:
             now, wanted = delta.rows_of_parts(table), self._log.parts(version)
             back = {name: part for name, part in wanted.items() if name not in now}
             lost = [name for name in now if name not in wanted]
-            gone = [name for name in back if not self._storage.has(f"{self._path}/{name}")]
+            replaced_at = self._log.waiting(table.version()).parts
+            vacuumed = (table.transaction_version(delta.VACUUMED) or 0) / 1000
+            gone = [
+                name
+                for name in back
+                if replaced_at.get(name, 0.0) < vacuumed or not self._storage.has(f"{self._path}/{name}")
+            ]
             if gone:
                 raise LookupError(
                     f"Version {version} is no longer kept: {len(gone)} of its {len(wanted)} files are deleted."
@@ -341,6 +344,10 @@ class Table:
         if self._log.checkpoint() < newest - 2 * CHAPTER_VERSIONS:  # whoever should have settled it died
             self._settle()
         waiting = self._log.waiting(newest)
+        if keep_log and any(moment < before for moment in waiting.parts.values()):
+            # nobody restores from here on what is about to go; what was restored just now is data again
+            newest = self._passed_until(delta.VACUUMED, min(before, time.time() + 0.001))
+            waiting = self._log.waiting(newest)
         gone = [name for name, moment in waiting.parts.items() if moment < before]
         for name in gone:
             self._storage.delete(f"{self._path}/{name}")
@@ -387,35 +394,60 @@ class Table:
     def sweep(self, older_than_seconds: float) -> int:
         """Delete parts that no version names and that are older than this, and return how many.
 
-        These are what jobs that died left behind.
+        These are what jobs that died left behind. One that only slept commits none of them when it wakes up.
         """
-        there = list(self._storage.files(self._path))  # first: what is committed in between is named then
+        now = time.time()
+        old = [
+            path
+            for path, changed in list(self._storage.files(self._path))
+            if path.endswith(".parquet") and now - changed > older_than_seconds
+        ]
+        if not self._unnamed(old):
+            return 0
+        self._passed_until(delta.SWEPT, min(now, now - older_than_seconds))
+        swept = self._unnamed(old)  # what was committed until then stays
+        for path in swept:
+            self._storage.delete(path)
+        return len(swept)
+
+    def _unnamed(self, paths: Sequence[str]) -> list[str]:
+        """Return the paths of parts that no version names."""
         _, named = self.restorable()
-        swept = 0
-        for path, changed in there:
-            name = path.rpartition("/")[2]
-            if name.endswith(".parquet") and name not in named and time.time() - changed > older_than_seconds:
-                self._storage.delete(path)
-                swept += 1
-        return swept
+        return [path for path in paths if path.rpartition("/")[2] not in named]
+
+    def _lost_parts(self, table: DeltaTable | None) -> bool:
+        """Return whether a sweep may have deleted what this writer has staged."""
+        swept = 0 if table is None else table.transaction_version(delta.SWEPT) or 0
+        return self._staged_at is not None and self._staged_at * 1000 < swept
+
+    def _passed_until(self, mark: str, moment: float) -> int:
+        """Mark the table with a moment unless it has a later one, and return the newest version then."""
+
+        def attempt(table: DeltaTable | None) -> int | None:
+            number = round(moment * 1000)
+            if table is None or (table.transaction_version(mark) or 0) >= number:
+                return -1 if table is None else table.version()
+            self._mark(table, {mark: number})
+            return None
+
+        def newest() -> int:
+            table = self._open()
+            return -1 if table is None else table.version()
+
+        return self._until_committed(attempt, newest)
+
+    def _mark(self, table: DeltaTable | None, marks: Mapping[str, int], schema: Schema | None = None) -> None:
+        """Try to commit marks and nothing else: the version of the data stays."""
+        if table is not None:
+            marks = {**marks, delta.DATA: delta.data_version(table), delta.MERGED: table.version() + 1}
+        self._write(table, [], "append", schema, {}, {"sartor.merged": "0"}, marks)
 
     @property
     def _uri(self) -> str:
         return f"{self._storage.uri}/{self._path}"
 
     def _open(self) -> DeltaTable | None:
-        try:
-            return DeltaTable(self._uri, storage_options=self._storage.delta_options)
-        except TableNotFoundError:
-            return None
-        except DeltaError as error:
-            what = str(error).partition("\n")[0]
-            if not _DAMAGE.search(what):
-                raise  # storage that does not answer now may answer later
-            raise Damaged(
-                f"The table {self._path} is damaged: {what[:300]}. Put its folder back from a backup, or delete the "
-                "dataset and import its data again."
-            ) from error
+        return delta.opened(self._uri, self._storage.delta_options)
 
     def _version_of_application(self, name: str) -> int:
         table = self._open()
@@ -475,12 +507,12 @@ class Table:
         table: DeltaTable | None,
         actions: Sequence[AddAction | RemoveAction],
         mode: Literal["overwrite", "append"],
-        schema: Schema,
+        schema: Schema | None,
         more_columns: Mapping[str, str],
         metadata: Mapping[str, str],
         applications: Mapping[str, int],
     ) -> None:
-        """Try one commit on top of this version."""
+        """Try one commit on top of this version; without a schema it keeps its columns."""
         now = round(time.time() * 1000)
         marks = [
             Transaction(name, number, None if name.startswith(_OWN) else now)
@@ -494,6 +526,7 @@ class Table:
             app_transactions=marks,
         )
         if table is None:
+            assert schema is not None, "a table begins with columns"
             create_table_with_add_actions(
                 self._uri,
                 delta.schema_of(schema, more_columns),
@@ -508,7 +541,7 @@ class Table:
             table.create_write_transaction(
                 list(actions),
                 mode=mode,
-                schema=delta.schema_of(schema, more_columns),
+                schema=table.schema() if schema is None else delta.schema_of(schema, more_columns),
                 commit_properties=properties,
                 post_commithook_properties=delta.NO_HOOKS,
             )
