@@ -94,7 +94,7 @@ class Worker:
                     [lane],
                     time.time(),
                     self._settings.lease_seconds,
-                    settled=lambda task: jobs.settled(task, self._tools),
+                    settled=self._settled,
                 )
                 if task is None:
                     self._stopping.wait(self._settings.poll_seconds)
@@ -140,23 +140,19 @@ class Worker:
 
     def _after_failure(self, task: Task, reason: str) -> Callable[[], bool]:
         """Return how a task that failed ends: well, if an attempt before this one has done it all the same."""
-        store = self._tools.store
-        if task.attempt > 1 and self._has_settled(task):
-            return lambda: lifecycle.finish(store, task)
-        return lambda: lifecycle.fail(store, task, reason)
+        asked = self._settled if task.attempt > 1 else None
+        return lambda: lifecycle.give_up(self._tools.store, task, reason, asked)
 
-    def _has_settled(self, task: Task) -> bool:
-        return lifecycle.has_settled(task, lambda one: jobs.settled(one, self._tools))
+    def _settled(self, task: Task) -> bool:
+        return jobs.settled(task, self._tools)
 
     def _after_fault(self, task: Task, error: Exception) -> Callable[[], bool]:
         """Return what becomes of a task that a fault ended: a later try, or after the last one a reason."""
         store = self._tools.store
         if task.attempt >= lifecycle.MAX_ATTEMPTS:
             LOG.exception("attempt %s at %s broke; it was the last", task.attempt, task.arn)
-            if self._has_settled(task):
-                return lambda: lifecycle.finish(store, task)
             reason = f"Internal error after {task.attempt} attempts. {_cause(error)}"
-            return lambda: lifecycle.fail(store, task, reason)
+            return lambda: lifecycle.give_up(store, task, reason, self._settled)
         wait = RETRY_SECONDS * 2 ** (task.attempt - 1)
         LOG.exception("attempt %s at %s broke; the next begins in %s s", task.attempt, task.arn, wait)
         return lambda: lifecycle.heartbeat(store, task, time.time(), wait)

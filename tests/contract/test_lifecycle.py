@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from sartor.errors import Damaged
 from sartor.resources import lifecycle
 from sartor.resources.lifecycle import MAX_ATTEMPTS, Outcome, Task, claim, fail, finish, heartbeat, release
 from sartor.resources.store import Resource, Store
@@ -212,17 +213,58 @@ def test_work_that_is_given_up_keeps_an_outcome_that_stands(store: Store, stands
     assert status(store) == outcome
 
 
-def test_work_of_which_nobody_can_tell_whether_it_is_done_fails_and_holds_up_no_other(store: Store) -> None:
+def test_work_on_what_is_damaged_is_given_up_with_what_is_and_holds_up_no_other(store: Store) -> None:
     owe(store, 2)
     now = die_again_and_again(store)
 
     def unreadable(_task: Task) -> bool:
-        raise ValueError("the table is damaged")
+        raise Damaged("The table t is damaged.")
 
     other = claim(store, "last", ("quick",), now, LEASE, settled=unreadable)
-    assert status(store) == "CREATE FAILED"
+    found = store.get(arn_of(0))
+    assert found is not None
+    assert (found.status, found.failure_reason) == ("CREATE FAILED", "The table t is damaged.")
     assert other is not None
     assert other.arn == arn_of(1)
+
+
+def test_while_nobody_can_tell_whether_work_is_done_it_is_asked_again_and_holds_up_no_other(
+    store: Store,
+) -> None:
+    owe(store, 2)
+    now = die_again_and_again(store)
+    answers: list[Exception | bool] = [ConnectionError("storage is away"), OSError("still"), True]
+
+    def asked(_task: Task) -> bool:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    other = claim(store, "last", ("quick",), now, LEASE, settled=asked)
+    assert other is not None
+    assert other.arn == arn_of(1)
+    assert status(store) == "CREATE IN_PROGRESS"
+    assert finish(store, other)
+    for _ in range(2):
+        now += lifecycle.ASKED_AGAIN_SECONDS
+        assert claim(store, "last", ("quick",), now, LEASE, settled=asked) is None
+    assert status(store) == "ACTIVE"
+    assert not answers
+
+
+def test_what_nobody_can_ever_tell_of_has_failed_in_the_end(store: Store) -> None:
+    owe(store)
+    now = die_again_and_again(store)
+
+    def away(_task: Task) -> bool:
+        raise ConnectionError("storage is away")
+
+    while status(store) == "CREATE IN_PROGRESS":
+        assert claim(store, "last", ("quick",), now, LEASE, settled=away) is None
+        now += lifecycle.ASKED_AGAIN_SECONDS
+    assert status(store) == "CREATE FAILED"
+    assert now - NOW > 1200, "storage may be away for some time"
 
 
 def test_what_is_written_down_in_the_middle_needs_the_lease(store: Store) -> None:
@@ -240,7 +282,12 @@ def test_what_is_written_down_in_the_middle_needs_the_lease(store: Store) -> Non
 def test_what_the_work_made_is_written_when_it_ends_and_only_by_who_holds_the_lease(store: Store) -> None:
     owe(store, 2)
     lost = claimed(store)
-    outcome = Outcome({"c": 3}, {"d": 4}, removes=(arn_of(1),))
+    outcome = Outcome(
+        {"c": 3},
+        {"d": 4},
+        removes=(arn_of(1),),
+        also=lambda transaction: transaction.set_tags(arn_of(0), {"k": "v"}),
+    )
     held = claimed(store, "two", NOW + LEASE)
     assert not finish(store, lost, outcome)
     found = store.get(arn_of(0))
@@ -252,6 +299,8 @@ def test_what_the_work_made_is_written_when_it_ends_and_only_by_who_holds_the_le
     assert found is not None
     assert (found.body["c"], found.private["d"], found.status) == (3, 4, "ACTIVE")
     assert store.get(arn_of(1)) is None
+    with store.read() as transaction:
+        assert transaction.tags(arn_of(0)) == {"k": "v"}
 
 
 def test_one_resource_has_one_piece_of_work_at_a_time(store: Store) -> None:

@@ -118,3 +118,78 @@ def test_a_process_whose_work_does_not_hear_that_it_must_stop_is_ended(
             transaction.remove(arn)
         assert ended.wait(30)
         hung.set()
+
+
+def late(service: Any) -> Task:
+    """Return the task that is owed, as a worker has it that sleeps past its lease while another ends it."""
+    task = lifecycle.claim(service.store, "late", ("quick",), 2e9, 15.0)
+    assert task is not None
+    service.work()
+    return task
+
+
+def wake_up(service: Any, task: Task, tools: Tools) -> None:
+    """Do a task that another worker has ended."""
+    assert not lifecycle.finish(service.store, task, jobs.TABLE[task.kind, task.verb](task, tools))
+
+
+def test_a_deletion_that_wakes_up_late_leaves_the_solution_of_the_same_name_alone(
+    service: Any, storage: Any, tmp_path: Path
+) -> None:
+    group = service.data_group()
+    service("DeleteSolution", solutionArn=service.solution(group))
+    task = late(service)
+    version = service.version(service.solution(group))
+    folder = service.store.get(version).private["folder"]
+    storage.put(f"{folder}/1/record.json", b"{}")
+    wake_up(service, task, make_tools(service.store, storage, tmp_path / "scratch"))
+    assert list(storage.list(folder))
+    assert service.described("SolutionVersion", version)["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("verb", ["Create", "Delete"])
+def test_a_metric_attribution_that_wakes_up_late_leaves_the_one_of_the_same_name_alone(
+    service: Any, storage: Any, tmp_path: Path, verb: str
+) -> None:
+    group = service.data_group()
+    tools = make_tools(service.store, storage, tmp_path / "scratch")
+    metrics = [{"eventType": "buy", "metricName": "buys", "expression": "SAMPLECOUNT()"}]
+    output = {"roleArn": "arn:aws:iam::111122223333:role/r"}
+    asked = {"name": "m", "datasetGroupArn": group, "metrics": metrics, "metricsOutputConfig": output}
+
+    def create() -> str:
+        return str(service("CreateMetricAttribution", **asked)["metricAttributionArn"])
+
+    def work() -> None:
+        task = lifecycle.claim(service.store, "w", ("quick",), 2e9, 15.0)
+        assert task is not None
+        assert lifecycle.finish(service.store, task, jobs.TABLE[task.kind, task.verb](task, tools))
+
+    arn = create()
+    if verb == "Delete":
+        work()
+        service("DeleteMetricAttribution", metricAttributionArn=arn)
+    task = late(service)
+    if verb == "Create":
+        service("DeleteMetricAttribution", metricAttributionArn=arn)
+        work()
+    create()
+    work()
+    before = service.store.samples.counted(arn, "put")
+    assert before is not None
+    wake_up(service, task, tools)
+    assert service.store.samples.counted(arn, "put") == before
+
+
+def test_what_attempts_at_a_training_left_goes_with_its_failure(
+    service: Any, storage: Any, tmp_path: Path
+) -> None:
+    arn = service("CreateSolutionVersion", solutionArn=service.solution())["solutionVersionArn"]
+    folder = service.store.get(arn).private["folder"]
+    storage.put(f"{folder}/1/users.npy", b"x")
+    task = lifecycle.claim(service.store, "w", ("heavy",), 2e9, 15.0)
+    assert task is not None
+    tools = make_tools(service.store, storage, tmp_path / "scratch")
+    assert lifecycle.give_up(service.store, task, "No.", lambda one: jobs.settled(one, tools), 2e9)
+    assert service.described("SolutionVersion", arn)["status"] == "CREATE FAILED"
+    assert list(storage.list(folder)) == []

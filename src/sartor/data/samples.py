@@ -34,6 +34,18 @@ ORIGIN = sa.Table(
 )
 
 
+def begin(connection: sa.Connection, attribution: str, origin: str, seq: int) -> None:
+    """Count an origin of an attribution from a number on, in the transaction of a connection."""
+    row = {"attribution": attribution, "origin": origin, "seq": seq}
+    connection.execute(sa.insert(ORIGIN).values(row))
+
+
+def delete(connection: sa.Connection, attribution: str) -> None:
+    """Remove all values of an attribution, in the transaction of a connection."""
+    for table in (SAMPLE, ORIGIN):
+        connection.execute(sa.delete(table).where(table.c.attribution == attribution))
+
+
 class Samples:
     """The values of all metric attributions of a service.
 
@@ -75,8 +87,7 @@ class Samples:
             if found != expected:
                 return False
             if expected is None:
-                row = {"attribution": attribution, "origin": origin, "seq": seq}
-                connection.execute(sa.insert(ORIGIN).values(row))
+                begin(connection, attribution, origin, seq)
             else:
                 connection.execute(sa.update(ORIGIN).where(*mine).values(seq=seq))
             for sample in samples:
@@ -97,12 +108,6 @@ class Samples:
                         )
                     )
         return True
-
-    def delete(self, attribution: str) -> None:
-        """Remove all values of an attribution."""
-        with self._write() as connection:
-            for table in (SAMPLE, ORIGIN):
-                connection.execute(sa.delete(table).where(table.c.attribution == attribution))
 
     def totals(self) -> list[tuple[str, str, str, str, float]]:
         """Return attribution, metric, event type, source and value over all windows, for every attribution."""

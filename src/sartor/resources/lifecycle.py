@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from sartor.errors import Damaged
 from sartor.resources import campaigns, updates
 from sartor.resources.call import lock_of
 from sartor.resources.statuses import State, Verb, status_of
@@ -24,7 +25,7 @@ __all__ = [
     "claim",
     "fail",
     "finish",
-    "has_settled",
+    "give_up",
     "heartbeat",
     "keep",
     "owe",
@@ -38,6 +39,9 @@ LOG = logging.getLogger("sartor.lifecycle")
 
 #: How often a task is begun before it is given up.
 MAX_ATTEMPTS: Final = 5
+#: How often, and how long after another, it is asked whether a task is done that nobody can tell of now, in seconds.
+_ASKED_AGAIN: Final = 60
+ASKED_AGAIN_SECONDS: Final = 30.0
 #: The status of what was told to stop; its work ends as stopped, however it ends.
 _STOPPING: Final = status_of("solution-version", "create", "stopping")
 _WHEN_STOPPING: Final[Mapping[State, State]] = {
@@ -87,11 +91,13 @@ class Outcome:
         body: members that its Describe answer gets.
         private: what Sartor keeps with it from now on.
         removes: the ARNs of what goes with it.
+        also: what else is written; it opens no transaction of its own.
     """
 
     body: Mapping[str, Any] = field(default_factory=dict)
     private: Mapping[str, Any] = field(default_factory=dict)
     removes: tuple[str, ...] = ()
+    also: Callable[[Transaction], None] | None = None
 
 
 #: Of work that changes nothing but the status.
@@ -135,19 +141,36 @@ def claim(
             stopped(store, task)
         elif task.attempt <= MAX_ATTEMPTS:
             return task
-        elif has_settled(task, settled):
-            finish(store, task)
         else:
-            fail(store, task, f"Internal error. The work was begun {MAX_ATTEMPTS} times and never ended.")
+            reason = f"Internal error. The work was begun {MAX_ATTEMPTS} times and never ended."
+            give_up(store, task, reason, settled, now)
 
 
-def has_settled(task: Task, settled: Callable[[Task], bool] | None) -> bool:
-    """Return whether the outcome of a task stands; of what cannot be read nobody waits to know."""
+def give_up(
+    store: Store,
+    task: Task,
+    reason: str,
+    settled: Callable[[Task], bool] | None,
+    now: float | None = None,
+) -> bool:
+    """End a task that failed: well, if its outcome stands all the same, such as data that is committed.
+
+    While storage does not answer nobody can tell; then it is asked again later, for a long time.
+
+    Returns:
+        False if the lease is lost; then nothing has changed.
+    """
+    moment = time.time() if now is None else now
     try:
-        return settled is not None and settled(task)
+        stands = settled is not None and settled(task)
+    except Damaged as damage:
+        stands, reason = False, damage.reason
     except Exception:
-        LOG.exception("whether %s is done cannot be told; it fails", task.arn)
-        return False
+        LOG.exception("whether %s is done cannot be told now", task.arn)
+        if task.attempt < MAX_ATTEMPTS + _ASKED_AGAIN:
+            return heartbeat(store, task, moment, ASKED_AGAIN_SECONDS)
+        stands = False
+    return finish(store, task, now=now) if stands else fail(store, task, reason, now)
 
 
 def _claim_one(
@@ -208,6 +231,8 @@ def finish(store: Store, task: Task, outcome: Outcome = _DONE, now: float | None
             return False
         for arn in outcome.removes:
             transaction.remove(arn)
+        if outcome.also is not None:
+            outcome.also(transaction)
         resource = transaction.get(task.arn)
         if task.verb == "delete":
             transaction.remove(task.arn)

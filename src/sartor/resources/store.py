@@ -148,10 +148,16 @@ class Transaction:
         return self._connection.execute(query).first() is not None
 
     def remove(self, arn: str) -> None:
-        """Remove a resource, its tags and the references that it holds; what others hold to it stays."""
+        """Remove a resource, its tags, its samples and the references that it holds; others' to it stay."""
         self._connection.execute(sa.delete(RESOURCE).where(RESOURCE.c.arn == arn))
         self._connection.execute(sa.delete(REFERENCE).where(REFERENCE.c.child == arn))
         self._connection.execute(sa.delete(TAG).where(TAG.c.arn == arn))
+        samples.delete(self._connection, arn)
+
+    def begin_samples(self, arn: str, origin: str, seq: int) -> None:
+        """Count what comes from an origin for a metric attribution, from a number on, and nothing else so far."""
+        samples.delete(self._connection, arn)
+        samples.begin(self._connection, arn, origin, seq)
 
     def page(
         self,

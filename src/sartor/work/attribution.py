@@ -25,14 +25,7 @@ def begin(task: Task, tools: Tools) -> Outcome:
     """Count what is put from now on."""
     found = datasets_of(task.resource.body["datasetGroupArn"], tools.store)
     newest = tools.store.put_records.newest(found["INTERACTIONS"].seq) if "INTERACTIONS" in found else 0
-    tools.store.samples.add(task.arn, _PUT, [], newest, None)
-    return Outcome()
-
-
-def end(task: Task, tools: Tools) -> Outcome:
-    """Forget the values."""
-    tools.store.samples.delete(task.arn)
-    return Outcome()
+    return Outcome(also=lambda transaction: transaction.begin_samples(task.arn, _PUT, newest))
 
 
 def count_put(dataset: Resource, tools: Tools) -> None:

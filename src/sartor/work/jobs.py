@@ -51,7 +51,10 @@ def _delete_group(task: Task, _tools: Tools) -> Outcome:
 def _delete_solution(task: Task, tools: Tools) -> Outcome:
     """Delete the versions of a solution, with their models."""
     with tools.store.read() as transaction:
-        versions = transaction.children(task.arn, "solution-version")
+        now = transaction.get(task.arn)
+        # a solution of the same name may have come since another worker ended this task
+        is_same = now is not None and now.seq == task.resource.seq
+        versions = transaction.children(task.arn, "solution-version") if is_same else []
     for version in versions:
         tools.storage.delete_folder(version.private["folder"])
     return Outcome(removes=tuple(version.arn for version in versions))
@@ -70,7 +73,7 @@ TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], Outcome]]] = {
     ("event-tracker", "create"): _nothing,
     ("event-tracker", "delete"): _nothing,
     ("metric-attribution", "create"): attribution.begin,
-    ("metric-attribution", "delete"): attribution.end,
+    ("metric-attribution", "delete"): _nothing,
     ("solution", "create"): _nothing,
     ("solution", "update"): _nothing,
     ("solution", "delete"): _delete_solution,
@@ -84,6 +87,7 @@ TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], Outcome]]] = {
 #: How a task that is about to fail is recognised as done all the same; if it is not, it never will be.
 _SETTLED: Final[Mapping[tuple[str, str], Callable[[Task, Tools], bool]]] = {
     ("dataset-import-job", "create"): import_data.settled,
+    ("solution-version", "create"): train.settled,
 }
 
 

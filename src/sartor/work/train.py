@@ -8,7 +8,7 @@ import importlib.metadata
 import shutil
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,9 +78,16 @@ def run(task: Task, tools: Tools) -> Outcome:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
+        for before in range(1, task.attempt):  # they have what users did, and none of them can be the outcome
+            tools.storage.delete_folder(f"{version.private['folder']}/{before}")
         artifact.write(
             tools.storage, folder, trained.model, trained.rows, trained.record, scratch, run.keep_on
         )
+        run.keep_on()
+    except BaseException:
+        with suppress(Exception):  # else the next attempt does it
+            tools.storage.delete_folder(folder)
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     hours = round((time.time() - began) / 3600, 3)
@@ -88,6 +95,12 @@ def run(task: Task, tools: Tools) -> Outcome:
         {"trainingHours": hours, **_tuned(trained)},
         {"artifact": folder, "metrics": trained.metrics, "record": trained.record},
     )
+
+
+def settled(task: Task, tools: Tools) -> bool:
+    """Delete what the attempts of a training that fails have left: none of them says that it is done."""
+    tools.storage.delete_folder(task.resource.private["folder"])
+    return False
 
 
 def _tuned(trained: Trained) -> dict[str, Any]:
