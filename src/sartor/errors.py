@@ -23,6 +23,10 @@ class ApiError(Exception):
         self.message = message
 
 
+class NotYet(ApiError):  # noqa: N818 - it says what is the matter
+    """A call needs what is being created: asked again in a moment it may be answered, else this is its answer."""
+
+
 class JobFailed(Exception):  # noqa: N818 - the house's word: a job fails, it does not err
     """A job ends in its failed status with this reason; nothing that it did stays.
 

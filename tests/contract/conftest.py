@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from s3_server import S3Server
 from sartor.data import s3
 from sartor.data.blobs import Blobs, open_storage
+from sartor.data.put import Row
 from sartor.errors import ApiError, JobFailed
 from sartor.resources import lifecycle
 from sartor.resources.control import Control
@@ -231,6 +232,7 @@ class Service:
             members = {"datasetGroupArn": group, "schemaArn": schema, "datasetType": DATASET_TYPES[of]}
             self("CreateDataset", caller, name="data", **members)
         self.work()
+        self.put_interaction(group)
         return group
 
     def solution(
@@ -249,6 +251,13 @@ class Service:
         answer = self("CreateSolutionVersion", caller, solutionArn=arn, **request)
         self.work()
         return str(answer["solutionVersionArn"])
+
+    def put_interaction(self, group: str) -> None:
+        """Put one interaction into a group: nothing is trained without any."""
+        dataset = self.store.get(group.replace(":dataset-group/", ":dataset/") + "/INTERACTIONS")
+        if dataset is not None:
+            row = Row("u", {"USER_ID": "u", "ITEM_ID": "i", "TIMESTAMP": 1})
+            self.store.put_records.put(dataset.seq, [row]).result()
 
     def campaign(
         self, version: str | None = None, name: str = "c", caller: Caller | None = None, **request: Any

@@ -77,7 +77,6 @@ def test_the_schedule_counts_from_the_beginning_of_the_last_training(service: An
 def test_only_solutions_that_want_it_are_trained(service: Any, clock: Clock) -> None:
     group = service.data_group()
     service.solution(group, "off", performAutoTraining=False)
-    service("CreateSolution", name="new", datasetGroupArn=group, performAutoML=True)  # and it stays pending
     assert due(service, clock.now + 100 * DAY_SECONDS) == []
 
 
@@ -142,8 +141,8 @@ def test_a_version_of_its_own_account_and_region(service: Any, clock: Clock, str
 
 
 def test_imports_and_put_records_are_new_data(service: Any, clock: Clock) -> None:
-    group = service.data_group()
-    store, interactions = service.store, f"{PREFIX}:dataset/shop/INTERACTIONS"
+    group = service.group()
+    store, interactions = service.store, service.dataset(group=group)
     assert not has_new_interactions(store, group, 0.0)
     job = service.job(interactions)
     assert not has_new_interactions(store, group, 0.0)
@@ -152,7 +151,7 @@ def test_imports_and_put_records_are_new_data(service: Any, clock: Clock) -> Non
     assert task.arn == job
     assert has_new_interactions(store, group, clock.now)
     assert not has_new_interactions(store, group, clock.now + 5)
-    items = service.store.get(f"{PREFIX}:dataset/shop/ITEMS")
+    items = service.store.get(service.dataset("Items", group))
     put(service, items.seq)
     assert not has_new_interactions(store, group, clock.now + 5)
     put(service, store.get(interactions).seq)

@@ -72,6 +72,7 @@ def test_the_second_version_metadata_comes_by_itself(service: Any) -> None:
 def test_without_items_no_metadata_comes(service: Any) -> None:
     dataset = service.dataset()
     group = service.described("Dataset", dataset)["datasetGroupArn"]
+    service.put_interaction(group)
     version = service.version(service.solution(group, recipeArn=V2))
     assert service.described("Campaign", service.campaign(version))["campaignConfig"] == {}
     refused = service.refusal(

@@ -23,16 +23,17 @@ def claimed(service: Any, lane: str = "heavy", now: float = 1.7e9) -> Any:
     return task
 
 
-def test_a_solution_passes_through_its_statuses(service: Any) -> None:
+#: A solution's configuration that says nothing of when it is trained by itself.
+WEEKLY = {"autoTrainingConfig": {"schedulingExpression": "rate(7 days)"}}
+
+
+def test_a_solution_is_active_at_once(service: Any) -> None:
     group = service.data_group()
     arn = service("CreateSolution", name="sol", datasetGroupArn=group, recipeArn=V2)["solutionArn"]
     assert arn == f"{PREFIX}:solution/sol"
-    assert service.described("Solution", arn)["status"] == "CREATE PENDING"
-    task = claimed(service, "quick")
-    assert service.described("Solution", arn)["status"] == "CREATE IN_PROGRESS"
-    assert lifecycle.finish(service.store, task)
+    assert lifecycle.claim(service.store, "w", ("quick", "heavy"), 1e10, 15.0) is None
     shown = service.described("Solution", arn)
-    assert shown.pop("creationDateTime") < shown.pop("lastUpdatedDateTime")
+    assert shown.pop("creationDateTime") == shown.pop("lastUpdatedDateTime")
     assert shown == {
         "name": "sol",
         "solutionArn": arn,
@@ -42,7 +43,7 @@ def test_a_solution_passes_through_its_statuses(service: Any) -> None:
         "performAutoML": False,
         "performAutoTraining": True,
         "performIncrementalUpdate": False,
-        "solutionConfig": {},
+        "solutionConfig": WEEKLY,
         "status": "ACTIVE",
     }
 
@@ -52,14 +53,14 @@ def test_auto_ml_chooses_user_personalization_and_heeds_its_own_configuration_al
     solution = service.solution(performAutoML=True, solutionConfig=config)
     shown = service.described("Solution", solution)
     assert shown["autoMLResult"] == {"bestRecipeArn": recipe_arn()}
-    assert shown["solutionConfig"] == config
+    assert shown["solutionConfig"] == {**config, **WEEKLY}
     version = service.described("SolutionVersion", service.version(solution))
     assert (version["performAutoML"], version["recipeArn"]) == (True, recipe_arn())
-    assert version["solutionConfig"] == {"autoMLConfig": {"metricName": "x"}}
+    assert version["solutionConfig"] == {"autoMLConfig": {"metricName": "x"}, **WEEKLY}
 
 
 def test_a_version_has_what_its_solution_had_when_it_was_asked_for(service: Any) -> None:
-    config = {"algorithmHyperParameters": {"bptt": "8"}}
+    config = {"algorithmHyperParameters": {"bptt": "8"}, **WEEKLY}
     solution = service.solution(eventType="buy", performHPO=True, solutionConfig=config)
     arn = service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
     head, _, tail = arn.rpartition("/")
@@ -103,14 +104,23 @@ def test_a_version_can_be_named(service: Any) -> None:
     assert refused.code == "ResourceAlreadyExistsException"
 
 
-def test_a_solution_can_be_trained_before_it_is_active(service: Any) -> None:
+def test_a_solution_can_be_trained_at_once(service: Any) -> None:
     solution = service("CreateSolution", name="s", datasetGroupArn=service.data_group(), recipeArn=V2)[
         "solutionArn"
     ]
     version = service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
     assert service.described("Solution", solution)["latestSolutionVersion"]["solutionVersionArn"] == version
-    service.work({solution: "No."})
-    assert service.refusal("CreateSolutionVersion", solutionArn=solution).code == "ResourceInUseException"
+
+
+def test_a_solution_without_any_interaction_is_not_trained(service: Any) -> None:
+    group = service.group()
+    service.dataset(group=group)
+    solution = service.solution(group)
+    refused = service.refusal("CreateSolutionVersion", solutionArn=solution)
+    assert refused.code == "InvalidInputException"
+    assert "successfully completed dataset import job or EVENT_INTERACTIONS" in refused.message
+    service.put_interaction(group)
+    assert service.version(solution)
 
 
 def test_a_version_that_failed_says_why_and_has_no_metrics(service: Any) -> None:
@@ -211,7 +221,10 @@ def test_an_update_goes_on_beside_the_solution(service: Any) -> None:
     assert shown["performAutoTraining"] is False
     assert shown["solutionConfig"] == {"algorithmHyperParameters": {}, **update}
     new = service.version(solution)
-    assert service.described("SolutionVersion", old)["solutionConfig"] == {"algorithmHyperParameters": {}}
+    assert (
+        service.described("SolutionVersion", old)["solutionConfig"]
+        == {"algorithmHyperParameters": {}} | WEEKLY
+    )
     assert service.described("SolutionVersion", new)["solutionConfig"] == shown["solutionConfig"]
     listed = service("ListSolutions", datasetGroupArn=shown["datasetGroupArn"])["solutions"]
     assert [one["solutionArn"] for one in listed] == [solution]
@@ -236,6 +249,7 @@ def test_an_update_that_fails_changes_nothing(service: Any) -> None:
 def test_only_an_active_solution_is_updated(service: Any) -> None:
     group = service.data_group()
     solution = service("CreateSolution", name="s", datasetGroupArn=group, recipeArn=V2)["solutionArn"]
+    service("DeleteSolution", solutionArn=solution)
     assert service.refusal("UpdateSolution", solutionArn=solution).code == "ResourceInUseException"
 
 

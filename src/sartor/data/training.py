@@ -74,6 +74,7 @@ class TrainingRows:
         seen_type: int16[m], a number into ``event_types``.
         seen_time: int64[m], epoch seconds.
         event_types: the event types that occur; "" is none.
+        has_event_types: whether the schema has a column for them.
         tokens: int32[k], of each item's features, item after item.
         token_offsets: int64[items + 1].
         token_names: what each token says, such as ``GENRE=comedy``.
@@ -98,6 +99,7 @@ class TrainingRows:
     token_names: tuple[str, ...]
     rewards: NDArray[np.float32] | None = None
     contexts: Contexts = field(default_factory=Contexts)
+    has_event_types: bool = True
 
 
 def read(
@@ -165,6 +167,7 @@ def read(
         token_names,
         None if selection.objective is None else _rewards(connection, selection.objective, len(items)),
         _contexts(connection, schema, users_schema, selection, counted) if in_context else Contexts(),
+        _has(schema, "EVENT_TYPE"),
     )
 
 

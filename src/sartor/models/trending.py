@@ -3,6 +3,7 @@
 The recipe's page of the guide, "Trending-Now recipe", says what is compared; how noise is kept out is ours.
 """
 
+import time
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -14,6 +15,9 @@ from sartor.models.everybody import EverybodyModel
 #: Interactions that every item is thought to have had in addition, half in each window. Counts of ``n`` vary by the
 #: root of ``n``, which divides the increase; this keeps a handful of interactions from looking like a trend.
 _DAMPING: Final = 4.0
+#: Data that is so young reaches the present; clocks of clients are ahead by so much. What is later is a mistake.
+PRESENT_SECONDS: Final = 24 * 3600
+AHEAD_SECONDS: Final = 15 * 60
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,36 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     config = config or Config()
     (run or Run()).keep_on()
     times = data.histories.times
-    now = int(times.max()) if len(times) else 0
+    now = newest(times, time.time())
     return TrendingModel(
         config, scores(data.histories.items, times, data.n_items, config.window_seconds, now)
     )
 
 
-def scores(items: Int32, times: Int64, n_items: int, window_seconds: int, now: int) -> Float32:
+def newest(times: Int64, clock: float) -> int:
+    """Return the newest time that is not ahead of the clock by more than clocks differ; epoch seconds."""
+    near = times[times <= clock + AHEAD_SECONDS]
+    return int(near.max()) if len(near) else int(clock)
+
+
+def present(newest: int, clock: float) -> int:
+    """Return where the last window ends: now for data that reaches the present, else at its newest record.
+
+    Args:
+        newest: as ``newest`` gives it.
+        clock: epoch seconds.
+    """
+    return max(newest, int(clock)) if newest >= clock - PRESENT_SECONDS else newest
+
+
+def scores(
+    items: Int32,
+    times: Int64,
+    n_items: int,
+    window_seconds: int,
+    now: int,
+    before: Int64 | None = None,
+) -> Float32:
     """Return float32[items]: above 1 what rises, the fastest first, and below 1 the rest by its interactions.
 
     If nothing happened in the last two windows, nothing rises and popular items are what is left.
@@ -66,12 +93,15 @@ def scores(items: Int32, times: Int64, n_items: int, window_seconds: int, now: i
         n_items: how many items there are.
         window_seconds: the length of a window.
         now: where the last window ends, epoch seconds; what is later does not count.
+        before: int64[items], the interactions of each that are not among these.
     """
-    before, last = now - window_seconds, (times > now - window_seconds) & (times <= now)
-    previous = (times > before - window_seconds) & (times <= before)
+    begin, last = now - window_seconds, (times > now - window_seconds) & (times <= now)
+    previous = (times > begin - window_seconds) & (times <= begin)
     newer = np.bincount(items[last], minlength=n_items)
     older = np.bincount(items[previous], minlength=n_items)
     popularity = np.bincount(items[times <= now], minlength=n_items)
+    if before is not None:
+        popularity = popularity + before
     rise = (newer - older) / np.sqrt(newer + older + _DAMPING)
     rest = popularity / (popularity.max(initial=0) + 1)
     found: Float32 = np.where(rise > 0, 1 + rise, rest).astype(np.float32)

@@ -16,6 +16,7 @@ from sartor.models.base import Bool, Int32
 from sartor.realtime.deployments import Deployment, Version
 from sartor.realtime.histories import History
 from sartor.realtime.serving import TABLE
+from sartor.resources.call import inactive
 from sartor.resources.kinds import kind_of
 from sartor.resources.records import datasets_of, schema_of
 from sartor.resources.store import Store
@@ -88,12 +89,12 @@ class Filters:
         """Return the caller's active filter of a dataset group, checked.
 
         Raises:
-            ApiError: ``ResourceNotFoundException``, or ``InvalidInputException`` for one that is not active, is
-                another group's, or does not fit the schemas any more.
+            ApiError: ``InvalidInputException`` for one that is not there or not active, is another group's, or does
+                not fit the schemas any more. Of what a request names only an unknown campaign is not found.
         """
         kind = kind_of(arn, caller.region, caller.account)
         if kind is None or kind.name != "filter":
-            raise not_found(arn)
+            raise invalid_input(not_found(arn).message)
         known = self._known.get(arn)
         if known is None or frozenset(self._store.stamps(known.arns)) != known.stamps:
             known = self._known[arn] = self._checked(arn)
@@ -106,9 +107,9 @@ class Filters:
         stamp = self._store.stamps((arn,))
         found = self._store.get(arn)
         if found is None:
-            raise not_found(arn)
+            raise invalid_input(not_found(arn).message)
         if found.status != "ACTIVE":
-            raise invalid_input(f"Filter {arn} must be ACTIVE, but its status is {found.status}.")
+            raise inactive(found, invalid_input)
         group = found.body["datasetGroupArn"]
         arns = (arn, *(dataset.arn for dataset in datasets_of(group, self._store).values()))
         # each before what it vouches for, so that nothing can be older than they say

@@ -16,8 +16,9 @@ import orjson
 from sartor.data import schema
 from sartor.data.put import MAXIMUM_EVENT_BYTES, Mapper, Row
 from sartor.data.rules import STRING_CHARACTERS
-from sartor.errors import ApiError, ChangedMeanwhile, in_use, invalid_input, not_found
+from sartor.errors import ApiError, ChangedMeanwhile, invalid_input, not_found
 from sartor.realtime.rates import Rates
+from sartor.resources.call import inactive
 from sartor.resources.kinds import KINDS, arn_of, kind_of
 from sartor.resources.rules import tracking_name
 from sartor.resources.store import Resource, Store, Unchanged
@@ -215,12 +216,10 @@ class Recorder:
         if tracker_arn is not None:
             tracker = self._found(tracker_arn)
             if tracker.status != "ACTIVE":
-                raise invalid_input(
-                    f"Event tracker {tracker_arn} must be ACTIVE, but its status is {tracker.status}."
-                )
+                raise inactive(tracker, invalid_input)
         dataset = self._found(arn)
         if dataset.status not in ("ACTIVE", "UPDATE PENDING", "UPDATE IN_PROGRESS"):
-            raise in_use(f"Resource {arn} must be ACTIVE, but its status is {dataset.status}.")
+            raise inactive(dataset)
         of_schema = self._found(dataset.body["schemaArn"])
         wanted = schema.parse(of_schema.body["schema"], of_schema.body.get("domain"))
         return _Target(dataset, Mapper(wanted), unchanged)

@@ -4,6 +4,7 @@ Source: the guide's page "Trending-Now recipe": the list is refreshed as often a
 at least every two hours; here it follows within seconds.
 """
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -17,6 +18,8 @@ from sartor.realtime.watch import Watch, all_records
 
 #: How often the newest interactions are looked at, in seconds.
 LOOK_SECONDS: Final = 5.0
+#: While a window passes, the list is made anew so often although nothing new came.
+_STEPS_A_WINDOW: Final = 24
 
 
 def follows_trends(artifact: Artifact) -> bool:
@@ -35,7 +38,9 @@ class Trends:
     def __init__(self, artifact: Artifact, find_records: Callable[[], DatasetRecords | None]) -> None:
         self._items = artifact.items
         self._window_seconds = int(artifact.model.settings()["window_seconds"])
-        self._watch = Watch(LOOK_SECONDS, find_records, all_records, self._compute)
+        self._trained = np.bincount(artifact.item, minlength=len(artifact.items)).astype(np.int64)
+        self._trained_until = int(artifact.time.max()) if len(artifact.time) else 0
+        self._watch = Watch(LOOK_SECONDS, find_records, self._state, self._compute)
         values = artifact.model.arrays()["scores"]
         self.scores = Scores(None, np.asarray(values, np.float32), logits=True)
 
@@ -43,26 +48,31 @@ class Trends:
         """Compute the trends anew if there are newer interactions."""
         self._watch.look()
 
-    def _compute(self, records: DatasetRecords, _state: tuple[int, int]) -> None:
-        """Count the interactions of the last two windows, back from the newest of all."""
+    def _state(self, records: DatasetRecords) -> tuple[int, int, int]:
+        """Return what changes with the records, and with the time: windows that end now move on by themselves."""
+        return (*all_records(records), int(time.time() / self._window_seconds * _STEPS_A_WINDOW))
+
+    def _compute(self, records: DatasetRecords, _state: tuple[int, int, int]) -> None:
+        """Count the interactions of the last two windows, back from now or from the newest record."""
+        clock = time.time()
         with records.open("ALL") as connection:
-            connection.execute(
-                f"""
-                CREATE TEMP TABLE recent AS SELECT "ITEM_ID" AS i, "TIMESTAMP" AS t FROM data
-                WHERE t > (SELECT max("TIMESTAMP") FROM data) - {2 * self._window_seconds}
-                """
-            )
-            rows = connection.execute("SELECT i, t FROM recent").fetchnumpy()
+            ((newest,),) = connection.execute(
+                'SELECT max("TIMESTAMP") FROM data WHERE "TIMESTAMP" <= ?', [clock + trending.AHEAD_SECONDS]
+            ).fetchall()
+            now = trending.present(int(clock) if newest is None else newest, clock)
+            since = min(now - 2 * self._window_seconds, self._trained_until)
+            rows = connection.execute(
+                'SELECT "ITEM_ID" AS i, "TIMESTAMP" AS t FROM data WHERE t > ? AND t <= ?', [since, now]
+            ).fetchnumpy()
         found = self._items.find_all(rows["i"].tolist())
         known = found >= 0
         times = np.asarray(rows["t"], np.int64)
-        if not known.any():
-            return
         values = trending.scores(
             found[known].astype(np.int32),
             times[known],
             len(self._items),
             self._window_seconds,
-            int(times.max()),
+            now,
+            self._trained,
         )
         self.scores = Scores(None, values, logits=True)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sartor.errors import already_exists, in_use, invalid_input, limit_exceeded, not_found
-from sartor.resources.kinds import COUNTED, KINDS, arn_of, kind_of
+from sartor.errors import ApiError, NotYet, already_exists, in_use, invalid_input, limit_exceeded, not_found
+from sartor.resources.kinds import COUNTED, CREATING, KINDS, arn_of, kind_of
 from sartor.resources.store import Resource, Transaction
 
 if TYPE_CHECKING:
@@ -137,4 +137,15 @@ def keep_active(resource: Resource) -> None:
         ApiError: ``ResourceInUseException``.
     """
     if resource.status != "ACTIVE":
-        raise in_use(f"Resource {resource.arn} must be ACTIVE, but its status is {resource.status}.")
+        raise inactive(resource)
+
+
+def inactive(resource: Resource, error: Callable[[str], ApiError] = in_use) -> ApiError:
+    """Return the error of a call that needs a resource to be ``ACTIVE``; for one that is being created, ``NotYet``.
+
+    Args:
+        resource: which is not.
+        error: makes the error of a message.
+    """
+    found = error(f"Resource {resource.arn} must be ACTIVE, but its status is {resource.status}.")
+    return NotYet(found.code, found.message) if resource.status in CREATING else found

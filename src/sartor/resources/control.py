@@ -13,6 +13,7 @@ from sartor.errors import JobFailed, already_exists, in_use, invalid_input, not_
 from sartor.resources import attribution, catalogue, lifecycle, paging, rules, tags
 from sartor.resources.call import Call, Draft, Request, lock_of
 from sartor.resources.kinds import BY_ARN_MEMBER, KINDS, UNFINISHED, Kind, kind_of
+from sartor.resources.statuses import State
 from sartor.resources.store import Duplicate, Resource, Store, Transaction
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class Control:
         with self._store.write(lock_of(caller.account, caller.region)) as transaction:
             draft = rule(self._call(caller, transaction), request)
             draft = replace(draft, private={**draft.private, **at_call})
-            status = None if kind.lane is None else lifecycle.status_of(kind.name, "create", "waiting")
+            state: State = "finished" if kind.created_at_once else "waiting"
+            status = None if kind.lane is None else lifecycle.status_of(kind.name, "create", state)
             try:
                 transaction.add(self._resource(caller, kind.name, draft, status), draft.parents)
                 for name, one in draft.also.items():
@@ -115,7 +117,7 @@ class Control:
             except Duplicate:
                 raise already_exists(draft.arn) from None
             transaction.set_tags(draft.arn, draft.tags)
-            if kind.lane is not None:
+            if kind.lane is not None and not kind.created_at_once:
                 lifecycle.owe(transaction, draft.arn, kind.name, "create", kind.lane)
         return {kind.arn_member: draft.arn, **draft.answer}
 

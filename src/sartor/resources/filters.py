@@ -6,11 +6,11 @@ Sources: the developer guide's "Filtering recommendations" and "Amazon Personali
 from collections.abc import Iterable
 from typing import Final
 
-from sartor.errors import invalid_input, limit_exceeded
+from sartor.errors import ApiError, NotYet, invalid_input, limit_exceeded
 from sartor.filters import check, parse, tree
 from sartor.resources import groups, tags
-from sartor.resources.call import Call, Draft, Request
-from sartor.resources.kinds import COUNTED
+from sartor.resources.call import Call, Draft, Request, inactive
+from sartor.resources.kinds import COUNTED, CREATING
 from sartor.resources.store import Resource
 
 #: Amazon's quotas for the filters of one dataset group: how many, and how many columns they use together.
@@ -22,17 +22,23 @@ def create_filter(call: Call, request: Request) -> Draft:
     """Allow CreateFilter: an expression that the schemas of the group's datasets allow."""
     group = call.find(request["datasetGroupArn"], "dataset-group")
     if group.status != "ACTIVE":  # the one creation that the model lets not answer ResourceInUseException
-        raise invalid_input(f"Resource {group.arn} must be ACTIVE, but its status is {group.status}.")
+        raise inactive(group, invalid_input)
+    every = groups.datasets_of(call.transaction, group)
     datasets = {
         name: dataset
-        for name, dataset in groups.datasets_of(call.transaction, group).items()
+        for name, dataset in every.items()
         if not (dataset.status or "").startswith(("CREATE", "DELETE"))
     }
-    found = check.check(
-        parse.parse(request["filterExpression"]),
-        groups.schemas_of(call.transaction, datasets),
-        maximum_fields=check.MAXIMUM_FIELDS if call.quotas_on else None,
-    )
+    try:
+        found = check.check(
+            parse.parse(request["filterExpression"]),
+            groups.schemas_of(call.transaction, datasets),
+            maximum_fields=check.MAXIMUM_FIELDS if call.quotas_on else None,
+        )
+    except ApiError as error:
+        if any(dataset.status in CREATING for dataset in every.values()):  # it may be about that one
+            raise NotYet(error.code, error.message) from error
+        raise
     fields = sorted(tree.fields(found))
     arn = call.free_arn("filter", name=request["name"])
     first_tags = tags.checked(request.get("tags"))

@@ -11,6 +11,8 @@ from typing import Final, Literal
 Lane = Literal["quick", "heavy"]
 #: The statuses of work that has not ended yet, in both spellings of the service.
 UNFINISHED: Final = ("CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING", "PENDING", "IN_PROGRESS")
+#: The statuses of what will be there soon.
+CREATING: Final = ("CREATE PENDING", "CREATE IN_PROGRESS")
 #: The statuses in which a resource counts against a quota of active resources.
 COUNTED: Final = ("CREATE PENDING", "CREATE IN_PROGRESS", "ACTIVE")
 
@@ -28,7 +30,8 @@ class Kind:
             must have that resource among the draft's parents.
         held_by: the kinds that block its deletion as long as one of them names it.
         held_by_work: the kinds that block its deletion only until their work has ended.
-        lane: who works for it: short work never waits behind long work. ``None``: it is there at once.
+        lane: who works for it: short work never waits behind long work. ``None``: it is there at once, without status.
+        created_at_once: whether it is active when its creation is answered; its updates and its deletion are work.
         taggable: whether it takes tags.
         deletable: whether an operation deletes it; jobs stay for ever.
         updated_beside: whether it stays active while it is updated; see ``updates``.
@@ -43,6 +46,7 @@ class Kind:
     held_by: tuple[str, ...] = ()
     held_by_work: tuple[str, ...] = ()
     lane: Lane | None = "quick"
+    created_at_once: bool = False
     taggable: bool = True
     deletable: bool = True
     updated_beside: bool = False
@@ -131,6 +135,7 @@ _TABLE = (
         listed_by="datasetGroupArn",
         held_by=("campaign",),
         held_by_work=("solution-version",),
+        created_at_once=True,
         updated_beside=True,
     ),
     Kind(

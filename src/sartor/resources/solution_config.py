@@ -64,6 +64,12 @@ def days_of(config: Mapping[str, Any]) -> int:
     return DEFAULT_DAYS if match is None else int(match[1])
 
 
+def scheduled(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with its schedule, the default one if it does not say."""
+    schedule = {"schedulingExpression": f"rate({DEFAULT_DAYS} days)", **config.get("autoTrainingConfig", {})}
+    return {**config, "autoTrainingConfig": schedule}
+
+
 def keep_schedule(given: Mapping[str, Any]) -> None:
     """Refuse a schedule that is not of whole days from 1 to 30.
 

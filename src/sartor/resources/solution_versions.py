@@ -49,6 +49,7 @@ def create_solution_version(
     group = call.find(solution.body["datasetGroupArn"], "dataset-group")
     keep_active(group)
     datasets = groups.trained_datasets(call.transaction, group)
+    _keep_data(call, datasets["INTERACTIONS"])
     tail = request.get("name") or _free_id(call, solution)
     arn = call.free_arn(_KIND, solution=solution.name, id=tail)
     first_tags = tags.checked(request.get("tags"))
@@ -115,6 +116,20 @@ def get_solution_metrics(call: Call, request: Request) -> dict[str, Any]:
         "solutionVersionArn": version.arn,
         "metrics": {name: round(value, METRIC_DIGITS) for name, value in metrics.items()},
     }
+
+
+def _keep_data(call: Call, interactions: Resource) -> None:
+    """Refuse to train where no interaction was ever imported or put.
+
+    Raises:
+        ApiError: ``InvalidInputException`` with Amazon's text.
+    """
+    imported = call.transaction.child(interactions.arn, "dataset-import-job", ("ACTIVE",))
+    if imported is None and not call.transaction.has_put(interactions.seq):
+        raise invalid_input(
+            "Dataset group must contain an INTERACTIONS dataset with successfully completed dataset import job or "
+            "EVENT_INTERACTIONS"
+        )
 
 
 def _mode(call: Call, solution: Resource, mode: str) -> str:

@@ -67,10 +67,9 @@ def update_solution(now: Callable[[], float], call: Call, request: Request) -> d
         if name in request
     }
     body: dict[str, Any] = {name: value for name, value in shown.items() if name != "solutionUpdateConfig"}
-    body["solutionConfig"] = {
-        **solution.body["solutionConfig"],
-        **request.get("solutionUpdateConfig", {}),
-    }
+    config = {**solution.body["solutionConfig"], **request.get("solutionUpdateConfig", {})}
+    trains = request.get("performAutoTraining", solution.body["performAutoTraining"])
+    body["solutionConfig"] = solution_config.scheduled(config) if trains else config
     _keep_update(call, solution, request)
     restarts = {"scheduledFrom": moment} if _restarts(solution.body, {**solution.body, **body}) else {}
     updates.begin(call.transaction, solution, moment, shown=shown, body=body, private=restarts)
@@ -146,14 +145,15 @@ def _body(request: Request, group: Resource, recipe: Recipe, schemas: Mapping[st
         hyperparameters.keep(recipe, config, performs_hpo)
         solution_config.keep(recipe, config, event_type, schemas)
         config = hyperparameters.shown(recipe, config)
+    performs_training = request.get("performAutoTraining", True)
     body: dict[str, Any] = {
         "datasetGroupArn": group.arn,
         "recipeArn": recipes.recipe_arn(recipe),
         "performHPO": performs_hpo,
         "performAutoML": automatic,
-        "performAutoTraining": request.get("performAutoTraining", True),
+        "performAutoTraining": performs_training,
         "performIncrementalUpdate": request.get("performIncrementalUpdate", False),
-        "solutionConfig": config,
+        "solutionConfig": solution_config.scheduled(config) if performs_training else config,
     }
     if event_type is not None:
         body["eventType"] = event_type

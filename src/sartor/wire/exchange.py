@@ -18,7 +18,7 @@ from functools import partial
 from random import getrandbits
 from typing import Any, Final, Protocol, TypeVar
 
-from sartor.errors import ApiError, ChangedMeanwhile, TakesLong, Unavailable, in_use, invalid_input
+from sartor.errors import ApiError, ChangedMeanwhile, NotYet, TakesLong, Unavailable, in_use, invalid_input
 from sartor.wire.local import admit_all
 from sartor.wire.operations import Operation, Operations
 from sartor.wire.read import MAXIMUM_BODY_BYTES, read
@@ -42,6 +42,9 @@ _CALLS_A_ROUND: Final = 4
 _SAID_AGAIN_SECONDS: Final = 60.0
 #: What the system says when the disk is full, or cannot be written or read.
 _DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+#: How long a call waits for what it needs while that is being created, and how often it looks, in seconds.
+_CREATION_SECONDS: Final = 2.0
+_LOOK_SECONDS: Final = 0.05
 #: How often a call is handled when what it names changes in between.
 _TRIES: Final = 5
 #: The HTTP status of errors under our own paths; the services have the same where they name one.
@@ -177,6 +180,19 @@ class Exchange:
         return ApiError("ServiceUnavailableException", "The service cannot answer now. Try again in a while.")
 
     async def _result(self, operation: Operation, request: HttpRequest) -> dict[str, Any]:
+        """Return what the handler of a call says; what the call needs may be being created, and is waited for."""
+        until: float | None = None
+        while True:
+            try:
+                return await self._kept(operation, request)
+            except NotYet:
+                now = time.monotonic()
+                until = now + _CREATION_SECONDS if until is None else until
+                if now >= until:
+                    raise
+            await asyncio.sleep(_LOOK_SECONDS)  # no thread waits, and no transaction is open
+
+    async def _kept(self, operation: Operation, request: HttpRequest) -> dict[str, Any]:
         """Return what the handler of a call says, once what the call brought is on the disk."""
         for _ in range(_TRIES):
             with suppress(ChangedMeanwhile):

@@ -17,6 +17,7 @@ import numpy as np
 from sartor import __version__
 from sartor.data import training
 from sartor.data.dataset import DatasetRecords
+from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
 from sartor.models import evaluation
@@ -39,6 +40,8 @@ MINIMUM_USERS: Final = 25
 MINIMUM_SHARE_OF_USERS: Final = 0.01
 #: How much an objective says beside relevance, by ``objectiveSensitivity``; MEDIUM is as much.
 OBJECTIVE_WEIGHT: Final = {"OFF": 0.0, "LOW": 0.3, "MEDIUM": 1.0, "HIGH": 3.0}
+#: What an event type must not be: the names of columns that Amazon keeps for itself.
+RESERVED: Final = frozenset(DATASET_TYPES[None]["INTERACTIONS"].keywords)
 _RECORDED_LIBRARIES: Final = ("numpy", "duckdb", "torch")
 
 
@@ -126,6 +129,7 @@ def train(version: Resource, means: Means, run: Run, quotas_on: bool, sequence_o
     run.progress({"phase": "reading"})
     rows, tables = _read(version, means)
     run.keep_on()
+    _keep_event_types(rows, version)
     if quotas_on:
         _keep_minimums(rows, version.body.get("eventType"))
     elif not len(rows.item):
@@ -218,6 +222,26 @@ def _state(records: DatasetRecords) -> dict[str, int]:
         "bulkVersion": -1 if version is None else version,
         "putNumber": records.put.newest(records.number),
     }
+
+
+def _keep_event_types(rows: TrainingRows, version: Resource) -> None:
+    """Refuse to train on event types that are none, or that no interaction has.
+
+    Raises:
+        JobFailed: in Amazon's words where they are known.
+    """
+    there = [name for name in rows.event_types if name and name.upper() not in RESERVED]
+    if rows.event_types and not there and rows.has_event_types:
+        raise JobFailed("All values in the event_type column are either reserved keywords or null")
+    rules = version.body.get("solutionConfig", {}).get("eventsConfig", {}).get("eventParametersList", [])
+    wanted = (
+        [version.body["eventType"]] if "eventType" in version.body else [one["eventType"] for one in rules]
+    )
+    if wanted and not len(rows.item):
+        raise JobFailed(
+            f"Create failed. Dataset has fewer than {MINIMUM_INTERACTIONS} interactions after filtering by event "
+            f"type: {', '.join(wanted)}. There are none; the event types of the dataset are: {', '.join(there)}."
+        )
 
 
 def _keep_minimums(rows: TrainingRows, event_type: str | None) -> None:

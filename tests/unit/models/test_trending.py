@@ -117,3 +117,35 @@ def test_a_stopped_run_stops_it() -> None:
     data = TrainingData(3, Histories(nothing.astype(np.int32), np.zeros(1, np.int64), nothing))
     with pytest.raises(Stopped):
         trending.fit(data, None, Run(stop=lambda: True))
+
+
+DAY = 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("newest", "now"),
+    [
+        (-HOUR, 0),  # data that reaches the present: its windows end now
+        (-DAY + 1, 0),
+        (-DAY - 1, -DAY - 1),  # older data: at its newest record
+        (600, 600),  # a clock that is a little ahead
+    ],
+)
+def test_the_last_window_ends_now_for_data_that_reaches_the_present(newest: int, now: int) -> None:
+    clock = 1_800_000_000
+    times = np.array([clock + newest, clock + newest - 5], np.int64)
+    assert trending.present(trending.newest(times, clock), clock) == clock + now
+
+
+def test_records_far_ahead_of_the_clock_move_nothing() -> None:
+    clock = 1_800_000_000
+    times = np.array([clock - 5 * DAY, clock + 901, clock + DAY, clock * 1000], np.int64)
+    assert trending.present(trending.newest(times, clock), clock) == clock - 5 * DAY
+    assert trending.newest(times[1:], clock) == clock
+
+
+def test_without_a_trend_popular_items_come_first_also_by_what_was_before() -> None:
+    quiet = trending.scores(
+        np.array([2], np.int32), np.array([0], np.int64), 4, 2 * HOUR, 10 * DAY, np.array([1, 7, 5, 0])
+    )
+    assert list(base.top(quiet, 4)) == [1, 2, 0, 3]
