@@ -282,7 +282,7 @@ def _cleaned(value: Any) -> Any:
 
 
 def _whole(bound: int, cuts: bool) -> Callable[[Any], Any]:
-    """Return the reader of whole numbers; of times a fraction is cut off."""
+    """Return the reader of whole numbers, of which ``12.0`` is one; of times a fraction is cut off."""
 
     def read(value: Any) -> Any:
         if value is None or value == "":
@@ -291,7 +291,7 @@ def _whole(bound: int, cuts: bool) -> Callable[[Any], Any]:
             return _UNUSABLE
         if isinstance(value, str):
             digits = _WHOLE.fullmatch(value)
-            taken = digits is not None and (cuts or digits[3] is None)
+            taken = digits is not None and (cuts or not (digits[3] or "").strip("0"))
             value = int(digits[1] + digits[2]) if digits is not None and taken else _UNUSABLE
         elif isinstance(value, float):
             value = int(value) if value.is_integer() or (cuts and math.isfinite(value)) else _UNUSABLE

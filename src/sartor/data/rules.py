@@ -12,6 +12,7 @@ from typing import Final
 
 from sartor.data.csv_records import LINE_BYTES
 from sartor.data.schema import Field, Schema, folded
+from sartor.numbers import LATEST_TIME
 
 #: The longest id and the longest string, in characters.
 ID_CHARACTERS: Final = 256
@@ -41,8 +42,6 @@ class Rule:
     broken: str = ""
 
 
-#: The newest time: the end of the year 9999, in seconds or, as some write it, in milliseconds.
-LATEST_TIME: Final = 253_402_300_799_999
 #: Times that are larger look like milliseconds: as seconds they lie after the year 5138.
 MILLISECONDS_FROM: Final = 100_000_000_000
 #: pandas writes ``12.0`` where a column has gaps; nothing is lost by taking it.

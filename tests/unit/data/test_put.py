@@ -38,6 +38,7 @@ ITEMS = schema_of(
     "Items",
     ("ITEM_ID", "string"),
     *((f"{name}_VALUE", nullable(kind)) for name, kind in TYPES.items()),
+    ("CREATION_TIMESTAMP", nullable("long")),
     C_VALUE={"categorical": True},
     T_VALUE={"textual": True},
 )
@@ -96,6 +97,7 @@ def test_an_item_may_stand_in_the_properties_and_the_events_own_counts_more() ->
         ("I_VALUE", "+5", 5),
         ("I_VALUE", "-005", -5),
         ("I_VALUE", 5.0, 5),
+        ("I_VALUE", "5.0", 5),
         ("I_VALUE", 2**31 - 1, 2**31 - 1),
         ("L_VALUE", str(-(2**63)), -(2**63)),
         ("L_VALUE", "0" * 5000 + "7", 7),
@@ -124,7 +126,7 @@ def test_a_value_becomes_a_cell_of_its_columns_type(column: str, value: object, 
     [
         ("I_VALUE", 2**31),
         ("I_VALUE", 1.5),
-        ("I_VALUE", "1.0"),
+        ("I_VALUE", "1.5"),
         ("I_VALUE", " 1"),
         ("I_VALUE", True),
         ("L_VALUE", 2**63),
@@ -428,13 +430,31 @@ def imported(folder: Path, rows: list[tuple[str, str]]) -> Checked:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
-        st.tuples(st.sampled_from(["I_VALUE", "L_VALUE", "F_VALUE", "D_VALUE", "B_VALUE"]), PLAIN)
+        st.tuples(st.sampled_from([*(f"{one}_VALUE" for one in "ILFDB"), "CREATION_TIMESTAMP"]), PLAIN)
         | st.tuples(st.sampled_from(["S_VALUE", "C_VALUE", "T_VALUE"]), TEXTS),
         min_size=1,
         max_size=25,
     )
 )
 @example(rows=[("T_VALUE", "<br>")])
+@example(
+    rows=[("I_VALUE", "12.0"), ("L_VALUE", "-7."), ("I_VALUE", "1.5"), ("L_VALUE", "9223372036854775807.0")]
+)
+@example(
+    rows=[
+        ("CREATION_TIMESTAMP", text)
+        for text in (
+            "0.9",
+            "1789343901.55",
+            "-0.5",
+            "-0",
+            "-1",
+            "253402300799999.9",
+            "253402300800000",
+            "1e9",
+        )
+    ]
+)
 @example(rows=[("T_VALUE", "a\u3000b"), ("T_VALUE", "\x1c a"), ("T_VALUE", "々" * 8000)])
 @example(
     rows=[("F_VALUE", "1e39"), ("F_VALUE", "1e-50"), ("I_VALUE", "+5"), ("L_VALUE", "9223372036854775808")]
