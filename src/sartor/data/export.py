@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-import duckdb
-
 from sartor.data import engine
 from sartor.data.dataset import DatasetRecords, Store
 from sartor.data.schema import Field
@@ -54,10 +52,7 @@ def write_csv(
     with records.open(store) as connection:
         connection.execute("SET preserve_insertion_order = false")
         with interrupting(connection, stop):
-            try:
-                connection.execute(engine.copy(f"SELECT {columns} FROM data", place, options))
-            except duckdb.InterruptException as error:
-                raise InterruptedError from error
+            connection.execute(engine.copy(f"SELECT {columns} FROM data", place, options))
     return sorted(place.glob("*.csv"), key=lambda file: (len(file.name), file.name))
 
 

@@ -1,19 +1,22 @@
 """The history of a dataset: each import is a version of its table, and any older one can be restored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sartor.data import engine
 from sartor.data.check import Part
 from sartor.data.dataset import DatasetRecords
 from sartor.data.log import Entries, LoggedPart, apply
+from sartor.data.watch import interrupting
 
 #: So many versions are shown at once.
 PAGE: Final = 20
 _MERGE: Final = "merge of parts"
 
 
-def noted(records: DatasetRecords, parts: Sequence[Part], mode: str) -> dict[str, str]:
+def noted(
+    records: DatasetRecords, parts: Sequence[Part], mode: str, stop: Callable[[], bool] = lambda: False
+) -> dict[str, str]:
     """Return what an import will add, replace and remove, for the note of its commit.
 
     A record of an id that was there is replaced. Where records have no id, an import adds all of its own, and a
@@ -23,6 +26,10 @@ def noted(records: DatasetRecords, parts: Sequence[Part], mode: str) -> dict[str
         records: of the dataset, before the commit.
         parts: what the import brings.
         mode: ``FULL`` or ``INCREMENTAL``.
+        stop: asked some times a second whether to give up.
+
+    Raises:
+        InterruptedError: ``stop`` said so.
     """
     table = records.bulk_table
     brought = sum(part.rows for part in parts)
@@ -31,7 +38,7 @@ def noted(records: DatasetRecords, parts: Sequence[Part], mode: str) -> dict[str
     if identity is None:
         before = sum(table.rows_of_parts().values()) if mode == "FULL" else 0
         return _note(brought, 0, before)
-    with records.connection() as connection:
+    with records.connection() as connection, interrupting(connection, stop):
         new, old = (
             f'SELECT DISTINCT "{identity}" AS id FROM {engine.parquet(paths)}'
             if paths

@@ -12,7 +12,11 @@ _LOOK_SECONDS: Final = 0.2
 
 @contextmanager
 def interrupting(connection: duckdb.DuckDBPyConnection, stop: Callable[[], bool]) -> Iterator[None]:
-    """Interrupt the connection's statements once ``stop`` says so; they raise ``duckdb.InterruptException``."""
+    """Interrupt the connection's statements once ``stop`` says so.
+
+    Raises:
+        InterruptedError: ``stop`` said so.
+    """
     over = threading.Event()
 
     def look() -> None:
@@ -24,6 +28,8 @@ def interrupting(connection: duckdb.DuckDBPyConnection, stop: Callable[[], bool]
     watch.start()
     try:
         yield
+    except duckdb.InterruptException as error:
+        raise InterruptedError from error
     finally:
         over.set()
         watch.join()

@@ -9,6 +9,7 @@ from typing import Any
 import sartor.data.attribution as values
 from sartor.data import engine
 from sartor.data.attribution import Sample
+from sartor.data.watch import interrupting
 from sartor.errors import ApiError
 from sartor.resources.attribution import metrics_of
 from sartor.resources.lifecycle import Outcome, Task
@@ -48,6 +49,7 @@ def count_import(job: Resource, parts: Sequence[Path], tools: Tools) -> None:
 
     Raises:
         JobFailed: the report cannot be written.
+        InterruptedError: the job must stop.
     """
     dataset = tools.store.get(job.body["datasetArn"])
     attribution = None if dataset is None else _active(dataset, tools)
@@ -56,7 +58,7 @@ def count_import(job: Resource, parts: Sequence[Path], tools: Tools) -> None:
     if dataset is None or attribution is None or not (publishes or is_live):
         return
     records = records_of(dataset, tools)
-    with records.connection() as connection:
+    with records.connection() as connection, interrupting(connection, tools.stop):
         connection.execute(f"CREATE TEMP VIEW events AS SELECT * FROM {engine.parquet(parts)}")
         if is_live:
             samples = _samples(attribution, dataset, tools, connection, time.time() - LIVE_SECONDS)

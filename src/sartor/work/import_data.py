@@ -60,7 +60,8 @@ def _import(task: Task, table: Table, tools: Tools) -> int:
         _keep_report(checked.report, task, tools)
         if checked.report.verdict == "failed":
             raise JobFailed(checked.report.failure_reason())
-        note = versions.noted(records, checked.parts, mode)
+        tools.progress({"phase": "committing"})
+        note = versions.noted(records, checked.parts, mode, tools.stop)
         if tools.stop():
             raise InterruptedError
         return table.commit(checked.parts, mode, records.schema, job.arn, note)
