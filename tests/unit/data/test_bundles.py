@@ -49,9 +49,9 @@ def how(**more: Any) -> dict[str, Any]:
     }
 
 
-def alone(folder: Path, files: Sequence[InputFile]) -> Checked:
+def alone(folder: Path, files: Sequence[InputFile], **more: Any) -> Checked:
     (folder / "alone").mkdir()
-    return check.read_and_check(files, ITEMS, folder / "alone", "0", scratch=folder, **how())
+    return check.read_and_check(files, ITEMS, folder / "alone", "0", scratch=folder, **how(**more))
 
 
 def together(folder: Path, files: Sequence[InputFile], **more: Any) -> Checked:
@@ -98,14 +98,20 @@ def contents(draw: st.DrawFn) -> bytes:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(contents(), st.sampled_from([False, False, True])), min_size=2, max_size=4))
-def test_files_together_say_and_make_what_they_do_alone(given_files: list[tuple[bytes, bool]]) -> None:
+@given(
+    st.lists(st.tuples(contents(), st.sampled_from([False, False, True])), min_size=2, max_size=4),
+    st.sampled_from([0.0, 0.5]),
+)
+def test_files_together_say_and_make_what_they_do_alone(
+    given_files: list[tuple[bytes, bool]], bad_cells: float
+) -> None:
+    job = JobRules(0, None, bad_cells)
     with TemporaryDirectory() as name:
         folder = Path(name)
         files = files_of(
             folder, [content for content, _ in given_files], [packed for _, packed in given_files]
         )
-        assert outcome(together(folder, files)) == outcome(alone(folder, files))
+        assert outcome(together(folder, files, job=job)) == outcome(alone(folder, files, job=job))
 
 
 def test_broken_rows_have_their_own_files_and_lines(tmp_path: Path) -> None:
