@@ -15,6 +15,7 @@ from api.conftest import Client
 from api.test_imports import INTERACTIONS, ITEMS, rows, text
 from s3_server import S3Server
 from sartor.demo.server import Server
+from sartor.keys import Keys
 
 _NUMBERS = itertools.count()
 
@@ -107,6 +108,49 @@ def test_a_bucket_that_refuses_is_refused_at_the_call_and_a_role_may_have_its_ow
         s3.access_keys.clear()
         assert client.imported(dataset, key)["status"] == "ACTIVE"
         assert set(s3.access_keys) == {"ROLEKEY"}
+
+
+def test_another_account_reaches_the_service_in_a_role_of_its_own_alone(
+    tmp_path: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = "111122223333"
+    own, others = f"arn:aws:iam::{account}:role/own", "arn:aws:iam::000000000000:role/others"
+    settings = tmp_path / "sartor.toml"
+    settings.write_text(
+        f's3_endpoint = "{s3.url}"\n'
+        + "".join(
+            f'[roles."{role}"]\naws_access_key_id = "{key}"\naws_secret_access_key = "x"\n'
+            for role, key in ((own, "OWNKEY"), (others, "OTHERSKEY"))
+        )
+    )
+    monkeypatch.setenv("SARTOR_CONFIG", str(settings))
+    with Server(tmp_path / "data", {}) as server:
+        key = Keys(server.data / "keys.json").add(account)
+        server.environment |= {
+            "AWS_ACCESS_KEY_ID": key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        }
+        client = Remote(server, s3)
+        dataset = client.dataset(INTERACTIONS, "Interactions")
+        name = client.write("good.csv", text(rows(1000)))
+
+        def start(role: str) -> str:
+            return str(
+                client.personalize.create_dataset_import_job(
+                    jobName=client.name("job"),
+                    datasetArn=dataset,
+                    dataSource={"dataLocation": f"s3://training/{name}"},
+                    roleArn=role,
+                )["datasetImportJobArn"]
+            )
+
+        for role in (others, f"arn:aws:iam::{account}:role/unknown"):
+            with pytest.raises(ClientError, match=r"Invalid Data location\.$"):
+                start(role)
+        assert not s3.access_keys
+        job = start(own)
+        assert client.until(lambda: client.job(job))["status"] == "ACTIVE"
+        assert set(s3.access_keys) == {"OWNKEY"}
 
 
 def test_a_download_that_breaks_is_resumed_and_one_that_always_breaks_fails_the_job(
