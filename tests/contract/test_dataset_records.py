@@ -276,7 +276,9 @@ def test_facts_hold_after_every_change(make: Make) -> None:
     assert facts(newer) == (4, True)
 
 
-def checked(dataset: Dataset, files: Sequence[Path], parts: Path, prefix: str) -> check.Checked:
+def checked(
+    dataset: Dataset, files: Sequence[Path], parts: Path, prefix: str, bad_cells: float = 0.0
+) -> check.Checked:
     """Return what the real import makes of CSV files."""
     return check.read_and_check(
         [InputFile(file, f"s3://b/{file.name}", file.stat().st_size) for file in files],
@@ -284,14 +286,14 @@ def checked(dataset: Dataset, files: Sequence[Path], parts: Path, prefix: str) -
         parts,
         prefix,
         scratch=parts.parent,
-        job=JobRules(0, None),
+        job=JobRules(0, None, bad_cells),
         memory_bytes=300 * 2**20,
         progress=lambda _: None,
         stop=lambda: False,
     )
 
 
-def imported(dataset: Dataset, folder: Path, *texts: str) -> None:
+def imported(dataset: Dataset, folder: Path, *texts: str, bad_cells: float = 0.0) -> None:
     """Import CSV files as the job does."""
     files = []
     for number, text in enumerate(texts):
@@ -299,7 +301,7 @@ def imported(dataset: Dataset, folder: Path, *texts: str) -> None:
         path.write_text(text)
         files.append(path)
     table = dataset.records.bulk_table
-    found = checked(dataset, files, table.stage(), f"{next(dataset.moments):013d}")
+    found = checked(dataset, files, table.stage(), f"{next(dataset.moments):013d}", bad_cells)
     assert found.parts, found.report
     table.commit(found.parts, "INCREMENTAL", dataset.records.schema, f"job-{next(dataset.jobs)}")
 
@@ -708,6 +710,24 @@ def test_a_deleted_user_is_nowhere_and_the_others_are_as_they_were(make: Make, t
     history = events_.store.put_records.history(1, "v")
     assert len(history) == 20
     assert next(one["restorable"] for one in versions.history(events_.records))
+
+
+def test_a_bad_cell_that_became_null_is_null_to_every_reader_and_goes_with_its_user(
+    make: Make, tmp_path: Path
+) -> None:
+    users = make(schema_of("Users", ("USER_ID", "string"), ("AGE", "int"), ("CREATION_TIMESTAMP", "long")))
+    text = f"USER_ID,AGE,CREATION_TIMESTAMP\n{VICTIM},,1.5\nv,old,2.5\nw,3,4\n"
+    imported(users, tmp_path, text, bad_cells=0.7)
+    imported(users, tmp_path, "USER_ID,AGE,CREATION_TIMESTAMP\nx,9.0,9\n")
+    expected: list[Cells] = [(VICTIM, None, 1), ("v", None, 2), ("w", 3, 4), ("x", 9, 9)]
+    for _ in range(2):
+        assert users.shown() == users.shown("BULK") == sorted(expected)
+        merge_all(users)
+    (file,) = exported(users, "ALL", tmp_path / "out")
+    assert sorted(file.read_text().splitlines()[1:]) == sorted([f"{VICTIM},,1", "v,,2", "w,3,4", "x,9,9"])
+    delete(users, tmp_path, VICTIM)
+    assert traces(users, tmp_path / "0" / "storage", VICTIM) == []
+    assert users.shown() == expected[1:]
 
 
 def test_reports_keep_what_they_say_of_others(make: Make, tmp_path: Path) -> None:

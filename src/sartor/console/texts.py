@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from sartor.console import terminal
+from sartor.data.rules import WARNINGS
 
 #: The metrics of a table beside each other, with short names; all others follow by their own.
 _SHORT_NAMES: Final[Mapping[str, str]] = {
@@ -217,8 +218,20 @@ def report(found: Mapping[str, Any]) -> str:
         f"{found['rowsImported']:,} imported + {found['rowsRejected']:,} rejected, "
         f"{found['bytesRead']:,} bytes in {found['seconds']:.2f} s"
     )
-    tables = [_places(found["faults"], "rule"), _places(found.get("warnings", ()), "warning")]
+    warnings = found.get("warnings", ())
+    tables = [
+        _places(found["faults"], "rule"),
+        _nulls(found["verdict"], warnings),
+        _places(warnings, "warning"),
+    ]
     return "\n\n".join([summary, *filter(None, tables)])
+
+
+def _nulls(verdict: str, warnings: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many bad cells become null; nothing of none."""
+    count = sum(one["count"] for one in warnings if one["code"] not in WARNINGS)
+    became = "became" if verdict == "imported" else "would become"
+    return f"{count:,} bad {'cell' if count == 1 else 'cells'} {became} null:" if count else ""
 
 
 def _places(found: Sequence[Mapping[str, Any]], heading: str) -> str:

@@ -141,9 +141,9 @@ def _reason(fault: Fault) -> str:
     if not places:
         return fault.rule
     where = "; ".join(_where(place) for place in places)
-    rows = "1 row" if fault.count == 1 else f"{fault.count} rows"
     more = "" if fault.count <= len(places) else ", …"
-    return f"{fault.rule} ({rows}: {where}{more})" if places[0].line else f"{fault.rule} ({where})"
+    rows = "1 row: " if fault.count == 1 else f"{fault.count} rows: "
+    return f"{fault.rule} ({rows if places[0].line else ''}{where}{more})"
 
 
 def _where(place: Place) -> str:

@@ -164,6 +164,23 @@ def test_a_report_names_each_rule_once_and_every_place_where_it_is_broken() -> N
     assert [line.strip() for line in shown[-2:]] == ["x.csv", "the job"]
 
 
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [("imported", "3 bad cells became null:"), ("failed", "3 bad cells would become null:")],
+)
+def test_a_report_says_which_warnings_are_cells_that_become_null(verdict: str, said: str) -> None:
+    example = {"file": "x.csv", "line": 3, "value": "2006-2007"}
+    warnings = [
+        {"code": "INVALID_INT", "rule": "YEAR must be a number.", "count": 3, "examples": [example]},
+        {"code": "FRACTION_CUT", "rule": "T has fractions.", "count": 7, "examples": [example]},
+    ]
+    shown = texts.report({**REPORT, "verdict": verdict, "warnings": warnings})
+    lines = [line.split() for line in shown.splitlines()]
+    assert said.split() in lines
+    assert ["YEAR", "must", "be", "a", "number.", "3", "x.csv", "line", "3", "2006-2007"] in lines
+    assert "null" not in texts.report({**REPORT, "verdict": verdict, "warnings": warnings[1:]})
+
+
 def test_trainings_that_are_equal_are_called_so() -> None:
     found = {"equal": True, "arrays": 7, "differences": [], "changes": [], "metrics": {}}
     assert texts.comparison(found) == "equal  7 arrays, every number of them"
