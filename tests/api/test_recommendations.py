@@ -368,6 +368,14 @@ def test_promotions_stand_among_the_others_in_their_share(shop: Shop) -> None:
     assert all(one["reason"] == ["Promoted item"] for one in found if "promotionName" in one)
 
 
+def test_a_campaign_is_asked_right_after_its_creation(shop: Shop) -> None:
+    shop.campaign(POPULARITY)
+    made = shop.personalize.create_campaign(
+        name=shop.client.name("hasty"), solutionVersionArn=shop.versions[POPULARITY]
+    )
+    assert shop.runtime.get_recommendations(campaignArn=made["campaignArn"], numResults=3)["itemList"]
+
+
 def test_metadata_comes_with_the_items_where_it_is_on(shop: Shop) -> None:
     for columns in (["GENRE", "PRICE"], ["genre", "Price"]):  # asked for in any case, answered in lower case
         found = shop.ask(UP2, userId="comedy-fan-1", numResults=3, metadataColumns={"ITEMS": columns})

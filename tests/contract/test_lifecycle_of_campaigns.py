@@ -6,6 +6,7 @@ import botocore.session
 import pytest
 
 from contract.conftest import recipe_arn
+from sartor.errors import NotYet
 from sartor.resources import lifecycle
 
 MODEL = botocore.session.get_session().get_service_model("personalize")
@@ -122,8 +123,10 @@ def test_only_an_active_version_is_deployed(service: Any) -> None:
     waiting = service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
     refused = service.refusal("CreateCampaign", name="c", solutionVersionArn=waiting)
     assert refused.code == "ResourceInUseException"
+    assert isinstance(refused, NotYet)  # the caller waits a moment for it
     follows = {"solutionVersionArn": f"{solution}/$LATEST", "campaignConfig": SYNC}
-    assert service.refusal("CreateCampaign", name="c", **follows).code == "ResourceInUseException"
+    refused = service.refusal("CreateCampaign", name="c", **follows)
+    assert (type(refused), refused.code) == (NotYet, "ResourceInUseException")
     for arn in (solution, f"{solution}/none", f"{PREFIX}:solution/none/$LATEST"):
         refused = service.refusal("CreateCampaign", name="c", **follows | {"solutionVersionArn": arn})
         assert refused.code == "ResourceNotFoundException", arn

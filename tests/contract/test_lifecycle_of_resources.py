@@ -235,6 +235,28 @@ def test_only_what_is_active_or_failed_can_be_deleted(service: Any) -> None:
     service("DeleteDatasetGroup", datasetGroupArn=GROUP)
 
 
+def test_what_is_being_created_cannot_be_deleted_of_any_kind(service: Any) -> None:
+    version = service.version(service.solution())
+    group = service.described("SolutionVersion", version)["datasetGroupArn"]
+    keeps = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")'
+    actions, other = service.schema("Actions"), {"datasetGroupArn": group, "name": "n"}
+    created = {
+        "Dataset": service("CreateDataset", **other, schemaArn=actions, datasetType="Actions"),
+        "Campaign": service("CreateCampaign", name="c", solutionVersionArn=version),
+        "Filter": service("CreateFilter", **other, filterExpression=keeps),
+        "EventTracker": service("CreateEventTracker", **other),
+        "DatasetGroup": service("CreateDatasetGroup", name="new"),
+    }
+    for status in ("CREATE PENDING", "CREATE IN_PROGRESS"):
+        for noun, answer in created.items():
+            member = f"{noun[0].lower()}{noun[1:]}Arn"
+            assert service.described(noun, answer[member])["status"] == status
+            refused = service.refusal(f"Delete{noun}", **{member: answer[member]})
+            assert (refused.code, status in refused.message) == ("ResourceInUseException", True)
+        while lifecycle.claim(service.store, "w", ("quick", "heavy"), 1.7e9, 60.0):
+            pass
+
+
 def test_a_description_has_only_members_of_the_service_model(service: Any) -> None:
     dataset = service.dataset("ActionInteractions")
     described = service("DescribeDataset", datasetArn=dataset)["dataset"]

@@ -7,6 +7,7 @@ import botocore.session
 import pytest
 
 from contract.conftest import make_tools, recipe_arn
+from sartor.errors import NotYet
 from sartor.resources import lifecycle
 from sartor.resources.lifecycle import Outcome
 from sartor.work import jobs
@@ -121,6 +122,32 @@ def test_a_solution_without_any_interaction_is_not_trained(service: Any) -> None
     assert "successfully completed dataset import job or EVENT_INTERACTIONS" in refused.message
     service.put_interaction(group)
     assert service.version(solution)
+
+
+def test_an_import_into_an_earlier_dataset_of_the_same_name_does_not_count(service: Any) -> None:
+    group = service.group()
+    first = service.dataset(group=group)
+    service.job(first)
+    service.work()
+    service("DeleteDataset", datasetArn=first)
+    service.work()
+    schema = service.schema("Interactions", "again")
+    members = {"datasetGroupArn": group, "schemaArn": schema, "datasetType": "Interactions"}
+    assert service("CreateDataset", name="again", **members)["datasetArn"] == first
+    service.work()
+    refused = service.refusal("CreateSolutionVersion", solutionArn=service.solution(group))
+    assert (refused.code, "import job" in refused.message) == ("InvalidInputException", True)
+
+
+def test_a_dataset_that_is_being_created_is_waited_for(service: Any) -> None:
+    group = service.group()
+    service.dataset(group=group)
+    members = {"datasetGroupArn": group, "schemaArn": service.schema("Items"), "datasetType": "Items"}
+    service("CreateDataset", name="items", **members)
+    refused = service.refusal("CreateSolution", name="s", datasetGroupArn=group, recipeArn=V2)
+    assert (type(refused), refused.code) == (NotYet, "ResourceInUseException")
+    service.work()
+    assert service.solution(group)
 
 
 def test_a_version_that_failed_says_why_and_has_no_metrics(service: Any) -> None:

@@ -293,6 +293,17 @@ def test_a_pruned_dataset_goes_on_with_larger_numbers(store: Store) -> None:
     assert store.put_records.newest(DATASET) > before
 
 
+def test_a_pruned_dataset_is_still_known_to_have_put_records(store: Store) -> None:
+    put(store, row(N=0))
+    put(store, row(N=1))
+    newest = store.put_records.newest(DATASET)
+    store.put_records.prune(DATASET, newest, time.time() + 1)
+    assert [one["N"] for one in bodies(store)] == [1]
+    assert store.put_records.newest(DATASET) == newest
+    with store.read() as transaction:
+        assert transaction.has_put(DATASET)
+
+
 def test_a_lease_has_one_holder_until_it_ends_or_lapses(store: Store, other: Store) -> None:
     mine, theirs = store.put_records, other.put_records
     assert mine.lease("drain/7", "a", 60)

@@ -383,11 +383,14 @@ class PutRecords:
                 )
 
     def prune(self, dataset: int, upto: int, before: float) -> None:
-        """Remove records that a table has (``seq <= upto``) and old notes; both came before ``before``."""
+        """Remove records that a table has (``seq <= upto``) and old notes; both came before ``before``.
+
+        The newest stays: it says that there are put records, and up to which number.
+        """
+        newest = sa.select(sa.func.max(PUT.c.seq)).where(PUT.c.dataset == dataset).scalar_subquery()
+        old = (PUT.c.seq <= upto, PUT.c.at < before, PUT.c.seq < newest)
         with self._write() as connection:
-            connection.execute(
-                sa.delete(PUT).where(PUT.c.dataset == dataset, PUT.c.seq <= upto, PUT.c.at < before)
-            )
+            connection.execute(sa.delete(PUT).where(PUT.c.dataset == dataset, *old))
             for table in (EVENT, REJECTED):
                 connection.execute(sa.delete(table).where(table.c.dataset == dataset, table.c.at < before))
 

@@ -34,6 +34,7 @@ from sartor.realtime.selection import selection_of
 from sartor.realtime.serving import TABLE
 from sartor.realtime.trends import Trends, follows_trends
 from sartor.recipes import BY_ARN, Recipe
+from sartor.resources.call import inactive
 from sartor.resources.kinds import kind_of
 from sartor.resources.records import datasets_of, records_of
 from sartor.resources.store import Resource, Store
@@ -240,10 +241,7 @@ class Deployments:
     def _deployed(self, campaign: Resource, stamp: tuple[Any, ...]) -> Deployment:
         """Return a campaign with its version, and keep it until its row changes."""
         if campaign.status != "ACTIVE":
-            raise invalid_input(
-                f"Campaign {campaign.arn} must be ACTIVE to give recommendations, "
-                f"but its status is {campaign.status}."
-            )
+            raise inactive(campaign, invalid_input)
         version = self._version(campaign.body["solutionVersionArn"])
         config = campaign.body.get("campaignConfig", {})
         deployment = Deployment(

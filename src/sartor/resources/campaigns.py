@@ -12,7 +12,8 @@ from sartor.errors import in_use, invalid_input
 from sartor.numbers import number
 from sartor.recipes import BY_ARN, Recipe
 from sartor.resources import groups, tags, updates
-from sartor.resources.call import Call, Draft, Request, keep_active
+from sartor.resources.call import Call, Draft, Request, inactive, keep_active
+from sartor.resources.kinds import CREATING
 from sartor.resources.store import Resource, Transaction
 
 #: Amazon's quota of active campaigns of one dataset group.
@@ -198,6 +199,9 @@ def _version(call: Call, arn: str, syncs: bool) -> Resource:
             )
         newest = call.transaction.child(solution.arn, "solution-version", ("ACTIVE",))
         if newest is None:
+            coming = call.transaction.child(solution.arn, "solution-version", CREATING)
+            if coming is not None:
+                raise inactive(coming)
             raise in_use(f"Solution {solution.arn} has no solution version that is ACTIVE.")
         version = newest
     keep_active(call.find(version.body["solutionArn"], "solution"))
@@ -218,6 +222,8 @@ def _keep_updatable(transaction: Transaction, campaign: Resource) -> None:
     Raises:
         ApiError: ``ResourceInUseException``.
     """
+    if campaign.status in CREATING:
+        raise inactive(campaign)
     if campaign.status not in _UPDATABLE:
         raise in_use(f"Resource {campaign.arn} cannot be updated while its status is {campaign.status}.")
     if transaction.task(campaign.arn) is not None:

@@ -7,6 +7,7 @@ from sartor.data import schema
 from sartor.data.schema import Schema
 from sartor.errors import invalid_input
 from sartor.resources.call import keep_active
+from sartor.resources.kinds import CREATING
 from sartor.resources.store import Resource, Transaction
 
 #: The types of the datasets that recommenders of items learn from.
@@ -36,12 +37,14 @@ def trained_datasets(transaction: Transaction, group: Resource) -> dict[str, Res
 
     Raises:
         ApiError: ``InvalidInputException`` when there are no item interactions, ``ResourceInUseException`` when
-            their dataset is not active.
+            their dataset is not active or another is being created.
     """
     found = datasets_of(transaction, group, TRAINED_TYPES)
     if "INTERACTIONS" not in found:
         raise invalid_input(f"Dataset group {group.arn} must have an Item interactions dataset.")
-    keep_active(found["INTERACTIONS"])
+    for name, dataset in found.items():
+        if name == "INTERACTIONS" or dataset.status in CREATING:
+            keep_active(dataset)
     return {name: dataset for name, dataset in found.items() if not _passes(dataset)}
 
 

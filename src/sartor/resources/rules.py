@@ -24,7 +24,7 @@ from sartor.resources import (
     updates,
 )
 from sartor.resources.call import Call, Draft, Request, keep_active
-from sartor.resources.kinds import UNFINISHED
+from sartor.resources.kinds import CREATING, UNFINISHED
 from sartor.resources.store import Resource, Transaction
 
 #: The types of a dataset, and those that a group with a domain may have.
@@ -313,7 +313,9 @@ def _keep_first_import_full(call: Call, dataset: Resource, mode: str) -> None:
 def _keep_metrics_publishable(call: Call, dataset: Resource) -> None:
     """Refuse to publish metrics when the dataset's group has no metric attribution that writes to S3."""
     group_arn = dataset.body["datasetGroupArn"]
-    found = call.transaction.child(group_arn, "metric-attribution", ("ACTIVE",))
+    found = call.transaction.child(group_arn, "metric-attribution", ("ACTIVE", *CREATING))
+    if found is not None:
+        keep_active(found)
     output = {} if found is None else found.body.get("metricsOutputConfig", {})
     if "s3DataDestination" not in output:
         raise invalid_input(

@@ -124,7 +124,9 @@ def _keep_data(call: Call, interactions: Resource) -> None:
     Raises:
         ApiError: ``InvalidInputException`` with Amazon's text.
     """
-    imported = call.transaction.child(interactions.arn, "dataset-import-job", ("ACTIVE",))
+    imported = call.transaction.child(
+        interactions.arn, "dataset-import-job", ("ACTIVE",), newer_than=interactions.seq
+    )
     if imported is None and not call.transaction.has_put(interactions.seq):
         raise invalid_input(
             "Dataset group must contain an INTERACTIONS dataset with successfully completed dataset import job or "
