@@ -4,13 +4,17 @@ Run as ``python dying_worker.py JOB STEP before|after|pause-before|pause-after W
 function; nothing in the product knows of this.
 """
 
+import gc
 import importlib
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, NamedTuple
+
+from sartor.resources.sqlite import Writer
 
 
 class Step(NamedTuple):
@@ -89,9 +93,23 @@ STEPS: dict[str, dict[str, Step]] = {
 }
 
 
+def kill() -> None:
+    """End this process at once."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stop() -> None:
+    """Stop this process, while none of its threads writes: it would hold SQLite's lock against everybody."""
+    with ExitStack() as stack:
+        for one in gc.get_objects():
+            if isinstance(one, Writer):
+                stack.enter_context(one._turn)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
 def die_at(job: str, step: str, when: str) -> None:
     """Replace the step's function by one that kills or stops this process before or after its work."""
-    end = signal.SIGSTOP if when.startswith("pause-") else signal.SIGKILL
+    end = stop if when.startswith("pause-") else kill
     when = when.removeprefix("pause-")
     module_name, owner_name, function_name, call = STEPS[job][step]
     owner: Any = importlib.import_module(module_name)
@@ -107,12 +125,12 @@ def die_at(job: str, step: str, when: str) -> None:
         calls += is_ours
         is_step = is_ours and calls == call
         if is_step and when == "before":
-            os.kill(os.getpid(), end)
+            end()
         answer = original(*arguments, **options)
         if function_name == "claim":  # an idle claim is not the step
             calls, is_step = 0, answer is not None
         if is_step and when == "after":
-            os.kill(os.getpid(), end)
+            end()
         return answer
 
     setattr(owner, function_name, dying)
