@@ -4,6 +4,7 @@ A few megabytes at a time and by whole arrays, so that neither the time nor the 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -129,20 +130,20 @@ def toggles(
     if not len(strays):
         return quotes
     # up to the first stray quote all of them count; behind it, cell by cell
-    at = int(strays[0]) * 2 + int(inside)
-    kept = list(range(at))
-    openings = np.flatnonzero(opens)
-    while (place := int(np.searchsorted(openings, at))) < len(openings):
-        at = int(openings[place])
-        kept.append(at)
-        while at + 1 < len(quotes):
-            at += 1
+    at, last = int(strays[0]) * 2 + int(inside), len(quotes) - 1
+    kept, can_open, follows = list(range(at)), opens.tolist(), again.tolist()
+    with suppress(ValueError):  # no more that opens
+        while True:
+            at = can_open.index(True, at)
             kept.append(at)
-            if at + 1 == len(quotes) or not again[at + 1]:
-                break
+            while at < last:
+                kept.append(at + 1)
+                at += 1
+                if at == last or not follows[at + 1]:
+                    break
+                kept.append(at + 1)
+                at += 1
             at += 1
-            kept.append(at)
-        at += 1
     return quotes[kept]
 
 

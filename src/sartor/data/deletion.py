@@ -21,20 +21,24 @@ from sartor.errors import JobFailed
 _DELETED: Final = "(deleted)"
 
 
-def read_users(files: Sequence[Path], target: Path, memory_bytes: int) -> None:
+def read_users(
+    files: Sequence[Path], target: Path, memory_bytes: int, stop: Callable[[], bool] = lambda: False
+) -> None:
     """Write the distinct users that CSV files with a column USER_ID name, as Parquet.
 
     Args:
         files: the files.
         target: where to write.
         memory_bytes: how much DuckDB may use.
+        stop: asked some times a second whether to give up.
 
     Raises:
         JobFailed: a file cannot be read.
+        InterruptedError: ``stop`` said so.
     """
     options = "header = true, delim = ',', quote = '\"', all_varchar = true, union_by_name = true"
     try:
-        with engine.connect(memory_bytes, target.parent) as connection:
+        with engine.connect(memory_bytes, target.parent) as connection, interrupting(connection, stop):
             ids = f'SELECT DISTINCT "USER_ID" AS id FROM {engine.csv(files, options)}'
             named = f"{ids} WHERE coalesce(\"USER_ID\", '') <> ''"
             connection.execute(engine.copy(named, target, "FORMAT parquet"))

@@ -71,7 +71,7 @@ def _read(job: Resource, folder: Path, users: Path, tools: Tools) -> None:
 
     files = spooled(sources, listed, folder, progress, tools.stop)
     try:
-        read_users(files, users, tools.memory_bytes)
+        read_users(files, users, tools.memory_bytes, tools.stop)
     finally:
         sources.verify(listed)  # what could not be read may have changed just then
 
