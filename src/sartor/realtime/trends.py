@@ -12,6 +12,7 @@ import numpy as np
 
 from sartor.data.dataset import DatasetRecords
 from sartor.models import trending
+from sartor.models.base import Int64
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.scoring import Scores
 from sartor.realtime.watch import Watch, all_records
@@ -38,8 +39,9 @@ class Trends:
     def __init__(self, artifact: Artifact, find_records: Callable[[], DatasetRecords | None]) -> None:
         self._items = artifact.items
         self._window_seconds = int(artifact.model.settings()["window_seconds"])
-        self._trained = np.bincount(artifact.item, minlength=len(artifact.items)).astype(np.int64)
+        self._trained_items, self._trained_times = artifact.item, artifact.time
         self._trained_until = int(artifact.time.max()) if len(artifact.time) else 0
+        self._moves = True
         self._watch = Watch(LOOK_SECONDS, find_records, self._state, self._compute)
         values = artifact.model.arrays()["scores"]
         self.scores = Scores(None, np.asarray(values, np.float32), logits=True)
@@ -50,7 +52,8 @@ class Trends:
 
     def _state(self, records: DatasetRecords) -> tuple[int, int, int]:
         """Return what changes with the records, and with the time: windows that end now move on by themselves."""
-        return (*all_records(records), int(time.time() / self._window_seconds * _STEPS_A_WINDOW))
+        step = int(time.time() / self._window_seconds * _STEPS_A_WINDOW) if self._moves else 0
+        return (*all_records(records), step)
 
     def _compute(self, records: DatasetRecords, _state: tuple[int, int, int]) -> None:
         """Count the interactions of the last two windows, back from now or from the newest record."""
@@ -60,6 +63,7 @@ class Trends:
                 'SELECT max("TIMESTAMP") FROM data WHERE "TIMESTAMP" <= ?', [clock + trending.AHEAD_SECONDS]
             ).fetchall()
             now = trending.present(int(clock) if newest is None else newest, clock)
+            self._moves = now >= int(clock)
             since = min(now - 2 * self._window_seconds, self._trained_until)
             rows = connection.execute(
                 'SELECT "ITEM_ID" AS i, "TIMESTAMP" AS t FROM data WHERE t > ? AND t <= ?', [since, now]
@@ -73,6 +77,11 @@ class Trends:
             len(self._items),
             self._window_seconds,
             now,
-            self._trained,
+            self._trained_upto(since),
         )
         self.scores = Scores(None, values, logits=True)
+
+    def _trained_upto(self, moment: int) -> Int64:
+        """Return int64[items]: how many interactions up to a moment the training saw of each."""
+        items = self._trained_items[self._trained_times <= moment]
+        return np.bincount(items, minlength=len(self._items)).astype(np.int64)

@@ -1,0 +1,121 @@
+"""What is trending now, from records of any age, and with clocks that are wrong."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import duckdb
+import numpy as np
+import pytest
+
+from sartor.models import base
+from sartor.realtime import trends
+from sartor.realtime.trends import Trends
+
+HOUR = 3600
+CLOCK = 1_800_000_000
+NAMES = ("a", "b", "c", "d")
+
+Rows = list[tuple[str, int]]
+
+
+class Records:
+    """An Interactions dataset in memory."""
+
+    number = 1
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows, self.reads = rows, 0
+        self.put = SimpleNamespace(newest=lambda _: len(self.rows))
+        self.bulk_table = SimpleNamespace(version=lambda: 1)
+
+    @contextmanager
+    def open(self, _store: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        self.reads += 1
+        with duckdb.connect() as connection:
+            connection.execute('CREATE TABLE data ("ITEM_ID" VARCHAR, "TIMESTAMP" BIGINT)')
+            connection.executemany("INSERT INTO data VALUES (?, ?)", [list(row) for row in self.rows])
+            yield connection
+
+
+class Clock:
+    """A clock that stands still until it is set; every look is due."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = float(CLOCK)
+        monkeypatch.setattr(trends, "time", SimpleNamespace(time=lambda: self.now))
+        monkeypatch.setattr(trends, "LOOK_SECONDS", 0.0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def watched(rows: Rows) -> tuple[Trends, Records]:
+    """Return the trends of a model that was trained on these rows, and the dataset with them."""
+    artifact = SimpleNamespace(
+        items=type(
+            "Items",
+            (),
+            {
+                "__len__": lambda _: len(NAMES),
+                "find_all": lambda _, ids: np.array([NAMES.index(one) for one in ids]),
+            },
+        )(),
+        item=np.array([NAMES.index(name) for name, _ in rows], np.int32),
+        time=np.array([at for _, at in rows], np.int64),
+        model=SimpleNamespace(
+            settings=lambda: {"window_seconds": 2 * HOUR},
+            arrays=lambda: {"scores": np.zeros(len(NAMES), np.float32)},
+        ),
+    )
+    records = Records(list(rows))
+    return Trends(cast("Any", artifact), lambda: cast("Any", records)), records
+
+
+def listed(found: Trends) -> str:
+    found.look()
+    return "".join(NAMES[row] for row in base.top(found.scores.values, len(NAMES)))
+
+
+BEFORE = [("a", CLOCK - 3 * HOUR)] * 5 + [("b", CLOCK - 3 * HOUR)] * 2 + [("c", CLOCK - 3 * HOUR)]
+
+
+def test_an_event_of_tomorrow_does_not_hold_up_the_list(clock: Clock) -> None:
+    found, records = watched(BEFORE)
+    records.rows += [("d", CLOCK + 24 * HOUR), ("d", CLOCK * 1000)]
+    assert listed(found)[0] == "a"
+    records.rows += [("c", CLOCK - 5)] * 6
+    assert listed(found) == "cabd"
+
+
+def test_a_clock_that_is_a_little_ahead_counts(clock: Clock) -> None:
+    found, records = watched(BEFORE)
+    records.rows += [("c", CLOCK + 600)] * 6
+    assert listed(found)[0] == "c"
+
+
+def test_a_trend_of_the_present_passes_with_the_time_although_nothing_new_comes(clock: Clock) -> None:
+    found, _ = watched([*BEFORE, *[("c", CLOCK - 60)] * 3])
+    assert listed(found)[0] == "c"
+    clock.now += 5 * HOUR
+    assert listed(found) == "acbd"  # by popularity
+
+
+def test_what_is_old_ends_at_its_newest_record_and_is_not_read_again(clock: Clock) -> None:
+    found, records = watched([*BEFORE, *[("c", CLOCK - 60)] * 3])
+    clock.now += 100 * 24 * HOUR
+    assert listed(found)[0] == "c"
+    listed(found)
+    reads = records.reads
+    clock.now += HOUR
+    assert listed(found)[0] == "c"
+    assert records.reads == reads
+
+
+def test_what_has_no_trend_follows_by_popularity_each_interaction_once(clock: Clock) -> None:
+    # in the two windows b fell; all in all a has had more
+    rows = [("a", CLOCK - 30 * HOUR)] * 9 + [("b", CLOCK - 3 * HOUR)] * 4 + [("b", CLOCK - 60)] * 3
+    assert listed(watched([*rows, ("d", CLOCK - 30 * HOUR)])[0]) == "abdc"
