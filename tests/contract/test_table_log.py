@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from sartor.data import log
 from sartor.data import table as table_module
 from sartor.data.blobs import Blobs, FolderBlobs
-from sartor.data.log import CHAPTER_VERSIONS, Log
+from sartor.data.log import CHAPTER_VERSIONS, Log, Made
 from sartor.data.table import Table
 from tables import ITEMS, NEWER_ITEMS, change, in_version, items, part
 
@@ -201,3 +201,33 @@ def test_the_parts_of_an_old_log_are_kept_as_long_as_undo_wants_them(tmp_path: P
     assert items(table) == ["x9"]
     with pytest.raises(LookupError, match="is no longer kept"):
         table.restore(8, ITEMS)
+
+
+@pytest.mark.parametrize("notices", [True, False], ids=["delta notices", "delta does not"])
+@pytest.mark.parametrize("sleeps", ["import", "drain"])
+def test_who_slept_while_many_versions_were_made_commits_again_on_top_of_them(
+    table: Table, folder: Blobs, monkeypatch: pytest.MonkeyPatch, sleeps: str, notices: bool
+) -> None:
+    for number in range(5):
+        table.commit([part(table, f"x{number}")], "FULL", ITEMS, f"job-{number}")
+    write, slept = Table._write, []
+
+    def late(self: Table, *arguments: Any) -> Any:
+        if not slept:
+            slept.append(True)
+            for number in range(5, MANY):
+                Table(folder, "d/bulk").commit([part(table, f"x{number}")], "FULL", ITEMS, f"job-{number}")
+            assert f"{5:020d}.json" not in logged(folder)
+            if not notices:  # he slept after Delta's own look
+                folder.put(f"d/bulk/_delta_log/{5:020d}.json", b'{"commitInfo": {"sartor.commit": "his"}}')
+                return Made(5, "his")
+        return write(self, *arguments)
+
+    monkeypatch.setattr(Table, "_write", late)
+    new = part(table, "late")
+    if sleeps == "import":
+        assert table.commit([new], "INCREMENTAL", ITEMS, "late") == MANY
+    else:
+        assert change(table, [new], [], 7, 0, "sartor.drain")
+    assert items(Table(folder, "d/bulk")) == ["late", f"x{MANY - 1}"]
+    assert [version for version, _ in Table(folder, "d/bulk").log()] == list(range(MANY + 1))

@@ -6,6 +6,7 @@ never changes, so any version is two short reads away, however many there are.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -23,6 +24,8 @@ _FORGOTTEN_AFTER_VERSIONS: Final = 1200
 #: Who looks at a version looks at its neighbours.
 _KEPT_CHAPTERS: Final = 4
 
+#: The commit's name in the entry of a commit.
+COMMIT: Final = "sartor.commit"
 #: What one commit wrote, as Delta's log has it.
 Entries = list[dict[str, Any]]
 
@@ -38,6 +41,19 @@ class LoggedPart:
 
     size_bytes: int
     rows: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """A commit of ours.
+
+    Attributes:
+        version: that it made.
+        name: what no other commit has, in its entry.
+    """
+
+    version: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -118,12 +134,34 @@ class Log:
             }
             self._storage.put(self._place(begin), orjson.dumps(chapter))
 
+    def stands(self, made: Made, newest: int) -> bool:
+        """Return whether a commit is the one that readers of the newest version know under its number.
+
+        A number that Delta's log no longer has can be written again by who slept while a hundred versions were made.
+        """
+        if made.version >= self._shortened_to(newest):
+            return True
+        with suppress(LookupError):
+            for _, entries in self.versions(made.version, made.version):
+                return any(one.get("commitInfo", {}).get(COMMIT) == made.name for one in entries)
+        return False
+
+    def marks(self, first: int, last: int, after_ms: int) -> dict[str, int]:
+        """Return the marks of jobs that versions have whose date is later; what the log has lost, it has not."""
+        found: dict[str, int] = {}
+        with suppress(LookupError):
+            for _, entries in self.versions(first, last):
+                for mark in (entry["txn"] for entry in entries if "txn" in entry):
+                    if (mark.get("lastUpdated") or 0) > after_ms:
+                        found[mark["appId"]] = mark["version"]
+        return found
+
     def shorten(self, newest: int) -> None:
         """Take out of Delta's log what chapters have and a reader of the newest version needs no more.
 
         There must be a checkpoint of the newest version.
         """
-        upto = (newest - _DELTA_VERSIONS) // CHAPTER_VERSIONS * CHAPTER_VERSIONS
+        upto = self._shortened_to(newest)
         paths = [path for path, _ in self._storage.files(self._delta)]
         for path in sorted(paths):  # the oldest first: what is left is whole at any moment
             number = path.rpartition("/")[2][:20]
@@ -164,6 +202,11 @@ class Log:
         for begin in range(waiting.first, upto, CHAPTER_VERSIONS):
             self._storage.delete(self._place(begin))
         return replace(waiting, first=max(waiting.first, upto))
+
+    @staticmethod
+    def _shortened_to(newest: int) -> int:
+        """Return the first version that Delta's log has to have."""
+        return (newest - _DELTA_VERSIONS) // CHAPTER_VERSIONS * CHAPTER_VERSIONS
 
     def _stored(self) -> Waiting:
         try:

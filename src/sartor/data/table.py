@@ -8,9 +8,9 @@ Opening a table costs the same after twenty commits and after twenty thousand: s
 """
 
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, cast
@@ -31,7 +31,7 @@ from sartor.data.blobs import Blobs
 from sartor.data.check import Part
 from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.engine import FILE, ROW
-from sartor.data.log import CHAPTER_VERSIONS, Entries, Log, LoggedPart
+from sartor.data.log import CHAPTER_VERSIONS, COMMIT, Entries, Log, LoggedPart, Made
 from sartor.data.schema import Schema
 
 LOG = logging.getLogger("sartor.data")
@@ -44,6 +44,8 @@ _OWN = "sartor."
 #: A job's mark is kept until so many versions followed its own.
 _MARK_VERSIONS: Final = 1000
 _LONG_AGO_MS: Final = 1
+#: In so few seconds nobody makes as many versions as Delta's log keeps.
+_QUICK_SECONDS: Final = 0.2
 #: How much memory a query of the whole table may use.
 _QUERY_BYTES: Final = 600_000_000
 Result = TypeVar("Result")
@@ -95,7 +97,7 @@ class Table:
         self._store_parts(parts)
         metadata = {"sartor.job": job_arn, "sartor.mode": mode, **(note or {})}
 
-        def attempt(table: DeltaTable | None) -> int | None:
+        def attempt(table: DeltaTable | None) -> int | Made:
             version = None if table is None else table.transaction_version(job_arn)
             if version is not None:
                 return version
@@ -105,8 +107,7 @@ class Table:
                 raise InterruptedError(f"the parts of {job_arn} were swept; they must be written again")
             version = 0 if table is None else table.version() + 1
             how: Literal["overwrite", "append"] = "overwrite" if mode == "FULL" else "append"
-            self._write(table, delta.adds(parts), how, schema, {}, metadata, {job_arn: version})
-            return None
+            return self._write(table, delta.adds(parts), how, schema, {}, metadata, {job_arn: version})
 
         return self._until_committed(attempt, lambda: self._version_of_application(job_arn))
 
@@ -117,13 +118,12 @@ class Table:
             False if its parts are data already.
         """
 
-        def attempt(table: DeltaTable | None) -> bool | None:
+        def attempt(table: DeltaTable | None) -> bool | Made:
             if table is not None and table.transaction_version(job_arn) is not None:
                 return False
             if table is not None and table.transaction_version(_bar(job_arn)) is not None:
                 return True
-            self._mark(table, {_bar(job_arn): 1}, schema)
-            return None
+            return self._mark(table, {_bar(job_arn): 1}, schema)
 
         return self._until_committed(attempt, lambda: True)
 
@@ -156,7 +156,7 @@ class Table:
         self._store_parts(adds)
         name, number = application
 
-        def attempt(table: DeltaTable | None) -> bool | None:
+        def attempt(table: DeltaTable | None) -> bool | Made:
             found = 0 if table is None else table.transaction_version(name) or 0
             if found == number if expected is None else found != expected:
                 return False
@@ -167,10 +167,9 @@ class Table:
                 *delta.adds(adds),
                 *(delta.remove(one) for one in removes),
             ]
-            self._write(
+            return self._write(
                 table, actions, "append", schema, more_columns or {}, dict(note or {}), {name: number}
             )
-            return None
 
         return self._until_committed(attempt, lambda: True)
 
@@ -182,7 +181,7 @@ class Table:
         """
         self._store_parts([part])
 
-        def attempt(table: DeltaTable | None) -> bool | None:
+        def attempt(table: DeltaTable | None) -> bool | Made:
             if table is None or not delta.rows_of_parts(table).keys() >= set(small):
                 return False
             if self._lost_parts(table):
@@ -193,8 +192,9 @@ class Table:
                 *(delta.remove(name, changes_data=False) for name in small),
             ]
             marks = {delta.DATA: delta.data_version(table), delta.MERGED: table.version() + 1}
-            self._write(table, actions, "append", schema, {}, {"sartor.merged": str(len(small))}, marks)
-            return None
+            return self._write(
+                table, actions, "append", schema, {}, {"sartor.merged": str(len(small))}, marks
+            )
 
         return self._until_committed(attempt, lambda: True)
 
@@ -209,7 +209,7 @@ class Table:
             LookupError: there is no such version, or its files are gone.
         """
 
-        def attempt(table: DeltaTable | None) -> int | None:
+        def attempt(table: DeltaTable | None) -> int | Made:
             if table is None or not 0 <= version <= table.version():
                 newest = "no version" if table is None else f"versions 0 to {table.version()}"
                 raise LookupError(f"The table has {newest}; there is no version {version}.")
@@ -236,8 +236,9 @@ class Table:
                 *(delta.add(name, part) for name, part in back.items()),
                 *map(delta.remove, lost),
             ]
-            self._write(table, actions, "append", schema, {}, note, {"sartor.restore": table.version() + 1})
-            return None
+            return self._write(
+                table, actions, "append", schema, {}, note, {"sartor.restore": table.version() + 1}
+            )
 
         return self._until_committed(attempt, lambda: self._version_of_application("sartor.restore"))
 
@@ -423,24 +424,19 @@ class Table:
     def _passed_until(self, mark: str, moment: float) -> int:
         """Mark the table with a moment unless it has a later one, and return the newest version then."""
 
-        def attempt(table: DeltaTable | None) -> int | None:
+        def attempt(table: DeltaTable | None) -> int | Made:
             number = round(moment * 1000)
             if table is None or (table.transaction_version(mark) or 0) >= number:
                 return -1 if table is None else table.version()
-            self._mark(table, {mark: number})
-            return None
+            return self._mark(table, {mark: number})
 
-        def newest() -> int:
-            table = self._open()
-            return -1 if table is None else table.version()
+        return self._until_committed(attempt, self._newest)
 
-        return self._until_committed(attempt, newest)
-
-    def _mark(self, table: DeltaTable | None, marks: Mapping[str, int], schema: Schema | None = None) -> None:
-        """Try to commit marks and nothing else: the version of the data stays."""
+    def _mark(self, table: DeltaTable | None, marks: Mapping[str, int], schema: Schema | None = None) -> Made:
+        """Try to commit marks and nothing else, and return the commit: the version of the data stays."""
         if table is not None:
             marks = {**marks, delta.DATA: delta.data_version(table), delta.MERGED: table.version() + 1}
-        self._write(table, [], "append", schema, {}, {"sartor.merged": "0"}, marks)
+        return self._write(table, [], "append", schema, {}, {"sartor.merged": "0"}, marks)
 
     @property
     def _uri(self) -> str:
@@ -448,6 +444,10 @@ class Table:
 
     def _open(self) -> DeltaTable | None:
         return delta.opened(self._uri, self._storage.delta_options)
+
+    def _newest(self) -> int:
+        table = self._open()
+        return -1 if table is None else table.version()
 
     def _version_of_application(self, name: str) -> int:
         table = self._open()
@@ -458,28 +458,29 @@ class Table:
             self._storage.put_file(f"{self._path}/{part.path.name}", part.path)
 
     def _until_committed(
-        self, attempt: Callable[[DeltaTable | None], Result | None], done: Callable[[], Result]
+        self, attempt: Callable[[DeltaTable | None], Result | Made], done: Callable[[], Result]
     ) -> Result:
         """Commit on top of the newest version, again while other writers are first.
 
         Args:
-            attempt: commits on top of a version; a result that is not ``None`` means there is nothing to do.
+            attempt: commits on top of a version; a result that is no commit means there is nothing to do.
             done: gives the result after a commit.
         """
         for number in range(_COMMIT_ATTEMPTS):
-            table = self._open()
-            version = None if table is None else table.version()
+            begun, table = time.monotonic(), self._open()
             try:  # on top of the very version that was looked at, so that a twin of this writer is a conflict
                 found = attempt(table)
             except DeltaError as error:
-                made = table is None and self._open() is not None  # the table, by another writer
-                if not made and not isinstance(error, CommitFailedError):
+                went_on = self._newest() > (-1 if table is None else table.version())
+                if not went_on and not isinstance(error, CommitFailedError):
                     raise
                 time.sleep(0.01 * number)  # another writer was first; look again
                 continue
-            if found is not None:
+            if not isinstance(found, Made):
                 return found
-            self._committed(0 if version is None else version + 1)
+            if time.monotonic() - begun > _QUICK_SECONDS and not self._log.stands(found, self._newest()):
+                continue  # this process slept, and wrote where nobody looks any more
+            self._committed(found.version)
             return done()
         raise DeltaError(f"{_COMMIT_ATTEMPTS} commits to {self._path} were overtaken by others")
 
@@ -511,8 +512,9 @@ class Table:
         more_columns: Mapping[str, str],
         metadata: Mapping[str, str],
         applications: Mapping[str, int],
-    ) -> None:
-        """Try one commit on top of this version; without a schema it keeps its columns."""
+    ) -> Made:
+        """Try one commit on top of this version, and return it; without a schema it keeps its columns."""
+        made = Made(0 if table is None else table.version() + 1, secrets.token_hex(8))
         now = round(time.time() * 1000)
         marks = [
             Transaction(name, number, None if name.startswith(_OWN) else now)
@@ -521,7 +523,7 @@ class Table:
         if table is not None:
             marks += self._passed(table, applications)
         properties = CommitProperties(
-            custom_metadata=dict(metadata),
+            custom_metadata={**metadata, COMMIT: made.name},
             max_commit_retries=0,  # a retry must look first whether it is still wanted
             app_transactions=marks,
         )
@@ -545,18 +547,14 @@ class Table:
                 commit_properties=properties,
                 post_commithook_properties=delta.NO_HOOKS,
             )
+        return made
 
     def _passed(self, table: DeltaTable, applications: Mapping[str, int]) -> list[Transaction]:
         """Return the marks of jobs that ended long ago, dated so that the next checkpoint drops them."""
         first = table.version() + 1 - _MARK_VERSIONS
         if first < 0 or first % CHAPTER_VERSIONS:
             return []
-        marks: dict[str, int] = {}
-        with suppress(LookupError):  # what the log has lost stops no commit
-            for _, entries in self._log.versions(first, first + CHAPTER_VERSIONS - 1):
-                for mark in (entry["txn"] for entry in entries if "txn" in entry):
-                    if (mark.get("lastUpdated") or 0) > _LONG_AGO_MS:
-                        marks[mark["appId"]] = mark["version"]
+        marks = self._log.marks(first, first + CHAPTER_VERSIONS - 1, _LONG_AGO_MS)
         return [
             Transaction(name, number, _LONG_AGO_MS)
             for name, number in marks.items()
