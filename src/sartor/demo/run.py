@@ -193,14 +193,14 @@ def _make_files(world: World, folder: Path) -> list[DataFile]:
 
 
 def _write_broken(good: Path, broken: Path) -> None:
-    """Write the head of a good file with three rows spoilt: an id, a time, a number."""
+    """Write the head of a good file with three rows spoilt: a time, an id, a type."""
     with good.open() as source:
         lines = list(islice(source, _BROKEN_ROWS + 1))
     columns = lines[0].rstrip("\n").split(",")
     for line, column, value in (
         (100, "TIMESTAMP", "yesterday"),
         (500, "USER_ID", ""),
-        (900, "EVENT_VALUE", "a lot"),
+        (900, "EVENT_TYPE", ""),
     ):
         cells = lines[line].rstrip("\n").split(",")
         cells[columns.index(column)] = value
