@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,12 +52,10 @@ def test_damaged_parquet_fails_at_once_in_words(odd: Client) -> None:
         )
     content = bytearray(place.read_bytes())
     content[4:4000] = bytes(3996)
-    begun = time.monotonic()
     job = odd.imported(odd.dataset(ITEMS, "Items"), odd.write("damaged.parquet", bytes(content)))
     assert job["status"] == "CREATE FAILED"
     assert job["failureReason"].startswith("The file must be readable in the format that its name says.")
     assert "damaged.parquet" in job["failureReason"]
-    assert time.monotonic() - begun < 60
     with pytest.raises(botocore.exceptions.ClientError, match=r"footer is damaged|not a Parquet file"):
         odd.start(
             odd.dataset(ITEMS, "Items"), odd.write("worse.parquet", b"PAR1" + bytes(40) + b"\x20\0\0\0PAR1")

@@ -303,6 +303,28 @@ def test_what_the_work_made_is_written_when_it_ends_and_only_by_who_holds_the_le
         assert transaction.tags(arn_of(0)) == {"k": "v"}
 
 
+def test_a_resource_that_goes_takes_its_work_along(store: Store) -> None:
+    owe(store, 2)
+    with store.write() as transaction:
+        transaction.remove(arn_of(0))
+    assert claimed(store).arn == arn_of(1)
+    with store.read() as transaction:
+        assert [task.arn for task in transaction.tasks()] == [arn_of(1)]
+
+
+def test_work_for_what_is_gone_holds_up_no_lane(store: Store) -> None:
+    owe(store, 2)
+    with store.write() as transaction:
+        transaction.remove(arn_of(0))
+        transaction.remove(arn_of(1))
+        for number in (7, 8):
+            lifecycle.owe(transaction, arn_of(number), "dataset-group", "create", "quick")
+    owe(store)
+    assert claimed(store).arn == arn_of(0)
+    with store.read() as transaction:
+        assert [task.arn for task in transaction.tasks()] == [arn_of(0)]
+
+
 def test_one_resource_has_one_piece_of_work_at_a_time(store: Store) -> None:
     owe(store)
     with pytest.raises(Exception, match=r"(?i)unique"), store.write() as transaction:

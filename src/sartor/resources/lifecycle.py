@@ -178,15 +178,16 @@ def _claim_one(
 ) -> Task | None:
     """Lease one task and show it on its resource, both or neither."""
     with store.write() as transaction:
-        row = transaction.claim_task(worker, lanes, now, now + lease_seconds)
-        if row is None:
-            return None
-        resource = transaction.get(row.arn)
-        if resource is None:
-            raise LookupError(f"Task {row.id} is for {row.arn}, which does not exist.")
-        task = _task(row, worker, resource)
-        _show(transaction, task, resource, "running", _moment(now))
-        return task
+        while (row := transaction.claim_task(worker, lanes, now, now + lease_seconds)) is not None:
+            resource = transaction.get(row.arn)
+            if resource is None:  # who removed it left its work: no lane may wait for that
+                LOG.warning("%s is gone; nothing is owed to it any more", row.arn)
+                transaction.end_task(row.id, worker, row.attempt)
+                continue
+            task = _task(row, worker, resource)
+            _show(transaction, task, resource, "running", _moment(now))
+            return task
+        return None
 
 
 def _task(row: TaskRow, worker: str, resource: Resource) -> Task:

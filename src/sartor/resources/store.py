@@ -148,10 +148,11 @@ class Transaction:
         return self._connection.execute(query).first() is not None
 
     def remove(self, arn: str) -> None:
-        """Remove a resource, its tags, its samples and the references that it holds; others' to it stay."""
+        """Remove a resource, its tags, samples, work and the references that it holds; others' to it stay."""
         self._connection.execute(sa.delete(RESOURCE).where(RESOURCE.c.arn == arn))
         self._connection.execute(sa.delete(REFERENCE).where(REFERENCE.c.child == arn))
         self._connection.execute(sa.delete(TAG).where(TAG.c.arn == arn))
+        self._connection.execute(sa.delete(TASK).where(TASK.c.arn == arn))
         samples.delete(self._connection, arn)
 
     def begin_samples(self, arn: str, origin: str, seq: int) -> None:
