@@ -221,3 +221,32 @@ def test_the_verdict_is_that_of_a_count_by_hand(
     if result.parts:
         wanted = [None if cell in ("", "x", "2.5") else int(float(cell)) for cell in cells]
         assert [year for (year,) in values(result, "YEAR")] == wanted
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("ITEM_ID,YEAR,FREE\na,1,true\n", "Input csv is missing the following columns: [PRICE] ("),
+        (
+            "ITEM_ID,YEAR,FREE,PRICE,Year\na,1,true,1,1\n",
+            "The header names the column YEAR, Year more than once",
+        ),
+        ("ITEM_ID,YEAR,FREE,PRICE\n,1,true,1\n", "ITEM_ID must have a value in every row. (1 row: "),
+        ("ITEM_ID,YEAR,FREE,PRICE\na,1,true\n", "Every row must have as many cells as the header. (1 row: "),
+        (f"ITEM_ID,YEAR,FREE,PRICE\na,1,true,1{'1' * 2_000_000}\n", "A row must not be longer than "),
+    ],
+)
+def test_every_reason_begins_with_the_rule_and_names_the_file(
+    tmp_path: Path, content: str, words: str
+) -> None:
+    reason = checked(tmp_path, table(), content).report.failure_reason()
+    assert reason.startswith(words)
+    assert "s3://b/1-x.csv" in reason
+    assert "s3://b/0-x.csv" not in reason
+
+
+def test_a_reason_names_the_first_three_faulty_files_and_says_that_there_are_more(tmp_path: Path) -> None:
+    short = "ITEM_ID,YEAR,FREE\na,1,true\n"
+    reason = checked(tmp_path, table(), *[short] * 4).report.failure_reason()
+    files = "; ".join(f"s3://b/{at}-x.csv" for at in (1, 2, 3))
+    assert reason == f"Input csv is missing the following columns: [PRICE] ({files}, …)"
