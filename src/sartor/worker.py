@@ -17,6 +17,7 @@ from typing import IO, Any, Final
 from sartor.errors import Damaged, JobFailed
 from sartor.resources import lifecycle
 from sartor.resources.lifecycle import Task
+from sartor.resources.stale_copies import StaleCopies
 from sartor.settings import Settings
 from sartor.work import auto_training, jobs
 from sartor.work.tools import Tools
@@ -64,6 +65,7 @@ class Worker:
         self._settings = settings
         self._tools = tools
         self._stopping = stopping
+        self._stale_copies = StaleCopies(tools.store, tools.storage)
         self._begin_anew = begin_anew
         self._leases: dict[str, _Lease] = {}
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -172,8 +174,9 @@ class Worker:
                 self._stopping.wait(_END_SECONDS)
 
     def _drain(self, drains: jobs.Drains) -> None:
-        """Move what calls put into tables."""
+        """Move what calls put into tables, and drop copies that a deletion makes stale."""
         try:
+            self._stale_copies.look()
             drains.run(self._tools)
         except Exception:
             LOG.exception("put records could not be drained; they are tried again")

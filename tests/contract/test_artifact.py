@@ -58,7 +58,7 @@ def written(
 def test_what_was_written_is_read_in_every_storage(storage: Blobs, tmp_path: Path) -> None:
     of = rows(400)
     written(storage, tmp_path / "new", of)
-    found = artifact.read(storage, "a/b")
+    found = artifact.read(storage, artifact.Place("a/b", "a/b"))
     assert found.items.names() == of.items.names()
     assert found.users.find("u399") == 399
     np.testing.assert_array_equal(found.item, of.item)
@@ -81,7 +81,7 @@ class Remembering(popularity.PopularityModel):
 def test_what_a_model_computed_beforehand_is_kept(storage: Blobs, tmp_path: Path) -> None:
     written(storage, tmp_path / "first", rows(400))
     written(storage, tmp_path / "second", rows(400), Remembering)
-    found = artifact.read(storage, "a/b").states
+    found = artifact.read(storage, artifact.Place("a/b", "a/b")).states
     assert found is not None
     assert found.tolist() == [[1.0, 0.5]] * 400
 
@@ -89,23 +89,23 @@ def test_what_a_model_computed_beforehand_is_kept(storage: Blobs, tmp_path: Path
 def test_what_another_model_computed_is_gone_with_it(storage: Blobs, tmp_path: Path) -> None:
     written(storage, tmp_path / "first", rows(400), Remembering)
     written(storage, tmp_path / "second", rows(400))
-    assert artifact.read(storage, "a/b").states is None
+    assert artifact.read(storage, artifact.Place("a/b", "a/b")).states is None
 
 
 def test_an_artifact_from_before_there_were_states_is_read(storage: Blobs, tmp_path: Path) -> None:
     written(storage, tmp_path / "first", rows(5), Remembering)
     storage.delete("a/b/states.npy")
-    assert artifact.read(storage, "a/b").states is None
+    assert artifact.read(storage, artifact.Place("a/b", "a/b")).states is None
 
 
 def test_an_artifact_is_replaced_by_the_next_attempt(storage: Blobs, tmp_path: Path) -> None:
     written(storage, tmp_path / "first", rows(5))
     written(storage, tmp_path / "second", rows(400))
-    assert len(artifact.read(storage, "a/b").users) == 400
+    assert len(artifact.read(storage, artifact.Place("a/b", "a/b")).users) == 400
 
 
 def test_a_folder_without_its_record_is_no_artifact(storage: Blobs, tmp_path: Path) -> None:
     written(storage, tmp_path / "new", rows(5))
     storage.delete("a/b/record.json")
     with pytest.raises(FileNotFoundError):
-        artifact.read(storage, "a/b")
+        artifact.read(storage, artifact.Place("a/b", "a/b"))

@@ -32,6 +32,10 @@ class Blobs(Protocol):
     def delta_options(self) -> dict[str, str]:
         """What deltalake must know to write here."""
 
+    @property
+    def makes_copies(self) -> bool:
+        """Whether ``local`` copies."""
+
     def put(self, path: str, content: bytes) -> None:
         """Store ``content`` durably; readers see the old content or the new, never a part."""
 
@@ -65,6 +69,12 @@ class Blobs(Protocol):
     def local(self, path: str) -> Path:
         """Return a local file with the content of a file that never changes."""
 
+    def drop_local(self, path: str) -> None:
+        """Delete the copy that ``local`` made of a file, if it makes copies; who has it open keeps it."""
+
+    def drop_stale(self, prefix: str) -> None:
+        """Delete the copies of files below a folder that are not there any more."""
+
 
 class FolderBlobs:
     """Storage in a local folder."""
@@ -82,6 +92,11 @@ class FolderBlobs:
     def delta_options(self) -> dict[str, str]:
         """A folder needs none."""
         return {}
+
+    @property
+    def makes_copies(self) -> bool:
+        """It does not."""
+        return False
 
     def put(self, path: str, content: bytes) -> None:
         """Write beside, make durable, rename."""
@@ -157,6 +172,12 @@ class FolderBlobs:
         """The file itself."""
         return self._at(path)
 
+    def drop_local(self, path: str) -> None:
+        """There are no copies."""
+
+    def drop_stale(self, prefix: str) -> None:
+        """There are no copies."""
+
     def _at(self, path: str) -> Path:
         """Return the file of a path, which cannot leave the root."""
         if path.startswith("/") or ".." in PurePosixPath(path).parts:
@@ -201,6 +222,11 @@ class S3Blobs:
         if self._endpoint is not None:
             options["aws_endpoint_url"] = self._endpoint
         return options
+
+    @property
+    def makes_copies(self) -> bool:
+        """It does."""
+        return True
 
     def put(self, path: str, content: bytes) -> None:
         """One PUT."""
@@ -271,6 +297,17 @@ class S3Blobs:
             bucket.fetch(bucket.find(path), copy, lambda _bytes: None)
 
         return self._copies.of(path, fetch)
+
+    def drop_local(self, path: str) -> None:
+        """Remove it from the scratch space."""
+        self._copies.drop(path)
+
+    def drop_stale(self, prefix: str) -> None:
+        """Remove from the scratch space what the bucket has not."""
+        there = {path for path, _ in self.list(prefix)}
+        for path in self._copies.below(prefix):
+            if path not in there:
+                self._copies.drop(path)
 
 
 def open_storage(url: str, endpoint: str | None, scratch: Path) -> Blobs:

@@ -69,6 +69,11 @@ class Copies:
             self._copies.pop(path, None)
             (self._folder / path).unlink(missing_ok=True)
 
+    def below(self, folder: str) -> list[str]:
+        """Return the paths of the copies below a folder."""
+        with self._lock:
+            return [path for path in self._copies if path.startswith(f"{folder}/")]
+
     @contextmanager
     def _asked(self, path: str) -> Iterator[_Copy]:
         """Note that a copy is asked for, before and after it is fetched: it stays for a while."""

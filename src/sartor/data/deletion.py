@@ -46,6 +46,12 @@ def read_users(
         raise JobFailed(f"The files could not be read: {str(error).splitlines()[0]}") from error
 
 
+def users_in(file: Path, memory_bytes: int) -> list[str]:
+    """Return the users that ``read_users`` wrote; DuckDB may use so much memory beside."""
+    with engine.connect(memory_bytes) as connection:
+        return [row[0] for row in connection.execute(f"SELECT id FROM {engine.parquet([file])}").fetchall()]
+
+
 def count_users(datasets: Sequence[DatasetRecords], users: Path, upto: int = NEWEST) -> int:
     """Return how many of the users occur in any of the datasets' tables, in what was put up to a number."""
     found = []

@@ -56,6 +56,15 @@ class Ids:
         """Return what is saved."""
         return {"text": self._text, "offsets": self._offsets, "hashes": self._hashes, "order": self._order}
 
+    def where(self, kept: NDArray[np.bool_]) -> "Ids":
+        """Return the ids of which bool[n] is true; those that stay keep their order, with numbers without gaps."""
+        lengths = np.diff(self._offsets)
+        offsets = np.zeros(int(kept.sum()) + 1, np.int64)
+        np.cumsum(lengths[kept], out=offsets[1:])
+        numbers, stays = np.cumsum(kept) - 1, kept[self._order]
+        text = self._text[np.repeat(kept, lengths)]
+        return Ids(text, offsets, self._hashes[stays], numbers[self._order[stays]])
+
     def __len__(self) -> int:
         return len(self._order)
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
 from sartor.models import base
 from sartor.models.base import Float32, Histories, Int32, Int64, Model
+from sartor.realtime import served_users
 
 #: Written last: a folder without it is not whole.
 _RECORD: Final = "record.json"
@@ -59,19 +60,8 @@ class Artifact:
     contexts: Contexts = field(default_factory=Contexts)
 
 
-_ARRAYS: Final = (
-    "offsets",
-    "item",
-    "time",
-    "seen_offsets",
-    "seen_item",
-    "seen_type",
-    "seen_time",
-)
-_STATES: Final = "states"
 #: What has arrays of its own; what contexts say of whom is in the record.
 NAMED: Final = ("items", "users", "contexts")
-_NO_STATES: Final = np.zeros((0, 0), np.float32)
 
 
 def write(
@@ -83,7 +73,7 @@ def write(
     scratch: Path,
     keep_on: Callable[[], None] = lambda: None,
 ) -> None:
-    """Store an artifact; one that is there already is replaced.
+    """Store an artifact with its users; one that is there already is replaced.
 
     Args:
         storage: where.
@@ -94,25 +84,44 @@ def write(
         scratch: a local folder that is empty.
         keep_on: called at least once a second; what it raises ends the work.
     """
-    base.save(model, scratch / _MODEL)
-    arrays = {name: getattr(rows, name) for name in _ARRAYS}
     states = model.states(Histories(rows.item, rows.offsets, rows.time), keep_on)
-    arrays[_STATES] = _NO_STATES if states is None else states
-    for kind in NAMED:
-        arrays |= {f"{kind}.{name}": array for name, array in getattr(rows, kind).arrays().items()}
-    for name, array in arrays.items():
-        np.save(scratch / f"{name}.npy", array, allow_pickle=False)
+    served_users.write(storage, folder, rows.users, served_users.rows_of(rows), states, scratch)
+    write_model(storage, folder, model, rows, record, scratch)
+
+
+def write_model(
+    storage: Blobs, folder: str, model: Model, rows: TrainingRows, record: Mapping[str, Any], scratch: Path
+) -> None:
+    """Store what an artifact has beside its users."""
+    base.save(model, scratch / _MODEL)
+    for kind in ("items", "contexts"):
+        for name, array in getattr(rows, kind).arrays().items():
+            np.save(scratch / f"{kind}.{name}.npy", array, allow_pickle=False)
     for file in sorted(path for path in scratch.rglob("*") if path.is_file()):
         storage.put_file(f"{folder}/{file.relative_to(scratch).as_posix()}", file)
     storage.put(f"{folder}/{_RECORD}", json.dumps(record, indent=2).encode())
 
 
-def place_of(version: Mapping[str, Any]) -> str:
-    """Return the folder of a solution version's artifact, by what Sartor alone knows of the version.
+class Place(NamedTuple):
+    """Where an artifact lies.
 
-    Each attempt at a training has a folder of its own, so that one that was given up changes nothing.
+    Attributes:
+        folder: of the model.
+        users: of its users' arrays.
     """
-    return str(version.get("artifact") or version["folder"])
+
+    folder: str
+    users: str
+
+
+def place_of(version: Mapping[str, Any]) -> Place:
+    """Return where a solution version's artifact lies, by what Sartor alone knows of the version.
+
+    Each attempt at a training has a folder of its own, so that one that was given up changes nothing. The users of an
+    artifact of an earlier Sartor lie beside its model until one of them is deleted.
+    """
+    folder = str(version.get("artifact") or version["folder"])
+    return Place(folder, str(version.get("users") or folder))
 
 
 def read_record(storage: Blobs, folder: str) -> dict[str, Any]:
@@ -121,24 +130,23 @@ def read_record(storage: Blobs, folder: str) -> dict[str, Any]:
     return found
 
 
-def read(storage: Blobs, folder: str) -> Artifact:
+def read(storage: Blobs, place: Place) -> Artifact:
     """Return an artifact; raises ``FileNotFoundError`` if it is not whole."""
+    folder = place.folder
     record = read_record(storage, folder)
-    files = {path.removeprefix(f"{folder}/"): storage.local(path) for path, _ in storage.list(folder)}
-    arrays = {name: _array(files[f"{name}.npy"]) for name in _ARRAYS}
-
-    def ids(kind: str) -> Ids:
-        return Ids.restored({name: _array(files[f"{kind}.{name}.npy"]) for name in Ids.ARRAYS})
-
-    model = base.load(files[f"{_MODEL}/model.json"].parent)
-    stored = files.get(f"{_STATES}.npy")  # an artifact of an earlier Sartor has none
-    states = _NO_STATES if stored is None else _array(stored)
+    files = {
+        path.removeprefix(f"{folder}/"): storage.local(path)
+        for path, _ in storage.list(folder)
+        if not served_users.is_of_users(path)
+    }
+    users, arrays, states = served_users.read(storage, place.users)
+    items = {name: served_users.load(files[f"items.{name}.npy"]) for name in Ids.ARRAYS}
     return Artifact(
-        model=model,
-        items=ids("items"),
-        users=ids("users"),
+        model=base.load(files[f"{_MODEL}/model.json"].parent),
+        items=Ids.restored(items),
+        users=users,
         record=record,
-        states=states if len(states) else None,
+        states=states,
         contexts=_contexts(record, files),
         **arrays,
     )
@@ -149,11 +157,5 @@ def _contexts(record: Mapping[str, Any], files: Mapping[str, Path]) -> Contexts:
     found = record.get("contexts", {})
     if not found.get("values"):
         return Contexts()
-    arrays = (_array(files[f"contexts.{name}.npy"]) for name in Contexts.ARRAYS)
+    arrays = (served_users.load(files[f"contexts.{name}.npy"]) for name in Contexts.ARRAYS)
     return Contexts(found["bounds"], found["values"], *arrays)
-
-
-def _array(file: Path) -> NDArray[Any]:
-    # a mapped empty file is an error of the system's; numpy's own class for a mapped one is slow to take one number of
-    mode: Literal["r"] | None = "r" if file.stat().st_size > 1024 else None
-    return np.asarray(np.load(file, mmap_mode=mode, allow_pickle=False))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -37,7 +37,9 @@ from sartor.recipes import BY_ARN, Recipe
 from sartor.resources.call import inactive
 from sartor.resources.kinds import kind_of
 from sartor.resources.records import datasets_of, records_of
+from sartor.resources.stale_copies import StaleCopies
 from sartor.resources.store import Resource, Store
+from sartor.resources.tables import Stamp
 
 if TYPE_CHECKING:
     from sartor.wire.sign import Caller
@@ -87,9 +89,9 @@ class Version:
     attention: Attention | None
 
     @property
-    def key(self) -> tuple[str, int]:
-        """What no other version has, not even a later one of the same ARN."""
-        return self.resource.arn, self.resource.seq
+    def key(self) -> Stamp:
+        """What no other version has, nor another state of this one, such as one from which users were deleted."""
+        return self.resource.stamp
 
     @property
     def model_items(self) -> int:
@@ -173,11 +175,20 @@ class Deployment:
 
 @dataclass
 class _Known:
-    """A campaign that was asked: its row's stamp then, how it serves, and when it was asked last (monotonic)."""
+    """A campaign that was asked: how it serves, and when it was asked last (monotonic)."""
 
-    stamp: tuple[Any, ...]
     deployment: Deployment
     asked: float
+
+    @cached_property
+    def arns(self) -> tuple[str, str]:
+        """Whose rows say whether it still serves so."""
+        return self.deployment.campaign.arn, self.deployment.version.resource.arn
+
+    @cached_property
+    def stamps(self) -> list[Stamp]:
+        """What those rows were."""
+        return [self.deployment.campaign.stamp, self.deployment.version.resource.stamp]
 
 
 class Deployments:
@@ -198,9 +209,10 @@ class Deployments:
         self._lock = threading.Lock()  # of the two next, for moments only
         self._known: dict[str, _Known] = {}
         self._wanted: frozenset[str] = frozenset()
-        self._versions: Loaded[tuple[str, int], Version] = Loaded(_SPARE_VERSIONS)
+        self._versions: Loaded[Stamp, Version] = Loaded(_SPARE_VERSIONS)
         self._again: dict[str, float] = {}  # of the thread alone
         self._products = Products()
+        self._stale_copies = StaleCopies(store, storage)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -224,22 +236,21 @@ class Deployments:
         kind = kind_of(arn, caller.region, caller.account)
         if kind is None or kind.name != "campaign":
             raise not_found(arn)
-        stamps = self.store.stamps((arn,))
         with self._lock:
-            if not stamps:
-                self._known.pop(arn, None)
-                raise not_found(arn)
             known = self._known.get(arn)
-            if known is not None and known.stamp == stamps[0]:
+            if known is not None:
                 known.asked = time.monotonic()
-                return known.deployment
+        if known is not None and self.store.stamps(known.arns) == known.stamps:
+            return known.deployment
         campaign = self.store.get(arn)
         if campaign is None:
+            with self._lock:
+                self._known.pop(arn, None)
             raise not_found(arn)
-        return self._deployed(campaign, stamps[0])
+        return self._deployed(campaign)
 
-    def _deployed(self, campaign: Resource, stamp: tuple[Any, ...]) -> Deployment:
-        """Return a campaign with its version, and keep it until its row changes."""
+    def _deployed(self, campaign: Resource) -> Deployment:
+        """Return a campaign with its version, and keep it until the row of one of them changes."""
         if campaign.status != "ACTIVE":
             raise inactive(campaign, invalid_input)
         version = self._version(campaign.body["solutionVersionArn"])
@@ -248,7 +259,7 @@ class Deployments:
             campaign, version, bool(config.get("enableMetadataWithRecommendations", False))
         )
         with self._lock:
-            self._known[campaign.arn] = _Known(stamp, deployment, time.monotonic())
+            self._known[campaign.arn] = _Known(deployment, time.monotonic())
         self._forget()
         return deployment
 
@@ -259,9 +270,15 @@ class Deployments:
             ApiError: ``ResourceNotFoundException``: it is gone.
         """
         resource = self.store.get(arn)
-        if resource is None:
-            raise not_found(arn)
-        return self._versions.of((arn, resource.seq), partial(self._loaded, resource))
+        while resource is not None:
+            try:
+                return self._versions.of(resource.stamp, partial(self._loaded, resource))
+            except FileNotFoundError:
+                with self.store.read() as transaction:
+                    now = transaction.get(arn)
+                # its users lie elsewhere once one of them was deleted
+                resource = None if now is None or now.stamp == resource.stamp else now
+        raise not_found(arn)
 
     def _loaded(self, resource: Resource) -> Version:
         version = self._load(resource)
@@ -270,10 +287,7 @@ class Deployments:
         return version
 
     def _load(self, resource: Resource) -> Version:
-        try:
-            found = artifact.read(self.storage, artifact.place_of(resource.private))
-        except FileNotFoundError as error:
-            raise not_found(resource.arn) from error
+        found = artifact.read(self.storage, artifact.place_of(resource.private))
         datasets = datasets_of(resource.body["datasetGroupArn"], self.store)
         if "INTERACTIONS" not in datasets:
             raise not_found(resource.arn)
@@ -317,7 +331,7 @@ class Deployments:
         dataset = datasets_of(version.body["datasetGroupArn"], self.store).get(dataset_type)
         return None if dataset is None else records_of(dataset, self)
 
-    def _needed(self) -> Callable[[tuple[str, int]], bool]:
+    def _needed(self) -> Callable[[Stamp], bool]:
         """Return what says whether a campaign that was asked lately serves a version, or will; the lock is held."""
         lately, wanted = time.monotonic() - _LATELY_SECONDS, self._wanted
         served = {one.deployment.version.key for one in self._known.values() if one.asked > lately}
@@ -334,6 +348,7 @@ class Deployments:
         """Load what campaigns serve or will serve, and let catalogues take up what changed."""
         while not self._stopping.wait(LOOK_SECONDS):
             try:
+                self._stale_copies.look()
                 self._look()
             except Exception:
                 LOG.exception("deployments could not be looked at; it is tried again")
@@ -348,6 +363,7 @@ class Deployments:
             self._wanted = frozenset(version for arn in asked for version in _versions_of(campaigns[arn]))
         for arn in sorted(self._wanted):
             self._load_ahead(arn)
+        self._drop_old()
         for campaign in campaigns.values():
             for arn in sorted(_versions_of(campaign) - self._wanted):
                 with self._lock:
@@ -359,6 +375,17 @@ class Deployments:
             for part in (version.items, version.users, version.seen, version.trends, version.attention):
                 if part is not None:
                     self._take_up(version, part.look)
+
+    def _drop_old(self) -> None:
+        """Drop versions that are another by now: users were deleted from them."""
+        loaded = {version.key for version in self._versions.all()}
+        now = set(self.store.stamps(sorted({key[0] for key in loaded}))) if loaded else set()
+        old = loaded - now
+        if old:
+            self._versions.discard(old)
+            with self._lock:
+                for arn in [arn for arn, one in self._known.items() if one.deployment.version.key in old]:
+                    del self._known[arn]
 
     def _load_ahead(self, arn: str) -> None:
         """Load a version that a request may ask for later; what breaks now, the request answers."""

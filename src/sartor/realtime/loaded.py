@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
@@ -71,6 +71,12 @@ class Loaded(Generic[Key, Thing]):
         """Return whether one more thing that is not needed would be kept."""
         with self._lock:
             return sum(not needed(key) for key in self._there) < self._spare
+
+    def discard(self, keys: Collection[Key]) -> None:
+        """Drop these things, whoever needs them."""
+        with self._lock:
+            for key in keys:
+                self._there.pop(key, None)
 
     def drop(self, needed: Callable[[Key], bool]) -> set[Key]:
         """Drop what is neither needed nor among the spare, and return the keys of it."""

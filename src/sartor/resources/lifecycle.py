@@ -203,8 +203,22 @@ def heartbeat(
         return transaction.renew_task(task.id, task.worker, task.attempt, now + lease_seconds, progress)
 
 
-def keep(store: Store, task: Task, private: Mapping[str, Any]) -> None:
-    """Write down in the middle of a task what its next attempt must know.
+def keep(
+    store: Store,
+    task: Task,
+    private: Mapping[str, Any],
+    holds: Callable[[Transaction], bool] = lambda _transaction: True,
+) -> bool:
+    """Write down in the middle of a task what its next attempt, or other work, must know.
+
+    Args:
+        store: the metadata database.
+        task: as ``claim`` gave it.
+        private: what Sartor keeps with the resource from now on.
+        holds: asked in the same transaction whether what this was made from is as it was.
+
+    Returns:
+        False if it is not; then nothing has changed.
 
     Raises:
         InterruptedError: the lease is lost; then nothing has changed.
@@ -212,7 +226,10 @@ def keep(store: Store, task: Task, private: Mapping[str, Any]) -> None:
     with _ending(store, task) as transaction:
         if not transaction.holds_task(task.id, task.worker, task.attempt):
             raise InterruptedError
+        if not holds(transaction):
+            return False
         transaction.merge_private(task.arn, private)
+        return True
 
 
 def finish(store: Store, task: Task, outcome: Outcome = _DONE, now: float | None = None) -> bool:

@@ -22,6 +22,8 @@ BUSY_SECONDS: Final = 10.0
 #: While another process keeps the lock, one writer tries again so often and waits so long; others are refused at once.
 _TRY_SECONDS: Final = 1.0
 _TRY_WAIT_SECONDS: Final = 0.25
+#: So often it is tried to empty the log of writes, for which nobody else may read or write.
+_EMPTYING_TRIES: Final = 20
 #: How often the file is looked at for those who only read.
 _LOOK_SECONDS: Final = 0.02
 #: Whoever opens the database reads these whole; the others have all records, and damage there is found when it is read.
@@ -118,6 +120,20 @@ class Writer:
             self._recover()
         finally:
             self._turn.release()
+
+    def empty_log(self) -> None:
+        """Move the log of writes into the file and cut it off, unless somebody reads or writes all the time.
+
+        What is deleted is overwritten in the file; the log has it as it was before.
+        """
+        for _ in range(_EMPTYING_TRIES):
+            with self._turn:
+                connection = self._opened(_TRY_WAIT_SECONDS).connection.cursor()
+                (busy, *_), *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if not busy:
+                return
+            time.sleep(_TRY_WAIT_SECONDS)
+        LOG.warning("the log of %s may still have what was deleted: it is always in use", self._file.path)
 
     def close(self) -> None:
         """Close the connection."""
@@ -241,8 +257,9 @@ def _fault(path: Path) -> str | None:
 
 
 def _tune(connection: Any) -> None:
-    """Make a new connection durable; BEGIN is left to ``_begin``."""
+    """Make a new connection durable, and what it deletes unreadable; BEGIN is left to ``_begin``."""
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _begin(connection: sa.Connection) -> None:

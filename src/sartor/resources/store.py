@@ -554,6 +554,11 @@ class Store:
         if found.get("secret") != self.secret.hex():
             raise LookupError("The database was replaced by another one.")
 
+    def clear_deleted(self) -> None:
+        """Leave nothing of deleted rows in the files of SQLite; PostgreSQL looks after its own."""
+        if self._writer is not None:
+            self._writer.empty_log()
+
     def close(self) -> None:
         """Close every connection; no thread may use the store any more."""
         self.put_records.close()

@@ -65,6 +65,10 @@ SETTING = sa.Table(
 )
 
 
+#: The ARN, number, status and last change of a resource.
+Stamp = tuple[str, int, str | None, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """One thing that an ARN names.
@@ -96,6 +100,11 @@ class Resource:
     updated_at: float
     failure_reason: str | None = None
     seq: int = 0
+
+    @property
+    def stamp(self) -> Stamp:
+        """What changes with it, as ``Store.stamps`` gives it."""
+        return self.arn, self.seq, self.status, self.updated_at
 
 
 class TaskRow(NamedTuple):

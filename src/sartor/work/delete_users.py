@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from sartor.data.dataset import DatasetRecords
-from sartor.data.deletion import count_users, delete_users, drain, read_users
+from sartor.data.deletion import count_users, delete_users, drain, read_users, users_in
 from sartor.data.events import NEWEST
 from sartor.resources import lifecycle, looks
 from sartor.resources.kinds import UNFINISHED
@@ -13,6 +13,7 @@ from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import datasets_of, records_of
 from sartor.resources.store import Resource
 from sartor.work.drain_lease import held_drains
+from sartor.work.forget_users import drop_copies, forget_users
 from sartor.work.spool import spooled
 from sartor.work.tools import Tools
 
@@ -51,8 +52,11 @@ def run(task: Task, tools: Tools) -> Outcome:
             for at, (resource, dataset) in enumerate(zip(resources, datasets, strict=True)):
                 delete_users(dataset, users, job.arn, must_stop, upto)
                 _sweep(resource, dataset, tools)
+                drop_copies(dataset.folder, tools)
                 tools.progress({"phase": "deleting", "datasets": at + 1, "datasetsTotal": len(datasets)})
-    return Outcome({"numDeleted": number})
+        trained = forget_users(task, users_in(users, tools.memory_bytes), tools)
+    tools.store.clear_deleted()
+    return Outcome({"numDeleted": number}, {"trainedWith": trained})
 
 
 def _read(job: Resource, folder: Path, users: Path, tools: Tools) -> None:

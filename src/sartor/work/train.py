@@ -5,11 +5,13 @@ that dies leaves files that the next one replaces; nothing serves a version befo
 """
 
 import importlib.metadata
-import shutil
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +33,7 @@ from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import Means, datasets_of, records_of
 from sartor.resources.store import Resource
 from sartor.work.tools import Tools
+from sartor.work.trained_users import Rows, TrainedUsers
 from sartor.work.trainers import Parameters, Trainer, has_sequence_model, trainer_of
 from sartor.work.tuning import tuned
 
@@ -74,25 +77,21 @@ def run(task: Task, tools: Tools) -> Outcome:
     version = task.resource
     began = time.time()
     run = Run(seed=0, threads=tools.threads, progress=tools.progress, stop=tools.stop)
-    trained = train(version, tools, run, tools.quotas_on, tools.sequence_on)
-    run.keep_on()
     folder = f"{version.private['folder']}/{task.attempt}"
-    scratch = tools.scratch / f"train-{version.arn.rpartition('/')[2]}-{task.attempt}"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
     try:
-        for before in range(1, task.attempt):  # they have what users did, and none of them can be the outcome
-            tools.storage.delete_folder(f"{version.private['folder']}/{before}")
-        artifact.write(
-            tools.storage, folder, trained.model, trained.rows, trained.record, scratch, run.keep_on
-        )
-        run.keep_on()
+        with tempfile.TemporaryDirectory(prefix="train-", dir=tools.scratch) as scratch:
+            users = TrainedUsers(task, folder, tools, Path(scratch))
+            trained = train(version, tools, run, tools.quotas_on, tools.sequence_on, users.reading)
+            run.keep_on()
+            users.keep_states(trained.model, run.keep_on)
+            artifact.write_model(
+                tools.storage, folder, trained.model, trained.rows, trained.record, Path(scratch)
+            )
+            run.keep_on()
     except BaseException:
         with suppress(Exception):  # else the next attempt does it
             tools.storage.delete_folder(folder)
         raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     hours = round((time.time() - began) / 3600, 3)
     return Outcome(
         {"trainingHours": hours, **_tuned(trained)},
@@ -111,7 +110,14 @@ def _tuned(trained: Trained) -> dict[str, Any]:
     return {"tunedHPOParams": {"algorithmHyperParameters": trained.tuned}} if trained.tuned else {}
 
 
-def train(version: Resource, means: Means, run: Run, quotas_on: bool, sequence_on: bool) -> Trained:
+def train(
+    version: Resource,
+    means: Means,
+    run: Run,
+    quotas_on: bool,
+    sequence_on: bool,
+    reading: Callable[[Callable[[], Rows]], Rows] = lambda read: read(),
+) -> Trained:
     """Read the data of a solution version and fit its model.
 
     Args:
@@ -120,6 +126,7 @@ def train(version: Resource, means: Means, run: Run, quotas_on: bool, sequence_o
         run: how the training runs.
         quotas_on: whether Amazon's minimums apply.
         sequence_on: whether sequence models may be trained.
+        reading: reads the rows; it may read them again.
 
     Raises:
         JobFailed: there is too little data.
@@ -127,7 +134,7 @@ def train(version: Resource, means: Means, run: Run, quotas_on: bool, sequence_o
     """
     recipe = BY_ARN[version.body["recipeArn"]]
     run.progress({"phase": "reading"})
-    rows, tables = _read(version, means)
+    rows, tables = reading(partial(_read, version, means))
     run.keep_on()
     _keep_event_types(rows, version)
     if quotas_on:
@@ -193,7 +200,7 @@ def _in_context(version: Resource) -> bool:
     return TABLE[BY_ARN[version.body["recipeArn"]].name].in_context
 
 
-def _read(version: Resource, means: Means) -> tuple[TrainingRows, dict[str, dict[str, int]]]:
+def _read(version: Resource, means: Means) -> Rows:
     """Return the rows, and which state of which table they are of."""
     sources = _sources(version, means)
     tables = {name: _state(records) for name, records in sources.items()}

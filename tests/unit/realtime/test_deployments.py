@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -57,6 +58,11 @@ class Rows:
                 self._add(resource("solution", name, next(self._numbers)))
         self._add(resource("campaign", campaign, next(self._numbers), **body))
 
+    def change(self, version: str) -> None:
+        """Give a version another stamp, as a deletion of users does."""
+        row = self._rows[f"{ARN}:solution/{version}"]
+        self._add(replace(row, updated_at=row.updated_at + 1))
+
     def remove(self, campaign: str) -> None:
         del self._rows[f"{ARN}:campaign/{campaign}"]
 
@@ -67,7 +73,7 @@ class Rows:
         return self._rows.get(arn)
 
     def stamps(self, arns: tuple[str, ...]) -> list[tuple[Any, ...]]:
-        return [(arn, self._rows[arn].seq) for arn in arns if arn in self._rows]
+        return [self._rows[arn].stamp for arn in sorted(arns) if arn in self._rows]
 
     def every(self, kind: str) -> list[Resource]:
         return [one for one in self._rows.values() if one.kind == kind]
@@ -86,8 +92,7 @@ class Served(Deployments):
         self.loads[resource.name] += 1
         self.slow(resource.name)
         parts = dict.fromkeys(("items", "users", "seen", "trends", "attention"))
-        key = (resource.arn, resource.seq)
-        return cast("Version", SimpleNamespace(resource=resource, key=key, model_items=1, **parts))
+        return cast("Version", SimpleNamespace(resource=resource, key=resource.stamp, model_items=1, **parts))
 
     def ask(self, campaign: str) -> str:
         return self.of(CALLER, f"{ARN}:campaign/{campaign}").version.resource.name
@@ -162,6 +167,24 @@ def test_an_update_of_a_campaign_that_is_asked_is_loaded_before_it_is_served_and
     assert served.loaded() >= {f"new{number}" for number in range(8)}
     assert len(served.loaded()) == 12
     assert set(served.loads.values()) == {1}
+
+
+def test_a_version_from_which_users_were_deleted_is_loaded_anew_by_the_next_request_and_kept_once() -> None:
+    rows = Rows(2)
+    served = Served(rows)
+    old = served.of(CALLER, f"{ARN}:campaign/c0").version
+    rows.change("v0")
+    new = served.of(CALLER, f"{ARN}:campaign/c0").version
+    assert new is not old
+    assert new.resource.updated_at > old.resource.updated_at
+    served._look()
+    assert sorted(one.resource.name for one in served._versions.all()) == ["v0", "v1"]
+    rows.change("v0")
+    rows.change("v1")
+    for _ in range(2):
+        served._look()
+        assert {one.key for one in served._versions.all()} == {row.stamp for row in rows.every("solution")}
+    assert served.loads == {"v0": 3, "v1": 2}
 
 
 def test_a_campaign_that_is_gone_is_known_no_longer() -> None:
