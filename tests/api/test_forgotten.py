@@ -175,6 +175,10 @@ def test_a_deleted_user_is_in_no_file_and_no_answer_of_any_process(house: House)
     assert len(house.traces()) > 4
     job = client.deleted(group, VICTIM)
     assert (job["status"], job["numDeleted"]) == ("COMPLETED", 1)
+    report = house.other.server.get(f"/sartor/v1/deletion-jobs/{job['jobName']}/report")
+    assert report["trainedWith"] == [{"solutionVersionArn": arn, "users": 1} for arn in versions]
+    version = client.server.get(f"/sartor/v1/solution-versions/{versions[0].partition(':solution/')[2]}")
+    assert version["forgotten"] == [{"job": job["dataDeletionJobArn"], "users": 1}]
     for one in (client, house.other):
         assert answer(one, campaign, VICTIM, seen) == answer(one, campaign, "somebody new", seen)
         assert len(answer(one, campaign, "u1", seen)[2]) == 10

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import click
@@ -13,6 +13,12 @@ import click
 from sartor.cli.options import JSON, failures, settings_of, settings_options
 from sartor.cli.servers import asked_about
 from sartor.console import terminal, texts
+
+#: How what has a report is asked for: its kind, the kind in words and the jobs' place; by whether it is a deletion.
+_REPORTED: Final = {
+    False: ("dataset-import-job", "a dataset import job", "import-jobs"),
+    True: ("data-deletion-job", "a data deletion job", "deletion-jobs"),
+}
 
 
 @click.command()
@@ -64,14 +70,15 @@ def validate(
 @settings_options("data", "host", "port")
 @JSON
 def report(job_arn: str, as_json: bool, **flags: Any) -> None:
-    """Print the report of a dataset import job, or how far it is.
+    """Print the report of a dataset import or data deletion job, or how far it is.
 
     \b
     Example:
       sartor report arn:aws:personalize:us-east-1:000000000000:dataset-import-job/monday
     """
-    server = asked_about(job_arn, "dataset-import-job", "a dataset import job", flags)
-    path = f"/sartor/v1/import-jobs/{job_arn.partition('/')[2]}/report"
+    kind, words, jobs = _REPORTED[":data-deletion-job/" in job_arn]
+    server = asked_about(job_arn, kind, words, flags)
+    path = f"/sartor/v1/{jobs}/{job_arn.partition('/')[2]}/report"
     answer = server.ask(path)
     if "progress" in answer and not as_json and sys.stdout.isatty():
         answer = _followed(answer, lambda: server.ask(path))
@@ -80,6 +87,9 @@ def report(job_arn: str, as_json: bool, **flags: Any) -> None:
         return
     if "verdict" in answer:
         click.echo(texts.report(answer))
+        return
+    if "trainedWith" in answer:
+        click.echo(texts.deletion(answer))
         return
     click.echo(f"{answer['jobArn']}: {answer['status']}")
     if "failureReason" in answer:

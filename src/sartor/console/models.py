@@ -78,7 +78,7 @@ class ModelPages:
         if task is not None:
             answer["attempt"] = task.attempt
             answer["progress"] = task.progress or {}
-        for member in ("metrics", "record"):
+        for member in ("metrics", "record", "forgotten"):
             if member in version.private:
                 answer[member] = version.private[member]
         return answer

@@ -101,6 +101,18 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 ("path", "jobName", True),
             )
         },
+        "/sartor/v1/deletion-jobs/{jobName}/report": {
+            "get": _path(
+                "Which versions were trained with users that a data deletion job has deleted, or its progress.",
+                {
+                    "anyOf": [
+                        _object(jobArn=_TEXT, status=_TEXT, numDeleted=_WHOLE, trainedWith=_LIST),
+                        _RUNNING,
+                    ]
+                },
+                ("path", "jobName", True),
+            )
+        },
         "/sartor/v1/datasets/{datasetArn}/statistics": {
             "get": _path("What a dataset's rows look like, and advice.", _STATISTICS, _OF_DATASET)
         },

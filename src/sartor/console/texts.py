@@ -61,6 +61,11 @@ def training(answer: Mapping[str, Any]) -> str:
         parts.append(_metrics(answer["metrics"]))
     if "record" in answer:
         parts.append(_record(answer["record"]))
+    if answer.get("forgotten"):
+        users = sum(one["users"] for one in answer["forgotten"])
+        parts.append(
+            f"Its weights were trained with {users:,} users who are deleted: train again to forget them there too."
+        )
     return "\n\n".join(parts)
 
 
@@ -204,6 +209,18 @@ def comparison(found: Mapping[str, Any]) -> str:
     if not found["equal"] and not found["changes"]:
         lines.append("Data and libraries are the same; another machine can change the last digits.")
     return "\n".join(lines)
+
+
+def deletion(found: Mapping[str, Any]) -> str:
+    """Return what a data deletion job has done, and which versions were trained with users who are deleted."""
+    said = f"{found['jobArn']}: {found['status']}, {found['numDeleted']:,} users deleted"
+    if not found["trainedWith"]:
+        return f"{said}\nNo solution version was trained with them."
+    rows = [(one["solutionVersionArn"], f"{one['users']:,}") for one in found["trainedWith"]]
+    title = "Nobody is served them any more; their weights forget them once they are trained again"
+    return f"{said}\n\n" + terminal.table(
+        ("trained with deleted users", "users"), rows, title=title, align="<>"
+    )
 
 
 def report(found: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from sartor.work.import_data import report_of
 
 _JSON: Final = "application/json"
 _IMPORT_REPORT: Final = re.compile(r"/sartor/v1/import-jobs/([^/]+)/report")
+_DELETION_REPORT: Final = re.compile(r"/sartor/v1/deletion-jobs/([^/]+)/report")
 _DATASET: Final = re.compile(r"/sartor/v1/datasets/(.+)/(statistics|history|records|rollback)")
 _MOST_RECORDS: Final = 1000
 
@@ -64,6 +65,9 @@ class Console:
         job = _IMPORT_REPORT.fullmatch(path)
         if job is not None and request.method != "POST":
             return self._import_report(caller, job[1])
+        deletion = _DELETION_REPORT.fullmatch(path)
+        if deletion is not None and request.method != "POST":
+            return _json(self._deletion_report(caller, deletion[1]))
         if path == "/sartor/v1/events/rejected" and request.method != "POST":
             return _json(self._rejected(caller, request.parameters))
         of_models = self.models.answer(caller, request, path)
@@ -203,11 +207,29 @@ class Console:
             if job.failure_reason is not None:
                 answer["failureReason"] = job.failure_reason
             return 200, _JSON, json.dumps(answer).encode()
+        return _json({"jobArn": arn, "status": job.status, "progress": self._progress(arn)})
+
+    def _deletion_report(self, caller: Caller, name: str) -> dict[str, Any]:
+        """Return which versions were trained with users that a job has deleted, or how far it is."""
+        arn = arn_of(KINDS["data-deletion-job"], caller.region, caller.account, name=name)
+        job = self.store.get(arn)
+        if job is None:
+            raise not_found(arn)
+        answer: dict[str, Any] = {"jobArn": arn, "status": job.status}
+        if job.failure_reason is not None:
+            return {**answer, "failureReason": job.failure_reason}
+        if job.status != "COMPLETED":
+            return {**answer, "progress": self._progress(arn)}
+        return {
+            **answer,
+            "numDeleted": job.body["numDeleted"],
+            "trainedWith": job.private.get("trainedWith", []),  # a job of an earlier Sartor does not say
+        }
+
+    def _progress(self, arn: str) -> Mapping[str, Any]:
         with self.store.read() as transaction:
             task = transaction.task(arn)
-        progress: Mapping[str, Any] = (task.progress if task is not None else None) or {}
-        answer = {"jobArn": arn, "status": job.status, "progress": progress}
-        return 200, _JSON, json.dumps(answer).encode()
+        return (task.progress if task is not None else None) or {}
 
 
 def _json(answer: Mapping[str, Any]) -> tuple[int, str, bytes]:

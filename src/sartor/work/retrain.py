@@ -18,6 +18,7 @@ from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
 from sartor.resources.records import Means
 from sartor.resources.store import Resource
+from sartor.work.forget_users import FORGOTTEN
 from sartor.work.train import tables_of, train
 
 #: What is compared of the rows beside the names of items and users.
@@ -121,7 +122,7 @@ def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Co
     except FileNotFoundError as error:
         raise JobFailed(f"The model of {version.arn} is not in the storage.") from error
     record = first.record
-    moved = _moved(record, tables_of(version, means))
+    moved = (*_moved(record, tables_of(version, means)), *_forgotten(version))
     if moved and not force:
         words = "; ".join(map(str, moved))
         raise Moved(f"The data changed since the training ({words}). Compare all the same with --force.")
@@ -148,6 +149,12 @@ def _moved(record: Mapping[str, Any], now: Mapping[str, Mapping[str, int]]) -> t
         for state, words in _STATES.items()
         if then.get(name, {}).get(state) != now.get(name, {}).get(state)
     )
+
+
+def _forgotten(version: Resource) -> tuple[Change, ...]:
+    """Return that users whom it was trained with are deleted, if so: nobody can train with them again."""
+    users = sum(one["users"] for one in version.private.get(FORGOTTEN, ()))
+    return (Change("deleted users", 0, users),) if users else ()
 
 
 def _library_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Change, ...]:
