@@ -21,7 +21,8 @@ from sartor.realtime.rates import Rates
 from sartor.resources.call import inactive
 from sartor.resources.kinds import KINDS, arn_of, kind_of
 from sartor.resources.rules import tracking_name
-from sartor.resources.store import Resource, Store, Unchanged
+from sartor.resources.store import Resource, Store
+from sartor.resources.unchanged import Unchanged
 
 if TYPE_CHECKING:
     from sartor.wire.sign import Caller

@@ -38,6 +38,7 @@ from sartor.resources.tables import (
     resource_of,
     task_of,
 )
+from sartor.resources.unchanged import STAMPS, Unchanged, marks
 
 __all__ = ["Duplicate", "Resource", "Store", "TaskRow", "Transaction"]
 
@@ -55,7 +56,6 @@ _GET = f"SELECT {', '.join(column.name for column in RESOURCE_COLUMNS)} FROM res
 _MOST_KNOWN: Final = 10_000
 _EVERY = f"SELECT {', '.join(column.name for column in RESOURCE_COLUMNS)} FROM resource WHERE kind = ? ORDER BY seq"
 _FIRST_DUE = "SELECT MIN(leased_until) FROM task WHERE lane IN ({})"
-_STAMPS = "SELECT arn, seq, status, updated_at FROM resource WHERE arn IN ({}) ORDER BY arn"
 
 
 class Duplicate(Exception):  # noqa: N818 - says what the row is
@@ -321,39 +321,6 @@ class Transaction:
         return self._connection.execute(held).rowcount == 1
 
 
-class Unchanged:
-    """Whether some resources are what they were: ARN, ``seq``, status and ``updated_at`` of those that exist.
-
-    Args:
-        arns: which resources.
-        stamps: what they were.
-
-    Attributes:
-        was: false once it has been seen that one of them has changed.
-    """
-
-    def __init__(self, arns: tuple[str, ...], stamps: Sequence[Sequence[Any]]) -> None:
-        self._arns = arns
-        self._stamps = [tuple(row) for row in stamps]
-        self.was = True
-
-    def __call__(self, connection: sa.Connection) -> bool:
-        """Return whether they are; until the transaction ends no other one changes them."""
-        if self.was:
-            local = connection.dialect.name == "sqlite"
-            query = _STAMPS.format(_marks("?" if local else "%s", self._arns)) + (
-                "" if local else " FOR SHARE"
-            )
-            cursor = connection.connection.cursor()  # SQLAlchemy takes longer than this statement
-            cursor.execute(query, self._arns)
-            self.was = [tuple(row) for row in cursor.fetchall()] == self._stamps
-        return self.was
-
-
-def _marks(mark: str, values: Sequence[Any]) -> str:
-    return ", ".join([mark] * len(values))
-
-
 @dataclass
 class _Known:
     """What a thread has read of SQLite.
@@ -432,12 +399,12 @@ class Store:
     def task_due(self, lanes: Sequence[str], now: float) -> bool:
         """Return whether a task of these lanes waits or has a lapsed lease; takes no lock."""
         with self.at_once():
-            ((first,),) = self._quick_read(_FIRST_DUE.format(_marks("?", lanes)), tuple(lanes))
+            ((first,),) = self._quick_read(_FIRST_DUE.format(marks("?", lanes)), tuple(lanes))
         return first is not None and first <= now
 
     def stamps(self, arns: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return what changes with these resources: ARN, number, status and last change of those that exist."""
-        return self._quick_read(_STAMPS.format(_marks("?", arns)), tuple(arns))
+        return self._quick_read(STAMPS.format(marks("?", arns)), tuple(arns))
 
     def unchanged(self, arns: Sequence[str]) -> "Unchanged":
         """Return what tells later, in any transaction, whether one of these resources has changed since now."""
