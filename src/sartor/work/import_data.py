@@ -5,6 +5,7 @@ Delta commit that carries the job's ARN makes the parts the data. A job that run
 whether its commit is already there.
 """
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -93,13 +94,22 @@ def dataset_path(resource: Resource) -> str:
 def report_of(job: Resource, storage: Blobs) -> bytes | None:
     """Return the report of a job that has ended, ``None`` if it has none.
 
-    Every attempt keeps one of its own beside the dataset's table. The last to begin is the one that ended the job: who
-    lost the lease to it had begun before.
+    Every attempt keeps one of its own beside the dataset's table. The newest that says what became of the job is the
+    job's: an attempt that was overtaken may have read other files.
     """
+    verdict = "imported" if job.status == "ACTIVE" else "failed"
     found = [path for path, _ in storage.list(_reports(job)) if path.endswith("/report.json")]
-    if not found:
-        return None
-    return storage.get(max(found, key=lambda path: int(PurePosixPath(path).parent.name)))
+    for path in sorted(found, key=_attempt_of, reverse=True):
+        report = storage.get(path)
+        if json.loads(report)["verdict"] == verdict:
+            return report
+    return None
+
+
+def _attempt_of(path: str) -> int:
+    """Return which attempt wrote a report; an earlier Sartor kept one a job."""
+    name = PurePosixPath(path).parent.name
+    return int(name) if name.isdigit() else 0
 
 
 def _reports(job: Resource) -> str:
