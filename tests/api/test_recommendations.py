@@ -425,13 +425,26 @@ def test_what_a_campaign_cannot_answer_is_refused_with_the_reason(
     assert words in message
 
 
-def test_unknown_campaigns_and_filters_are_not_found_with_404(shop: Shop) -> None:
+def test_an_unknown_campaign_is_not_found_and_an_unknown_filter_is_invalid_input(shop: Shop) -> None:
     none = shop.group.replace("dataset-group", "filter") + "-none"
-    for campaign, more in ((shop.campaign(UP) + "-none", {}), (shop.campaign(UP), {"filterArn": none})):
+    campaign, runtime = shop.campaign(UP), shop.runtime
+    promoted = [{"name": "p", "percentPromotedItems": 50, "filterArn": none}]
+    calls = [
+        (404, "ResourceNotFoundException", runtime.get_recommendations, {"campaignArn": f"{campaign}-none"}),
+        (400, "InvalidInputException", runtime.get_recommendations, {"filterArn": none}),
+        (400, "InvalidInputException", runtime.get_recommendations, {"promotions": promoted}),
+        (
+            400,
+            "InvalidInputException",
+            runtime.get_personalized_ranking,
+            {"filterArn": none, "inputList": ["a"]},
+        ),
+    ]
+    for status, code, call, members in calls:
         with pytest.raises(ClientError) as caught:
-            shop.runtime.get_recommendations(campaignArn=campaign, userId="u", **more)
-        assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
-        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+            call(**{"campaignArn": campaign, "userId": "u", **members})
+        answer = caught.value.response
+        assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]) == (status, code)
 
 
 def test_an_optimization_tells_the_values_it_found(shop: Shop) -> None:
@@ -469,7 +482,7 @@ def test_an_objective_moves_what_is_worth_more_up(shop: Shop) -> None:
 def test_a_training_without_interactions_fails_with_the_reason(shop: Shop) -> None:
     version = shop.version(UP, eventType="never")
     assert version["status"] == "CREATE FAILED"
-    assert version["failureReason"] == "Create failed. There are no interactions to train on."
+    assert "after filtering by event type: never. There are none" in version["failureReason"]
 
 
 def test_filters_see_what_an_import_brings_after_the_training(shop: Shop) -> None:
