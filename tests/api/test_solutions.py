@@ -50,9 +50,14 @@ def test_a_solution_lives_and_ends(client: Client, group: str) -> None:
     client.gone(lambda: api.describe_solution(solutionArn=arn))
 
 
-def test_a_training_without_records_fails_with_a_reason(client: Client, group: str) -> None:
+def test_a_training_without_records_of_its_event_type_fails_with_a_reason(client: Client, group: str) -> None:
     api = client.personalize
-    solution = api.create_solution(name=client.name("s"), datasetGroupArn=group, recipeArn=V2)["solutionArn"]
+    tracking_id = client.tracker(group.replace(":dataset-group/", ":dataset/") + "/INTERACTIONS")
+    event = {"eventType": "View", "itemId": "i", "sentAt": 1_700_000_000}
+    client.events.put_events(trackingId=tracking_id, sessionId="s", userId="u", eventList=[event])
+    solution = api.create_solution(
+        name=client.name("s"), datasetGroupArn=group, recipeArn=V2, eventType="Buy"
+    )["solutionArn"]
     arn = api.create_solution_version(solutionArn=solution)["solutionVersionArn"]  # at once, as notebooks do
     version = client.until(lambda: api.describe_solution_version(solutionVersionArn=arn)["solutionVersion"])
     assert version["status"] == "CREATE FAILED"
