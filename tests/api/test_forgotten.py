@@ -1,6 +1,8 @@
 """A deleted user is forgotten: in no file, no answer and no explanation, whichever process is asked."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +185,21 @@ def test_a_deleted_user_is_in_no_file_and_no_answer_of_any_process(house: House)
         assert answer(one, campaign, VICTIM, seen) == answer(one, campaign, "somebody new", seen)
         assert len(answer(one, campaign, "u1", seen)[2]) == 10
     client.wait(lambda: house.traces() == set())  # a process elsewhere drops its copies by itself
+    if house.s3 is None:
+        say_what_stays(client, job["dataDeletionJobArn"], versions[0])
     put(client, tracking, VICTIM, "i2")
     for one in (client, house.other):
         assert answer(one, campaign, VICTIM, seen)[2] == ["i2"]
+
+
+def say_what_stays(client: Client, job: str, version: str) -> None:
+    """Ask the commands about a job that deleted one user and a version that was trained with him."""
+
+    def said(*words: str) -> str:
+        command = [sys.executable, "-m", "sartor", *words, "--data", str(client.server.data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    assert "trained with deleted users" in said("report", job)
+    assert "trained with 1 users who are deleted: train again" in said("training", version)
+    assert "deleted users: 0 then, 1 now" in said("retrain", version, "--verify")
