@@ -355,7 +355,7 @@ def test_the_first_import_must_be_full(client: Client) -> None:
 def test_another_account_sees_and_touches_nothing(client: Client) -> None:
     dataset = client.dataset(INTERACTIONS, "Interactions")
     job = client.imported(dataset, client.write("good.csv", text(rows(1000))))
-    key = sartor_json("keys", "add", "--account", "111122223333", "--data", str(client.server.data))
+    key = sartor_json("keys", "add", "--account", "777788889999", "--data", str(client.server.data))
     other = boto3.client(
         "personalize",
         endpoint_url=client.server.url,

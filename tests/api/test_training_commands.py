@@ -103,6 +103,8 @@ def test_training_of_what_fails_ends_with_1(shop: Client, told: list[str], tmp_p
     solution = api.create_solution(
         name="empty", datasetGroupArn=group, recipeArn="arn:aws:personalize:::recipe/aws-sims"
     )["solutionArn"]
+    event = {"eventType": "watch", "itemId": "item-1", "sentAt": 1_700_000_000}
+    shop.events.put_events(trackingId=shop.tracker(dataset), userId="u", sessionId="s", eventList=[event])
     arn = api.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     done = sartor(shop, tmp_path, "training", arn, "--follow", code=1)
     assert "fewer than 1000 interactions" in done.stdout

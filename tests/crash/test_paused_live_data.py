@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crash.test_killed_live_data import AT_ONCE, NEVER, ROLE, Row, Shop, stored_users, wait_until
+from crash.test_killed_live_data import AT_ONCE, NEVER, ROLE, Row, Shop, stored_rows, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,8 @@ def test_a_deletion_takes_nothing_more_when_its_first_worker_wakes_up(shop: Shop
         with shop.working():
             ended = shop.settle(job)
         shop.expected = {row for row in shop.expected if row[0] != user}
-        assert user not in stored_users(shop)
+        for dataset in (shop.users, shop.interactions):
+            assert (user,) not in stored_rows(shop, dataset, "USER_ID")
         shop.put("loyal-6", 3)
         shop.put(user, 1)  # who came back stays
         shop.drain(shop.interactions)

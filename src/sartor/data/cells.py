@@ -21,40 +21,52 @@ class Columns:
 
     def __init__(self, schema: Schema, source: Source) -> None:
         raw = [f"r{at}" for at in range(len(schema.fields))]
-        inner, outer, strict, self.conditions = [], [], [], []
+        inner, casts, known, outer, strict, broken = [], [], [], [], [], []
+        self.conditions = []
         self.tolerated: dict[str, str] = {}
         for at, field in enumerate(schema.fields):
-            typed = raw[at] if field.type == "string" else f"t{at}"
             inner.append(f"{source.texts[at]} AS {raw[at]}")
-            bad = []
+            typed = value = raw[at] if field.type == "string" else f"t{at}"
+            if field.type != "string":
+                casts.append(f"TRY_CAST({raw[at]} AS {field.sql_type}) AS {typed}")
+            odd, bad = f"{typed}::VARCHAR <> {raw[at]}", []
+            odd_here = odd
+            if is_time(field):  # DuckDB rounds what is written with a fraction, a time is cut
+                odd_here = f"o{at}"
+                known.append(f"{odd} AS {odd_here}")
+                cut = f"TRY_CAST(split_part({raw[at]}, '.', 1) AS {field.sql_type})"
+                value = f"CASE WHEN {odd_here} THEN {cut} ELSE {typed} END"
+                fraction = f"regexp_matches({raw[at]}, '\\.[0-9]*[1-9]')"
+                outer.append(
+                    f'CASE WHEN {odd_here} AND {fraction} THEN {raw[at]} END AS "{cut_column(field.name)}"'
+                )
             for rule in rules_of(field, schema):
-                condition = rule.broken.format(raw=raw[at], typed=typed)
+                condition = rule.broken.format(raw=raw[at], typed=typed, odd=odd)
                 self.conditions.append((field.name, raw[at], rule.code, condition))
                 if may_become_null(field, rule.code):
                     bad.append(f"({condition})")
                 else:
                     strict.append(f"({condition})")
+                    broken.append(f"({rule.broken.format(raw=raw[at], typed=typed, odd=odd_here)})")
             if bad:
                 self.tolerated[field.name] = " OR ".join(bad)
-                typed = f"CASE WHEN {self.tolerated[field.name]} THEN NULL ELSE {typed} END"
-            outer.append(f'{_value(field, raw[at], typed)} AS "{field.name}"')
-            if is_time(field):
-                outer.append(f'{_fraction(raw[at])} AS "{cut_column(field.name)}"')
+                known.append(f"{self.tolerated[field.name]} AS b{at}")
+                broken.append(f"b{at}")
+                value = f"CASE WHEN b{at} THEN NULL ELSE {value} END"
+            outer.append(f'{_value(field, raw[at], value)} AS "{field.name}"')
         self._strict = " OR ".join(strict) or "false"
-        casts = [
-            f"{_cast(field, raw[at])} AS t{at}"
-            for at, field in enumerate(schema.fields)
-            if field.type != "string"
-        ]
-        broken = " OR ".join(f"({condition})" for *_, condition in self.conditions) or "false"
-        rows = f"SELECT *, {', '.join(casts)} FROM" if casts else "FROM"
-        self._checked = (
-            f'SELECT {", ".join(outer)}, CASE WHEN {broken} THEN to_json([{", ".join(raw)}])::VARCHAR END AS "{FAULT}" '
-            f"FROM ({rows} (SELECT {', '.join(inner)} FROM "
-        )
+        # what several columns ask is computed once, in a SELECT of its own: within CASE and OR DuckDB shares nothing
+        rows = f"SELECT {', '.join(inner)} FROM "
+        self._before, self._behind = rows, ""
+        for more in filter(None, (casts, known)):
+            self._before = f"SELECT *, {', '.join(more)} FROM ({self._before}"
+            self._behind += ")"
+        fault = f"CASE WHEN {' OR '.join(broken) or 'false'} THEN to_json([{', '.join(raw)}])::VARCHAR END"
+        self._before = f'SELECT {", ".join(outer)}, {fault} AS "{FAULT}" FROM ({self._before}'
+        self._behind += ")"
         taken = [f"texts[{at + 1}] AS {name}" for at, name in enumerate(raw)]
         recast = [
-            f"{_cast(field, f'texts[{at + 1}]')} AS t{at}"
+            f"TRY_CAST(texts[{at + 1}] AS {field.sql_type}) AS t{at}"
             for at, field in enumerate(schema.fields)
             if field.type != "string"
         ]
@@ -70,24 +82,12 @@ class Columns:
 
     def select(self, scan: str) -> str:
         """Return the SELECT that casts and checks every row of a scan."""
-        return f"{self._checked}{scan}))"
+        return f"{self._before}{scan}{self._behind}"
 
 
 def cut_column(column: str) -> str:
     """Return the column of a part that has the texts of times whose fraction was cut; no schema has a space."""
     return f"cut {column}"
-
-
-def _fraction(raw: str) -> str:
-    """Return the SQL of a time's text if it has a fraction that is lost."""
-    return f"CASE WHEN contains({raw}, '.') AND regexp_matches({raw}, '\\.[0-9]*[1-9]') THEN {raw} END"
-
-
-def _cast(field: Field, raw: str) -> str:
-    """Return the SQL of a cell's value; DuckDB rounds what is written with a fraction, a time is cut."""
-    if is_time(field):
-        raw = f"CASE WHEN contains({raw}, '.') THEN split_part({raw}, '.', 1) ELSE {raw} END"
-    return f"TRY_CAST({raw} AS {field.sql_type})"
 
 
 def _value(field: Field, raw: str, typed: str) -> str:

@@ -1,8 +1,9 @@
 """The rules of a cell and of a file, one table; which hold for a column follows from its schema.
 
 Each rule of a cell is a SQL condition that is true when the cell breaks it. ``{raw}`` is the cell's text, NULL
-when it is empty; ``{typed}`` is its value, NULL when it cannot be cast. DuckDB's casts take more than the service
-does (``1e3`` and ``1.5`` as whole numbers, ``nan`` as a float), so what looks unusual goes through a pattern.
+when it is empty; ``{typed}`` is its value, NULL when it cannot be cast; ``{odd}`` says whether that value is written
+otherwise. DuckDB's casts take more than the service does (``1e3`` and ``1.5`` as whole numbers, ``nan`` as a float), so
+what looks unusual goes through a pattern.
 What is dear stands behind a CASE: DuckDB changes the order of what AND and OR join, and would try it on every row.
 """
 
@@ -54,7 +55,7 @@ _PATTERN_OF_DECIMAL: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?
 def _unlike(pattern: str) -> str:
     """Return the condition of a whole number that is not written like a pattern."""
     return (
-        f"CASE WHEN {{typed}}::VARCHAR <> {{raw}} THEN NOT regexp_full_match({{raw}}, '{pattern}') "
+        f"CASE WHEN {{odd}} THEN NOT regexp_full_match({{raw}}, '{pattern}') "
         "ELSE {typed} IS NULL AND {raw} IS NOT NULL END"
     )
 
