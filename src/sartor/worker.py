@@ -222,7 +222,9 @@ class _Lease:
 
     def must_stop(self) -> bool:
         """Return whether the work must stop: it was told to, another may have it by now, or this worker ends."""
-        return self.told.is_set() or self._stopping.is_set() or self.lapsed()
+        if self.lapsed():
+            self._lost.set()  # whoever heard so once has stopped, even if the lease is renewed after all
+        return self.told.is_set() or self._stopping.is_set() or self._lost.is_set()
 
     def deaf_seconds(self) -> float:
         """Return for how long the work has gone on although it must stop."""

@@ -69,10 +69,11 @@ class Bucket(Protocol):
         ``progress`` takes the bytes copied so far.
         """
 
-    def create(self, key: str, file: Path, owner: str) -> None:
+    def create(self, key: str, file: Path, owner: str, keep_on: Callable[[], None]) -> None:
         """Store a local file under a new key, whole or not at all; raises ``FileExistsError``.
 
-        ``owner`` is a word that only this writer uses: what a death leaves half written bears it.
+        ``owner`` is a word that only this writer uses: what a death leaves half written bears it. ``keep_on`` is called
+        right before the file is there for others; what it raises leaves nothing.
         """
 
     def delete(self, key: str) -> None:

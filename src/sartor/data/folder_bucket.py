@@ -87,7 +87,7 @@ class FolderBucket:
             self._look_again(file)
         return place
 
-    def create(self, key: str, file: Path, owner: str) -> None:
+    def create(self, key: str, file: Path, owner: str, keep_on: Callable[[], None]) -> None:
         """Copy beside, make durable, and give it its name, which nothing may have yet."""
         with _in_words():
             place = self._entry(key)
@@ -101,6 +101,7 @@ class FolderBucket:
                 beside.chmod(self._root.stat().st_mode & 0o666)
                 with beside.open("rb") as stream:
                     os.fsync(stream.fileno())
+                keep_on()
                 _name_once(beside, place)
             finally:
                 beside.unlink(missing_ok=True)
@@ -220,7 +221,7 @@ def _in_words() -> Iterator[None]:
     """Turn what the system answers into what a bucket does; a server's own paths are in no text."""
     try:
         yield
-    except (FileExistsError, ChangedError, UnreadableError):
+    except (FileExistsError, InterruptedError, ChangedError, UnreadableError):
         raise
     except PermissionError as error:
         raise PermissionError(errno.EACCES, "not allowed") from error

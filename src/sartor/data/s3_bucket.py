@@ -88,11 +88,12 @@ class S3Bucket:
                     raise
             time.sleep(FIRST_WAIT_SECONDS * 2 ** (broken - 1))
 
-    def create(self, key: str, file: Path, owner: str) -> None:
+    def create(self, key: str, file: Path, owner: str, keep_on: Callable[[], None]) -> None:
         """One conditional PUT, behind a HEAD for the services that know no conditions."""
         with _in_words():
             if self._has(key):
                 raise FileExistsError(key)
+            keep_on()
             try:
                 with file.open("rb") as stream:
                     obstore.put(self._store, key, stream, mode="create")

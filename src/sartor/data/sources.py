@@ -142,13 +142,16 @@ class AccountSources:
             bucket, key = self._at(location)
             bucket.keep_writable(_folder(key))
 
-    def write(self, location: str, file: Path, owner: str) -> None:
+    def write(
+        self, location: str, file: Path, owner: str, keep_on: Callable[[], None] = lambda: None
+    ) -> None:
         """Store a local file at a location where nothing is yet, whole or not at all.
 
         Args:
             location: the file's place to be.
             file: what is stored.
             owner: a word that only the writing job uses.
+            keep_on: called right before others see the file; what it raises leaves nothing.
 
         Raises:
             FileExistsError: something is there; it stays as it is.
@@ -156,7 +159,7 @@ class AccountSources:
         """
         with _reasons(location, "written"):
             bucket, key = self._at(location)
-            bucket.create(key, file, owner)
+            bucket.create(key, file, owner, keep_on)
 
     def delete(self, location: str, is_ours: Callable[[str], bool]) -> None:
         """Delete what a job itself has written directly into a folder.

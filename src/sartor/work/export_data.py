@@ -8,6 +8,7 @@ import contextlib
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sartor.data.export import write_csv
@@ -37,9 +38,11 @@ def run(task: Task, tools: Tools) -> Outcome:
         sources.delete(folder, _left_by(mark, range(1, task.attempt + 1)))
         files = write_csv(records_of(dataset, tools), job.body["ingestionMode"], scratch, tools.stop)
         for at, file in enumerate(files):
-            _keep_on(tools)
-            sources.write(f"{folder}part-{mark}-{task.attempt}-{at:04d}.csv", file, mark)
+            name = f"part-{mark}-{task.attempt}-{at:04d}.csv"
+            sources.write(f"{folder}{name}", file, mark, partial(_keep_on, tools))
             tools.progress({"phase": "writing", "files": at + 1, "filesTotal": len(files)})
+        if task.attempt > 1:  # one that was overtaken may have written since
+            sources.delete(folder, _left_by(mark, range(1, task.attempt)))
         _keep_on(tools)
     except BaseException:
         _take_back(sources, folder, _left_by(mark, range(task.attempt, task.attempt + 1)))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sartor.data import folder_bucket
 from sartor.data.sources import AccountSources, Sources
 from sartor.errors import JobFailed
 from sartor.resources.lifecycle import Task
@@ -102,8 +103,8 @@ def test_a_lease_that_is_lost_during_the_last_write_is_noticed(
     stopped: list[str] = []
     write = AccountSources.write
 
-    def paused(sources: AccountSources, location: str, file: Path, owner: str) -> None:
-        write(sources, location, file, owner)
+    def paused(sources: AccountSources, location: str, file: Path, owner: str, keep_on: Any) -> None:
+        write(sources, location, file, owner, keep_on)
         if location.endswith("-0001.csv"):
             stopped.append(location)
 
@@ -119,10 +120,10 @@ def test_an_export_that_fails_takes_back_what_it_wrote(
     (exports.folder / "precious.csv").write_text("x")
     write = AccountSources.write
 
-    def refused(sources: AccountSources, location: str, file: Path, owner: str) -> None:
+    def refused(sources: AccountSources, location: str, file: Path, owner: str, keep_on: Any) -> None:
         if location.endswith("-0001.csv"):
             raise JobFailed("Insufficient privileges")
-        write(sources, location, file, owner)
+        write(sources, location, file, owner, keep_on)
 
     monkeypatch.setattr(AccountSources, "write", refused)
     with pytest.raises(JobFailed):
@@ -134,3 +135,28 @@ def test_two_jobs_of_one_name_have_marks_of_their_own(exports: Exports) -> None:
     again = replace(exports.job, created_at=2.0)
     assert mark_of(again, exports.tools.store) != exports.mark
     assert mark_of(exports.job, exports.tools.store) == exports.mark
+
+
+def test_a_lease_that_is_lost_while_a_file_is_copied_leaves_no_file_though_the_worker_is_killed_then(
+    exports: Exports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[int] = []
+    monkeypatch.setattr(folder_bucket.os, "fsync", lambda _: stopped.append(1))  # it sleeps there
+    monkeypatch.setattr(export_data, "_take_back", lambda *_: None)  # and dies before it can
+    with pytest.raises(InterruptedError):
+        exports.run(1, stop=lambda: bool(stopped))
+    assert exports.names() == set()
+
+
+def test_what_an_overtaken_attempt_wrote_meanwhile_is_gone_when_the_job_ends(
+    exports: Exports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = AccountSources.write
+
+    def beside(sources: AccountSources, location: str, file: Path, owner: str, keep_on: Any) -> None:
+        exports.folder.joinpath(exports.part(1, 0)).write_text("of the attempt that was paused")
+        write(sources, location, file, owner, keep_on)
+
+    monkeypatch.setattr(AccountSources, "write", beside)
+    exports.run(2)
+    assert exports.names() == {exports.part(2, 0), exports.part(2, 1)}
