@@ -426,8 +426,7 @@ class Store:
             yield
             return
         known = self._known()
-        with outage.as_outages():
-            ((commits,),) = known.connection.execute("PRAGMA data_version").fetchall()
+        commits = self._commits(known)
         if commits != known.commits or len(known.rows) > _MOST_KNOWN:
             known.rows.clear()
             known.commits = commits
@@ -436,6 +435,12 @@ class Store:
             yield
         finally:
             known.at_once = False
+
+    @outage.raises_outages
+    def _commits(self, known: "_Known") -> int:
+        """Return others' commits as a thread's connection counts them."""
+        ((commits,),) = known.connection.execute("PRAGMA data_version").fetchall()
+        return int(commits)
 
     @outage.raises_outages
     def _quick_read(self, query: str, values: tuple[Any, ...]) -> list[Any]:
