@@ -30,24 +30,26 @@ class Columns:
             if field.type != "string":
                 casts.append(f"TRY_CAST({raw[at]} AS {field.sql_type}) AS {typed}")
             odd, bad = f"{typed}::VARCHAR <> {raw[at]}", []
-            odd_here = odd
+            odd_here, kept = odd, typed
             if is_time(field):  # DuckDB rounds what is written with a fraction, a time is cut
                 odd_here = f"o{at}"
                 known.append(f"{odd} AS {odd_here}")
-                cut = f"TRY_CAST(split_part({raw[at]}, '.', 1) AS {field.sql_type})"
-                value = f"CASE WHEN {odd_here} THEN {cut} ELSE {typed} END"
+                kept = f"TRY_CAST(split_part({raw[at]}, '.', 1) AS {field.sql_type})"
+                value = f"CASE WHEN {odd_here} THEN {kept} ELSE {typed} END"
                 fraction = f"regexp_matches({raw[at]}, '\\.[0-9]*[1-9]')"
                 outer.append(
                     f'CASE WHEN {odd_here} AND {fraction} THEN {raw[at]} END AS "{cut_column(field.name)}"'
                 )
             for rule in rules_of(field, schema):
-                condition = rule.broken.format(raw=raw[at], typed=typed, odd=odd)
+                condition = rule.broken.format(raw=raw[at], typed=typed, odd=odd, kept=kept)
                 self.conditions.append((field.name, raw[at], rule.code, condition))
                 if may_become_null(field, rule.code):
                     bad.append(f"({condition})")
                 else:
                     strict.append(f"({condition})")
-                    broken.append(f"({rule.broken.format(raw=raw[at], typed=typed, odd=odd_here)})")
+                    broken.append(
+                        f"({rule.broken.format(raw=raw[at], typed=typed, odd=odd_here, kept=kept)})"
+                    )
             if bad:
                 self.tolerated[field.name] = " OR ".join(bad)
                 known.append(f"{self.tolerated[field.name]} AS b{at}")

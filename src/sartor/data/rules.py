@@ -1,9 +1,10 @@
 """The rules of a cell and of a file, one table; which hold for a column follows from its schema.
 
-Each rule of a cell is a SQL condition that is true when the cell breaks it. ``{raw}`` is the cell's text, NULL
-when it is empty; ``{typed}`` is its value, NULL when it cannot be cast; ``{odd}`` says whether that value is written
-otherwise. DuckDB's casts take more than the service does (``1e3`` and ``1.5`` as whole numbers, ``nan`` as a float), so
-what looks unusual goes through a pattern.
+Each rule of a cell is a SQL condition that is true when the cell breaks it. ``{raw}`` is the cell's text, NULL when it
+is empty; ``{typed}`` is its value, NULL when it cannot be cast; ``{odd}`` says whether that value is written
+otherwise; ``{kept}`` is the value that is kept, of a time without its fraction (a cast rounds: ``-0.5`` is -1).
+DuckDB's casts take more than the service does (``1e3`` and ``1.5`` as whole numbers, ``nan`` as a float), so what
+looks unusual goes through a pattern.
 What is dear stands behind a CASE: DuckDB changes the order of what AND and OR join, and would try it on every row.
 """
 
@@ -105,11 +106,15 @@ _RULES = (
         f"Length cannot be more than {STRING_CHARACTERS} characters for {{column}}. {_FORMATTING}",
         _longer_than(STRING_CHARACTERS),
     ),
-    Rule("NEGATIVE_TIMESTAMP", "{column} must be Unix epoch seconds, not less than 0.", "{typed} < 0"),
+    Rule(
+        "NEGATIVE_TIMESTAMP",
+        "{column} must be Unix epoch seconds, not less than 0.",
+        "CASE WHEN {typed} < 0 THEN {kept} < 0 ELSE false END",
+    ),
     Rule(
         "TIMESTAMP_TOO_LARGE",
         "{column} must be Unix epoch seconds, not after the year 9999.",
-        f"{{typed}} > {LATEST_TIME}",
+        f"CASE WHEN {{typed}} > {LATEST_TIME} THEN {{kept}} > {LATEST_TIME} ELSE false END",
     ),
     Rule("VALUE_OUT_OF_RANGE", "{column} must be from 1 to 10.", "{typed} NOT BETWEEN 1 AND 10"),
     Rule("DAYS_OUT_OF_RANGE", "{column} must be from 0 to 30 days.", "{typed} NOT BETWEEN 0 AND 30"),
