@@ -38,7 +38,7 @@ from sartor.resources.tables import (
     resource_of,
     task_of,
 )
-from sartor.resources.unchanged import STAMPS, Unchanged, marks
+from sartor.resources.unchanged import Unchanged, marks, stamps_of
 
 __all__ = ["Duplicate", "Resource", "Store", "TaskRow", "Transaction"]
 
@@ -399,12 +399,12 @@ class Store:
     def task_due(self, lanes: Sequence[str], now: float) -> bool:
         """Return whether a task of these lanes waits or has a lapsed lease; takes no lock."""
         with self.at_once():
-            ((first,),) = self._quick_read(_FIRST_DUE.format(marks("?", lanes)), tuple(lanes))
+            ((first,),) = self._quick_read(_FIRST_DUE.format(marks(len(lanes))), tuple(lanes))
         return first is not None and first <= now
 
     def stamps(self, arns: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return what changes with these resources: ARN, number, status and last change of those that exist."""
-        return self._quick_read(STAMPS.format(marks("?", arns)), tuple(arns))
+        return self._quick_read(stamps_of(len(arns)), tuple(arns))
 
     def unchanged(self, arns: Sequence[str]) -> "Unchanged":
         """Return what tells later, in any transaction, whether one of these resources has changed since now."""
@@ -442,20 +442,23 @@ class Store:
         ((commits,),) = known.connection.execute("PRAGMA data_version").fetchall()
         return int(commits)
 
-    @outage.raises_outages
     def _quick_read(self, query: str, values: tuple[Any, ...]) -> list[Any]:
         """Return the rows of a SELECT with ``?``, on SQLite past SQLAlchemy for its speed."""
+        known: _Known | None = getattr(self._threads, "known", None)
+        if known is None or not known.at_once:
+            return self._rows(query, values)
+        rows = known.rows.get((query, values))
+        if rows is None:
+            rows = known.rows[query, values] = self._rows(query, values)
+        return rows
+
+    @outage.raises_outages
+    def _rows(self, query: str, values: tuple[Any, ...]) -> list[Any]:
         if self._file is None:
             with self._engine.begin() as connection:
                 return list(connection.exec_driver_sql(query.replace("?", "%s"), values).fetchall())
-        known = self._known()
-        if not known.at_once:
-            return known.connection.execute(query, values).fetchall()
-        rows = known.rows.get((query, values))
-        if rows is None:
-            # fetchall steps to the end, so the statement gives its snapshot back at once
-            rows = known.rows[query, values] = known.connection.execute(query, values).fetchall()
-        return rows
+        # fetchall steps to the end, so the statement gives its snapshot back at once
+        return self._known().connection.execute(query, values).fetchall()
 
     def _known(self) -> "_Known":
         """Return this thread's connection that reads, with what it has read."""

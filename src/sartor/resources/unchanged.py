@@ -1,12 +1,12 @@
 """Whether resources are what they were: asked in the transaction that relies on it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-#: What changes with resources; how many is filled in.
-STAMPS: Final = "SELECT arn, seq, status, updated_at FROM resource WHERE arn IN ({}) ORDER BY arn"
+_STAMPS: Final = "SELECT arn, seq, status, updated_at FROM resource WHERE arn IN ({}) ORDER BY arn"
 
 
 class Unchanged:
@@ -29,13 +29,21 @@ class Unchanged:
         """Return whether they are; until the transaction ends no other one changes them."""
         if self.was:
             local = connection.dialect.name == "sqlite"
-            query = STAMPS.format(marks("?" if local else "%s", self._arns)) + ("" if local else " FOR SHARE")
+            query = stamps_of(len(self._arns))
+            if not local:
+                query = query.replace("?", "%s") + " FOR SHARE"
             cursor = connection.connection.cursor()  # SQLAlchemy takes longer than this statement
             cursor.execute(query, self._arns)
             self.was = [tuple(row) for row in cursor.fetchall()] == self._stamps
         return self.was
 
 
-def marks(mark: str, values: Sequence[Any]) -> str:
-    """Return so many marks for values of a statement, with commas."""
-    return ", ".join([mark] * len(values))
+@lru_cache(maxsize=64)
+def stamps_of(n: int) -> str:
+    """Return the SELECT of what changes with ``n`` resources, with ``?``: rows as ``Resource.stamp``, by ARN."""
+    return _STAMPS.format(marks(n))
+
+
+def marks(n: int) -> str:
+    """Return ``n`` marks for values of a statement, with commas."""
+    return ", ".join(["?"] * n)

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from random import getrandbits
@@ -180,28 +179,27 @@ class Exchange:
         return ApiError("ServiceUnavailableException", "The service cannot answer now. Try again in a while.")
 
     async def _result(self, operation: Operation, request: HttpRequest) -> dict[str, Any]:
-        """Return what the handler of a call says; what the call needs may be being created, and is waited for."""
-        until: float | None = None
+        """Return what the handler of a call says, once what the call brought is on the disk.
+
+        What the call needs may be being created, and is waited for; what it names may change, and it is handled again.
+        """
+        until, changes = math.inf, 0
         while True:
             try:
-                return await self._kept(operation, request)
-            except NotYet:
-                now = time.monotonic()
-                until = now + _CREATION_SECONDS if until is None else until
-                if now >= until:
-                    raise
-            await asyncio.sleep(_LOOK_SECONDS)  # no thread waits, and no transaction is open
-
-    async def _kept(self, operation: Operation, request: HttpRequest) -> dict[str, Any]:
-        """Return what the handler of a call says, once what the call brought is on the disk."""
-        for _ in range(_TRIES):
-            with suppress(ChangedMeanwhile):
                 result = await self._handled(operation, request)
                 if not isinstance(result, Future):
                     return result
                 await self._wakes.of(result)
                 return {}
-        raise in_use("What the call names changes all the time; try again.")
+            except ChangedMeanwhile:
+                changes += 1
+                if changes == _TRIES:
+                    raise in_use("What the call names changes all the time; try again.") from None
+            except NotYet:
+                until = min(until, time.monotonic() + _CREATION_SECONDS)
+                if time.monotonic() >= until:
+                    raise
+                await asyncio.sleep(_LOOK_SECONDS)  # no thread waits, and no transaction is open
 
     async def _handled(self, operation: Operation, request: HttpRequest) -> Result:
         """Handle one call here if that is quick, else in a thread."""
@@ -430,7 +428,10 @@ def _keep_json(request: HttpRequest) -> None:
     Raises:
         ApiError: ``UnsupportedMediaTypeException``.
     """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    stated = request.headers.get("content-type", "")
+    if stated in _JSON_TYPES:  # nearly every request
+        return
+    content_type = stated.partition(";")[0].strip().lower()
     if content_type and content_type not in _JSON_TYPES:
         raise ApiError("UnsupportedMediaTypeException", f"A body must be JSON, not {content_type[:100]}.")
 

@@ -188,6 +188,7 @@ def _string(shape: Any, _seen: dict[str, Reader]) -> Reader:
     pattern, enum = metadata.get("pattern"), metadata.get("enum")
     # Java's patterns: the module of the standard library knows no \p{L}
     matches = regex.compile(pattern).fullmatch if pattern is not None else None
+    longest = metadata.get("max", math.inf)
     allowed = frozenset(enum) if enum is not None else None
     sensitive = metadata.get("sensitive", False)
     is_json = bool(shape.serialization.get("jsonvalue"))
@@ -200,7 +201,8 @@ def _string(shape: Any, _seen: dict[str, Reader]) -> Reader:
             )
             return None
         length(len(value), value, path, faults)
-        if matches is not None and matches(value) is None:
+        # what is too long is refused anyway, and a pattern takes the square of a length
+        if matches is not None and len(value) <= longest and matches(value) is None:
             words = f"Member must satisfy regular expression pattern: {pattern}"
             faults.append(_fault(value, path, words, sensitive))
         if allowed is not None and value not in allowed:
