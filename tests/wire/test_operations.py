@@ -102,6 +102,16 @@ def test_all_faults_of_a_request_are_in_one_message() -> None:
     )
 
 
+def test_a_pattern_is_not_tried_on_a_text_that_is_too_long() -> None:
+    """A pattern with several stars takes the square of the length: 2 MB of colons would hold everybody up for hours."""
+    operation = OPERATIONS.by_target["AmazonPersonalize.DescribeCampaign"]
+    text = "arn:aws:personalize:" + ":" * 20_000 + "\n"
+    with pytest.raises(ApiError) as refused:
+        read(operation.reader, json.dumps({"campaignArn": text}).encode())
+    assert refused.value.message.startswith("1 validation error detected: ")
+    assert refused.value.message.endswith("Member must have length less than or equal to 256")
+
+
 def test_sensitive_values_are_not_repeated_in_a_message() -> None:
     operation = OPERATIONS.by_path["/events"]
     event = {"eventType": "e", "sentAt": 1, "itemId": "secret" * 100}
