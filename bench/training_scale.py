@@ -25,9 +25,9 @@ OURS = """
 import json, resource, sys, time
 from bench import training_scale
 from sartor.models.base import Run
-from sartor.work.trainers import trainer_of
+from sartor.recipes import trainers
 data = training_scale.data_of(int(sys.argv[1]), int(sys.argv[2]))
-trainer = trainer_of("aws-user-personalization-v2", True)
+trainer = trainers.PERSONAL
 begun = time.perf_counter()
 model = trainer.fit(data, {}, Run(threads=2, progress=lambda done: print(done, file=sys.stderr, flush=True)))
 seconds = time.perf_counter() - begun

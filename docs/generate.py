@@ -3,8 +3,12 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from sartor.recipes import Serving
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by docs/generate.py; change the code, not this page. -->\n"
@@ -147,9 +151,7 @@ def quotas() -> Iterator[str]:
 
 def recipes() -> Iterator[str]:
     """Yield the page of every recipe that is trained, with its parameters and what they mean here."""
-    from sartor.realtime.serving import TABLE as SERVING
     from sartor.recipes import RECIPES
-    from sartor.work.meanings import MODELS, NOTHING, PARAMETERS
 
     yield "# Recipes\n"
     yield (
@@ -158,33 +160,37 @@ def recipes() -> Iterator[str]:
         "solution is created. What a parameter means *here* stands in the last column. How the models work: "
         "[models](../explain/models.md).\n"
     )
-    for recipe in (one for one in RECIPES if one.trained):
-        serving = SERVING[recipe.name]
+    for recipe in RECIPES:
+        serving, trainer = recipe.serving, recipe.trainer
+        if trainer is None:
+            continue
         yield f"## `{recipe.name}`\n\n{recipe.description}\n"
-        needs = f", with `{serving.needs}`" if serving.needs else ""
-        scores = {"all": "of the whole catalogue", "subset": "of the best items", None: "none"}[
-            serving.scored
-        ]
-        yield f"- Model: {MODELS[recipe.name]}"
-        yield f"- Asked by: {serving.operation}{needs}; scores: {scores}"
-        explored = {"configured": "as the campaign says", "managed": "a little, by itself", None: "no"}
-        promotes = "yes" if serving.promotes else "no"
-        yield f"- New items are explored: {explored[serving.explores]}; promotions: {promotes}"
-        if serving.in_context:
-            yield "- A request's context counts, and the attributes of a new user"
-        meant = PARAMETERS.get(recipe.name, {})
+        yield f"- Model: {trainer.model}"
+        if serving is not None:
+            yield from _answers(serving)
         rows = [("hyperparameter", one) for one in recipe.parameters]
         rows += [("featurization", one) for one in recipe.transformation.parameters]
         if rows:
             yield "\n| parameter | sort | value | default | HPO | here |\n| --- | --- | --- | --- | --- | --- |"
         for sort, one in rows:
             tuned = "only" if one.only_tuned else "yes" if one.tunable else ""
-            yield (
-                f"| `{one.name}` | {sort} | {one.rule} | {one.default} | {tuned} | {meant.get(one.name, NOTHING)} |"
-            )
+            meant = trainer.meanings.get(one.name, "accepted, changes nothing")
+            yield f"| `{one.name}` | {sort} | {one.rule} | {one.default} | {tuned} | {meant} |"
         yield ""
-    untrained = ", ".join(f"`{one.name}`" for one in RECIPES if not one.trained and one.domain is None)
+    untrained = ", ".join(f"`{one.name}`" for one in RECIPES if one.trainer is None and one.domain is None)
     yield f"## Not trained yet\n\n{untrained}, and the use cases of the domains.\n"
+
+
+def _answers(serving: "Serving") -> Iterator[str]:
+    """Yield how a recipe answers."""
+    needs = f", with `{serving.needs}`" if serving.needs else ""
+    scores = {"all": "of the whole catalogue", "subset": "of the best items", None: "none"}[serving.scored]
+    explored = {"configured": "as the campaign says", "managed": "a little, by itself", None: "no"}
+    promotes = "yes" if serving.promotes else "no"
+    yield f"- Asked by: {serving.operation}{needs}; scores: {scores}"
+    yield f"- New items are explored: {explored[serving.explores]}; promotions: {promotes}"
+    if serving.in_context:
+        yield "- A request's context counts, and the attributes of a new user"
 
 
 PAGES: dict[str, Callable[[], Iterator[str]]] = {

@@ -31,9 +31,8 @@ from sartor.realtime.loaded import Loaded
 from sartor.realtime.products import Products
 from sartor.realtime.seen import SeenNow
 from sartor.realtime.selection import selection_of
-from sartor.realtime.serving import TABLE
 from sartor.realtime.trends import Trends, follows_trends
-from sartor.recipes import BY_ARN, Recipe
+from sartor.recipes import BY_ARN, Recipe, Serving
 from sartor.resources.call import inactive
 from sartor.resources.kinds import kind_of
 from sartor.resources.records import datasets_of, records_of
@@ -92,6 +91,12 @@ class Version:
     def key(self) -> Stamp:
         """What no other version has, nor another state of this one, such as one from which users were deleted."""
         return self.resource.stamp
+
+    @property
+    def serving(self) -> Serving:
+        """How its recipe answers."""
+        assert self.recipe.serving is not None, "such versions cannot be deployed"
+        return self.recipe.serving
 
     @property
     def model_items(self) -> int:
@@ -319,7 +324,7 @@ class Deployments:
             _first_seen(found),
             InContext(found.contexts, len(found.items)),
             Attention(counts, items, partial(self._records, resource, "INTERACTIONS"))
-            if TABLE[recipe.name].explores == "configured"
+            if recipe.explores_as_told
             else None,
         )
 

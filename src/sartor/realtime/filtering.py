@@ -15,7 +15,6 @@ from sartor.filters.tree import Filter
 from sartor.models.base import Bool, Int32
 from sartor.realtime.deployments import Deployment, Version
 from sartor.realtime.histories import History
-from sartor.realtime.serving import TABLE
 from sartor.resources.call import inactive
 from sartor.resources.kinds import kind_of
 from sartor.resources.records import datasets_of, schema_of
@@ -125,7 +124,7 @@ class Filters:
         Raises:
             ApiError: ``InvalidInputException``.
         """
-        serving = TABLE[deployment.version.recipe.name]
+        serving = deployment.version.serving
         if tree.target(found) != "ItemID":
             raise invalid_input(f"Filter {arn} is about {tree.target(found)}; recommendations need ItemID.")
         if tree.uses_current_item(found) and serving.needs != "itemId":

@@ -24,7 +24,7 @@ from sartor.realtime.histories import History
 from sartor.realtime.in_context import MOST_INTERACTIONS
 from sartor.realtime.picked import Picked
 from sartor.realtime.scoring import LARGE_CATALOGUE, Kept, Scores, all_scores, scores_of
-from sartor.realtime.serving import TABLE, Serving
+from sartor.recipes import Serving
 
 if TYPE_CHECKING:
     from sartor.wire.sign import Caller
@@ -145,7 +145,7 @@ class Recommender:
             ApiError: there is no such campaign, or it cannot be asked so.
         """
         deployment = self._deployment(caller, request, operation)
-        serving = TABLE[deployment.version.recipe.name]
+        serving = deployment.version.serving
         history = self._history(deployment.version, request.get("userId"))
         asked = Asked(deployment, serving, request, history, _NOTHING, None)
         allowed = self._filters.allowed(caller, deployment, request, history)
@@ -250,7 +250,7 @@ class Recommender:
             raise invalid_input("Provide either campaignArn or recommenderArn.")
         deployment = self._deployments.of(caller, campaign or recommender or "")
         recipe = deployment.version.recipe
-        serving = TABLE[recipe.name]
+        serving = deployment.version.serving
         if serving.operation != operation:
             raise invalid_input(
                 f"Campaign {deployment.campaign.arn} has the recipe {recipe.name}, "

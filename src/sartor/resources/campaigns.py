@@ -135,13 +135,13 @@ def _body(transaction: Transaction, version: Resource, config: Mapping[str, Any]
 
 def _in_effect(transaction: Transaction, version: Resource, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was asked for, without what the recipe does not know and with what it has by itself."""
-    features = _recipe(version).features
+    recipe = _recipe(version)
     known = {
-        "itemExplorationConfig": "exploration" in features,
-        "rankingInfluence": "influence" in features,
+        "itemExplorationConfig": recipe.explores_as_told,
+        "rankingInfluence": "influence" in recipe.features,
     }
     shown = {name: value for name, value in config.items() if known.get(name, True)}
-    if "metadata" in features and groups.has_metadata(transaction, version.body["datasetGroupArn"]):
+    if "metadata" in recipe.features and groups.has_metadata(transaction, version.body["datasetGroupArn"]):
         shown["enableMetadataWithRecommendations"] = True
     return shown
 
@@ -205,7 +205,7 @@ def _version(call: Call, arn: str, syncs: bool) -> Resource:
             raise in_use(f"Solution {solution.arn} has no solution version that is ACTIVE.")
         version = newest
     keep_active(call.find(version.body["solutionArn"], "solution"))
-    if "campaign" not in _recipe(version).features:
+    if _recipe(version).serving is None:
         raise invalid_input(f"Solution versions of recipe {_recipe(version).name} cannot be deployed.")
     return version
 
@@ -251,7 +251,7 @@ def _keep_config(transaction: Transaction, version: Resource, config: Mapping[st
 
 
 def _keep_exploration(recipe: Recipe, given: Mapping[str, str]) -> None:
-    if "exploration" not in recipe.features:
+    if not recipe.explores_as_told:
         raise invalid_input(f"itemExplorationConfig is not supported by recipe {recipe.name}.")
     for name, text in given.items():
         if name not in _EXPLORATION:

@@ -119,7 +119,7 @@ def _recipe(request: Request) -> Recipe:
         raise invalid_input(
             f"Recipe {arn} is a use case of the domain {recipe.domain}: create a recommender with it."
         )
-    if not recipe.trained:
+    if recipe.trainer is None:
         raise invalid_input(f"Sartor does not train recipe {arn} yet.")
     return recipe
 

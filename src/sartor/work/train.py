@@ -27,14 +27,13 @@ from sartor.models.base import Features, Float32, Histories, Model, Run, Trainin
 from sartor.models.objective import leaning
 from sartor.realtime import artifact
 from sartor.realtime.selection import selection_of
-from sartor.realtime.serving import TABLE
-from sartor.recipes import BY_ARN, Recipe
+from sartor.recipes import BY_ARN, Recipe, Trainer
+from sartor.recipes.trainers import Parameters, has_sequence_model
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import Means, datasets_of, records_of
 from sartor.resources.store import Resource
 from sartor.work.tools import Tools
 from sartor.work.trained_users import Rows, TrainedUsers
-from sartor.work.trainers import Parameters, Trainer, has_sequence_model, trainer_of
 from sartor.work.tuning import tuned
 
 #: Amazon's minimums for a training ("Amazon Personalize endpoints and quotas").
@@ -141,8 +140,8 @@ def train(
         _keep_minimums(rows, version.body.get("eventType"))
     elif not len(rows.item):
         raise JobFailed("Create failed. There are no interactions to train on.")
-    trainer, parameters = trainer_of(recipe.name, sequence_on), parameters_of(version)
-    data = _data(rows, recipe)
+    trainer, parameters = _trainer(recipe, sequence_on), parameters_of(version)
+    data = _data(rows, trainer)
     split = evaluation.split(data.histories, run.seed)
     best: dict[str, str] = {}
     if version.body.get("performHPO", False):
@@ -197,7 +196,8 @@ def _sources(version: Resource, means: Means) -> dict[str, DatasetRecords]:
 
 def _in_context(version: Resource) -> bool:
     """Return whether the recipe of a version looks at the context of a request and the attributes of a user."""
-    return TABLE[BY_ARN[version.body["recipeArn"]].name].in_context
+    serving = BY_ARN[version.body["recipeArn"]].serving
+    return serving is not None and serving.in_context
 
 
 def _read(version: Resource, means: Means) -> Rows:
@@ -270,11 +270,17 @@ def _keep_minimums(rows: TrainingRows, event_type: str | None) -> None:
         )
 
 
-def _data(rows: TrainingRows, recipe: Recipe) -> TrainingData:
+def _trainer(recipe: Recipe, sequence_on: bool) -> Trainer:
+    """Return the trainer of a recipe; solutions of one that has none are not created."""
+    assert recipe.trainer is not None, f"{recipe.name} is not trained"
+    return recipe.trainer.in_use(sequence_on)
+
+
+def _data(rows: TrainingRows, trainer: Trainer) -> TrainingData:
     """Return the rows as the models take them."""
     weights = None if bool(np.all(rows.weight == 1.0)) else rows.weight
     histories = Histories(rows.item, rows.offsets, rows.time, weights)
-    uses_features = recipe.name != "aws-sims" and len(rows.tokens)
+    uses_features = trainer.uses_features and len(rows.tokens)
     features = Features(rows.tokens, rows.token_offsets, len(rows.token_names)) if uses_features else None
     return TrainingData(len(rows.items), histories, features)
 

@@ -164,15 +164,17 @@ def test_featurization_parameters_are_those_of_the_page(recipe: str, defaults: d
 def test_what_recipes_can_do_is_the_matrix_of_the_guide() -> None:
     having = {
         feature: {recipe.name for recipe in RECIPES if feature in recipe.features}
-        for feature in ("exploration", "update", "weights", "objective", "ranking")
+        for feature in ("update", "weights", "objective")
     }
     assert having == {
-        "exploration": {"aws-user-personalization"},
         "update": {"aws-user-personalization", "aws-hrnn-coldstart"},
         "weights": {"aws-user-personalization-v2", "aws-personalized-ranking-v2"},
         "objective": {"aws-user-personalization", "aws-personalized-ranking"},
-        "ranking": {"aws-personalized-ranking-v2", "aws-personalized-ranking"},
     }
+    assert {one.name for one in RECIPES if one.explores_as_told} == {"aws-user-personalization"}
+    assert {
+        one.name for one in RECIPES if one.serving and one.serving.operation == "GetPersonalizedRanking"
+    } == {"aws-personalized-ranking-v2", "aws-personalized-ranking"}
 
 
 def test_values_have_the_types_of_their_parameters() -> None:

@@ -1,16 +1,16 @@
-"""The table of trainers: which model a recipe's solution versions are, and what its hyperparameters mean to it.
+"""Trainers: which model a recipe's solution versions are, and what its parameters mean to it.
 
-Amazon's parameters that have no meaning for these models are accepted, checked against their ranges, and change
-nothing; docs/reference/recipes.md says which.
+A parameter that has no meaning is accepted, held against its range, shown by DescribeSolution, and changes nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, Final
 
 import numpy as np
 
+from sartor.models import default, retrieval
 from sartor.models.base import Histories, Model, Run, TrainingData
 
 #: A recipe's hyperparameters and featurization parameters, as text.
@@ -43,35 +43,37 @@ class Trainer:
 
     Attributes:
         fit: makes the model.
+        model: which model that is, in words for the reference.
+        meanings: what each parameter that has a meaning does, in words for the reference.
         refits: whether the model that serves is fitted again on all interactions once the metrics are known; a
             sequence model takes minutes and lacks only one user in ten.
         varied: the parameters that an optimization varies: those that have a meaning and are quick to try.
+        uses_features: whether it looks at what the items have.
+        without_torch: what takes its place where sequence models cannot be trained or may not.
     """
 
     fit: Fit
+    model: str
+    meanings: Mapping[str, str] = field(default_factory=dict)
     refits: bool = True
     varied: tuple[str, ...] = ()
+    uses_features: bool = True
+    without_torch: "Trainer | None" = None
+
+    def in_use(self, sequence_on: bool) -> "Trainer":
+        """Return the trainer that does its work here.
+
+        Args:
+            sequence_on: whether sequence models may be trained.
+        """
+        if self.without_torch is None or (sequence_on and has_sequence_model()):
+            return self
+        return self.without_torch
 
 
 def has_sequence_model() -> bool:
     """Return whether the extra ``sartor[torch]`` is installed."""
     return find_spec("torch") is not None
-
-
-def trainer_of(recipe: str, sequence_on: bool) -> Trainer:
-    """Return the trainer of a recipe.
-
-    Args:
-        recipe: its name.
-        sequence_on: whether sequence models may be trained.
-
-    Raises:
-        KeyError: there is none.
-    """
-    trainer = TABLE[recipe]
-    if trainer is _PERSONAL and not (sequence_on and has_sequence_model()):
-        return _LINEAR
-    return trainer
 
 
 def _personal(data: TrainingData, parameters: Parameters, run: Run) -> Model:
@@ -150,19 +152,44 @@ def _width(wanted: int) -> int:
     return max(_WIDTH_STEP, round(wanted / _WIDTH_STEP) * _WIDTH_STEP)
 
 
-_PERSONAL: Final = Trainer(_personal, refits=False)
-_LINEAR: Final = Trainer(_linear)
-#: The trainer of each recipe, by its name.                                               <- add a model
-TABLE: Final[Mapping[str, Trainer]] = {
-    "aws-user-personalization-v2": _PERSONAL,
-    "aws-user-personalization": _PERSONAL,
-    "aws-hrnn": _PERSONAL,
-    "aws-hrnn-metadata": _PERSONAL,
-    "aws-hrnn-coldstart": _PERSONAL,
-    "aws-personalized-ranking-v2": _PERSONAL,
-    "aws-personalized-ranking": _PERSONAL,
-    "aws-similar-items": Trainer(_similar),
-    "aws-sims": Trainer(_sims, varied=("popularity_discount_factor", "min_cointeraction_count")),
-    "aws-popularity-count": Trainer(_popularity),
-    "aws-trending-now": Trainer(_trending),
+_HISTORIES: Final = {
+    "min_user_history_length_percentile": "users with shorter histories are left out; only if it is set",
+    "max_user_history_length_percentile": "users with longer histories are left out; only if it is set",
 }
+_WIDTH: Final = {
+    "hidden_dimension": "the width of the sequence model, to the nearest multiple of 8; only if it is set",
+}
+_DISCOUNT: Final = {"popularity_discount_factor": "0 favours popular items, 1 forgets popularity"}
+
+PERSONAL: Final = Trainer(
+    _personal,
+    "the sequence model and a linear one, blended (`blend`); from "
+    f"{retrieval.LEAST_ITEMS:,} items on the sequence model alone (`sequence`); without torch, or with "
+    '`sequence_models = "off"`, the linear one alone (`closed_form`, above '
+    f"{default.EXACT_ITEMS:,} items `transitions`)",
+    {**_WIDTH, **_HISTORIES},
+    refits=False,
+    without_torch=Trainer(_linear, "the linear model alone", _HISTORIES),
+)
+SIMILAR: Final = Trainer(
+    _similar, "neighbours in histories, and items that share rare metadata (`similar`)", _DISCOUNT
+)
+SIMS: Final = Trainer(
+    _sims,
+    "neighbours in histories alone (`similar`)",
+    {
+        **_HISTORIES,
+        **_DISCOUNT,
+        "min_cointeraction_count": "two items are related if they were near each other in so many histories at least",
+        "min_item_interaction_count_percentile": "items with fewer interactions are left out; only if it is set",
+        "max_item_interaction_count_percentile": "items with more interactions are left out; only if it is set",
+    },
+    varied=("popularity_discount_factor", "min_cointeraction_count"),
+    uses_features=False,
+)
+POPULARITY: Final = Trainer(_popularity, "how many users interacted with each item (`popularity`)")
+TRENDING: Final = Trainer(
+    _trending,
+    "how interactions grew from one window to the next, anew with every refresh (`trending`)",
+    {"trend_discovery_frequency": "the length of the two windows of time that are compared"},
+)

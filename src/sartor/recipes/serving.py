@@ -1,0 +1,30 @@
+"""Serving: what a recipe needs to be asked with, and what it answers.
+
+Source: the guide's "Getting real-time item recommendations" and the feature matrix of its recipe pages.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Operation = Literal["GetRecommendations", "GetPersonalizedRanking", "GetActionRecommendations"]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How one recipe answers.
+
+    Attributes:
+        operation: the one that asks it.
+        needs: the member that a request must have.
+        scored: whether answers have scores; a ``subset`` scores its best items and fills with popular ones.
+        explores: new items: as the campaign says, a little by itself, or not.
+        promotes: whether a request may have promotions.
+        in_context: whether a request's context counts.
+    """
+
+    operation: Operation = "GetRecommendations"
+    needs: Literal["userId", "itemId"] | None = None
+    scored: Literal["all", "subset"] | None = None
+    explores: Literal["configured", "managed"] | None = None
+    promotes: bool = True
+    in_context: bool = False
