@@ -50,8 +50,8 @@ def explain(recommender: Recommender, filters: Filters, caller: "Caller", reques
     history = () if asked.history is None else asked.history.items.tolist()
     evidence = _evidence(asked, picked)
     return {
-        "campaignArn": asked.deployment.campaign.arn,
-        "solutionVersionArn": version.resource.arn,
+        "campaignArn": asked.deployment.arn,
+        "solutionVersionArn": version.trained.arn,
         "recipe": version.recipe.name,
         "model": record["model"],
         "trainedAt": record["trainedAt"],
@@ -103,7 +103,7 @@ def _removed(filters: Filters, caller: "Caller", asked: Asked) -> list[dict[str,
     arn = asked.request.get("filterArn")
     if arn is None or asked.scores.items is not None:
         return []
-    found = filters.of(caller, arn, asked.deployment.version.resource.body["datasetGroupArn"])
+    found = filters.of(caller, arn, asked.version.trained.group)
     items = asked.version.items
     best = top(asked.scores.values, _LOOKED_AT)
     removed = []

@@ -13,8 +13,9 @@ from sartor.filters import apply, check, parse, tree, values
 from sartor.filters.masks import Masks
 from sartor.filters.tree import Filter
 from sartor.models.base import Bool, Int32
-from sartor.realtime.deployments import Deployment, Version
+from sartor.realtime.deployments import Deployment
 from sartor.realtime.histories import History
+from sartor.realtime.version import Version
 from sartor.resources.call import inactive
 from sartor.resources.kinds import kind_of
 from sartor.resources.records import datasets_of, schema_of
@@ -63,7 +64,7 @@ class Filters:
         arn = request.get("filterArn")
         if arn is None:
             return None
-        found = self.of(caller, arn, deployment.version.resource.body["datasetGroupArn"])
+        found = self.of(caller, arn, deployment.version.trained.group)
         self._keep_applicable(found, deployment, request, arn)
         version = deployment.version
         version.items.take_up()

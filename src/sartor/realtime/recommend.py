@@ -18,12 +18,13 @@ from sartor.errors import invalid_input, quick_enough
 from sartor.models.base import Bool, Float32, Int32, Query, top
 from sartor.realtime import exploration, promotions
 from sartor.realtime.attention import Answers
-from sartor.realtime.deployments import Deployment, Deployments, Version
+from sartor.realtime.deployments import Deployment, Deployments
 from sartor.realtime.filtering import Filters
 from sartor.realtime.histories import History
 from sartor.realtime.in_context import MOST_INTERACTIONS
 from sartor.realtime.picked import Picked
 from sartor.realtime.scoring import LARGE_CATALOGUE, Kept, Scores, all_scores, scores_of
+from sartor.realtime.version import Version
 from sartor.recipes import Serving
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ class Recommender:
         serving = deployment.version.serving
         if serving.operation != operation:
             raise invalid_input(
-                f"Campaign {deployment.campaign.arn} has the recipe {recipe.name}, "
+                f"{deployment.noun} {deployment.arn} has the recipe {recipe.name}, "
                 f"which {serving.operation} asks, not {operation}."
             )
         if serving.needs is not None and not request.get(serving.needs):
@@ -385,7 +386,7 @@ def _keep_metadata(deployment: Deployment, request: Request) -> None:
         return
     if not deployment.metadata_on:
         raise invalid_input(
-            f"Campaign {deployment.campaign.arn} does not give metadata: "
+            f"{deployment.noun} {deployment.arn} does not give metadata: "
             "set enableMetadataWithRecommendations in its campaignConfig."
         )
     columns = wanted.get("ITEMS")

@@ -105,6 +105,7 @@ def _write_down(transaction: Transaction, version: Resource, job: str, place: st
         private = {**private, USERS: place, FORGOTTEN: [*_jobs(version), {"job": job, "users": number}]}
     moment = version.updated_at
     if "artifact" in private:
+        private = {**private, DELETIONS: int(private.get(DELETIONS, 0)) + 1}
         moment = max(round(time.time(), 3), round(moment + _MILLISECOND, 3))
     transaction.replace_body(version.arn, version.body, private, moment)
 

@@ -15,13 +15,16 @@ import pytest
 
 from sartor.errors import ApiError, TakesLong
 from sartor.realtime import deployments
-from sartor.realtime.deployments import Deployments, Version
+from sartor.realtime.deployments import Deployments
 from sartor.realtime.loaded import Loaded
+from sartor.realtime.trained import Trained, trained_of
+from sartor.realtime.version import Version
 from sartor.resources.store import Resource, Store
 
 ARN = "arn:aws:personalize:us-east-1:000000000000"
 CALLER = cast("Any", SimpleNamespace(account="000000000000", region="us-east-1"))
 SECONDS = 20.0
+TRAINED = {"recipeArn": "arn:aws:personalize:::recipe/aws-sims", "datasetGroupArn": f"{ARN}:dataset-group/g"}
 
 
 def resource(kind: str, name: str, seq: int, **body: Any) -> Resource:
@@ -33,7 +36,7 @@ def resource(kind: str, name: str, seq: int, **body: Any) -> Resource:
         name,
         "ACTIVE",
         body,
-        {},
+        {"folder": name},
         1.0,
         1.0,
         seq=seq,
@@ -55,13 +58,14 @@ class Rows:
             body["latestCampaignUpdate"] = {"solutionVersionArn": f"{ARN}:solution/{update}"}
         for name in filter(None, (version, update)):
             if f"{ARN}:solution/{name}" not in self._rows:
-                self._add(resource("solution", name, next(self._numbers)))
+                self._add(resource("solution", name, next(self._numbers), **TRAINED))
         self._add(resource("campaign", campaign, next(self._numbers), **body))
 
     def change(self, version: str) -> None:
-        """Give a version another stamp, as a deletion of users does."""
+        """Delete a user of a version."""
         row = self._rows[f"{ARN}:solution/{version}"]
-        self._add(replace(row, updated_at=row.updated_at + 1))
+        number = row.private.get("deletions", 0) + 1
+        self._add(replace(row, private={**row.private, "deletions": number}, updated_at=row.updated_at + 1))
 
     def remove(self, campaign: str) -> None:
         del self._rows[f"{ARN}:campaign/{campaign}"]
@@ -88,14 +92,15 @@ class Served(Deployments):
         self.loads: Counter[str] = Counter()
         self.slow: Callable[[str], None] = lambda _name: None
 
-    def _load(self, resource: Resource) -> Version:
-        self.loads[resource.name] += 1
-        self.slow(resource.name)
+    def _load(self, trained: Trained) -> Version:
+        name = trained.place.folder
+        self.loads[name] += 1
+        self.slow(name)
         parts = dict.fromkeys(("items", "users", "seen", "trends", "attention"))
-        return cast("Version", SimpleNamespace(resource=resource, key=resource.stamp, model_items=1, **parts))
+        return cast("Version", SimpleNamespace(trained=trained, key=trained.key, model_items=1, **parts))
 
     def ask(self, campaign: str) -> str:
-        return self.of(CALLER, f"{ARN}:campaign/{campaign}").version.resource.name
+        return self.of(CALLER, f"{ARN}:campaign/{campaign}").version.trained.place.folder
 
     def patiently(self, campaign: str) -> str:
         """Ask as a server does: again once what another thread loads is there."""
@@ -107,7 +112,7 @@ class Served(Deployments):
                     long.coming.result(SECONDS)
 
     def loaded(self) -> set[str]:
-        return {one.resource.name for one in self._versions.all()}
+        return {one.trained.place.folder for one in self._versions.all()}
 
 
 @pytest.fixture
@@ -176,15 +181,28 @@ def test_a_version_from_which_users_were_deleted_is_loaded_anew_by_the_next_requ
     rows.change("v0")
     new = served.of(CALLER, f"{ARN}:campaign/c0").version
     assert new is not old
-    assert new.resource.updated_at > old.resource.updated_at
+    assert new.trained.deletions > old.trained.deletions
     served._look()
-    assert sorted(one.resource.name for one in served._versions.all()) == ["v0", "v1"]
+    assert sorted(one.trained.place.folder for one in served._versions.all()) == ["v0", "v1"]
     rows.change("v0")
     rows.change("v1")
     for _ in range(2):
         served._look()
-        assert {one.key for one in served._versions.all()} == {row.stamp for row in rows.every("solution")}
+        now = {trained_of(row).key for row in rows.every("solution")}
+        assert {one.key for one in served._versions.all()} == now
     assert served.loads == {"v0": 3, "v1": 2}
+
+
+def test_a_row_that_changes_without_its_artifact_loads_nothing_anew() -> None:
+    """Such as a recommender whose configuration is updated."""
+    rows = Rows(1)
+    served = Served(rows)
+    served.ask("c0")
+    row = rows.every("solution")[0]
+    rows._add(replace(row, updated_at=row.updated_at + 1))
+    served.ask("c0")
+    served._look()
+    assert served.loads == {"v0": 1}
 
 
 def test_a_campaign_that_is_gone_is_known_no_longer() -> None:
@@ -216,7 +234,7 @@ def test_a_version_is_loaded_once_however_many_ask_at_once_and_no_thread_waits()
         served._look()
         go.set()
         assert first.result(SECONDS) == "v0"
-        assert waiting.value.coming.result(SECONDS).resource.name == "v0"
+        assert waiting.value.coming.result(SECONDS).trained.place.folder == "v0"
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: served.patiently("c0"), range(8))) == {"v0"}
     assert served.loads["v0"] == 1

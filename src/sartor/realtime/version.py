@@ -1,0 +1,181 @@
+"""What was trained, loaded: all that an answer asks of it. Processes that answer load it, and jobs that ask in bulk."""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+
+from sartor.data.dataset import DatasetRecords
+from sartor.errors import not_found
+from sartor.models.base import Int32, Int64
+from sartor.realtime import artifact
+from sartor.realtime.artifact import Artifact
+from sartor.realtime.attention import Attention
+from sartor.realtime.catalogue import Catalogue
+from sartor.realtime.histories import Histories
+from sartor.realtime.in_context import InContext
+from sartor.realtime.seen import SeenNow
+from sartor.realtime.selection import selection_of
+from sartor.realtime.trained import Key, Trained
+from sartor.realtime.trends import Trends, follows_trends
+from sartor.recipes import Recipe, Serving
+from sartor.resources.records import Means, datasets_of, records_of
+
+
+@dataclass(frozen=True)
+class Version:
+    """What was trained, loaded.
+
+    Attributes:
+        trained: what is loaded.
+        artifact: the model and its names.
+        histories: of its users.
+        seen: what its users interacted with, as filters see it.
+        items: the rows of its items, newer items at the end.
+        users: the rows of the Users dataset; ``None`` if there is none.
+        trends: what a model that follows the newest interactions says now; ``None`` for all others.
+        counts: int64[model items], the interactions of each that the training saw.
+        first_seen: int64[model items], when each was first interacted with, epoch seconds; -1 is never.
+        in_context: what a request's context says of its items.
+        attention: what its items have had; ``None`` if its recipe does not explore as a campaign says.
+    """
+
+    trained: Trained
+    artifact: Artifact
+    histories: Histories
+    seen: SeenNow
+    items: Catalogue
+    users: Catalogue | None
+    trends: Trends | None
+    counts: Int64
+    first_seen: Int64
+    in_context: InContext
+    attention: Attention | None
+
+    @property
+    def key(self) -> Key:
+        """What no other has; answers are kept by it."""
+        return self.trained.key
+
+    @property
+    def recipe(self) -> Recipe:
+        """Of which it was trained."""
+        return self.trained.recipe
+
+    @property
+    def serving(self) -> Serving:
+        """How its recipe answers."""
+        assert self.recipe.serving is not None, "such versions cannot be deployed"
+        return self.recipe.serving
+
+    @property
+    def model_items(self) -> int:
+        """How many rows of ``items`` the model knows."""
+        return len(self.artifact.items)
+
+    def model_item(self, name: str) -> int | None:
+        """Return the number of an item in the model; ``None`` if it does not know it."""
+        row = self.items.find(name)
+        return row if row is not None and row < self.model_items else None
+
+    def user(self, name: str | None) -> dict[str, str] | None:
+        """Return a user's attributes as texts; ``None`` for one whom the Users dataset does not know."""
+        if self.users is None or name is None:
+            return None
+        self.users.take_up()
+        row = self.users.find(name)
+        if row is None:
+            return None
+        return self.users.columns.texts(row, [one.name for one in self.users.columns.fields])
+
+    def new_items(self, cut_off_seconds: float) -> tuple[Int32, Int64]:
+        """Return the rows of items that are no older than this, and int64[rows]: the attention that each item had.
+
+        An item without ``CREATION_TIMESTAMP`` is as old as its first interaction; one without either is new.
+        """
+        newest = self.artifact.record["newestInteraction"]
+        if newest is None:
+            return np.zeros(0, np.int32), self.counts
+        columns = self.items.columns
+        had, changes = self.counts, 0
+        if self.attention is not None:
+            had, changes = self.attention.counts, self.attention.changes
+        state = (columns.version, changes)
+        known = self._new.get(cut_off_seconds)
+        if known is not None and known[0] == state:
+            return known[1], known[2]
+        n = columns.n_rows
+        since = np.full(n, -1, np.int64)
+        since[: self.model_items] = self.first_seen
+        created = self.items.numbers("CREATION_TIMESTAMP")
+        since = np.where(created >= 0, created, since)
+        rows = np.flatnonzero((since < 0) | (since >= newest - cut_off_seconds)).astype(np.int32)
+        counts = np.zeros(n, np.int64)
+        counts[: min(len(had), n)] = had[:n]
+        self._new[cut_off_seconds] = (state, rows, counts)
+        return rows, counts
+
+    @cached_property
+    def _new(self) -> dict[float, tuple[tuple[int, int], Int32, Int64]]:
+        return {}
+
+    @cached_property
+    def popular_rows(self) -> Int32:
+        """int32[model items]: the most popular first."""
+        return np.argsort(-self.counts, kind="stable").astype(np.int32)
+
+
+def load(trained: Trained, means: Means) -> Version:
+    """Return what was trained, ready to answer.
+
+    Args:
+        trained: what to load.
+        means: to reach its artifact and the datasets of its group.
+
+    Raises:
+        FileNotFoundError: its artifact lies elsewhere by now.
+        ApiError: ``ResourceNotFoundException``: the interactions of its group are gone.
+    """
+    found = artifact.read(means.storage, trained.place)
+    datasets = datasets_of(trained.group, means.store)
+    if "INTERACTIONS" not in datasets:
+        raise not_found(trained.arn)
+    records = partial(_records, trained.group, means)
+    items = Catalogue(partial(records, "ITEMS"), "ITEM_ID", found.items)
+    columns = [one.name for one in items.columns.fields]
+    interactions = partial(records, "INTERACTIONS")
+    seen = SeenNow(found, interactions)
+    counts = np.bincount(found.seen_item, minlength=len(found.items)).astype(np.int64)
+    return Version(
+        trained,
+        found,
+        Histories(
+            found,
+            seen,
+            selection_of(trained.training, columns),
+            means.store.put_records,
+            datasets["INTERACTIONS"].seq,
+        ),
+        seen,
+        items,
+        Catalogue(partial(records, "USERS"), "USER_ID", None) if "USERS" in datasets else None,
+        Trends(found, interactions) if follows_trends(found) else None,
+        counts,
+        _first_seen(found),
+        InContext(found.contexts, len(found.items)),
+        Attention(counts, items, interactions) if trained.recipe.explores_as_told else None,
+    )
+
+
+def _records(group: str, means: Means, dataset_type: str) -> DatasetRecords | None:
+    """Return the records of a dataset of a group as they are now."""
+    dataset = datasets_of(group, means.store).get(dataset_type)
+    return None if dataset is None else records_of(dataset, means)
+
+
+def _first_seen(found: Artifact) -> Int64:
+    """Return int64[items]: when each item was first interacted with, epoch seconds; -1 is never."""
+    first = np.full(len(found.items), np.iinfo(np.int64).max)
+    np.minimum.at(first, found.seen_item, found.seen_time)
+    first[first == np.iinfo(np.int64).max] = -1
+    return first
