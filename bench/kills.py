@@ -372,6 +372,7 @@ class Deletions(Life):
         self.tracking_id = self.door.tracker("deletions", self.group)
         self.numbers = itertools.count(1_000_000)
         self.expected: Rows = Counter()
+        self.half_deleted: set[str] = set()
         for number in range(1000):
             self.expected += rows_of(f"doomed-{number}", 2, number * 2)
         self.door.imported("doomed", self.dataset, self.expected, "FULL")
@@ -402,18 +403,16 @@ class Deletions(Life):
         )
         if GIVEN_UP in job.get("failureReason", ""):
             self.given_up += 1
+            self.half_deleted.add(doomed)
         elif job["status"] != "COMPLETED" or job["numDeleted"] != 1:
             raise Wrong(
                 f"deletion {number}: {job['status']}, {job.get('numDeleted')}, {job.get('failureReason')}"
             )
-        else:
-            self.expected = Counter({row: n for row, n in self.expected.items() if row[0] != doomed})
+        self.expected = self._without(self.expected, {doomed})
         found = self.door.exported(f"left-{number}", self.dataset, "ALL")
         if found is None:
             return
-        if job["status"] != "COMPLETED":  # whatever it had begun is no loss of others
-            found = self._without(found, doomed)
-            self.expected = self._without(self.expected, doomed)
+        found = self._without(found, self.half_deleted)  # whatever those jobs had begun is no loss of others
         if set(found) != set(self.expected):
             lost, more = set(self.expected) - set(found), set(found) - set(self.expected)
             raise Wrong(
@@ -421,8 +420,8 @@ class Deletions(Life):
             )
 
     @staticmethod
-    def _without(rows: Rows, user: str) -> Rows:
-        return Counter({row: n for row, n in rows.items() if row[0] != user})
+    def _without(rows: Rows, users: set[str]) -> Rows:
+        return Counter({row: n for row, n in rows.items() if row[0] not in users})
 
 
 class Trainings(Life):

@@ -639,10 +639,14 @@ def test_an_export_that_must_stop_says_so(make: Make, tmp_path: Path) -> None:
 VICTIM = "victim-1"
 
 
+def input_file(path: Path) -> InputFile:
+    return InputFile(path, f"s3://b/{path.name}", path.stat().st_size)
+
+
 def users_file(folder: Path, *users: str) -> Path:
     source, target = folder / "users.csv", folder / "users.parquet"
     source.write_text("USER_ID\n" + "".join(f"{user}\n" for user in users))
-    deletion.read_users([source], target, 100_000_000)
+    deletion.read_users([input_file(source)], target, 100_000_000)
     return target
 
 
@@ -859,15 +863,24 @@ def test_users_are_read_once_each_from_files_as_people_write_them(tmp_path: Path
     files[1].write_text('"USER_ID"\n"a, b"\n"say ""hi"""\nu\n\n')
     files[2].write_text("USER_ID\n")
     files[3].write_text("USER_ID\n1\n007\n")
-    deletion.read_users(files, tmp_path / "users.parquet", 100_000_000)
+    deletion.read_users([input_file(file) for file in files], tmp_path / "users.parquet", 100_000_000)
     found = duckdb.read_parquet(str(tmp_path / "users.parquet")).fetchall()
     assert sorted(one for (one,) in found) == ["007", "1", "a, b", 'say "hi"', "u", "v"]
+
+
+@pytest.mark.parametrize("text", ['u\n"v\n', "u\n" + "x" * 3_000_000 + "\nv\n", "u\nv,w\n"])
+def test_a_file_with_a_row_that_cannot_be_read_fails_the_job_as_a_user_could_be_in_it(
+    tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "x.csv").write_text("USER_ID\n" + text)
+    with pytest.raises(JobFailed, match=r"line \d"):
+        deletion.read_users([input_file(tmp_path / "x.csv")], tmp_path / "users.parquet", 100_000_000)
 
 
 def test_a_file_without_users_column_fails_the_job(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("ITEM_ID\ni\n")
     with pytest.raises(JobFailed):
-        deletion.read_users([tmp_path / "x.csv"], tmp_path / "users.parquet", 100_000_000)
+        deletion.read_users([input_file(tmp_path / "x.csv")], tmp_path / "users.parquet", 100_000_000)
 
 
 def test_users_are_counted_once_over_all_datasets(make: Make, tmp_path: Path) -> None:

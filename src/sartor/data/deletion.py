@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,39 +12,62 @@ from typing import Any, Final
 import duckdb
 
 from sartor.data import engine
-from sartor.data.check import Part
+from sartor.data.check import JobRules, Part, StoppedError, read_and_check
 from sartor.data.dataset import SEQ, SESSION, DatasetRecords, write_part
 from sartor.data.events import NEWEST
+from sartor.data.input_files import InputFile
+from sartor.data.schema import Field, Schema
 from sartor.data.table import Table
 from sartor.data.watch import interrupting
 from sartor.errors import JobFailed
 
 _DELETED: Final = "(deleted)"
+_NOBODY: Final = "SELECT id FROM (SELECT NULL::VARCHAR AS id)"
+
+
+#: What a file of a deletion job must have; its other columns are nobody's business.
+_USERS: Final = Schema("USERS", None, (Field("USER_ID", "string", nullable=True),))
 
 
 def read_users(
-    files: Sequence[Path], target: Path, memory_bytes: int, stop: Callable[[], bool] = lambda: False
+    files: Sequence[InputFile], target: Path, memory_bytes: int, stop: Callable[[], bool] = lambda: False
 ) -> None:
     """Write the distinct users that CSV files with a column USER_ID name, as Parquet.
 
+    They are read as an import reads them: a row that could not be read could be a user who is not deleted.
+
     Args:
         files: the files.
-        target: where to write.
+        target: where to write; copies and parts lie beside it meanwhile.
         memory_bytes: how much DuckDB may use.
         stop: asked some times a second whether to give up.
 
     Raises:
-        JobFailed: a file cannot be read.
+        JobFailed: a file cannot be read, with the line.
         InterruptedError: ``stop`` said so.
     """
-    options = "header = true, delim = ',', quote = '\"', all_varchar = true, union_by_name = true"
-    try:
+    with tempfile.TemporaryDirectory(prefix="users-", dir=target.parent) as folder:
+        try:
+            checked = read_and_check(
+                files,
+                _USERS,
+                Path(folder),
+                "users",
+                scratch=Path(folder),
+                job=JobRules(0, None),
+                memory_bytes=memory_bytes,
+                progress=lambda _: None,
+                stop=stop,
+            )
+        except StoppedError as stopped:
+            raise InterruptedError from stopped
+        report = checked.report
+        if report.verdict == "failed" and any(fault.code != "NO_ROWS" for fault in report.faults):
+            raise JobFailed(report.failure_reason())
         with engine.connect(memory_bytes, target.parent) as connection, interrupting(connection, stop):
-            ids = f'SELECT DISTINCT "USER_ID" AS id FROM {engine.csv(files, options)}'
-            named = f"{ids} WHERE coalesce(\"USER_ID\", '') <> ''"
-            connection.execute(engine.copy(named, target, "FORMAT parquet"))
-    except duckdb.Error as error:
-        raise JobFailed(f"The files could not be read: {str(error).splitlines()[0]}") from error
+            parts = [part.path for part in checked.parts]
+            ids = f'SELECT DISTINCT "USER_ID" AS id FROM {engine.parquet(parts)}' if parts else _NOBODY
+            connection.execute(engine.copy(f"{ids} WHERE id IS NOT NULL", target, "FORMAT parquet"))
 
 
 def users_in(file: Path, memory_bytes: int) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from sartor.data.dataset import DatasetRecords
 from sartor.data.deletion import count_users, delete_users, drain, read_users, users_in
 from sartor.data.events import NEWEST
+from sartor.data.input_files import InputFile
 from sartor.resources import lifecycle, looks
 from sartor.resources.kinds import UNFINISHED
 from sartor.resources.lifecycle import Outcome, Task
@@ -75,7 +76,8 @@ def _read(job: Resource, folder: Path, users: Path, tools: Tools) -> None:
 
     files = spooled(sources, listed, folder, progress, tools.stop)
     try:
-        read_users(files, users, tools.memory_bytes, tools.stop)
+        named = [InputFile(path, one.uri, one.size_bytes) for path, one in zip(files, listed, strict=True)]
+        read_users(named, users, tools.memory_bytes, tools.stop)
     finally:
         sources.verify(listed)  # what could not be read may have changed just then
 
