@@ -121,30 +121,7 @@ def read(
         in_context: whether to read ``contexts``.
     """
     counted, weight = _rules(selection, {one.name for one in schema.fields})
-    event_type = "coalesce(\"EVENT_TYPE\", '')" if _has(schema, "EVENT_TYPE") else "''"
-    catalogue = "" if items_schema is None else 'UNION SELECT "ITEM_ID" FROM items'
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE event AS
-            SELECT "USER_ID" AS u, "ITEM_ID" AS i, "TIMESTAMP" AS t, {event_type} AS e,
-                   coalesce({counted}, false) AS counted, ({weight})::FLOAT AS w
-            FROM data WHERE "USER_ID" IS NOT NULL AND "ITEM_ID" IS NOT NULL AND "TIMESTAMP" IS NOT NULL;
-        CREATE OR REPLACE TEMP TABLE user_number AS
-            SELECT u, (row_number() OVER (ORDER BY u) - 1)::INTEGER AS n FROM (SELECT DISTINCT u FROM event);
-        CREATE OR REPLACE TEMP TABLE item_number AS
-            SELECT i, (row_number() OVER (ORDER BY i) - 1)::INTEGER AS n
-            FROM (SELECT DISTINCT i FROM (SELECT i FROM event {catalogue}));
-        CREATE OR REPLACE TEMP TABLE type_number AS
-            SELECT e, (row_number() OVER (ORDER BY e) - 1)::SMALLINT AS n FROM (SELECT DISTINCT e FROM event);
-        """
-    )
-    rows: dict[str, NDArray[Any]] = connection.execute(
-        """
-        SELECT user_number.n AS u, item_number.n AS i, t, type_number.n AS e, counted, w
-        FROM event JOIN user_number USING (u) JOIN item_number USING (i) JOIN type_number USING (e)
-        ORDER BY user_number.n, t, item_number.n
-        """
-    ).fetchnumpy()
+    rows = _numbered(connection, schema, items_schema is not None, counted, weight)
     users = Ids.of(_names(connection, "SELECT u FROM user_number ORDER BY n"))
     items = Ids.of(_names(connection, "SELECT i FROM item_number ORDER BY n"))
     kept = np.asarray(rows["counted"], bool)
@@ -169,6 +146,45 @@ def read(
         _contexts(connection, schema, users_schema, selection, counted) if in_context else Contexts(),
         _has(schema, "EVENT_TYPE"),
     )
+
+
+def _numbered(
+    connection: duckdb.DuckDBPyConnection, schema: Schema, with_items: bool, counted: str, weight: str
+) -> dict[str, NDArray[Any]]:
+    """Number users, items and event types in tables, and return the interactions of each user, oldest first.
+
+    Args:
+        connection: with the views.
+        schema: of the interactions.
+        with_items: whether items without interactions have numbers too.
+        counted: SQL of whether a row is trained on.
+        weight: SQL of how much it counts.
+    """
+    event_type = "coalesce(\"EVENT_TYPE\", '')" if _has(schema, "EVENT_TYPE") else "''"
+    catalogue = 'UNION SELECT "ITEM_ID" FROM items' if with_items else ""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE event AS
+            SELECT "USER_ID" AS u, "ITEM_ID" AS i, "TIMESTAMP" AS t, {event_type} AS e,
+                   coalesce({counted}, false) AS counted, ({weight})::FLOAT AS w
+            FROM data WHERE "USER_ID" IS NOT NULL AND "ITEM_ID" IS NOT NULL AND "TIMESTAMP" IS NOT NULL;
+        CREATE OR REPLACE TEMP TABLE user_number AS
+            SELECT u, (row_number() OVER (ORDER BY u) - 1)::INTEGER AS n FROM (SELECT DISTINCT u FROM event);
+        CREATE OR REPLACE TEMP TABLE item_number AS
+            SELECT i, (row_number() OVER (ORDER BY i) - 1)::INTEGER AS n
+            FROM (SELECT DISTINCT i FROM (SELECT i FROM event {catalogue}));
+        CREATE OR REPLACE TEMP TABLE type_number AS
+            SELECT e, (row_number() OVER (ORDER BY e) - 1)::SMALLINT AS n FROM (SELECT DISTINCT e FROM event);
+        """
+    )
+    rows: dict[str, NDArray[Any]] = connection.execute(
+        """
+        SELECT user_number.n AS u, item_number.n AS i, t, type_number.n AS e, counted, w
+        FROM event JOIN user_number USING (u) JOIN item_number USING (i) JOIN type_number USING (e)
+        ORDER BY user_number.n, t, item_number.n
+        """
+    ).fetchnumpy()
+    return rows
 
 
 def _contexts(

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -29,6 +29,17 @@ INTERACTIONS: Final = 80_000
 BUCKET: Final = "demo"
 #: Rows of the file that is broken on purpose.
 _BROKEN_ROWS: Final = 2000
+
+
+#: What is shown of the recommendations, in this order.
+_SHOWN: Final[tuple[tuple[str, tuple[Callable[[Personal], None], ...]], ...]] = (
+    ("Training four recipes on what was looked at", (Personal.train,)),
+    ("Deploying two of them, and asking for a user", (Personal.deploy, Personal.ask)),
+    ("A filter, with a placeholder that each request fills", (Personal.filter,)),
+    ("One event off the user's taste, and the next answer", (Personal.put_event,)),
+    ("Similar items", (Personal.similar,)),
+    ("Why? What Amazon does not tell", (Personal.explain,)),
+)
 
 
 def run(
@@ -76,19 +87,10 @@ def run(
         _step("Importing a file with three broken rows")
         tour.import_broken(files[-1])
         personal = tour.personal(files)
-        _step("Training four recipes on what was looked at")
-        personal.train()
-        _step("Deploying two of them, and asking for a user")
-        personal.deploy()
-        personal.ask()
-        _step("A filter, with a placeholder that each request fills")
-        personal.filter()
-        _step("One event off the user's taste, and the next answer")
-        personal.put_event()
-        _step("Similar items")
-        personal.similar()
-        _step("Why? What Amazon does not tell")
-        personal.explain()
+        for words, steps in _SHOWN:
+            _step(words)
+            for step in steps:
+                step(personal)
         if keep:
             cleanup.pop_all()
     _say_what_next(server, home, personal, keep=keep, stays=keep or data_folder is not None)
