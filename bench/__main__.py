@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from bench import (
     bad_row,
+    batch,
     deletion,
     describe,
     export,
@@ -49,6 +50,7 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "recommend": recommend.run,
     "recommend-large": recommend.run_large,
     "filter": filter.run,
+    "batch": batch.run,
     "months": months.run,
     "training": training.run,
     "training-scale": training_scale.run,

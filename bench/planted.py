@@ -56,16 +56,17 @@ def user(number: int) -> str:
     return f"user-{number}"
 
 
-def plant(service: served.Service, items: int, users: int) -> Planted:
+def plant(service: served.Service, items: int, users: int, history: int = HISTORY) -> Planted:
     """Give the service's group an Items dataset and a campaign whose answers come from a planted model.
 
     Args:
         service: with an Interactions dataset.
         items: how many items.
         users: how many users with histories.
+        history: how many interactions each has.
     """
     names, taste = item_names(items), tastes(items)
-    histories = histories_of(taste, users)
+    histories = histories_of(taste, users, history)
     model = model_of(taste)
     data = TrainingData(items, histories)
     if items >= retrieval.LEAST_ITEMS:
@@ -85,21 +86,21 @@ def tastes(items: int) -> Int64:
     return rng.choice(TASTES, items, p=share / share.sum())
 
 
-def histories_of(taste: Int64, users: int) -> Histories:
+def histories_of(taste: Int64, users: int, history: int = HISTORY) -> Histories:
     """Return histories of three tastes each, the popular items of a taste more often, and now and then any item."""
     rng = np.random.default_rng(2)
     order = np.argsort(taste, kind="stable")
     sizes = np.bincount(taste, minlength=TASTES)
     begins = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     own = rng.choice(np.flatnonzero(sizes), (users, 3))
-    chosen = np.take_along_axis(own, rng.integers(0, 3, (users, HISTORY)), axis=1)
-    within = (sizes[chosen] * rng.random((users, HISTORY)) ** 2).astype(np.int64)
+    chosen = np.take_along_axis(own, rng.integers(0, 3, (users, history)), axis=1)
+    within = (sizes[chosen] * rng.random((users, history)) ** 2).astype(np.int64)
     items = order[begins[chosen] + within]
-    anything = rng.random((users, HISTORY)) < 0.1
+    anything = rng.random((users, history)) < 0.1
     items[anything] = rng.integers(0, len(taste), anything.sum())
-    times = np.sort(NEWEST - rng.integers(0, 90 * 86_400, (users, HISTORY)), axis=1)
+    times = np.sort(NEWEST - rng.integers(0, 90 * 86_400, (users, history)), axis=1)
     times[0, -1] = NEWEST
-    offsets = np.arange(users + 1, dtype=np.int64) * HISTORY
+    offsets = np.arange(users + 1, dtype=np.int64) * history
     return Histories(items.ravel().astype(np.int32), offsets, times.ravel())
 
 

@@ -60,16 +60,19 @@ class Planting:
         service: it has the group.
         items: how many items.
         users: how many users.
+        history: how many interactions each of them has.
     """
 
-    def __init__(self, service: served.Service, items: int, users: int) -> None:
+    def __init__(
+        self, service: served.Service, items: int, users: int, history: int = planted.HISTORY
+    ) -> None:
         self.service = service
         self.users = users
         service.dataset("Interactions", served.interactions_schema())
         dataset = service.dataset("Items", data.SCHEMAS["Items"])
         self.file = inputs.items(items)
         service.import_file(dataset, self.file)
-        self.planted: Planted = planted.plant(service, items, users)
+        self.planted: Planted = planted.plant(service, items, users, history)
         self.tracking_id = jobs.event_tracker(service)
         self.filter = self._filter()
         self.runtime: Any = service.server.client("personalize-runtime")

@@ -120,7 +120,7 @@ def quotas() -> Iterator[str]:
     from sartor.data.put import MAXIMUM_EVENT_BYTES
     from sartor.data.schema import MAXIMUM_CHARACTERS
     from sartor.realtime.rates import REQUESTS_PER_SECOND
-    from sartor.resources import looks, rules
+    from sartor.resources import batch_jobs, looks, rules
     from sartor.resources.tags import MAX_TAGS
     from sartor.wire.read import MAXIMUM_BODY_BYTES
     from sartor.work.import_data import MAXIMUM_BYTES
@@ -136,6 +136,10 @@ def quotas() -> Iterator[str]:
     for of_type in DATASET_TYPES[None].values():
         if of_type.minimum_rows:
             yield f"| least rows of one import of {of_type.name} | {of_type.minimum_rows:,} |"
+    yield f"| batch inference jobs that are pending or in progress | {batch_jobs.MAX_JOBS_AT_ONCE} |"
+    yield f"| files, and bytes of all files, of one batch job | {batch_jobs.MAX_FILES:,}, {batch_jobs.MAX_BYTES:,} |"
+    for mode, lines in batch_jobs.MAX_LINES.items():
+        yield f"| lines of one file of a batch inference job, {mode} | {lines:,} |"
     yield f"| data deletion jobs of a dataset group that are pending | {rules.MAX_DELETION_JOBS_PENDING} |"
     yield f"| bytes of one data deletion job's files | {looks.MAX_DELETION_BYTES:,} |"
     for operation, rate in REQUESTS_PER_SECOND.items():
@@ -144,6 +148,7 @@ def quotas() -> Iterator[str]:
     yield "| limit | |\n| --- | --- |"
     yield f"| characters of a schema | {MAXIMUM_CHARACTERS:,} |"
     yield f"| tags of a resource | {MAX_TAGS} |"
+    yield f"| items of one answer of a batch inference job | {batch_jobs.MAX_RESULTS} |"
     yield f"| bytes of one event | {MAXIMUM_EVENT_BYTES:,} |"
     yield f"| bytes of a request's body | {MAXIMUM_BODY_BYTES:,} |"
     yield "| unfinished dataset import jobs of one dataset | 1 |"
@@ -189,6 +194,7 @@ def _answers(serving: "Serving") -> Iterator[str]:
     promotes = "yes" if serving.promotes else "no"
     yield f"- Asked by: {serving.operation}{needs}; scores: {scores}"
     yield f"- New items are explored: {explored[serving.explores]}; promotions: {promotes}"
+    yield f"- In batch: {'yes' if serving.in_batch else 'no'}"
     if serving.in_context:
         yield "- A request's context counts, and the attributes of a new user"
 

@@ -179,7 +179,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         if self._allowed():
-            self.s3.objects.pop(f"{self.bucket}/{self.key}", None)
+            if "uploadId" in self.query:
+                self.s3.uploads.pop(self.query["uploadId"][0], None)
+            else:
+                self.s3.objects.pop(f"{self.bucket}/{self.key}", None)
             self._answer(204, b"")
 
     def _list(self) -> None:

@@ -518,3 +518,63 @@ def test_the_tables_of_all_accounts_are_nobodys_files(tmp_path: Path, server: S3
     if prefix:
         assert [file.uri for file in reached.list_csv("s3://b/")] == ["s3://b/sartorial.csv"]
         assert [file.uri for file in reached.list("s3://b/sartorial.csv")] == ["s3://b/sartorial.csv"]
+
+
+@pytest.mark.parametrize(
+    ("location", "keys"),
+    [
+        ("s3://b/in/1.json", ["in/1.json"]),
+        ("s3://b/in/", ["in/1.json", "in/deep/2.json"]),
+        ("s3://b/in", ["in/1.json", "in/deep/2.json", "in_test/3.json"]),
+        ("s3://b/in/d", ["in/deep/2.json"]),
+        ("s3://b/", ["in/1.json", "in/deep/2.json", "in_test/3.json"]),
+    ],
+)
+def test_a_prefix_is_the_beginning_of_keys_and_a_file_is_itself(
+    bucket: Bucket, location: str, keys: list[str]
+) -> None:
+    for key in ("in/1.json", "in/deep/2.json", "in_test/3.json", "in/_hidden", "in/.hidden"):
+        bucket.put(key, b"x")
+    bucket.put("in/empty.json", b"")
+    assert [file.key for file in bucket.sources.list_prefix(location)] == keys
+
+
+def test_a_prefix_that_nothing_begins_with_has_the_reason_of_who_asks(bucket: Bucket) -> None:
+    bucket.put("in/1.json", b"x")
+    for location in ("s3://b/out", "s3://b/in/1.json.out", "s3://b/in/2/", "http://b/in/"):
+        with pytest.raises(JobFailed, match=r"^no such input$"):
+            bucket.sources.list_prefix(location, "no such input")
+
+
+def test_files_replace_what_is_there_as_one_and_whole(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.put("out/a.out", b"of an earlier job")
+    for name, content in (("one", b"12"), ("two", b""), ("three", b"3")):
+        (tmp_path / name).write_bytes(content)
+    bucket.sources.replace("s3://b/out/a.out", [tmp_path / name for name in ("one", "two", "three")], "mine")
+    assert bucket.contents() == {"out/a.out": b"123"}
+
+
+def test_who_may_not_go_on_replaces_nothing(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.put("out/a.out", b"of another")
+    (tmp_path / "one").write_bytes(b"1")
+
+    def keep_on() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        bucket.sources.replace("s3://b/out/a.out", [tmp_path / "one"], "mine", keep_on)
+    assert bucket.contents() == {"out/a.out": b"of another"}
+
+
+def test_an_upload_that_must_end_in_its_middle_replaces_nothing(remote: Bucket, tmp_path: Path) -> None:
+    remote.put("out/a.out", b"of another")
+    (tmp_path / "one").write_bytes(bytes(12 * 2**20))
+    asked = iter(range(100))
+
+    def keep_on() -> None:
+        if next(asked) >= 8:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        remote.sources.replace("s3://b/out/a.out", [tmp_path / "one"], "mine", keep_on)
+    assert remote.contents() == {"out/a.out": b"of another"}

@@ -14,10 +14,11 @@ from sartor.cli.options import JSON, failures, settings_of, settings_options
 from sartor.cli.servers import asked_about
 from sartor.console import terminal, texts
 
-#: How what has a report is asked for: its kind, the kind in words and the jobs' place; by whether it is a deletion.
+#: What has a report, by kind: the kind in words, and the jobs' place.
 _REPORTED: Final = {
-    False: ("dataset-import-job", "a dataset import job", "import-jobs"),
-    True: ("data-deletion-job", "a data deletion job", "deletion-jobs"),
+    "dataset-import-job": ("a dataset import job", "import-jobs"),
+    "data-deletion-job": ("a data deletion job", "deletion-jobs"),
+    "batch-inference-job": ("a batch inference job", "batch-inference-jobs"),
 }
 
 
@@ -70,13 +71,14 @@ def validate(
 @settings_options("data", "host", "port")
 @JSON
 def report(job_arn: str, as_json: bool, **flags: Any) -> None:
-    """Print the report of a dataset import or data deletion job, or how far it is.
+    """Print the report of a dataset import or data deletion job, or how far it or a batch inference job is.
 
     \b
     Example:
       sartor report arn:aws:personalize:us-east-1:000000000000:dataset-import-job/monday
     """
-    kind, words, jobs = _REPORTED[":data-deletion-job/" in job_arn]
+    kind = next((one for one in _REPORTED if f":{one}/" in job_arn), "dataset-import-job")
+    words, jobs = _REPORTED[kind]
     server = asked_about(job_arn, kind, words, flags)
     path = f"/sartor/v1/{jobs}/{job_arn.partition('/')[2]}/report"
     answer = server.ask(path)

@@ -113,6 +113,11 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 ("path", "jobName", True),
             )
         },
+        "/sartor/v1/batch-inference-jobs/{jobName}/report": {
+            "get": _path(
+                "How a batch inference job ended, or its progress.", _RUNNING, ("path", "jobName", True)
+            )
+        },
         "/sartor/v1/datasets/{datasetArn}/statistics": {
             "get": _path("What a dataset's rows look like, and advice.", _STATISTICS, _OF_DATASET)
         },

@@ -24,6 +24,7 @@ from sartor.work.import_data import report_of
 _JSON: Final = "application/json"
 _IMPORT_REPORT: Final = re.compile(r"/sartor/v1/import-jobs/([^/]+)/report")
 _DELETION_REPORT: Final = re.compile(r"/sartor/v1/deletion-jobs/([^/]+)/report")
+_BATCH_REPORT: Final = re.compile(r"/sartor/v1/(batch-inference)-jobs/([^/]+)/report")
 _DATASET: Final = re.compile(r"/sartor/v1/datasets/(.+)/(statistics|history|records|rollback)")
 _MOST_RECORDS: Final = 1000
 
@@ -68,6 +69,9 @@ class Console:
         deletion = _DELETION_REPORT.fullmatch(path)
         if deletion is not None and request.method != "POST":
             return _json(self._deletion_report(caller, deletion[1]))
+        batch = _BATCH_REPORT.fullmatch(path)
+        if batch is not None and request.method != "POST":
+            return _json(self._batch_report(caller, f"{batch[1]}-job", batch[2]))
         if path == "/sartor/v1/events/rejected" and request.method != "POST":
             return _json(self._rejected(caller, request.parameters))
         of_models = self.models.answer(caller, request, path)
@@ -225,6 +229,17 @@ class Console:
             "numDeleted": job.body["numDeleted"],
             "trainedWith": job.private.get("trainedWith", []),  # a job of an earlier Sartor does not say
         }
+
+    def _batch_report(self, caller: Caller, kind: str, name: str) -> dict[str, Any]:
+        """Return how a batch job ended, or how far it is."""
+        arn = arn_of(KINDS[kind], caller.region, caller.account, name=name)
+        job = self.store.get(arn)
+        if job is None:
+            raise not_found(arn)
+        answer: dict[str, Any] = {"jobArn": arn, "status": job.status}
+        if job.failure_reason is not None:
+            answer["failureReason"] = job.failure_reason
+        return {**answer, "progress": self._progress(arn)} if job.status in UNFINISHED else answer
 
     def _progress(self, arn: str) -> Mapping[str, Any]:
         with self.store.read() as transaction:

@@ -4,7 +4,7 @@ A key is a name and nothing else: no pattern, no path that leads elsewhere. A fi
 content does, so that one state of it is read or none.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -74,6 +74,12 @@ class Bucket(Protocol):
 
         ``owner`` is a word that only this writer uses: what a death leaves half written bears it. ``keep_on`` is called
         right before the file is there for others; what it raises leaves nothing.
+        """
+
+    def replace(self, key: str, files: Iterable[Path], owner: str, keep_on: Callable[[], None]) -> None:
+        """Store local files, one after the other, as one under a key that may be taken, whole or not at all.
+
+        ``owner`` and ``keep_on`` are as in ``create``.
         """
 
     def delete(self, key: str) -> None:

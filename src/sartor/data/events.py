@@ -250,6 +250,22 @@ class PutRecords:
         rows = self._quick_read(_NEWEST_OF, (dataset, key))
         return int(rows[0][0]) if rows else 0
 
+    def newest_of_each(self, dataset: int, keys: Collection[str]) -> dict[str, int]:
+        """Return the number of the newest record of each user who has any, as ``newest_of`` does for one."""
+        found: dict[str, int] = {}
+        if not keys or not self.newest(dataset):
+            return found
+        column = PUT.c
+        with self._read() as connection:
+            for some in _hundreds(list(dict.fromkeys(keys))):
+                query = (
+                    sa.select(column.key, sa.func.max(column.seq))
+                    .where(column.dataset == dataset, column.key.in_(some))
+                    .group_by(column.key)
+                )
+                found.update((key, int(seq)) for key, seq in connection.execute(query))
+        return found
+
     def after(self, dataset: int, key: str, number: int, limit: int) -> list[dict[str, Any]]:
         """Return the cells of the newest records of one history with a larger number, oldest first.
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,8 @@ _OF_THE_MACHINE = frozenset(
 #: What a file system answers that knows no second name for a file.
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK))
 
+#: What is copied at once, in bytes.
+_COPIED_BYTES: Final = 2**20
 _IN_THE_WAY = "there is a file where the folder would be"
 
 
@@ -89,6 +91,21 @@ class FolderBucket:
 
     def create(self, key: str, file: Path, owner: str, keep_on: Callable[[], None]) -> None:
         """Copy beside, make durable, and give it its name, which nothing may have yet."""
+        self._store(key, [file], owner, keep_on, _name_once)
+
+    def replace(self, key: str, files: Iterable[Path], owner: str, keep_on: Callable[[], None]) -> None:
+        """Copy beside, make durable, and give it its name in place of what has it."""
+        self._store(key, files, owner, keep_on, os.replace)
+
+    def _store(
+        self,
+        key: str,
+        files: Iterable[Path],
+        owner: str,
+        keep_on: Callable[[], None],
+        name: Callable[[Path, Path], None],
+    ) -> None:
+        """Copy files, one after the other, beside a key's place, make that durable, and let ``name`` name it."""
         with _in_words():
             place = self._entry(key)
             try:
@@ -97,12 +114,12 @@ class FolderBucket:
                 raise UnreadableError(_IN_THE_WAY) from None
             beside = place.with_name(f".{place.name}.{owner}")
             try:
-                shutil.copyfile(file, beside, follow_symlinks=False)
+                _joined(files, beside)
                 beside.chmod(self._root.stat().st_mode & 0o666)
                 with beside.open("rb") as stream:
                     os.fsync(stream.fileno())
                 keep_on()
-                _name_once(beside, place)
+                name(beside, place)
             finally:
                 beside.unlink(missing_ok=True)
 
@@ -198,6 +215,17 @@ def _named(key: str) -> str:
         shown = os.fsencode(key).decode("utf-8", "backslashreplace")
         raise UnreadableError(f"the name of the file {shown} is not UTF-8") from None
     return key
+
+
+def _joined(files: Iterable[Path], place: Path) -> None:
+    """Write files, one after the other, into one; what lies there, a link too, is replaced."""
+    place.unlink(missing_ok=True)
+    for at, file in enumerate(files):
+        if at == 0:
+            shutil.copyfile(file, place, follow_symlinks=False)
+            continue
+        with file.open("rb") as source, place.open("ab") as target:
+            shutil.copyfileobj(source, target, _COPIED_BYTES)
 
 
 def _name_once(beside: Path, place: Path) -> None:

@@ -92,12 +92,25 @@ class Ids:
 
     def find_all(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Return int64[len(names)]: the number of each name, -1 if it is not one of these."""
-        codes = np.fromiter((_hash(name.encode()) for name in names), np.uint64, len(names))
+        return self.find_codes(codes_of(names))
+
+    def find_codes(self, codes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return int64[codes]: the number of the name with each code, -1 if there is none."""
         if not len(self):
-            return np.full(len(names), -1, np.int64)
+            return np.full(len(codes), -1, np.int64)
         at = np.minimum(self._hashes.searchsorted(codes), len(self) - 1)
         found: NDArray[np.int64] = np.where(self._hashes[at] == codes, self._order[at], -1)
         return found
+
+
+def codes_of(names: Sequence[str]) -> NDArray[np.uint64]:
+    """Return uint64[names]: what stands for each name; two names with one code are as good as impossible."""
+    return np.fromiter((_hash(name.encode()) for name in names), np.uint64, len(names))
+
+
+def code_of(name: str) -> int:
+    """Return what stands for a name, as ``codes_of`` does."""
+    return _hash(name.encode())
 
 
 def _hash(name: bytes) -> int:

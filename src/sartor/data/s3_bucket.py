@@ -1,7 +1,7 @@
 """A bucket of an S3 service."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -103,6 +103,12 @@ class S3Bucket:
                 with file.open("rb") as stream:
                     obstore.put(self._store, key, stream)
 
+    def replace(self, key: str, files: Iterable[Path], owner: str, keep_on: Callable[[], None]) -> None:
+        """One upload, in parts if it is large; nothing shows until all of it is there."""
+        with _in_words():
+            keep_on()
+            obstore.put(self._store, key, _chunks(files, keep_on))
+
     def delete(self, key: str) -> None:
         """One DELETE."""
         with _in_words():
@@ -138,6 +144,15 @@ def _answer(store: Any, file: SourceFile, options: Mapping[str, Any]) -> Any:
     if now["size"] != file.size_bytes or _plain(now["e_tag"]) != _plain(file.etag):
         raise ChangedError(file.key)
     return answer
+
+
+def _chunks(files: Iterable[Path], keep_on: Callable[[], None]) -> Iterator[bytes]:
+    """Yield what is in files, one after the other; ``keep_on`` is called before each piece."""
+    for file in files:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                keep_on()
+                yield chunk
 
 
 def _plain(etag: str | None) -> str:

@@ -86,6 +86,36 @@ class AccountSources:
             below = (file for file in bucket.below(key) if not self._is_storage(bucket, file.key))
             return _sorted(file for file in below if file.size_bytes and file.key.lower().endswith(".csv"))
 
+    def list_prefix(self, location: str, nothing_there: str = _NOTHING_THERE) -> "builtins.list[SourceFile]":
+        """Return the file at a location, or every file whose key begins as it does, in the order of their keys.
+
+        A prefix is but the beginning of a key, as in S3: ``s3://b/in`` names ``in_test/a`` too, ``s3://b/in/`` not.
+        Empty files and names that begin with ``_`` or ``.`` do not count.
+
+        Args:
+            location: the ``s3://`` location.
+            nothing_there: the reason if nothing is.
+
+        Raises:
+            JobFailed: there is nothing, or it may not be read.
+        """
+        with _reasons(location, nothing_there=nothing_there):
+            bucket, key = self._at(location)
+            if key and not key.endswith("/"):
+                try:
+                    return [bucket.find(key)]
+                except FileNotFoundError:
+                    pass
+            below = bucket.below(key[: key.rfind("/") + 1])
+            return _sorted(
+                file
+                for file in below
+                if file.key.startswith(key)
+                and file.size_bytes
+                and _is_data(file.key)
+                and not self._is_storage(bucket, file.key)
+            )
+
     def read_range(self, file: SourceFile, start: int, length: int) -> bytes:
         """Return up to ``length`` bytes of a file from ``start``.
 
@@ -132,13 +162,13 @@ class AccountSources:
                 if now.get(file.key) != file:
                     raise JobFailed(_changed(file.uri))
 
-    def keep_writable(self, location: str) -> None:
-        """Refuse a folder into which nothing can be written.
+    def keep_writable(self, location: str, nothing_there: str = _NOTHING_THERE) -> None:
+        """Refuse a folder into which nothing can be written; ``nothing_there`` is the reason if its bucket is missing.
 
         Raises:
             JobFailed: nothing can be.
         """
-        with _reasons(location, "written"):
+        with _reasons(location, "written", nothing_there):
             bucket, key = self._at(location)
             bucket.keep_writable(_folder(key))
 
@@ -160,6 +190,20 @@ class AccountSources:
         with _reasons(location, "written"):
             bucket, key = self._at(location)
             bucket.create(key, file, owner, keep_on)
+
+    def replace(
+        self, location: str, files: Iterable[Path], owner: str, keep_on: Callable[[], None] = lambda: None
+    ) -> None:
+        """Store local files, one after the other, as one at a location, whole or not at all.
+
+        What is there is replaced. The other arguments are as in ``write``.
+
+        Raises:
+            JobFailed: it cannot be written.
+        """
+        with _reasons(location, "written"):
+            bucket, key = self._at(location)
+            bucket.replace(key, files, owner, keep_on)
 
     def delete(self, location: str, is_ours: Callable[[str], bool]) -> None:
         """Delete what a job itself has written directly into a folder.
@@ -282,14 +326,14 @@ def _changed(uri: str) -> str:
 
 
 @contextmanager
-def _reasons(location: str, done: str = "read") -> Iterator[None]:
+def _reasons(location: str, done: str = "read", nothing_there: str = _NOTHING_THERE) -> Iterator[None]:
     """Turn what a bucket raises into the reason that a job, or a call, ends with; ``done`` is what could not be."""
     try:
         yield
     except ChangedError as error:
         raise JobFailed(_changed(location)) from error
     except FileNotFoundError as error:
-        raise JobFailed(_NOTHING_THERE) from error
+        raise JobFailed(nothing_there) from error
     except PermissionError as error:
         raise JobFailed(_insufficient_privileges(location)) from error
     except UnreadableError as error:

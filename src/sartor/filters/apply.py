@@ -16,7 +16,16 @@ from sartor.filters.columns import Block, Columns, Mask
 from sartor.filters.compare import meets, rows_that_meet
 from sartor.filters.history import History, rows_of
 from sartor.filters.masks import Masks
-from sartor.filters.tree import Action, Condition, CurrentItem, Expression, Filter, Placeholder, Value
+from sartor.filters.tree import (
+    Action,
+    Condition,
+    CurrentItem,
+    Expression,
+    Filter,
+    Placeholder,
+    Value,
+    Wildcard,
+)
 from sartor.filters.values import Parameters
 
 _Own: TypeAlias = tuple[str | int | float, ...]
@@ -64,6 +73,50 @@ def evaluate(
         if expression.action == "EXCLUDE":
             part.rows(expression, history or _NO_HISTORY).put(mask, False)
     return mask
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A filter as far as metadata says, and what is left for each user to say.
+
+    Attributes:
+        kept: bool[rows], which rows metadata keeps; it may be remembered.
+        removed: the folded event types with which a user's rows are removed; ``None`` is any type.
+    """
+
+    kept: Mask
+    removed: frozenset[str] | None
+
+
+def shared(
+    of: Filter,
+    parameters: Parameters,
+    columns: Columns,
+    user: Mapping[str, Any] | None = None,
+    masks: Masks | None = None,
+) -> Shared | None:
+    """Return what of a filter is the same for many users; ``None`` for one that is not made so.
+
+    Its conditions on the history may only remove rows, by the event types that they name. The arguments are those of
+    ``evaluate``; nobody asks about an item.
+    """
+    request = _Request(of, parameters, columns, None)
+    active = tuple(place for place, one in enumerate(of.expressions) if request.applies(one, user))
+    part = _Part(request, active, columns.n_rows, masks if of.text else None)
+    removed: set[str] = set()
+    anything = False
+    for expression in (of.expressions[place] for place in active):
+        if not expression.of_history:
+            continue
+        single = all(len(all_of) == 1 for all_of in expression.any_of)
+        if expression.action != "EXCLUDE" or not single:
+            return None
+        for condition in expression.where:
+            if condition.operator not in ("IN", "="):
+                return None
+            anything |= any(isinstance(operand, Wildcard) for operand in condition.operands)
+            removed.update(str(value).casefold() for value in request.values(condition))
+    return Shared(part.kept(), None if anything else frozenset(removed))
 
 
 def _with_includes(part: "_Part", past: Sequence[Expression], history: History) -> Mask:

@@ -22,6 +22,10 @@ Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 _SETTINGS_FILE: Final = "model.json"
+#: So many groups for each item that is wanted: more are slower to compare, fewer leave more items to sort.
+_GROUPS: Final = 5
+#: Rows with more candidates than so many for each item that is wanted are sorted alone.
+_WIDE: Final = 8
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,59 @@ def top(scores: Float32, n: int, allowed: Bool | None = None) -> Int32:
         candidates = np.arange(len(scores))
     order = np.lexsort((candidates, -scores[candidates]))
     return candidates[order].astype(np.int32)
+
+
+def top_of_each(scores: Float32, n: int) -> Int32:
+    """Return int32[rows, n]: the best items of each row as ``top`` has them; -1 where there are fewer.
+
+    Args:
+        scores: float32[rows, items]; what is minus infinity is never chosen.
+        n: how many at most, from 1.
+    """
+    rows, items = scores.shape
+    found = np.full((rows, n), -1, np.int32)
+    flat = np.flatnonzero(scores >= _edges(scores, n)[:, None])
+    row = flat // max(items, 1)
+    item = (flat - row * items).astype(np.int32)
+    counts = np.bincount(row, minlength=rows)
+    many = counts > _WIDE * n + _WIDE  # very many equal ones
+    for at in np.flatnonzero(many).tolist():
+        best = top(scores[at], n, np.isfinite(scores[at]))
+        found[at, : len(best)] = best
+    if many.any():
+        kept = ~many[row]
+        flat, row, item, counts = flat[kept], row[kept], item[kept], np.where(many, 0, counts)
+    if not len(flat):
+        return found
+    width = int(counts.max())
+    starts = np.cumsum(counts) - counts
+    column = np.arange(len(flat)) - starts[row]
+    values = np.full((rows, width), np.inf, np.float32)
+    values[row, column] = -scores.reshape(-1)[flat]
+    candidates = np.full((rows, width), -1, np.int32)
+    candidates[row, column] = item
+    order = np.argsort(values, axis=1, kind="stable")[:, :n]  # of equal ones the smaller number first
+    best_of = np.take_along_axis(candidates, order, axis=1)
+    some = ~many
+    found[some, : best_of.shape[1]] = best_of[some]
+    return found
+
+
+def _edges(scores: Float32, n: int) -> Float32:
+    """Return float32[rows]: scores that at least the ``n`` best of each row reach, if so many are finite.
+
+    The ``n``-th best of the maxima of groups is such a score, and far quicker to find than the ``n``-th best of all.
+    """
+    rows, items = scores.shape
+    least = np.finfo(np.float32).min
+    groups = min(max(_GROUPS * n, _GROUPS), items)
+    width = items // max(groups, 1)
+    if n >= items:
+        return np.full(rows, least, np.float32)
+    if width > 1:
+        scores = scores[:, : width * groups].reshape(rows, width, groups).max(axis=1)
+    edges: Float32 = np.partition(scores, scores.shape[1] - n, axis=1)[:, scores.shape[1] - n]
+    return np.maximum(edges, least)
 
 
 def save(model: Model, folder: Path) -> None:

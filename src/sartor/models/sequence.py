@@ -75,7 +75,14 @@ class SequenceModel(Model):
 
     def score_batch(self, queries: Sequence[Query]) -> Float32:
         """Return float32[queries, items]."""
-        scores: Float32 = self._in_blocks([query.history for query in queries]) @ self.items.T
+        states = np.empty((len(queries), self.config.d), np.float32)
+        unknown = [at for at, query in enumerate(queries) if query.state is None]
+        known = [at for at, query in enumerate(queries) if query.state is not None]
+        if known:
+            states[known] = [queries[at].state for at in known]
+        if unknown:
+            states[unknown] = self._in_blocks([queries[at].history for at in unknown])
+        scores: Float32 = states @ self.items.T
         scores += self.bias
         return scores
 

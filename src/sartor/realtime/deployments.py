@@ -255,9 +255,8 @@ class Deployments:
                 self._load_ahead(one)
         self._forget()
         for version in self._versions.all():
-            for part in (version.items, version.users, version.seen, version.trends, version.attention):
-                if part is not None:
-                    self._take_up(version, part.look)
+            for follower in version.followers:
+                self._take_up(version, follower.look)
 
     def _trained(self, asked: Iterable[Resource]) -> list[Trained]:
         """Return what resources serve and will serve."""

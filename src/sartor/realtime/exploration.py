@@ -6,16 +6,16 @@ shown. One user gets the same answer until something new is known of the user or
 """
 
 import math
-import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.models.base import Bool, Int32
+from sartor.models.base import Bool, Int32, Int64
 from sartor.realtime.picked import Picked
 
 EXPLORED: Final = "Exploration"
@@ -25,10 +25,20 @@ DEFAULT_CUT_OFF_DAYS: Final = 30.0
 _MOST_OF_ANSWER: Final = 0.5
 #: A recipe that explores by itself gives new items about 1 place in 1000.
 _MANAGED_SHARE: Final = 0.001
-#: So often a new item is tried at random for each place.
-_TRIES: Final = 64
+#: So often a new item is tried at random for each place; then all that are allowed are looked at.
+_TRIES: Final = 32
 _SEEDS: Final = 2**48
+#: Of the numbers that are drawn for one answer, the first are for its places; no answer has more.
+_MOST_PLACES: Final = 512
+#: The constants of the generator splitmix64, and what keeps the numbers of two seeds apart.
+_STEP: Final = 0x9E3779B97F4A7C15
+_SPREAD: Final = np.uint64(0xD1342543DE82EF95)
+_MASK: Final = 2**64 - 1
+#: From numbers of 64 bits to seeds, and to the 53 bits of a fraction.
+_SEED_SHIFT, _FRACTION_SHIFT = 16, 11
 _DAY_SECONDS: Final = 86_400
+Float64 = NDArray[np.float64]
+Numbers = NDArray[np.uint64]
 _HOUR_SECONDS: Final = 3_600
 
 
@@ -49,42 +59,159 @@ def share_of(explores: str | None, config: Mapping[str, str]) -> float:
     return _MANAGED_SHARE if explores == "managed" else weight_of(config) * _MOST_OF_ANSWER
 
 
-def explored(
-    picked: list[Picked],
-    candidates: Int32,
-    counts: NDArray[np.int64],
-    allowed: Bool | None,
-    share: float,
-    who: tuple[object, ...],
-) -> list[Picked]:
+@dataclass(frozen=True)
+class New:
+    """The new items of a catalogue.
+
+    Attributes:
+        rows: int32[k].
+        reach: float64[k], the sum of the chances up to each, ``1 / (1 + interactions)`` of every item.
+        limit: how many rows the catalogue had when they were found; newer ones wait.
+    """
+
+    rows: Int32
+    reach: Float64
+    limit: int
+
+    @classmethod
+    def of(cls, rows: Int32, counts: Int64) -> "New":
+        """Return new items by int32[k], their rows, and int64[rows], the interactions of each item."""
+        return cls(rows, np.cumsum(1.0 / (1.0 + counts[rows])), len(counts))
+
+    def drawn(self, draws: Float64) -> Int32:
+        """Return int32[draws]: an item for each draw from [0, 1)."""
+        found = np.searchsorted(self.reach, draws * self.reach[-1], side="right")
+        rows: Int32 = self.rows[np.minimum(found, len(self.rows) - 1)]
+        return rows
+
+
+#: Says of places in a block, intp[k], and of rows, int32[k], whether each may be in the answer at that place.
+Free = Callable[[NDArray[np.intp], Int32], Bool]
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What users explore by: one user's is the same until something new is known of the user or an hour is over.
+
+    Args:
+        key: what tells the version from all others.
+    """
+
+    key: tuple[object, ...]
+
+    def of(self, code: int, newest: int) -> int:
+        """Return a number from 0 to ``_SEEDS`` - 1.
+
+        Args:
+            code: stands for the user's id.
+            newest: the number of the newest record of the user.
+        """
+        found: int = _mixed((code ^ self._base()) + newest * _STEP & _MASK) >> _SEED_SHIFT
+        return found
+
+    def of_all(self, codes: Numbers, newest: Numbers) -> Numbers:
+        """Return uint64[users]: ``of`` for each user."""
+        found: Numbers = _mixed((codes ^ np.uint64(self._base())) + newest * np.uint64(_STEP)) >> _SEED_SHIFT
+        return found
+
+    def _base(self) -> int:
+        what = (self.key, int(time.time()) // _HOUR_SECONDS)
+        return int.from_bytes(blake2b(repr(what).encode(), digest_size=8).digest(), "little")
+
+
+def explores(share: float, seed: int, n: int) -> bool:
+    """Return whether any of ``n`` places of an answer is explored, as long as there are new items."""
+    return share > 0.0 and _gap(seed / _SEEDS, share) < n
+
+
+def any_explored(share: float, seeds: Numbers, counts: Int64) -> Bool:
+    """Return bool[users]: ``explores`` for each of some answers with so many places."""
+    if share >= 1.0:
+        return counts > 0
+    return np.floor(np.log1p(-(seeds / _SEEDS)) / math.log1p(-share)) < counts
+
+
+def explored(picked: list[Picked], new: New, allowed: Bool | None, share: float, seed: int) -> list[Picked]:
     """Return an answer with new items at some of its places.
 
     Args:
         picked: the model's choice, best first.
-        candidates: int32[k], the rows of new items.
-        counts: int64[rows], the interactions of each item.
+        new: the new items.
         allowed: bool[rows], what the request's filter allows; ``None`` allows all.
         share: of the places, how many are explored.
-        who: equal answers are for equal ones, for an hour.
+        seed: equal ones explore alike.
     """
-    if share <= 0.0 or not len(candidates) or not picked:
-        return picked
-    seed = _seed((who, int(time.time()) // _HOUR_SECONDS))
-    if _gap(seed / _SEEDS, share) >= len(picked):  # most answers of a recipe that explores a little
-        return picked
-    rng = random.Random(seed)
-    places = _places(rng, seed / _SEEDS, share, len(picked))
-    rows = _drawn(rng, candidates, counts, allowed, {one.row for one in picked}, len(places))
-    result = list(picked)
-    for at, row in zip(places, rows, strict=False):
-        old = result[at]
-        result[at] = Picked(row, old.score if old.score is None else picked[-1].score, EXPLORED)
+    if not picked or not len(new.rows) or not explores(share, seed, len(picked)):
+        return picked  # most answers of a recipe that explores a little
+    rows = np.array([[one.row for one in picked]], np.int32)
+
+    def is_free(_at: NDArray[np.intp], some: Int32) -> Bool:
+        return within(some, new.limit if allowed is None else len(allowed), allowed)
+
+    changed = explored_rows(rows, new, is_free, share, np.array([seed], np.uint64))[0]
+    return with_explored(picked, changed.tolist())
+
+
+def with_explored(picked: Sequence[Picked], rows: Sequence[int]) -> list[Picked]:
+    """Return an answer with the rows of ``explored_rows``; an explored item has the score of the last."""
+    last = picked[-1].score
+    return [
+        old if old.row == row else Picked(row, old.score if old.score is None else last, EXPLORED)
+        for old, row in zip(picked, rows, strict=True)
+    ]
+
+
+def within(rows: Int32, limit: int, allowed: Bool | None) -> Bool:
+    """Return bool[k]: which rows are below a limit and allowed."""
+    if allowed is None:
+        return rows < limit
+    found: Bool = allowed[np.minimum(rows, limit - 1)]
+    return found & (rows < limit)
+
+
+def explored_rows(rows: Int32, new: New, is_free: Free, share: float, seeds: Numbers) -> Int32:
+    """Return int32[users, n]: answers with new items at some of their places.
+
+    Args:
+        rows: int32[users, n], the model's choices; -1 where there is none, behind all others.
+        new: the new items; there are some.
+        is_free: whether a user's answer may have a row.
+        share: of the places, how many are explored.
+        seeds: uint64[users]; equal ones explore alike.
+    """
+    result = rows.copy()
+    places = _places(share, seeds, (rows >= 0).sum(axis=1))
+    for number in range(places.shape[1]):
+        left = np.flatnonzero(places[:, number] >= 0)
+        for attempt in range(_TRIES):
+            if not len(left):
+                break
+            chosen = new.drawn(_draws(seeds[left], _MOST_PLACES + _TRIES * number + attempt))
+            free = is_free(left, chosen) & ~_has(rows, left, chosen) & ~_has(result, left, chosen)
+            result[left[free], places[left[free], number]] = chosen[free]
+            left = left[~free]
+        for at in left.tolist():
+            row = _searched(
+                at, new, is_free, np.concatenate([rows[at], result[at]]), seeds[at : at + 1], number
+            )
+            if row is not None:
+                result[at, places[at, number]] = row
     return result
 
 
-def _seed(what: tuple[object, ...]) -> int:
-    """Return a number from 0 to ``_SEEDS`` - 1, always the same for equal things."""
-    return int.from_bytes(blake2b(repr(what).encode(), digest_size=6).digest(), "little")
+def _searched(at: int, new: New, is_free: Free, taken: Int32, seed: Numbers, number: int) -> int | None:
+    """Return one of the new items that are free, by their chances, where tries have found none."""
+    chances = np.diff(new.reach, prepend=0.0)
+    free = is_free(np.full(len(new.rows), at), new.rows) & ~np.isin(new.rows, taken)
+    if not free.any():
+        return None
+    left = New(new.rows[free], np.cumsum(chances[free]), new.limit)
+    return int(left.drawn(_draws(seed, _MOST_PLACES + _TRIES * number))[0])
+
+
+def _has(rows: Int32, at: NDArray[np.intp], chosen: Int32) -> Bool:
+    found: Bool = (rows[at] == chosen[:, None]).any(axis=1)
+    return found
 
 
 def _gap(draw: float, share: float) -> int:
@@ -92,45 +219,35 @@ def _gap(draw: float, share: float) -> int:
     return 0 if share >= 1.0 else int(math.log1p(-draw) / math.log1p(-share))
 
 
-def _places(rng: random.Random, draw: float, share: float, n: int) -> list[int]:
-    """Return the explored ones of ``n`` places, each with the chance ``share``; the draw says which is the first."""
-    places = []
-    at = _gap(draw, share)
-    while at < n:
-        places.append(at)
-        at += 1 + _gap(rng.random(), share)
-    return places
+def _places(share: float, seeds: Numbers, counts: NDArray[np.integer]) -> Int64:
+    """Return int64[users, most]: the explored places of each, with the chance ``share``; then -1.
 
-
-def _drawn(
-    rng: random.Random,
-    candidates: Int32,
-    counts: NDArray[np.int64],
-    allowed: Bool | None,
-    taken: set[int],
-    n: int,
-) -> list[int]:
-    """Return up to ``n`` allowed candidates that are not taken, each with the chance ``1 / (1 + interactions)``.
-
-    Most are found by trying any; only where few are allowed all are looked at.
+    Args:
+        share: the chance of a place.
+        seeds: uint64[users]; each says which place is the first.
+        counts: int[users], how many places there are.
     """
-    limit = len(counts) if allowed is None else len(allowed)  # newer items than the filter has seen wait
+    most = int(counts.max(initial=0))
+    draws = np.empty((len(seeds), most))
+    draws[:, :1] = (seeds / _SEEDS)[:, None]
+    for number in range(1, most):
+        draws[:, number] = _draws(seeds, number)
+    gaps = np.zeros_like(draws) if share >= 1.0 else np.floor(np.log1p(-draws) / math.log1p(-share))
+    places = np.cumsum(gaps + 1, axis=1) - 1
+    found = np.where(places < counts[:, None], places, -1).astype(np.int64)
+    return found[:, : int((found >= 0).sum(axis=1).max(initial=0))]
 
-    def is_free(row: int) -> bool:
-        return row not in taken and row < limit and (allowed is None or bool(allowed[row]))
 
-    found: list[int] = []
-    for _ in range(_TRIES * n):
-        row = int(candidates[int(rng.random() * len(candidates))])
-        if rng.random() * (1.0 + float(counts[row])) < 1.0 and is_free(row):
-            found.append(row)
-            taken.add(row)
-            if len(found) == n:
-                return found
-    free = candidates[candidates < limit]
-    free = free if allowed is None else free[allowed[free]]
-    free = free[~np.isin(free, list(taken))]
-    chances = np.random.default_rng(rng.getrandbits(64)).random(len(free))
-    keys = np.log1p(-chances) * (1.0 + counts[free])
-    rest: list[int] = free[np.argsort(-keys, kind="stable")][: n - len(found)].tolist()
-    return [*found, *rest]
+def _draws(seeds: Numbers, number: int) -> Float64:
+    """Return float64[seeds]: the draw of a number from [0, 1) for each seed."""
+    found: Float64 = (
+        _mixed(seeds * _SPREAD + np.uint64(number * _STEP & _MASK)) >> _FRACTION_SHIFT
+    ) * 2.0**-53
+    return found
+
+
+def _mixed(number: Any) -> Any:
+    """Return what the generator splitmix64 makes of a number below 2 to the 64th, or of uint64[k]."""
+    number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
+    number = (number ^ (number >> 27)) * 0x94D049BB133111EB & _MASK
+    return number ^ (number >> 31)

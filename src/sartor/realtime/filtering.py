@@ -85,6 +85,23 @@ class Filters:
             self._masks,
         )
 
+    def shared(self, of: Filter, version: Version, request: Request) -> apply.Shared | None:
+        """Return what of a filter users share, for a request of one; ``None``: it has to be applied as a whole.
+
+        Args:
+            of: the filter.
+            version: what answers; its items are taken as they are.
+            request: with ``filterValues`` and ``userId``.
+
+        Raises:
+            ApiError: it cannot be applied to this request.
+        """
+        if tree.target(of) != "ItemID" or tree.uses_current_item(of):
+            return None
+        user = version.user(request.get("userId")) if tree.uses_current_user(of) else None
+        parameters = values.read(of, request.get("filterValues"))
+        return apply.shared(of, parameters, version.items.columns, user, self._masks)
+
     def of(self, caller: "Caller", arn: str, group: str) -> Filter:
         """Return the caller's active filter of a dataset group, checked.
 

@@ -80,6 +80,12 @@ class Histories:
         """Return the number of a user's newest put record."""
         return self._put.newest_of(self._dataset, user)
 
+    def unchanged(self, users: Sequence[str]) -> dict[str, int]:
+        """Return the users of whom nothing is new since the training, each with the number of the newest put record."""
+        newest = self._put.newest_of_each(self._dataset, users)
+        found = ((user, newest.get(user, 0)) for user in users)
+        return {user: number for user, number in found if number <= self._after}
+
     def of(self, user: str, newest: int) -> History:
         """Return what a user did, of a user id or an anonymous session's.
 

@@ -8,22 +8,23 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from random import getrandbits
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.data.ids import code_of
 from sartor.errors import invalid_input, quick_enough
 from sartor.models.base import Bool, Float32, Int32, Query, top
 from sartor.realtime import exploration, promotions
 from sartor.realtime.attention import Answers
-from sartor.realtime.deployments import Deployment, Deployments
+from sartor.realtime.deployments import Deployment
 from sartor.realtime.filtering import Filters
 from sartor.realtime.histories import History
 from sartor.realtime.in_context import MOST_INTERACTIONS
 from sartor.realtime.picked import Picked
-from sartor.realtime.scoring import LARGE_CATALOGUE, Kept, Scores, all_scores, scores_of
+from sartor.realtime.scoring import CACHE_BYTES, LARGE_CATALOGUE, Kept, Scores, all_scores, scores_of
 from sartor.realtime.version import Version
 from sartor.recipes import Serving
 
@@ -40,7 +41,7 @@ MOST_RESULTS: Final = 500
 MOST_RESULTS_WITH_METADATA: Final = 50
 MOST_METADATA_COLUMNS: Final = 10
 #: Scores have so many digits after the point.
-_DIGITS: Final = 7
+DIGITS: Final = 7
 #: No sum of shares is taken for less, so that nothing is divided by zero.
 _LEAST: Final = 1e-30
 _HISTORY_BYTES: Final = 64 * 2**20
@@ -107,13 +108,21 @@ class Asked:
         return Query(items, item, None if history is None else history.state)
 
 
+class Deployed(Protocol):
+    """What can be asked."""
+
+    def of(self, caller: "Caller", arn: str) -> Deployment:
+        """Return what the caller asks, as it serves now."""
+
+
 class Recommender:
     """Answers the questions to the campaigns of one service.
 
     Args:
-        deployments: the campaigns.
+        deployments: what can be asked.
         filters: what filters allow.
         at_once: gives the reads of a request one moment.
+        kept_bytes: of scores that are kept for who asks again.
 
     Attributes:
         answers: those whose items count as seen if an event names the answer.
@@ -121,15 +130,16 @@ class Recommender:
 
     def __init__(
         self,
-        deployments: Deployments,
+        deployments: Deployed,
         filters: Filters,
         at_once: Callable[[], AbstractContextManager[None]] = nullcontext,
+        kept_bytes: int = CACHE_BYTES,
     ) -> None:
         self._deployments = deployments
         self._at_once = at_once
         self._filters = filters
-        self._histories: Kept[History] = Kept(_HISTORY_BYTES)
-        self._scores: Kept[Scores] = Kept()
+        self._histories: Kept[History] = Kept(min(_HISTORY_BYTES, kept_bytes))
+        self._scores: Kept[Scores] = Kept(kept_bytes)
         self.answers = Answers()
 
     def handlers(self) -> dict[str, Handler]:
@@ -333,16 +343,16 @@ def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:
     version = asked.version
     if asked.allowed is None:  # else the filter has taken up what is new
         version.items.take_up()
-    rows, counts = version.new_items(exploration.cut_off_seconds(config))
+    new = version.new_items(exploration.cut_off_seconds(config))
     newest = 0 if asked.history is None else asked.history.newest
-    who = (*version.key, asked.request.get("userId"), newest)
-    return exploration.explored(picked, rows, counts, asked.allowed, share, who)
+    seed = exploration.Seeds(version.key).of(code_of(asked.request.get("userId") or ""), newest)
+    return exploration.explored(picked, new, asked.allowed, share, seed)
 
 
 def _with_shares(serving: Serving, rows: Int32, shares: Float32) -> list[Picked]:
     if serving.scored is None:
         return [Picked(row) for row in rows.tolist()]
-    rounded = shares.astype(np.float64).round(_DIGITS)
+    rounded = shares.astype(np.float64).round(DIGITS)
     return [Picked(row, share) for row, share in zip(rows.tolist(), rounded.tolist(), strict=True)]
 
 

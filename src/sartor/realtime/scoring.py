@@ -132,6 +132,69 @@ class Scores:
         return float(np.partition(self.values, n - BEST)[n - BEST]) if self.subset and n > BEST else -np.inf
 
 
+@dataclass(frozen=True)
+class Shares:
+    """The softmax over scores, row by row.
+
+    Attributes:
+        edge: float32[rows], what a score must reach to have a share.
+        mean: float32[rows, 1], of scores that are no logits, else 0.
+        spread: float32[rows, 1], their deviation, else 0.
+        highest: float32[rows, 1], the highest logit.
+        total: float32[rows, 1], the sum of all powers.
+    """
+
+    edge: Float32
+    mean: Float32
+    spread: Float32
+    highest: Float32
+    total: Float32
+
+    @classmethod
+    def of(cls, values: Float32, logits: bool, subset: bool) -> "Shares":
+        """Return the softmax over float32[rows, items] as ``Scores`` has it for one row."""
+        rows, items = values.shape
+        mean = spread = np.zeros((rows, 1), np.float32)
+        if not logits:
+            mean = values.mean(axis=1, keepdims=True)
+            spread = np.maximum(values.std(axis=1, keepdims=True), _LEAST_SPREAD)
+        edge = np.full(rows, -np.inf, np.float32)
+        powers, equal = values, np.zeros(rows, np.float32)
+        if subset and items > BEST:
+            parted = np.partition(values, items - BEST, axis=1)
+            edge, powers = parted[:, items - BEST].copy(), parted[:, items - BEST :]
+            tied = np.flatnonzero(parted[:, : items - BEST].max(axis=1) == edge)
+            for row in tied.tolist():  # others that equal the last of the best count too
+                equal[row] = (values[row] == edge[row]).sum() - (powers[row] == edge[row]).sum()
+        powers = _logits_of_each(powers, mean, spread)
+        highest = powers.max(axis=1, keepdims=True)
+        powers = np.exp(np.subtract(powers, highest, out=None if powers is values else powers))
+        total = powers @ np.ones((powers.shape[1], 1), np.float32)
+        if equal.any():
+            total += equal[:, None] * np.exp(_logits_of_each(edge[:, None], mean, spread) - highest)
+        return cls(edge, mean, spread, highest, total)
+
+    def at(self, values: Float32) -> Float32:
+        """Return float32[rows, k]: the shares of scores, a row of each row."""
+        powers: Float32 = np.exp(_logits_of_each(values, self.mean, self.spread) - self.highest)
+        powers /= self.total
+        return powers
+
+
+def _logits_of_each(values: Float32, mean: Float32, spread: Float32) -> Float32:
+    """Return float32[rows, k]: what ``_as_logits`` makes of each row; all rows have a spread or none has."""
+    if not spread.any():
+        return values
+    found: Float32 = values - mean
+    found /= spread
+    signs = np.sign(found)
+    np.abs(found, out=found)
+    np.log1p(found, out=found)
+    found *= signs
+    found *= np.float32(_SCALE)
+    return found
+
+
 def scores_of(model: Model, query: Query, subset: bool) -> Scores:
     """Return the scores of all items, or of the shortlist of a large catalogue."""
     if model.n_items >= LARGE_CATALOGUE:

@@ -66,6 +66,34 @@ class Seen:
         ]
 
 
+def newest_of_types(
+    seen: Seen, users: NDArray[np.uint64], most: int
+) -> tuple[Int64, Int32, NDArray[np.int16]]:
+    """Return what some users interacted with: the place of the user, the item and the type, three arrays of one length.
+
+    Args:
+        seen: what there is.
+        users: uint64[users], the codes of their ids; nothing is known of some.
+        most: of each user and event type so many interactions count, the newest ones.
+    """
+    numbers = seen.users.find_codes(users)
+    known = np.flatnonzero(numbers >= 0)
+    begins = seen.offsets[numbers[known]]
+    lengths = seen.offsets[numbers[known] + 1] - begins
+    who = np.repeat(known, lengths)
+    at = np.arange(len(who)) + np.repeat(begins - (np.cumsum(lengths) - lengths), lengths)
+    if lengths.max(initial=0) > most:
+        kinds, times = seen.type[at], seen.time[at]
+        order = np.lexsort((at, -times, kinds, who))
+        first = np.flatnonzero(
+            (np.diff(who[order], prepend=-1) != 0) | (np.diff(kinds[order], prepend=-1) != 0)
+        )
+        rank = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
+        kept = np.sort(order[rank < most])
+        who, at = who[kept], at[kept]
+    return who, seen.item[at], seen.type[at]
+
+
 def of_artifact(artifact: Artifact) -> Seen:
     """Return what was there when an artifact's model was trained."""
     state = artifact.record["tables"]["INTERACTIONS"]

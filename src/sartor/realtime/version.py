@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.attention import Attention
 from sartor.realtime.catalogue import Catalogue
+from sartor.realtime.exploration import New
 from sartor.realtime.histories import Histories
 from sartor.realtime.in_context import InContext
 from sartor.realtime.seen import SeenNow
@@ -20,6 +22,13 @@ from sartor.realtime.trained import Key, Trained
 from sartor.realtime.trends import Trends, follows_trends
 from sartor.recipes import Recipe, Serving
 from sartor.resources.records import Means, datasets_of, records_of
+
+
+class Follower(Protocol):
+    """What is known of a dataset, as it was at the last look."""
+
+    def look(self) -> None:
+        """Take up what has changed, if it is time for that."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,12 @@ class Version:
         """How many rows of ``items`` the model knows."""
         return len(self.artifact.items)
 
+    @property
+    def followers(self) -> tuple["Follower", ...]:
+        """What takes up changes of the group's datasets when it is told to look."""
+        found = (self.items, self.users, self.seen, self.trends, self.attention)
+        return tuple(one for one in found if one is not None)
+
     def model_item(self, name: str) -> int | None:
         """Return the number of an item in the model; ``None`` if it does not know it."""
         row = self.items.find(name)
@@ -88,14 +103,14 @@ class Version:
             return None
         return self.users.columns.texts(row, [one.name for one in self.users.columns.fields])
 
-    def new_items(self, cut_off_seconds: float) -> tuple[Int32, Int64]:
-        """Return the rows of items that are no older than this, and int64[rows]: the attention that each item had.
+    def new_items(self, cut_off_seconds: float) -> New:
+        """Return the items that are no older than this.
 
         An item without ``CREATION_TIMESTAMP`` is as old as its first interaction; one without either is new.
         """
         newest = self.artifact.record["newestInteraction"]
         if newest is None:
-            return np.zeros(0, np.int32), self.counts
+            return New.of(np.zeros(0, np.int32), self.counts)
         columns = self.items.columns
         had, changes = self.counts, 0
         if self.attention is not None:
@@ -103,7 +118,7 @@ class Version:
         state = (columns.version, changes)
         known = self._new.get(cut_off_seconds)
         if known is not None and known[0] == state:
-            return known[1], known[2]
+            return known[1]
         n = columns.n_rows
         since = np.full(n, -1, np.int64)
         since[: self.model_items] = self.first_seen
@@ -112,11 +127,12 @@ class Version:
         rows = np.flatnonzero((since < 0) | (since >= newest - cut_off_seconds)).astype(np.int32)
         counts = np.zeros(n, np.int64)
         counts[: min(len(had), n)] = had[:n]
-        self._new[cut_off_seconds] = (state, rows, counts)
-        return rows, counts
+        found = New.of(rows, counts)
+        self._new[cut_off_seconds] = (state, found)
+        return found
 
     @cached_property
-    def _new(self) -> dict[float, tuple[tuple[int, int], Int32, Int64]]:
+    def _new(self) -> dict[float, tuple[tuple[int, int], New]]:
         return {}
 
     @cached_property

@@ -98,7 +98,7 @@ _PERSONAL = Serving(needs="userId", scored="all")
 _RANKING = Serving("GetPersonalizedRanking", "userId", "all", promotes=False, in_context=True)
 _RELATED = Serving(needs="itemId")
 _POPULAR = Serving()
-_ACTIONS_OF_A_USER = Serving("GetActionRecommendations", "userId", "all", promotes=False)
+_ACTIONS_OF_A_USER = Serving("GetActionRecommendations", "userId", "all", promotes=False, in_batch=False)
 
 CUSTOM: Final = (
     _custom(
@@ -173,7 +173,7 @@ CUSTOM: Final = (
         _TRENDING,
         algorithm="aws-trending-now-custom",
         trainer=trainers.TRENDING,
-        serving=_POPULAR,
+        serving=Serving(in_batch=False),
     ),
     _custom(
         "aws-personalized-ranking-v2",
@@ -206,6 +206,7 @@ CUSTOM: Final = (
             Parameter("item_id_hidden_dim", "100", (30, 200), tunable=True, only_tuned=True),
             Parameter("item_metadata_hidden_dim", "100", (30, 200), tunable=True, only_tuned=True),
         ),
+        features=("themes",),
         trainer=trainers.SIMILAR,
         serving=_RELATED,
     ),

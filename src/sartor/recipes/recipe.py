@@ -20,7 +20,8 @@ RecipeType = Literal[
 #: What only some recipes can do; see the guide's "Features available for each use case and recipe".
 #: update: a version can be trained on the new data alone. weights: event types are weighted. objective: an item
 #: column is optimized besides relevance. metadata: campaigns return item metadata without being asked to.
-#: incremental: new items without a training. influence: a campaign weighs popularity and freshness.
+#: incremental: new items without a training. influence: a campaign weighs popularity and freshness. themes: batch
+#: jobs say what the items of an answer have in common.
 Feature = Literal[
     "update",
     "weights",
@@ -28,6 +29,7 @@ Feature = Literal[
     "metadata",
     "incremental",
     "influence",
+    "themes",
 ]
 
 

@@ -20,6 +20,7 @@ class Serving:
         explores: new items: as the campaign says, a little by itself, or not.
         promotes: whether a request may have promotions.
         in_context: whether a request's context counts.
+        in_batch: whether batch inference jobs ask it too.
     """
 
     operation: Operation = "GetRecommendations"
@@ -28,3 +29,4 @@ class Serving:
     explores: Literal["configured", "managed"] | None = None
     promotes: bool = True
     in_context: bool = False
+    in_batch: bool = True

@@ -236,11 +236,7 @@ def _keep_config(transaction: Transaction, version: Resource, config: Mapping[st
     Raises:
         ApiError: ``InvalidInputException``.
     """
-    recipe = _recipe(version)
-    if "itemExplorationConfig" in config:
-        _keep_exploration(recipe, config["itemExplorationConfig"])
-    if "rankingInfluence" in config and "influence" not in recipe.features:
-        raise invalid_input(f"rankingInfluence is not supported by recipe {recipe.name}.")
+    require_known(_recipe(version), config)
     if config.get("enableMetadataWithRecommendations"):
         group_arn = version.body["datasetGroupArn"]
         if not groups.has_metadata(transaction, group_arn):
@@ -248,6 +244,18 @@ def _keep_config(transaction: Transaction, version: Resource, config: Mapping[st
                 "enableMetadataWithRecommendations needs an Items dataset with metadata columns in "
                 f"dataset group {group_arn}."
             )
+
+
+def require_known(recipe: Recipe, config: Mapping[str, Any]) -> None:
+    """Refuse a configuration of exploration or influence that a recipe does not know.
+
+    Raises:
+        ApiError: ``InvalidInputException``.
+    """
+    if "itemExplorationConfig" in config:
+        _keep_exploration(recipe, config["itemExplorationConfig"])
+    if "rankingInfluence" in config and "influence" not in recipe.features:
+        raise invalid_input(f"rankingInfluence is not supported by recipe {recipe.name}.")
 
 
 def _keep_exploration(recipe: Recipe, given: Mapping[str, str]) -> None:

@@ -134,7 +134,7 @@ _TABLE = (
         "{name}",
         listed_by="datasetGroupArn",
         held_by=("campaign",),
-        held_by_work=("solution-version",),
+        held_by_work=("solution-version", *_BATCH_JOBS),
         created_at_once=True,
         updated_beside=True,
     ),

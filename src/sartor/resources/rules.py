@@ -15,6 +15,7 @@ from sartor.data import schema
 from sartor.errors import already_exists, in_use, invalid_input, limit_exceeded
 from sartor.resources import (
     attribution,
+    batch_jobs,
     campaigns,
     filters,
     looks,
@@ -250,6 +251,7 @@ CREATE: Final[Mapping[str, Callable[[Call, Request], Draft]]] = {
     "solution-version": solution_versions.create_solution_version,
     "campaign": campaigns.create_campaign,
     "filter": filters.create_filter,
+    "batch-inference-job": batch_jobs.create_batch_inference_job,
 }
 #: What a Describe operation answers beside the resource itself, by its kind.
 DESCRIBE: Final[Mapping[str, Callable[[Transaction, Resource], dict[str, Any]]]] = {

@@ -9,7 +9,15 @@ from sartor.data.dataset import DatasetRecords
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import records_of
 from sartor.resources.store import Resource
-from sartor.work import attribution, delete_users, export_data, import_data, train, update_dataset
+from sartor.work import (
+    attribution,
+    batch_inference,
+    delete_users,
+    export_data,
+    import_data,
+    train,
+    update_dataset,
+)
 from sartor.work.drain_lease import held_drain
 from sartor.work.tools import Tools
 
@@ -83,6 +91,7 @@ TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], Outcome]]] = {
     ("campaign", "delete"): _nothing,
     ("filter", "create"): _nothing,
     ("filter", "delete"): _nothing,
+    ("batch-inference-job", "create"): batch_inference.run,
 }
 #: How a task that is about to fail is recognised as done all the same; if it is not, it never will be.
 _SETTLED: Final[Mapping[tuple[str, str], Callable[[Task, Tools], bool]]] = {

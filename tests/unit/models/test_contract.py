@@ -119,9 +119,14 @@ def test_what_is_computed_beforehand_changes_no_answer(model: Model) -> None:
     items = np.concatenate([query.history for query in QUERIES])
     offsets = np.cumsum([0, *lengths])
     states = model.states(Histories(items, offsets, np.zeros(len(items), np.int64)))
-    for at, query in enumerate(QUERIES):
-        known = query if states is None else replace(query, state=states[at])
-        np.testing.assert_allclose(model.score(known), model.score(query), rtol=1e-4, atol=1e-5)
+    known = [
+        query if states is None else replace(query, state=states[at]) for at, query in enumerate(QUERIES)
+    ]
+    for one, query in zip(known, QUERIES, strict=True):
+        np.testing.assert_allclose(model.score(one), model.score(query), rtol=1e-4, atol=1e-5)
+    some = [*known[::2], *QUERIES[1::2]]
+    plain = [*QUERIES[::2], *QUERIES[1::2]]
+    np.testing.assert_allclose(model.score_batch(some), model.score_batch(plain), rtol=1e-4, atol=1e-5)
 
 
 def test_the_same_training_gives_the_same_model(fit: Callable[[TrainingData], Model], model: Model) -> None:

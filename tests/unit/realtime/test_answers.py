@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sartor.data.ids import code_of
 from sartor.data.training import EventRule, Selection
 from sartor.errors import TakesLong, quick_enough
 from sartor.realtime import exploration, promotions
@@ -42,7 +43,8 @@ def explored(share: float, who: str = "u", allowed: list[int] | None = None) -> 
     if allowed is not None:
         mask = np.zeros(40, np.bool_)
         mask[allowed] = True
-    return exploration.explored(picked, candidates, np.zeros(40, np.int64), mask, share, (who,))
+    new = exploration.New.of(candidates, np.zeros(40, np.int64))
+    return exploration.explored(picked, new, mask, share, exploration.Seeds(()).of(code_of(who), 0))
 
 
 def test_without_weight_nothing_is_explored_and_with_all_of_it_every_place_is() -> None:

@@ -96,8 +96,7 @@ class Served(Deployments):
         name = trained.place.folder
         self.loads[name] += 1
         self.slow(name)
-        parts = dict.fromkeys(("items", "users", "seen", "trends", "attention"))
-        return cast("Version", SimpleNamespace(trained=trained, key=trained.key, model_items=1, **parts))
+        return cast("Version", SimpleNamespace(trained=trained, key=trained.key, model_items=1, followers=()))
 
     def ask(self, campaign: str) -> str:
         return self.of(CALLER, f"{ARN}:campaign/{campaign}").version.trained.place.folder

@@ -3,10 +3,11 @@
 import gc
 
 import numpy as np
+import pytest
 
 from sartor.models.base import Bool, Float32
 from sartor.realtime.picked import Picked
-from sartor.realtime.scoring import BEST, MOST_ANSWERED, Answered, Scores
+from sartor.realtime.scoring import BEST, MOST_ANSWERED, Answered, Scores, Shares
 
 
 def softmax(values: Float32) -> Float32:
@@ -105,3 +106,21 @@ def test_a_ranking_is_written_once_and_one_with_explored_places_each_time() -> N
     assert answered.shown(explored, lambda: [{"itemId": "c"}]) == [{"itemId": "c"}]
     assert answered.shown(explored, lambda: [{"itemId": "d"}]) == [{"itemId": "d"}]
     assert answered.shown(picked, lambda: [{"itemId": "e"}]) is first
+
+
+@pytest.mark.parametrize("subset", [False, True])
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("kind", ["any", "few values", "one far above"])
+def test_the_shares_of_many_rows_are_those_of_each(kind: str, logits: bool, subset: bool) -> None:
+    values = np.random.default_rng(3).standard_normal((9, 2 * BEST + 77)).astype(np.float32)
+    if kind == "few values":
+        values = np.round(2 * values).astype(np.float32)
+    if kind == "one far above":
+        values[:, 5] = 80
+    many = Shares.of(values, logits, subset)
+    places = np.arange(40)
+    found = many.at(values[:, places])
+    for at, row in enumerate(values):
+        alone = Scores(None, row, logits, subset)
+        assert float(many.edge[at]) == alone.edge
+        np.testing.assert_allclose(found[at], alone.shares(places), rtol=1e-5, atol=1e-9)

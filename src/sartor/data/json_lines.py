@@ -1,0 +1,153 @@
+"""Files of JSON lines, one question a line: read in stretches of whole lines, whatever their size and content.
+
+The stretches of a file are always the same, so a job that begins again knows which of them are answered. Source: the
+guide's "Preparing input data for batch recommendations".
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+#: A line may have so many bytes; the longest ranking, of 500 ids of 256 characters, takes half of it.
+MOST_LINE_BYTES: Final = 2**20
+#: About how many bytes of input are answered before the answers are kept for good.
+STRETCH_BYTES: Final = 4 * 2**20
+_CHUNK_BYTES: Final = 2**20
+#: What some editors put before the first line.
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+#: So many characters of a line that cannot be read are shown.
+_SHOWN: Final = 200
+
+
+class Line(NamedTuple):
+    """One line that is not empty.
+
+    Attributes:
+        number: its number in the file, from 1.
+        text: its bytes without white space around them; one that is too long is cut behind ``MOST_LINE_BYTES``.
+    """
+
+    number: int
+    text: bytes
+
+
+class Answered(NamedTuple):
+    """A line and its answer.
+
+    Attributes:
+        line: the question; only one that is a JSON object has an answer.
+        output: the answer as JSON; ``None`` if there is none.
+        reason: why there is none.
+    """
+
+    line: Line
+    output: bytes | None
+    reason: str = ""
+
+
+class Stretch(NamedTuple):
+    """Some whole lines of a file.
+
+    Attributes:
+        begin: of its first line, in bytes.
+        end: behind its last line, in bytes.
+        first: the number of its first line.
+        lines: how many there are, empty ones too.
+    """
+
+    begin: int
+    end: int
+    first: int
+    lines: int
+
+
+class UnreadableLine(Exception):  # noqa: N818 - it says what the line is
+    """A line asks nothing that can be answered; the message is for who wrote it."""
+
+
+def stretches(
+    file: Path, stretch_bytes: int, keep_on: Callable[[], None] = lambda: None
+) -> Iterator[Stretch]:
+    """Yield the stretches of a file, in order; there is none of an empty one.
+
+    Args:
+        file: a local file.
+        stretch_bytes: one ends with the first line that ends behind so many bytes.
+        keep_on: called several times a second; what it raises ends the work.
+    """
+    begin, first, lines, at, last = 0, 1, 0, 0, b"\n"
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            keep_on()
+            start = 0
+            while (edge := chunk.find(b"\n", max(begin + stretch_bytes - 1 - at, start))) >= 0:
+                lines += chunk.count(b"\n", start, edge + 1)
+                start = edge + 1
+                yield Stretch(begin, at + start, first, lines)
+                begin, first, lines = at + start, first + lines, 0
+            lines += chunk.count(b"\n", start)
+            at, last = at + len(chunk), chunk[-1:]
+    if at > begin:
+        yield Stretch(begin, at, first, lines + (last != b"\n"))
+
+
+def blocks(file: Path, stretch: Stretch, most: int) -> Iterator[list[Line]]:
+    """Yield the lines of a stretch, up to ``most`` at once, without the empty ones."""
+    found: list[Line] = []
+    with file.open("rb", buffering=_CHUNK_BYTES) as stream:
+        stream.seek(stretch.begin)
+        for number in range(stretch.first, stretch.first + stretch.lines):
+            text = end = stream.readline(MOST_LINE_BYTES + 1)
+            while len(end) > MOST_LINE_BYTES and not end.endswith(b"\n"):
+                end = stream.readline(MOST_LINE_BYTES + 1)
+            if text is end:
+                text = text.removeprefix(_BYTE_ORDER_MARK if number == 1 else b"").strip()
+            if text:
+                found.append(Line(number, text))
+            if len(found) == most:
+                yield found
+                found = []
+    if found:
+        yield found
+
+
+def read(line: Line) -> dict[str, Any]:
+    """Return the object that a line is.
+
+    Raises:
+        UnreadableLine: it is none.
+    """
+    if len(line.text) > MOST_LINE_BYTES:
+        raise UnreadableLine(f"The line has more than {MOST_LINE_BYTES:,} bytes.")
+    try:
+        found = orjson.loads(line.text)
+    except orjson.JSONDecodeError as error:
+        raise UnreadableLine(f"The line is not valid JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise UnreadableLine('The line is not a JSON object, such as {"userId": "1"}.')
+    return found
+
+
+def answer(answered: Answered) -> bytes:
+    """Return the line of a file of answers: the question, and its answer or why there is none."""
+    line, output, reason = answered
+    if output is None:
+        return b'{"input":%b,"output":null,"error":%b}\n' % (_shown(line), orjson.dumps(reason))
+    return b'{"input":%b,"output":%b,"error":null}\n' % (line.text, output)
+
+
+def fault(answered: Answered) -> bytes:
+    """Return the line of a file of errors: which line of the input has no answer, and why."""
+    line, _, reason = answered
+    return b'{"line":%d,"input":%b,"error":%b}\n' % (line.number, _shown(line), orjson.dumps(reason))
+
+
+def _shown(line: Line) -> bytes:
+    """Return a line as JSON: as it is, or if it is no object, the beginning of it as a text."""
+    try:
+        read(line)
+    except UnreadableLine:
+        return orjson.dumps(line.text[: 4 * _SHOWN].decode("utf-8", "replace")[:_SHOWN])
+    return line.text

@@ -1,0 +1,81 @@
+"""The batch inference job: what GetRecommendations answers, for files of questions."""
+
+from threadpoolctl import threadpool_limits
+
+from sartor.errors import ApiError, JobFailed
+from sartor.realtime.bulk import Bulk
+from sartor.realtime.deployments import Deployment
+from sartor.realtime.filtering import Filters
+from sartor.realtime.themes import ThemedItems
+from sartor.realtime.trained import trained_of
+from sartor.realtime.version import Version, load
+from sartor.resources import batch_jobs
+from sartor.resources.lifecycle import Outcome, Task
+from sartor.resources.records import datasets_of, schema_of
+from sartor.resources.store import Resource
+from sartor.wire.sign import Caller
+from sartor.work.batch_files import Answers, answer_files
+from sartor.work.tools import Tools
+
+
+def run(task: Task, tools: Tools) -> Outcome:
+    """Answer the job's files with its solution version.
+
+    Raises:
+        JobFailed: the version is gone, a file cannot be read or has too many lines, or an answer cannot be written.
+    """
+    job = task.resource
+    tools.progress({"phase": "loading"})
+    body, version = job.body, loaded(job, tools)
+    bulk = Bulk(
+        Deployment(job.arn, "Batch inference job", version, body.get("batchInferenceJobConfig", {})),
+        Caller(job.account, job.region, ""),
+        Filters(tools.store),
+        body.get("filterArn"),
+        int(body["numResults"]),
+        _themes(job, version, tools),
+    )
+    most = batch_jobs.MAX_LINES[body["batchInferenceJobMode"]] if tools.quotas_on else None
+    with threadpool_limits(1, user_api="blas"):  # blocks are answered beside each other instead
+        answer_files(task, tools, Answers(bulk.answer, bulk.block_lines, tools.threads, most))
+    return Outcome()
+
+
+def loaded(job: Resource, tools: Tools) -> Version:
+    """Return the solution version of a batch job, ready to answer from the data as it is now.
+
+    Raises:
+        JobFailed: it is gone.
+    """
+    arn = job.body["solutionVersionArn"]
+    row = tools.store.get(arn)
+    while row is not None:
+        try:
+            found = load(trained_of(row), tools)
+        except FileNotFoundError:  # its users lie elsewhere once one of them was deleted
+            with tools.store.read() as transaction:
+                now = transaction.get(arn)
+            row = None if now is None or now.stamp == row.stamp else now
+        except ApiError as error:
+            raise JobFailed(error.message) from error
+        else:
+            for one in found.followers:
+                one.look()
+            return found
+    raise JobFailed(f"Solution version {arn} no longer exists.")
+
+
+def _themes(job: Resource, version: Version, tools: Tools) -> ThemedItems | None:
+    """Return what says the themes of a job's answers, out of the items' names and texts.
+
+    Raises:
+        JobFailed: there are no items any more.
+    """
+    if job.body["batchInferenceJobMode"] != batch_jobs.THEMES:
+        return None
+    items = datasets_of(version.trained.group, tools.store).get("ITEMS")
+    if items is None:
+        raise JobFailed(f"Dataset group {version.trained.group} has no Items dataset any more.")
+    name = job.body["themeGenerationConfig"]["fieldsForThemeGeneration"]["itemName"]
+    texts = [field.name for field in schema_of(items, tools.store).fields if field.textual]
+    return ThemedItems(version, [name, *texts])

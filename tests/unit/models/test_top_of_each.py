@@ -1,0 +1,43 @@
+"""The best items of many rows are those of each row alone, also where scores are equal or few are allowed."""
+
+import numpy as np
+import pytest
+
+from sartor.models.base import Float32, top, top_of_each
+
+RNG = np.random.default_rng(5)
+
+
+def scores_of(kind: str, rows: int, items: int) -> Float32:
+    found = RNG.standard_normal((rows, items)).astype(np.float32)
+    if kind == "few values":
+        return np.round(found).astype(np.float32)
+    if kind == "all equal":
+        return np.zeros_like(found)
+    if kind == "few allowed":
+        found[RNG.random(found.shape) < 0.97] = -np.inf
+    if kind == "none allowed in some rows":
+        found[::3] = -np.inf
+    if kind == "the best lie together":
+        found[:, items // 3 : items // 2] += 10
+    return found
+
+
+@pytest.mark.parametrize("items", [1, 2, 7, 24, 400, 4001])
+@pytest.mark.parametrize("n", [1, 5, 25])
+@pytest.mark.parametrize(
+    "kind",
+    ["any", "few values", "all equal", "few allowed", "none allowed in some rows", "the best lie together"],
+)
+def test_the_best_of_each_row_are_the_best_of_that_row(kind: str, n: int, items: int) -> None:
+    scores = scores_of(kind, 17, items)
+    found = top_of_each(scores, n)
+    assert found.shape == (17, n)
+    for row, best in zip(scores, found, strict=True):
+        expected = top(row, n, np.isfinite(row))
+        assert best[best >= 0].tolist() == expected.tolist()
+        assert (best[len(expected) :] == -1).all()
+
+
+def test_no_rows_have_no_best_items() -> None:
+    assert top_of_each(np.zeros((0, 10), np.float32), 3).shape == (0, 3)
