@@ -26,9 +26,10 @@ from sartor.data import versions
 from sartor.data.check import Part
 from sartor.data.dataset import DatasetRecords, write_part
 from sartor.data.put import Row as PutRow
-from sartor.resources.control import Control
+from sartor.resources.control import OPERATIONS, Control
 from sartor.resources.records import records_of
 from sartor.settings import load
+from sartor.wire.handling import bound
 from sartor.work.jobs import Sweeps
 from sartor.work.tools import Tools
 
@@ -135,7 +136,7 @@ def dataset() -> Iterator[Dataset]:
     with TemporaryDirectory(dir=inputs.folder()) as folder:
         parts = open_parts(load({"data": folder, "quotas": "off"}, {}))
         try:
-            handlers = Control(parts.store, False, parts.sources).handlers()
+            handlers = bound(OPERATIONS, Control(parts.store, False, parts.sources))
             caller = cast("Any", SimpleNamespace(account="000000000000", region="us-east-1"))
             columns = [{"name": name, "type": kind} for name, kind in FIELDS]
             schema = {
@@ -146,12 +147,14 @@ def dataset() -> Iterator[Dataset]:
                 "version": "1.0",
             }
             arn = f"{PREFIX}:dataset/g/INTERACTIONS"
-            handlers["CreateSchema"](caller, {"name": "s", "schema": json.dumps(schema)})
-            handlers["CreateDatasetGroup"](caller, {"name": "g"})
+            handlers["CreateSchema"].handler(caller, {"name": "s", "schema": json.dumps(schema)})
+            handlers["CreateDatasetGroup"].handler(caller, {"name": "g"})
             with parts.store.write() as transaction:
                 transaction.set_status(f"{PREFIX}:dataset-group/g", "ACTIVE", 1.0)
             of_group = {"datasetGroupArn": f"{PREFIX}:dataset-group/g", "schemaArn": f"{PREFIX}:schema/s"}
-            handlers["CreateDataset"](caller, {"name": "d", "datasetType": "Interactions", **of_group})
+            handlers["CreateDataset"].handler(
+                caller, {"name": "d", "datasetType": "Interactions", **of_group}
+            )
             with parts.store.write() as transaction:
                 transaction.set_status(arn, "ACTIVE", 1.0)
                 transaction.merge_private(arn, {"table": "tables/t/bulk"})

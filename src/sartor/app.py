@@ -26,6 +26,7 @@ from sartor.resources.store import Store
 from sartor.settings import Settings
 from sartor.wire import operations
 from sartor.wire.exchange import Exchange, Route
+from sartor.wire.handling import bound
 from sartor.wire.local import admit_all, is_loopback, keep_local
 from sartor.wire.sign import Authority
 from sartor.work.tools import Tools
@@ -36,7 +37,7 @@ LOG = logging.getLogger("sartor.app")
 #: With less room the service is not ready.
 LEAST_FREE_BYTES: Final = 2**24
 #: The operations that do their work; the others validate their request and say that they do not yet.
-ANSWERED: Final = control.ANSWERED | record.ANSWERED | recommend.ANSWERED
+ANSWERED: Final = frozenset((*control.OPERATIONS, *record.OPERATIONS, *recommend.OPERATIONS))
 
 
 #: What people read who look at the address itself.
@@ -157,13 +158,15 @@ def build(parts: Parts, metrics_port: int | None = None) -> Exchange:
         "/sartor/v1/openapi.json": Route(console.openapi, signed=False),
         "/sartor/v1/": Route(console.answer, signed=True, methods=("GET", "HEAD", "POST")),
     }
-    quick = record.ANSWERED | recommend.ANSWERED
+    near = parts.store.local
     return Exchange(
         service,
-        {**resources.handlers(), **recorder.handlers(), **recommender.handlers()},
+        {
+            **bound(control.OPERATIONS, resources, near),
+            **bound(record.OPERATIONS, recorder, near),
+            **bound(recommend.OPERATIONS, recommender, near),
+        },
         authority,
-        resources.inline_operations() | (quick if parts.store.local else frozenset()),
-        recommend.ANSWERED,
         routes,
         {} if metrics_port is None else {metrics_port: {"/metrics": shown}},
         observe=metrics.observe,

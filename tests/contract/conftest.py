@@ -19,8 +19,9 @@ from sartor.data.blobs import Blobs, open_storage
 from sartor.data.put import Row
 from sartor.errors import ApiError, JobFailed
 from sartor.resources import lifecycle
-from sartor.resources.control import Control
+from sartor.resources.control import OPERATIONS, Control
 from sartor.resources.store import Store
+from sartor.wire.handling import bound
 from sartor.work.tools import Tools
 
 ACCOUNT = "111122223333"
@@ -177,7 +178,7 @@ class Service:
         self.control = Control(
             self.store, self.quotas_on, self.files, self.clock or (lambda: float(next(moments)))
         )
-        self.handlers = self.control.handlers()
+        self.handlers = {name: one.handler for name, one in bound(OPERATIONS, self.control).items()}
 
     def __call__(self, operation: str, caller: Caller | None = None, **request: Any) -> dict[str, Any]:
         return self.handlers[operation](caller or self.caller, request)

@@ -14,6 +14,7 @@ import pytest
 from sartor.errors import ApiError, TakesLong
 from sartor.wire import operations
 from sartor.wire.exchange import Exchange
+from sartor.wire.handling import Handled, Where
 from sartor.wire.sign import Authority, Caller
 
 CALLS = 400
@@ -21,15 +22,9 @@ ENDERS = 4
 SECONDS = 20.0
 
 
-def exchange(
-    handler: Callable[[Caller, dict[str, Any]], Any], in_turns: bool = False, inline: bool = True
-) -> Exchange:
+def exchange(handler: Callable[[Caller, dict[str, Any]], Any], where: Where = "loop") -> Exchange:
     authority = Authority(lambda _: None, open_to=("0" * 12, "us-east-1"))
-    named = ["PutEvents"]
-    in_turn = named if in_turns else ()
-    return Exchange(
-        operations.load(), {"PutEvents": handler}, authority, inline=named if inline else (), in_turns=in_turn
-    )
+    return Exchange(operations.load(), {"PutEvents": Handled(handler, where)}, authority)
 
 
 async def call(app: Exchange, session: str) -> int:
@@ -122,7 +117,7 @@ def test_calls_are_handled_in_order_a_few_between_two_looks_for_new_ones() -> No
 
     async def main() -> None:
         nonlocal rounds
-        app = exchange(handler, in_turns=True)
+        app = exchange(handler, "turns")
         calls = [asyncio.create_task(call(app, str(number))) for number in range(30)]
         while not all(one.done() for one in calls):
             rounds += 1
@@ -138,7 +133,7 @@ def test_calls_are_handled_in_order_a_few_between_two_looks_for_new_ones() -> No
 
 def test_who_gives_up_before_his_turn_keeps_nobody_waiting() -> None:
     async def main() -> list[int]:
-        app = exchange(lambda _caller, _members: {}, in_turns=True)
+        app = exchange(lambda _caller, _members: {}, "turns")
         calls = [asyncio.create_task(call(app, str(number))) for number in range(12)]
         await asyncio.sleep(0)
         for one in calls[5:9]:
@@ -149,10 +144,10 @@ def test_who_gives_up_before_his_turn_keeps_nobody_waiting() -> None:
     assert asyncio.run(asyncio.wait_for(main(), SECONDS)) == [200] * 8
 
 
-@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize("where", ["loop", "turns", "thread"])
 @pytest.mark.parametrize("breaks", [True, False])
 def test_calls_that_wait_for_what_a_thread_is_at_hold_up_no_other_and_take_no_thread(
-    inline: bool, breaks: bool
+    where: Where, breaks: bool
 ) -> None:
     coming: Future[str] = Future()
     waiting = Counter[str]()
@@ -163,7 +158,7 @@ def test_calls_that_wait_for_what_a_thread_is_at_hold_up_no_other_and_take_no_th
             raise TakesLong(coming)
         return {}
 
-    app = exchange(handler, inline=inline)
+    app = exchange(handler, where)
 
     async def everybody() -> list[int]:
         calls = [asyncio.create_task(call(app, "waits")) for _ in range(CALLS)]

@@ -27,15 +27,11 @@ from sartor.realtime.picked import Picked
 from sartor.realtime.scoring import CACHE_BYTES, LARGE_CATALOGUE, Kept, Scores, all_scores, scores_of
 from sartor.realtime.version import Version
 from sartor.recipes import Serving
+from sartor.wire.handling import Handling, Request
 
 if TYPE_CHECKING:
     from sartor.wire.sign import Caller
 
-Request = dict[str, Any]
-Handler = Callable[["Caller", Request], dict[str, Any]]
-
-#: The operations of this module.
-ANSWERED: Final = frozenset(("GetRecommendations", "GetPersonalizedRanking"))
 DEFAULT_RESULTS: Final = 25
 MOST_RESULTS: Final = 500
 MOST_RESULTS_WITH_METADATA: Final = 50
@@ -142,13 +138,6 @@ class Recommender:
         self._scores: Kept[Scores] = Kept(kept_bytes)
         self.answers = Answers()
 
-    def handlers(self) -> dict[str, Handler]:
-        """Return what answers each operation, by its name."""
-        return {
-            "GetRecommendations": self._get_recommendations,
-            "GetPersonalizedRanking": self._get_personalized_ranking,
-        }
-
     def ask(self, caller: "Caller", request: Request, operation: str) -> Asked:
         """Return a request with what is known of it.
 
@@ -205,7 +194,7 @@ class Recommender:
         order = np.argsort(-scores.values[known], kind="stable")
         return asked, _with_shares(asked.serving, known[order], shares[order]), unknown
 
-    def _get_recommendations(self, caller: "Caller", request: Request) -> dict[str, Any]:
+    def get_recommendations(self, caller: "Caller", request: Request) -> dict[str, Any]:
         """Answer with the best items for a user, or those related to an item."""
         with self._at_once():
             asked, picked = self.recommend(caller, request)
@@ -214,7 +203,7 @@ class Recommender:
             self.answers.remember(recommendation_id, (one["itemId"] for one in shown))
         return {"itemList": shown, "recommendationId": recommendation_id}
 
-    def _get_personalized_ranking(self, caller: "Caller", request: Request) -> dict[str, Any]:
+    def get_personalized_ranking(self, caller: "Caller", request: Request) -> dict[str, Any]:
         """Answer with the items of the request, best first; those that the model does not know come last."""
         with self._at_once():
             asked, picked, unknown = self.rank(caller, request)
@@ -272,6 +261,12 @@ class Recommender:
         _keep_metadata(deployment, request)
         return deployment
 
+
+#: The operations of this module. A ranking takes long enough that calls take turns.
+OPERATIONS: Final[Mapping[str, Handling[Recommender]]] = {
+    "GetRecommendations": Handling(Recommender.get_recommendations, "turns"),
+    "GetPersonalizedRanking": Handling(Recommender.get_personalized_ranking, "turns"),
+}
 
 _NOTHING: Final = Scores(None, np.zeros(0, np.float32), logits=True)
 

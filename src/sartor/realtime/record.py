@@ -23,24 +23,39 @@ from sartor.resources.kinds import KINDS, arn_of, kind_of
 from sartor.resources.rules import tracking_name
 from sartor.resources.store import Resource, Store
 from sartor.resources.unchanged import Unchanged
+from sartor.wire.handling import Handling, Request
 
 if TYPE_CHECKING:
     from sartor.wire.sign import Caller
 
-Request = dict[str, Any]
-#: Answers with an empty body once the rows are durable.
-Handler = Callable[["Caller", Request], "Future[None]"]
-
-#: The operations that bring whole records: their list, a record's id, its column and its dataset type.
-_RECORDS: Final[Mapping[str, tuple[str, str, str, str]]] = {
-    "PutUsers": ("users", "userId", "USER_ID", "USERS"),
-    "PutItems": ("items", "itemId", "ITEM_ID", "ITEMS"),
-    "PutActions": ("actions", "actionId", "ACTION_ID", "ACTIONS"),
-}
-#: The operations of this module.
-ANSWERED: Final = frozenset((*_RECORDS, "PutEvents", "PutActionInteractions"))
 #: How many datasets a process keeps the mappings of.
 _KNOWN_TARGETS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class _Records:
+    """An operation that brings whole records.
+
+    Attributes:
+        name: of the operation.
+        members: the member that has them.
+        id_member: of each, the member that has its id.
+        id_column: the column of that.
+        dataset_type: where they go.
+    """
+
+    name: str
+    members: str
+    id_member: str
+    id_column: str
+    dataset_type: str
+
+
+_RECORDS: Final = (
+    _Records("PutUsers", "users", "userId", "USER_ID", "USERS"),
+    _Records("PutItems", "items", "itemId", "ITEM_ID", "ITEMS"),
+    _Records("PutActions", "actions", "actionId", "ACTION_ID", "ACTIONS"),
+)
 
 
 @dataclass(frozen=True)
@@ -75,38 +90,20 @@ class Recorder:
         self._rates = Rates() if quotas_on else None
         self._targets: dict[tuple[str, str, str], _Target] = {}
 
-    def handlers(self) -> dict[str, Handler]:
-        """Return what answers each operation, by its name."""
-        records = {name: partial(self._put_records, name, *how) for name, how in _RECORDS.items()}
-        return {
-            **records,
-            "PutEvents": self._put_events,
-            "PutActionInteractions": self._put_action_interactions,
-        }
-
-    def _put_records(
-        self,
-        operation: str,
-        members: str,
-        id_member: str,
-        id_column: str,
-        dataset_type: str,
-        caller: "Caller",
-        request: Request,
-    ) -> "Future[None]":
+    def put_records(self, caller: "Caller", request: Request, of: _Records) -> "Future[None]":
         """Store users, items or actions; a newer record of an id replaces the older one."""
         arn = request["datasetArn"]
-        target = self._known(caller, arn, partial(self._dataset_target, caller, arn, dataset_type))
+        target = self._known(caller, arn, partial(self._dataset_target, caller, arn, of.dataset_type))
         return self._put(
-            operation,
+            of.name,
             target,
             lambda: [
-                target.mapper.record(id_column, one[id_member], one.get("properties"))
-                for one in request[members]
+                target.mapper.record(of.id_column, one[of.id_member], one.get("properties"))
+                for one in request[of.members]
             ],
         )
 
-    def _put_events(self, caller: "Caller", request: Request) -> "Future[None]":
+    def put_events(self, caller: "Caller", request: Request) -> "Future[None]":
         """Store events of one user or session."""
         target = self._tracked(caller, request["trackingId"], "event-tracker")
         return self._put(
@@ -128,7 +125,7 @@ class Recorder:
         ]
         return "|".join(fitting) or None
 
-    def _put_action_interactions(self, caller: "Caller", request: Request) -> "Future[None]":
+    def put_action_interactions(self, caller: "Caller", request: Request) -> "Future[None]":
         """Store what users did with actions."""
         target = self._tracked(caller, request["trackingId"], "dataset")
         interactions = request["actionInteractions"]
@@ -230,6 +227,14 @@ class Recorder:
         if found is None:
             raise not_found(arn)
         return found
+
+
+#: The operations of this module; their answers, empty bodies, are done once the rows are durable.
+OPERATIONS: Final[Mapping[str, Handling[Recorder]]] = {
+    **{of.name: Handling(partial(Recorder.put_records, of=of), "loop") for of in _RECORDS},
+    "PutEvents": Handling(Recorder.put_events, "loop"),
+    "PutActionInteractions": Handling(Recorder.put_action_interactions, "loop"),
+}
 
 
 def _event(mapper: Mapper, request: Request, one: Mapping[str, Any], impression: str | None) -> Row:

@@ -1,6 +1,6 @@
 """What is particular about metric attributions: their metrics, which only the datasets' schemas make sense of."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -40,11 +40,10 @@ def create_metric_attribution(call: Call, request: Request) -> Draft:
     )
 
 
-def update_metric_attribution(now: Callable[[], float], call: Call, request: Request) -> dict[str, Any]:
+def update_metric_attribution(call: Call, request: Request) -> dict[str, Any]:
     """Answer UpdateMetricAttribution: metrics are removed first, so one call can give a name a new meaning.
 
     Args:
-        now: gives epoch seconds.
         call: in a transaction that writes.
         request: ``metricAttributionArn`` and any of ``addMetrics``, ``removeMetrics``, ``metricsOutputConfig``.
 
@@ -67,41 +66,35 @@ def update_metric_attribution(now: Callable[[], float], call: Call, request: Req
         found.arn,
         {**found.body, "metricsOutputConfig": output},
         {**found.private, "metrics": metrics},
-        now(),
+        call.now,
     )
     return {"metricAttributionArn": found.arn}
 
 
-def list_metric_attribution_metrics(
-    secret: bytes, transaction: Transaction, caller_account: str, region: str, request: Request
-) -> dict[str, Any]:
+def list_metric_attribution_metrics(call: Call, request: Request) -> dict[str, Any]:
     """Answer ListMetricAttributionMetrics: a page of the metrics, sorted by name.
 
     Args:
-        secret: the service's secret, for the token.
-        transaction: the open transaction.
-        caller_account: who asks.
-        region: of the request.
+        call: in any transaction.
         request: ``metricAttributionArn``, ``maxResults``, ``nextToken``.
 
     Raises:
         ApiError: ``InvalidInputException`` for what is not there, as the model lets it not be not found;
             ``InvalidNextTokenException`` for another list's token.
     """
-    call = Call(transaction, caller_account, region, quotas_on=False)
     try:
         found = call.find(_arn(request), "metric-attribution")
     except ApiError as error:
         raise invalid_input(error.message) from error
-    query = ("ListMetricAttributionMetrics", caller_account, region, found.arn)
+    query = ("ListMetricAttributionMetrics", call.account, call.region, found.arn)
     token = request.get("nextToken")
-    after = paging.unseal(secret, query, token)[0] if token else ""
+    after = paging.unseal(call.secret, query, token)[0] if token else ""
     limit = request.get("maxResults") or paging.DEFAULT_RESULTS
     in_order = sorted(found.private["metrics"], key=_key)
     left = [metric for metric in in_order if _key(metric) > after]
     answer: dict[str, Any] = {"metrics": left[:limit]}
     if len(left) > limit:
-        answer["nextToken"] = paging.seal(secret, query, [_key(left[limit - 1])])
+        answer["nextToken"] = paging.seal(call.secret, query, [_key(left[limit - 1])])
     return answer
 
 

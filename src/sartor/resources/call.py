@@ -59,12 +59,16 @@ class Call:
         account: the caller's account.
         region: the region of the request.
         quotas_on: whether Amazon's numbers of resources and jobs apply.
+        now: when, in epoch seconds with milliseconds, as the service gives them.
+        secret: the service's own, for what only it can have sealed.
     """
 
     transaction: Transaction
     account: str
     region: str
     quotas_on: bool
+    now: float
+    secret: bytes
 
     def find(self, arn: str, kind: str) -> Resource:
         """Return the caller's resource of this ARN and kind.

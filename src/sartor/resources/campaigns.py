@@ -5,7 +5,7 @@ campaign updates", and the service model.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sartor.errors import in_use, invalid_input
@@ -47,11 +47,10 @@ def create_campaign(call: Call, request: Request) -> Draft:
     )
 
 
-def update_campaign(now: Callable[[], float], call: Call, request: Request) -> dict[str, Any]:
+def update_campaign(call: Call, request: Request) -> dict[str, Any]:
     """Answer UpdateCampaign: what the request does not say stays; the old version serves until it is done.
 
     Args:
-        now: gives epoch seconds.
         call: in a transaction that writes.
         request: ``campaignArn`` and any of ``solutionVersionArn``, ``minProvisionedTPS``, ``campaignConfig``.
 
@@ -66,7 +65,7 @@ def update_campaign(now: Callable[[], float], call: Call, request: Request) -> d
     version = _next_version(call, campaign, request, config)
     _keep_config(call.transaction, version, given)
     tps = request.get("minProvisionedTPS", campaign.body["minProvisionedTPS"])
-    _begin(call.transaction, campaign, version, config, tps, now())
+    _begin(call.transaction, campaign, version, config, tps, call.now)
     return {"campaignArn": campaign.arn}
 
 

@@ -1,40 +1,27 @@
-"""Create, Describe, List and Delete of every kind, from the table of kinds; and everything about tags.
+"""Create, Describe, List and Delete of every kind, from the table of kinds; and the table of all operations.
 
 A handler gets a request that the service model has validated, and answers with members of the output shape.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sartor.errors import JobFailed, already_exists, in_use, invalid_input, not_found
-from sartor.resources import attribution, catalogue, lifecycle, paging, rules, tags
-from sartor.resources.call import Call, Draft, Request, lock_of
+from sartor.errors import JobFailed, in_use, invalid_input, not_found
+from sartor.resources import catalogue, lifecycle, paging, rules
+from sartor.resources.call import Call, Request, lock_of
 from sartor.resources.kinds import BY_ARN_MEMBER, KINDS, UNFINISHED, Kind, kind_of
-from sartor.resources.statuses import State
-from sartor.resources.store import Duplicate, Resource, Store, Transaction
+from sartor.resources.store import Resource, Store, Transaction
+from sartor.wire.handling import Handling
 
 if TYPE_CHECKING:
     from sartor.data.sources import Sources
     from sartor.wire.sign import Caller
 
-Handler = Callable[["Caller", Request], dict[str, Any]]
-
 #: The statuses in which a resource can be deleted.
 _DELETABLE: Final = ("ACTIVE", "CREATE FAILED")
-
-
-#: The operations that this control plane answers.
-ANSWERED: Final = frozenset(
-    [f"{verb}{KINDS[name].noun}" for name in rules.CREATE for verb in ("Create", "Describe")]
-    + [f"List{KINDS[name].noun}s" for name in rules.CREATE]
-    + [f"Delete{KINDS[name].noun}" for name in rules.CREATE if KINDS[name].deletable]
-    + [*rules.CHANGE, *rules.READ, "ListMetricAttributionMetrics"]
-    + ["TagResource", "UntagResource", "ListRecipes"]
-    + ["DescribeRecipe", "DescribeAlgorithm", "DescribeFeatureTransformation"]
-)
 
 
 class Control:
@@ -55,45 +42,7 @@ class Control:
         self._sources = sources
         self._clock = clock
 
-    def handlers(self) -> dict[str, Handler]:
-        """Return what answers each operation, by its name; operations of later issues are absent."""
-        handlers: dict[str, Handler] = {}
-        for kind in (KINDS[name] for name in rules.CREATE):
-            handlers[f"Create{kind.noun}"] = partial(self._create, kind)
-            handlers[f"Describe{kind.noun}"] = partial(self._describe, kind)
-            handlers[f"List{kind.noun}s"] = partial(self._list, kind)
-            if kind.deletable:
-                handlers[f"Delete{kind.noun}"] = partial(self._delete, kind)
-        for name, change in rules.CHANGE.items():
-            handlers[name] = partial(self._write, partial(change, self._now))
-        for name, rule in rules.READ.items():
-            handlers[name] = partial(self._read, rule)
-        secret = self._store.secret
-        return handlers | {
-            "TagResource": partial(self._write, tags.tag_resource),
-            "UntagResource": partial(self._write, tags.untag_resource),
-            "ListMetricAttributionMetrics": self._list_metrics,
-            "ListRecipes": lambda _caller, request: catalogue.list_recipes(secret, request),
-            "DescribeRecipe": lambda _caller, request: catalogue.describe_recipe(request),
-            "DescribeAlgorithm": lambda _caller, request: catalogue.describe_algorithm(request),
-            "DescribeFeatureTransformation": lambda _caller, request: (
-                catalogue.describe_feature_transformation(request)
-            ),
-        }
-
-    def inline_operations(self) -> frozenset[str]:
-        """Return the operations that are quick enough to run on an event loop: one read by key, or none."""
-        from_memory = {
-            "ListRecipes",
-            "DescribeRecipe",
-            "DescribeAlgorithm",
-            "DescribeFeatureTransformation",
-        }
-        kinds = [name for name in rules.CREATE if name not in rules.DESCRIBE]
-        by_key = {f"Describe{KINDS[name].noun}" for name in kinds} if self._store.local else set()
-        return frozenset(from_memory | by_key)
-
-    def _create(self, kind: Kind, caller: "Caller", request: Request) -> dict[str, Any]:
+    def create(self, caller: "Caller", request: Request, kind: Kind) -> dict[str, Any]:
         """Create a resource with its references, tags and task, all or nothing."""
         rule = rules.CREATE[kind.name]
         with self._store.read() as transaction:
@@ -105,39 +54,13 @@ class Control:
             except JobFailed as failure:  # what ends a job ends the call while there is no job yet
                 raise invalid_input(failure.reason) from failure
         with self._store.write(lock_of(caller.account, caller.region)) as transaction:
-            draft = rule(self._call(caller, transaction), request)
+            call = self._call(caller, transaction)
+            draft = rule(call, request)
             draft = replace(draft, private={**draft.private, **at_call})
-            state: State = "finished" if kind.created_at_once else "waiting"
-            status = None if kind.lane is None else lifecycle.status_of(kind.name, "create", state)
-            try:
-                transaction.add(self._resource(caller, kind.name, draft, status), draft.parents)
-                for name, one in draft.also.items():
-                    if transaction.get(one.arn) is None:
-                        transaction.add(self._resource(caller, name, one, "ACTIVE"), one.parents)
-            except Duplicate:
-                raise already_exists(draft.arn) from None
-            transaction.set_tags(draft.arn, draft.tags)
-            if kind.lane is not None and not kind.created_at_once:
-                lifecycle.owe(transaction, draft.arn, kind.name, "create", kind.lane)
+            lifecycle.begin(call, kind, draft)
         return {kind.arn_member: draft.arn, **draft.answer}
 
-    def _resource(self, caller: "Caller", kind: str, draft: Draft, status: str | None) -> Resource:
-        """Return a draft as the resource that is written."""
-        now = self._now()
-        return Resource(
-            draft.arn,
-            kind,
-            caller.account,
-            caller.region,
-            draft.name,
-            status,
-            draft.body,
-            draft.private,
-            created_at=now,
-            updated_at=now,
-        )
-
-    def _describe(self, kind: Kind, caller: "Caller", request: Request) -> dict[str, Any]:
+    def describe(self, caller: "Caller", request: Request, kind: Kind) -> dict[str, Any]:
         """Answer with one resource."""
         arn = request[kind.arn_member]
         resource = self._store.get(arn) if kind_of(arn, caller.region, caller.account) is kind else None
@@ -150,7 +73,7 @@ class Control:
                 shown |= more(transaction, resource)
         return {kind.member: shown}
 
-    def _list(self, kind: Kind, caller: "Caller", request: Request) -> dict[str, Any]:
+    def page(self, caller: "Caller", request: Request, kind: Kind) -> dict[str, Any]:
         """Answer with a page of the caller's resources of one kind, newest first."""
         parent = request.get(kind.listed_by) if kind.listed_by else None
         query = (kind.list_member, caller.account, caller.region, parent)
@@ -177,10 +100,11 @@ class Control:
             answer["nextToken"] = paging.seal(self._store.secret, query, [last.created_at, last.seq])
         return answer
 
-    def _delete(self, kind: Kind, caller: "Caller", request: Request) -> dict[str, Any]:
+    def delete(self, caller: "Caller", request: Request, kind: Kind) -> dict[str, Any]:
         """Delete a resource that nothing needs; what has a life of its own is gone once its task has run."""
         with self._store.write(lock_of(caller.account, caller.region)) as transaction:
-            resource = self._call(caller, transaction).find(request[kind.arn_member], kind.name)
+            call = self._call(caller, transaction)
+            resource = call.find(request[kind.arn_member], kind.name)
             if resource.status is not None and resource.status not in _DELETABLE:
                 raise in_use(
                     f"Resource {resource.arn} cannot be deleted while its status is {resource.status}."
@@ -197,36 +121,31 @@ class Control:
                 transaction.remove(resource.arn)
             else:
                 status = lifecycle.status_of(kind.name, "delete", "waiting")
-                transaction.set_status(resource.arn, status, self._now())
+                transaction.set_status(resource.arn, status, call.now)
                 lifecycle.owe(transaction, resource.arn, kind.name, "delete", "quick")
         return {}
 
-    def _write(
-        self, rule: Callable[[Call, Request], dict[str, Any]], caller: "Caller", request: Request
+    def write(
+        self, caller: "Caller", request: Request, rule: Callable[[Call, Request], dict[str, Any]]
     ) -> dict[str, Any]:
         """Run a rule that changes what is remembered."""
         with self._store.write(lock_of(caller.account, caller.region)) as transaction:
             return rule(self._call(caller, transaction), request)
 
-    def _read(
-        self, rule: Callable[[Call, Request], dict[str, Any]], caller: "Caller", request: Request
+    def read(
+        self, caller: "Caller", request: Request, rule: Callable[[Call, Request], dict[str, Any]]
     ) -> dict[str, Any]:
         """Run a rule that only reads."""
         with self._store.read() as transaction:
             return rule(self._call(caller, transaction), request)
 
-    def _list_metrics(self, caller: "Caller", request: Request) -> dict[str, Any]:
-        with self._store.read() as transaction:
-            return attribution.list_metric_attribution_metrics(
-                self._store.secret, transaction, caller.account, caller.region, request
-            )
+    def list_recipes(self, _caller: "Caller", request: Request) -> dict[str, Any]:
+        """Answer with a page of the recipes, which are the same for everybody."""
+        return catalogue.list_recipes(self._store.secret, request)
 
     def _call(self, caller: "Caller", transaction: Transaction) -> Call:
-        return Call(transaction, caller.account, caller.region, self._quotas_on)
-
-    def _now(self) -> float:
-        """Return epoch seconds with milliseconds, as the service gives them."""
-        return round(self._clock(), 3)
+        now = round(self._clock(), 3)
+        return Call(transaction, caller.account, caller.region, self._quotas_on, now, self._store.secret)
 
 
 def _shown(kind: Kind, resource: Resource) -> dict[str, Any]:
@@ -243,3 +162,35 @@ def _shown(kind: Kind, resource: Resource) -> dict[str, Any]:
     if resource.failure_reason is not None:
         shown["failureReason"] = resource.failure_reason
     return shown
+
+
+def _of_catalogue(rule: Callable[[Request], dict[str, Any]]) -> Handling[Control]:
+    """Return the row of an operation that needs nothing but memory."""
+    return Handling(lambda _control, _caller, request: rule(request), "loop", "loop")
+
+
+def _of_kind(kind: Kind) -> dict[str, Handling[Control]]:
+    """Return the rows of a kind."""
+    by_key = kind.name not in rules.DESCRIBE
+    rows: dict[str, Handling[Control]] = {
+        f"Create{kind.noun}": Handling(partial(Control.create, kind=kind)),
+        f"Describe{kind.noun}": Handling(
+            partial(Control.describe, kind=kind), "loop" if by_key else "thread"
+        ),
+        f"List{kind.noun}s": Handling(partial(Control.page, kind=kind)),
+    }
+    if kind.deletable:
+        rows[f"Delete{kind.noun}"] = Handling(partial(Control.delete, kind=kind))
+    return rows
+
+
+#: Every operation that the control plane answers.
+OPERATIONS: Final[Mapping[str, Handling[Control]]] = {
+    **{operation: row for name in rules.CREATE for operation, row in _of_kind(KINDS[name]).items()},
+    **{name: Handling(partial(Control.write, rule=rule)) for name, rule in rules.CHANGE.items()},
+    **{name: Handling(partial(Control.read, rule=rule)) for name, rule in rules.READ.items()},
+    "ListRecipes": Handling(Control.list_recipes, "loop", "loop"),
+    "DescribeRecipe": _of_catalogue(catalogue.describe_recipe),
+    "DescribeAlgorithm": _of_catalogue(catalogue.describe_algorithm),
+    "DescribeFeatureTransformation": _of_catalogue(catalogue.describe_feature_transformation),
+}

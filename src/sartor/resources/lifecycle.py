@@ -11,17 +11,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sartor.errors import Damaged
+from sartor.errors import Damaged, already_exists
 from sartor.resources import campaigns, updates
-from sartor.resources.call import lock_of
+from sartor.resources.call import Call, Draft, lock_of
+from sartor.resources.kinds import Kind
 from sartor.resources.statuses import State, Verb, status_of
-from sartor.resources.store import Resource, Store, TaskRow, Transaction
+from sartor.resources.store import Duplicate, Resource, Store, TaskRow, Transaction
 
 __all__ = [
     "MAX_ATTEMPTS",
     "Outcome",
     "Task",
     "Verb",
+    "begin",
     "claim",
     "fail",
     "finish",
@@ -102,6 +104,48 @@ class Outcome:
 
 #: Of work that changes nothing but the status.
 _DONE: Final = Outcome()
+
+
+def begin(call: Call, kind: Kind, draft: Draft) -> None:
+    """Write a resource that a rule has allowed, with what it names, its tags and its task, all or nothing.
+
+    Args:
+        call: in a transaction that writes.
+        kind: of the resource.
+        draft: as the rule gave it in this transaction.
+
+    Raises:
+        ApiError: ``ResourceAlreadyExistsException``.
+    """
+    state: State = "finished" if kind.created_at_once else "waiting"
+    status = None if kind.lane is None else status_of(kind.name, "create", state)
+    transaction = call.transaction
+    try:
+        transaction.add(_written(call, kind.name, draft, status), draft.parents)
+        for name, one in draft.also.items():
+            if transaction.get(one.arn) is None:
+                transaction.add(_written(call, name, one, "ACTIVE"), one.parents)
+    except Duplicate:
+        raise already_exists(draft.arn) from None
+    transaction.set_tags(draft.arn, draft.tags)
+    if kind.lane is not None and not kind.created_at_once:
+        owe(transaction, draft.arn, kind.name, "create", kind.lane)
+
+
+def _written(call: Call, kind: str, draft: Draft, status: str | None) -> Resource:
+    """Return a draft as the resource that is written."""
+    return Resource(
+        draft.arn,
+        kind,
+        call.account,
+        call.region,
+        draft.name,
+        status,
+        draft.body,
+        draft.private,
+        created_at=call.now,
+        updated_at=call.now,
+    )
 
 
 def owe(transaction: Transaction, arn: str, kind: str, verb: Verb, lane: str) -> None:

@@ -206,7 +206,7 @@ def create_data_deletion_job(call: Call, request: Request) -> Draft:
     )
 
 
-def update_dataset(now: Callable[[], float], call: Call, request: Request) -> dict[str, Any]:
+def update_dataset(call: Call, request: Request) -> dict[str, Any]:
     """Begin UpdateDataset: the new schema keeps every field and adds only fields that may be null."""
     dataset = call.find(request["datasetArn"], "dataset")
     of_schema = call.find(request["schemaArn"], "schema")
@@ -219,12 +219,11 @@ def update_dataset(now: Callable[[], float], call: Call, request: Request) -> di
         raise in_use(f"Dataset {dataset.arn} has an import in progress: {unfinished.arn}.")
     _keep_types_together(call.find(dataset.body["datasetGroupArn"], "dataset-group"), of_schema, dataset_type)
     _keep_fields(_parsed(call.find(dataset.body["schemaArn"], "schema")), _parsed(of_schema), of_schema.arn)
-    moment = now()
     change = {"schemaArn": of_schema.arn}
     updates.begin(
         call.transaction,
         dataset,
-        moment,
+        call.now,
         shown=change,
         body=change,
         parents=(dataset.body["datasetGroupArn"], of_schema.arn),
@@ -257,8 +256,10 @@ CREATE: Final[Mapping[str, Callable[[Call, Request], Draft]]] = {
 DESCRIBE: Final[Mapping[str, Callable[[Transaction, Resource], dict[str, Any]]]] = {
     "solution": solutions.described,
 }
-#: What changes a resource that is there, by the operation's name; it is told what the time is.
-CHANGE: Final[Mapping[str, Callable[[Callable[[], float], Call, Request], dict[str, Any]]]] = {
+#: What changes a resource that is there, by the operation's name.
+CHANGE: Final[Mapping[str, Callable[[Call, Request], dict[str, Any]]]] = {
+    "TagResource": tags.tag_resource,
+    "UntagResource": tags.untag_resource,
     "UpdateDataset": update_dataset,
     "UpdateMetricAttribution": attribution.update_metric_attribution,
     "UpdateSolution": solutions.update_solution,
@@ -269,6 +270,7 @@ CHANGE: Final[Mapping[str, Callable[[Callable[[], float], Call, Request], dict[s
 READ: Final[Mapping[str, Callable[[Call, Request], dict[str, Any]]]] = {
     "ListTagsForResource": tags.list_tags_for_resource,
     "GetSolutionMetrics": solution_versions.get_solution_metrics,
+    "ListMetricAttributionMetrics": attribution.list_metric_attribution_metrics,
 }
 
 

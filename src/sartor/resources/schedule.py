@@ -10,10 +10,9 @@ from collections.abc import Callable
 from typing import Final
 
 from sartor.errors import ApiError
-from sartor.resources import solution_config, solution_versions
+from sartor.resources import lifecycle, solution_config, solution_versions
 from sartor.resources.call import Call, lock_of
 from sartor.resources.kinds import KINDS, UNFINISHED
-from sartor.resources.statuses import status_of
 from sartor.resources.store import Resource, Store, Transaction
 
 LOG = logging.getLogger("sartor.schedule")
@@ -82,23 +81,7 @@ def _begin(
         found = transaction.get(solution.arn)
         if found is None or _since(transaction, found, now) is None:
             return None
-        call = Call(transaction, solution.account, solution.region, quotas_on)
+        call = Call(transaction, solution.account, solution.region, quotas_on, round(now, 3), store.secret)
         draft = solution_versions.create_solution_version(call, {"solutionArn": solution.arn}, "AUTOMATIC")
-        moment = round(now, 3)
-        transaction.add(
-            Resource(
-                draft.arn,
-                _KIND.name,
-                solution.account,
-                solution.region,
-                draft.name,
-                status_of(_KIND.name, "create", "waiting"),
-                draft.body,
-                draft.private,
-                created_at=moment,
-                updated_at=moment,
-            ),
-            draft.parents,
-        )
-        transaction.add_task(draft.arn, _KIND.name, "create", _KIND.lane or "heavy")
+        lifecycle.begin(call, _KIND, draft)
         return draft.arn

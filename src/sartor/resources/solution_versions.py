@@ -5,7 +5,6 @@ Sources: the developer guide's "Creating a solution version", "Stopping the crea
 """
 
 import secrets
-from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from sartor.errors import in_use, invalid_input, limit_exceeded
@@ -74,11 +73,10 @@ def create_solution_version(
     )
 
 
-def stop_solution_version_creation(now: Callable[[], float], call: Call, request: Request) -> dict[str, Any]:
+def stop_solution_version_creation(call: Call, request: Request) -> dict[str, Any]:
     """Answer StopSolutionVersionCreation: what waits is stopped at once, what runs is told to stop.
 
     Args:
-        now: gives epoch seconds.
         call: in a transaction that writes.
         request: ``solutionVersionArn``.
 
@@ -95,7 +93,7 @@ def stop_solution_version_creation(now: Callable[[], float], call: Call, request
             f"not {waiting} or {running}."
         )
     at_once = version.status == waiting and call.transaction.drop_waiting_task(version.arn)
-    call.transaction.set_status(version.arn, stopped if at_once else stopping, now())
+    call.transaction.set_status(version.arn, stopped if at_once else stopping, call.now)
     return {}
 
 

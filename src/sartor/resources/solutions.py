@@ -4,7 +4,7 @@ Sources: the developer guide's "Creating a solution", "Updating a solution" and 
 and the service model.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sartor import recipes
@@ -43,11 +43,10 @@ def create_solution(call: Call, request: Request) -> Draft:
     )
 
 
-def update_solution(now: Callable[[], float], call: Call, request: Request) -> dict[str, Any]:
+def update_solution(call: Call, request: Request) -> dict[str, Any]:
     """Answer UpdateSolution: when the solution is trained by itself, and the weights of event types.
 
     Args:
-        now: gives epoch seconds.
         call: in a transaction that writes.
         request: ``solutionArn`` and any of ``performAutoTraining``, ``performIncrementalUpdate`` and
             ``solutionUpdateConfig``.
@@ -60,7 +59,6 @@ def update_solution(now: Callable[[], float], call: Call, request: Request) -> d
     keep_active(solution)
     if call.transaction.task(solution.arn) is not None:
         raise in_use(f"Resource {solution.arn} cannot be updated: another update is in progress.")
-    moment = now()
     shown: dict[str, Any] = {
         name: request[name]
         for name in ("solutionUpdateConfig", "performAutoTraining", "performIncrementalUpdate")
@@ -71,8 +69,8 @@ def update_solution(now: Callable[[], float], call: Call, request: Request) -> d
     trains = request.get("performAutoTraining", solution.body["performAutoTraining"])
     body["solutionConfig"] = solution_config.scheduled(config) if trains else config
     _keep_update(call, solution, request)
-    restarts = {"scheduledFrom": moment} if _restarts(solution.body, {**solution.body, **body}) else {}
-    updates.begin(call.transaction, solution, moment, shown=shown, body=body, private=restarts)
+    restarts = {"scheduledFrom": call.now} if _restarts(solution.body, {**solution.body, **body}) else {}
+    updates.begin(call.transaction, solution, call.now, shown=shown, body=body, private=restarts)
     return {"solutionArn": solution.arn}
 
 

@@ -1,6 +1,6 @@
 """From a request to its answer: an ASGI application over the operations.
 
-Reads that take no time run on the event loop; everything else runs in a thread. Whatever a handler raises
+Each operation's row says whether it runs on the event loop or in a thread. Whatever a handler raises
 becomes an answer; what we did not foresee becomes a 500 with a log line that has its request id.
 """
 
@@ -9,8 +9,7 @@ import errno
 import logging
 import math
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,25 +17,22 @@ from random import getrandbits
 from typing import Any, Final, Protocol, TypeVar
 
 from sartor.errors import ApiError, ChangedMeanwhile, NotYet, TakesLong, Unavailable, in_use, invalid_input
+from sartor.wire.handling import THREAD, Handled, Request, Result
 from sartor.wire.local import admit_all
 from sartor.wire.operations import Operation, Operations
 from sartor.wire.read import MAXIMUM_BODY_BYTES, read
 from sartor.wire.sign import Authority, Caller, HttpRequest
+from sartor.wire.waiting import Turns, Wakes, over
 from sartor.wire.write import RETRY_AFTER_SECONDS, Answer, write_error, write_result
 
 LOG = logging.getLogger("sartor.wire")
 
-#: The members of an answer, or what will be done when a call without an answer's members is.
-Result = dict[str, Any] | Future[None]
-Handler = Callable[[Caller, dict[str, Any]], Result]
 Done = TypeVar("Done")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _THREADS: Final = 32
-#: So many calls are handled before the event loop looks for new ones.
-_CALLS_A_ROUND: Final = 4
 #: How often a reason for which calls are answered with 503 is logged, in seconds.
 _SAID_AGAIN_SECONDS: Final = 60.0
 #: What the system says when the disk is full, or cannot be written or read.
@@ -91,10 +87,8 @@ class Exchange:
 
     Args:
         operations: the service models.
-        handlers: what answers each operation, by name; without one it answers that it is not built yet.
+        handled: who answers each operation, by name, and where; without a row it answers that it is not built yet.
         authority: knows who is asking.
-        inline: the operations that are quick enough for the event loop.
-        in_turns: those of them that are handled a few at a time; the others end together, or take next to nothing.
         routes: further paths; one that ends with ``/`` takes everything below it.
         ports: ports that answer these paths and nothing else.
         observe: takes operation, HTTP status and seconds of each answer.
@@ -105,10 +99,8 @@ class Exchange:
     def __init__(
         self,
         operations: Operations,
-        handlers: Mapping[str, Handler],
+        handled: Mapping[str, Handled],
         authority: Authority,
-        inline: Collection[str] = (),
-        in_turns: Collection[str] = (),
         routes: Mapping[str, Route] | None = None,
         ports: Mapping[int, Mapping[str, Route]] | None = None,
         observe: Callable[[str, int, float], None] = lambda _operation, _status, _seconds: None,
@@ -116,10 +108,9 @@ class Exchange:
         admit: Callable[[str, Mapping[str, str]], None] = admit_all,
     ) -> None:
         self._operations = operations
-        self._handlers = handlers
+        self._handled = {one.name: Handled(partial(_not_built, one.name)) for one in operations.all}
+        self._handled |= handled
         self._authority = authority
-        self._inline = frozenset(inline)
-        self._in_turns = frozenset(in_turns)
         self._routes = routes or {}
         self._folders = [root for root in self._routes if root != "/" and root.endswith("/")]
         self._ports = ports or {}
@@ -127,8 +118,8 @@ class Exchange:
         self._parts = parts
         self._admit = admit
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
-        self._wakes = _Wakes()
-        self._turns = _Turns()
+        self._wakes = Wakes()
+        self._turns = Turns()
         self._said: dict[str, float] = {}
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -186,7 +177,7 @@ class Exchange:
         until, changes = math.inf, 0
         while True:
             try:
-                result = await self._handled(operation, request)
+                result = await self._answer(operation, request)
                 if not isinstance(result, Future):
                     return result
                 await self._wakes.of(result)
@@ -201,16 +192,17 @@ class Exchange:
                     raise
                 await asyncio.sleep(_LOOK_SECONDS)  # no thread waits, and no transaction is open
 
-    async def _handled(self, operation: Operation, request: HttpRequest) -> Result:
+    async def _answer(self, operation: Operation, request: HttpRequest) -> Result:
         """Handle one call here if that is quick, else in a thread."""
-        if operation.name in self._inline:
-            if operation.name in self._in_turns:
+        handled = self._handled[operation.name]
+        if handled.where != THREAD:
+            if handled.where == "turns":
                 await self._turns.mine()
             try:
-                return self._handle(operation, request)
+                return self._handle(operation, handled, request)
             except TakesLong as long:
-                await _over(long.coming)
-        return await self._in_thread(self._handle, operation, request)
+                await over(long.coming)
+        return await self._in_thread(self._handle, operation, handled, request)
 
     def _operation(self, request: HttpRequest) -> Operation:
         """Return the operation that a request names."""
@@ -225,17 +217,10 @@ class Exchange:
         _keep_json(request)
         return operation
 
-    def _handle(self, operation: Operation, request: HttpRequest) -> Result:
+    def _handle(self, operation: Operation, handled: Handled, request: HttpRequest) -> Result:
         """Verify, read and handle one call."""
         caller = self._authority.caller(request, time.time())
-        members = read(operation.reader, request.body)
-        handler = self._handlers.get(operation.name)
-        if handler is None:
-            raise invalid_input(
-                f"Sartor does not answer {operation.name} yet. "
-                "docs/reference/operations.md lists what it answers."
-            )
-        return handler(caller, members)
+        return handled.handler(caller, read(operation.reader, request.body))
 
     def _route(self, scope: Mapping[str, Any]) -> Route | None:
         """Return the route of a path, the exact one before the folder."""
@@ -272,7 +257,7 @@ class Exchange:
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
             except TakesLong as long:
-                await _over(long.coming)
+                await over(long.coming)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Follow the server's start and stop."""
@@ -286,83 +271,10 @@ class Exchange:
                 return
 
 
-async def _over(coming: "Future[Any] | None") -> None:
-    """Wait for what another thread is at; how that fails, this call fails."""
-    if coming is not None:
-        await asyncio.wrap_future(coming)
-
-
-class _Turns:
-    """Lets a few calls be handled in a round of the event loop, in the order in which they came.
-
-    Else a round handles all calls that have come and sends all answers at its end. Whoever is answered last asks again
-    just after the next round has begun, and waits for two of them, again and again: of 16 clients one waited twice as
-    long as the others. So the loop looks for new calls, and sends what is answered, after every few.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._free = _CALLS_A_ROUND
-
-    async def mine(self) -> None:
-        """Wait for the turn of this call; of few at once none waits."""
-        loop = asyncio.get_running_loop()
-        if self._free:
-            if self._free == _CALLS_A_ROUND:
-                loop.call_soon(self._next, loop)
-            self._free -= 1
-            return
-        waiter: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(waiter)
-        await waiter
-
-    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._free = _CALLS_A_ROUND
-        while self._waiting and self._free:
-            waiter = self._waiting.popleft()
-            if not waiter.done():  # its call was not cancelled meanwhile
-                waiter.set_result(None)
-                self._free -= 1
-        if self._free < _CALLS_A_ROUND:
-            loop.call_soon(self._next, loop)
-
-
-class _Wakes:
-    """Wakes the calls that wait for what another thread does.
-
-    One commit ends many calls at once. asyncio wakes the event loop for each of them, which costs both threads more
-    than a short call's own work; here one wake-up serves all that have ended.
-    """
-
-    def __init__(self) -> None:
-        self._ended: deque[tuple[asyncio.Future[None], Future[None]]] = deque()
-        self._asked = False
-
-    async def of(self, done: Future[None]) -> None:
-        """Wait for the end of a future, and raise what it raised."""
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        done.add_done_callback(partial(self._end, loop, waiter))
-        await waiter
-
-    def _end(self, loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None], done: Future[None]) -> None:
-        # in this order, and the other way round in _wake, nothing is left behind whichever thread goes on when
-        self._ended.append((waiter, done))
-        if not self._asked and not loop.is_closed():
-            self._asked = True
-            loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        self._asked = False
-        while self._ended:
-            waiter, done = self._ended.popleft()
-            if waiter.done():  # its call was cancelled meanwhile
-                continue
-            error = done.exception()
-            if error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(error)
+def _not_built(name: str, _caller: Caller, _request: Request) -> Result:
+    raise invalid_input(
+        f"Sartor does not answer {name} yet. docs/reference/operations.md lists what it answers."
+    )
 
 
 def new_request_id() -> str:
