@@ -1,5 +1,6 @@
 """``sartor doctor``: what is wrong with an installation, and how to mend it."""
 
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -11,6 +12,7 @@ from typing import Final
 from sartor.app import Parts, open_parts
 from sartor.private import is_private
 from sartor.settings import Settings
+from sartor.wire import fingerprint
 
 #: Less free space than this is a finding, in bytes.
 LOW_SPACE_BYTES: Final = 2 * 10**9
@@ -33,7 +35,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a server needs, and return what was found."""
-    findings = [_python(), *_extras(settings)]
+    findings = [_python(), _botocore(), *_extras(settings)]
     try:
         parts = open_parts(settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user wants to read it here
@@ -56,6 +58,20 @@ def examine(settings: Settings) -> list[Finding]:
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     return Finding("python", sys.version_info >= (3, 11), f"{version}; Sartor needs 3.11 or newer")
+
+
+def _botocore() -> Finding:
+    version = importlib.metadata.version("botocore")
+    differences = fingerprint.installed()
+    if not differences:
+        return Finding("botocore", True, f"{version} has the service models that Sartor is tested with")
+    lines = "".join(f"\n  {one}" for one in differences)
+    return Finding(
+        "botocore",
+        False,
+        f"the service models of {version} differ from those that Sartor is tested with. Calls are read and answered by "
+        f"the installed ones: install botocore {fingerprint.tested_with()}, or see whether it matters to you:{lines}",
+    )
 
 
 def _extras(settings: Settings) -> list[Finding]:

@@ -26,6 +26,7 @@ from typing import IO, Any, Final
 from sartor.app import Parts, build, build_worker, open_parts
 from sartor.private import keep_private
 from sartor.settings import Settings, SettingsError
+from sartor.wire import fingerprint
 from sartor.wire.local import is_loopback
 from sartor.worker import end_process
 
@@ -44,6 +45,8 @@ _REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _PR_SET_PDEATHSIG = 1
 #: How many files beside its connections an API may have open.
 _OTHER_FILES: Final = 512
+#: So many differences of botocore's service models are logged at start.
+_DIFFERENCES_LOGGED: Final = 10
 #: New objects, then collections of the younger generation, before each generation is collected.
 _COLLECTED_AFTER: Final = (10_000, 20, 20)
 
@@ -142,6 +145,7 @@ def _run_api(parts: Parts, listeners: list[socket.socket], url: str) -> None:
             gc.set_threshold(*_COLLECTED_AFTER)
             print(f"Sartor is listening on {url}", flush=True)
 
+    _say_what_differs()
     ports = [listener.getsockname()[1] for listener in listeners]
     for port in ports[1:]:
         LOG.info("metrics are at %s/metrics", _url(parts.settings.host, port))
@@ -158,6 +162,16 @@ def _run_api(parts: Parts, listeners: list[socket.socket], url: str) -> None:
         timeout_graceful_shutdown=5,
     )
     Server(config).run(sockets=listeners)
+
+
+def _say_what_differs() -> None:
+    """Log where the installed service models are not those that Sartor is tested with."""
+    found = fingerprint.installed()
+    for one in found[:_DIFFERENCES_LOGGED]:
+        LOG.warning("botocore's service models: %s", one)
+    if len(found) > _DIFFERENCES_LOGGED:
+        more = len(found) - _DIFFERENCES_LOGGED
+        LOG.warning("botocore's service models: %s more differences; `sartor doctor` lists them", more)
 
 
 def _connections(settings: Settings) -> int:

@@ -5,7 +5,7 @@ The models say everything of a call but its meaning: names, shapes, constraints,
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final, Literal
 
 from botocore.loaders import Loader
@@ -67,13 +67,23 @@ class Operations:
         return sorted(found, key=lambda operation: operation.name)
 
 
+@cache
+def service_models() -> Mapping[str, Mapping[str, Any]]:
+    """Return the descriptions of the three services that the installed botocore brings, by service."""
+    return models_of(Loader())
+
+
+def models_of(loader: Loader) -> dict[str, Mapping[str, Any]]:
+    """Return the descriptions of the three services that a loader finds, by service."""
+    return {service: loader.load_service_model(service, "service-2") for service in SERVICES}
+
+
 def load() -> Operations:
     """Return the operations of the three services, from botocore's bundled models."""
-    loader = Loader()
     by_target: dict[str, Operation] = {}
     by_path: dict[str, Operation] = {}
-    for service in SERVICES:
-        model = ServiceModel(loader.load_service_model(service, "service-2"), service)
+    for service, described_by in service_models().items():
+        model = ServiceModel(described_by, service)
         for name in model.operation_names:
             described = model.operation_model(name)
             operation = Operation(
