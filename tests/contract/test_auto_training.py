@@ -161,3 +161,17 @@ def test_imports_and_put_records_are_new_data(service: Any, clock: Clock) -> Non
 
 def put(service: Any, dataset: int) -> None:
     service.store.put_records.put(dataset, [Row("u", {"USER_ID": "u"})]).result()
+
+
+def test_a_training_that_began_by_itself_is_like_one_that_was_asked_for(service: Any, clock: Clock) -> None:
+    solution = service.solution()
+    (own,) = due(service, clock.now + HOUR)
+    service.work()
+    asked = service.version(solution)
+    with service.store.read() as transaction:
+        first, second = (transaction.get(arn) for arn in (own, asked))
+        assert transaction.parents(own) == transaction.parents(asked)
+        assert transaction.tags(own) == transaction.tags(asked) == {}
+    assert first.body == {**second.body, "trainingType": "AUTOMATIC"}
+    assert (first.status, first.name.rpartition("/")[0]) == (second.status, second.name.rpartition("/")[0])
+    assert first.private.keys() == second.private.keys()
