@@ -1,4 +1,4 @@
-# `make install`, `make demo`, `make test`, `make lint`, `make bench`, `make quality`: each can be repeated, a second run installs nothing.
+# `make install`, `make demo`, `make test`, `make lint`, `make conformance`, `make bench`, `make quality`: each can be repeated, a second run installs nothing.
 # The first of these that is new enough; name another with `make PYTHON=… install`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -12,7 +12,7 @@ INSTALLED := .venv/.installed
 TESTED := .venv/.installed-test
 BENCHED := .venv/.installed-bench
 
-.PHONY: install demo test lint docs bench quality clean
+.PHONY: install demo test lint docs conformance bench quality clean
 
 install: $(INSTALLED)
 
@@ -44,6 +44,9 @@ lint: $(TESTED)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py
+
+conformance: $(INSTALLED)
+	$(BIN)/python -m conformance
 
 bench: $(BENCHED)
 	$(BIN)/python -m bench

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from api.conftest import Client
 from sartor.app import ANSWERED
 from sartor.wire import operations
-from wire import shapes
+from conformance import shapes
 
 TARGET = "AmazonPersonalize.ListDatasetGroups"
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sartor.wire import operations
-from wire import shapes
+from conformance import shapes
 from wire.asgi import JSON, App
 
 #: JSON that no JSON library writes, or that only looks like what was asked for; inserted as it is.

@@ -16,7 +16,7 @@ from sartor.errors import ApiError, invalid_input
 from sartor.wire import operations
 from sartor.wire.read import read
 from sartor.wire.write import write_error, write_result
-from wire import shapes
+from conformance import shapes
 
 OPERATIONS = operations.load()
 ALL = OPERATIONS.all
