@@ -14,11 +14,11 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from conformance import shapes
 
 from api.conftest import Client
 from sartor.app import ANSWERED
 from sartor.wire import operations
-from conformance import shapes
 
 TARGET = "AmazonPersonalize.ListDatasetGroups"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from conformance import shapes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sartor.wire import operations
-from conformance import shapes
 from wire.asgi import JSON, App
 
 #: JSON that no JSON library writes, or that only looks like what was asked for; inserted as it is.

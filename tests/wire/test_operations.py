@@ -9,6 +9,7 @@ from typing import Any
 import botocore.parsers
 import botocore.serialize
 import pytest
+from conformance import shapes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from sartor.errors import ApiError, invalid_input
 from sartor.wire import operations
 from sartor.wire.read import read
 from sartor.wire.write import write_error, write_result
-from conformance import shapes
 
 OPERATIONS = operations.load()
 ALL = OPERATIONS.all
