@@ -2,17 +2,19 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from conformance import shapes
 from conformance.world import TAG, World
 from sartor.resources.kinds import BY_ARN_MEMBER, KINDS, Kind
 from sartor.wire.operations import Operation
 
-Aspect = Literal["answers", "wrong input", "not there", "taken", "in use", "pages", "tags"]
+Aspect = Literal["answers", "pages", "tags", "wrong input", "not there", "taken", "in use"]
+#: In the order of the page.
+ASPECTS: Final[tuple[Aspect, ...]] = get_args(Aspect)
 
 #: How many broken requests of each sort of fault are sent to one operation.
 _OF_A_SORT: Final = 2
@@ -55,7 +57,7 @@ def of_model(operation: Operation) -> Iterator[Check]:
         return
     broken = _broken(operation)
     if broken:
-        says = f"refuses {len(broken)} requests that each break one constraint of the model"
+        says = f"refuses {len(broken)} requests that break one constraint each"
         yield Check(operation.name, "wrong input", says, partial(_wrong_input, operation, broken))
     if any(name.endswith("Arn") or name == "trackingId" for name in shape.required_members) or (
         operation.name in _NEEDED
@@ -97,12 +99,12 @@ def _not_there(operation: Operation, world: World) -> None:
     world.refused(operation.name, code, **request | _NEEDED.get(operation.name, {}))
 
 
-def of_kind(kind: Kind, held_by: str | None) -> Iterator[Check]:
+def of_kind(kind: Kind, held: Mapping[str, tuple[str, ...]]) -> Iterator[Check]:
     """Yield what is asked of the four operations that every kind has.
 
     Args:
         kind: whose.
-        held_by: the kind of something whose being there keeps the shared one from being deleted.
+        held: the kinds that hold a kind's shared resource.
     """
     create, describe, delete = (f"{verb}{kind.noun}" for verb in ("Create", "Describe", "Delete"))
     listing = f"List{kind.noun}s"
@@ -115,10 +117,10 @@ def of_kind(kind: Kind, held_by: str | None) -> Iterator[Check]:
     yield Check(listing, "answers", "lists what is there, newest first", partial(_listed, kind))
     yield Check(listing, "pages", "gives the same in pages, and refuses another token", partial(_pages, kind))
     if kind.deletable:
-        if held_by is not None:
-            says = f"refuses while a {held_by.replace('-', ' ')} needs it"
-            yield Check(delete, "in use", says, partial(_held, kind, held_by))
-        yield Check(delete, "answers", "removes it: it is not found any more", partial(_deleted, kind))
+        if holders := held.get(kind.name):
+            says = f"refuses while another resource ({holders[0].replace('-', ' ')}) needs it"
+            yield Check(delete, "in use", says, partial(_held, kind, holders[0]))
+        yield Check(delete, "answers", "removes it: it is not found any more", partial(_deleted, kind, held))
 
 
 def _taken(kind: Kind, world: World) -> None:
@@ -171,7 +173,9 @@ def _listed(kind: Kind, world: World) -> None:
     times = [one["creationDateTime"] for one in listed]
     assert times == sorted(times, reverse=True)
     if kind.listed_by:
-        parent = world.request(kind.name)[kind.listed_by]
+        parent = world.requests[kind.name].get(kind.listed_by) or world.made(
+            BY_ARN_MEMBER[kind.listed_by].name
+        )
         assert arn in [one[kind.arn_member] for one in _all(kind, world, **{kind.listed_by: parent})]
 
 
@@ -190,24 +194,11 @@ def _held(kind: Kind, held_by: str, world: World) -> None:
     assert arn in message
 
 
-def _deleted(kind: Kind, world: World) -> None:
-    arn = world.forget(kind.name)
+def _deleted(kind: Kind, held: Mapping[str, tuple[str, ...]], world: World) -> None:
+    arn = world.made(kind.name)
+    for holder in held.get(kind.name, ()):
+        if world.has(holder):
+            _deleted(KINDS[holder], held, world)
+    world.forget(kind.name)
     assert world.ask(f"Delete{kind.noun}", **{kind.arn_member: arn}) == {}
     world.gone(kind, arn)
-
-
-#: The order in which what is there can be deleted, which is that of Amazon's own clean-up.
-DELETED: Final = tuple(
-    KINDS[name]
-    for name in (
-        "recommender",
-        "campaign",
-        "solution",
-        "event-tracker",
-        "metric-attribution",
-        "filter",
-        "dataset",
-        "schema",
-        "dataset-group",
-    )
-)

@@ -59,7 +59,7 @@ MAKES: Final[dict[str, Make]] = {
     "dataset": lambda world: {
         "datasetGroupArn": world.made("dataset-group"),
         "schemaArn": world.made("schema"),
-        "datasetType": "Interactions",
+        "datasetType": "INTERACTIONS",
     },
     "dataset-import-job": lambda world: {
         "datasetArn": world.made("dataset"),
@@ -92,10 +92,10 @@ MAKES: Final[dict[str, Make]] = {
     "batch-inference-job": lambda world: _batch(world, USER_PERSONALIZATION, {"userId": "user-1"}),
     "batch-segment-job": lambda world: _batch(world, SEGMENTS, {"itemId": "item-1"}),
 }
-#: What keeps the shared resource of a kind from being deleted.
-HELD: Final[dict[str, str]] = {
-    "dataset-group": "dataset",
-    "schema": "dataset",
-    "dataset": "event-tracker",
-    "solution": "campaign",
+#: Which shared resources keep that of a kind from being deleted.
+HELD: Final[dict[str, tuple[str, ...]]] = {
+    "dataset-group": ("dataset",),
+    "schema": ("dataset",),
+    "dataset": ("event-tracker", "metric-attribution"),
+    "solution": ("campaign",),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from conformance.checks import ASPECTS
 from conformance.differences import DIFFERENCES
 from conformance.run import Result
 from sartor.wire import fingerprint, operations
@@ -56,7 +57,8 @@ def lines(results: list[Result]) -> Iterator[str]:
     yield "| operation | what is tried | passed |\n| --- | --- | --- |"
     for operation in every:
         found = of_operation.get(operation.name, [])
-        says = "; ".join(one.check.says for one in found)
+        in_order = sorted(found, key=lambda one: ASPECTS.index(one.check.aspect))
+        says = "; ".join(one.check.says for one in in_order)
         yield f"| {operation.name} | {says or 'not answered yet'} | {_verdict(found)} |"
     yield _DIFFERENCES
     for heading, differences in DIFFERENCES.items():

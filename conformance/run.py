@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from botocore.exceptions import BotoCoreError, ClientError
 
 from conformance.alone import ALONE
-from conformance.checks import DELETED, Check, of_kind, of_model
+from conformance.checks import Check, of_kind, of_model
 from conformance.made import HELD
 from conformance.world import World
 from sartor.app import ANSWERED
@@ -30,9 +30,10 @@ class Result:
 def checks() -> list[Check]:
     """Return every check in the order of a run: what is deleted is deleted at the end."""
     found = [check for operation in operations.load().all for check in of_model(operation)]
-    found += [check for kind in KINDS.values() for check in of_kind(kind, HELD.get(kind.name))]
+    found += [check for kind in KINDS.values() for check in of_kind(kind, HELD)]
     found += ALONE
-    last = [f"Delete{kind.noun}" for kind in DELETED]
+    # what others are made from stands before them in the table of kinds, and goes after them
+    last = [f"Delete{kind.noun}" for kind in reversed(KINDS.values())]
 
     def when(check: Check) -> int:
         removes = check.aspect == "answers" and check.operation in last

@@ -124,11 +124,13 @@ class World:
             self._made[kind] = self.create(kind, **self.requests[kind])
         return self._made[kind]
 
-    def forget(self, kind: str) -> str:
-        """Return the ARN of the shared resource of a kind, which is going to be another from now on."""
-        arn = self.made(kind)
+    def has(self, kind: str) -> bool:
+        """Return whether the shared resource of a kind is there."""
+        return kind in self._made
+
+    def forget(self, kind: str) -> None:
+        """Let the shared resource of a kind be another from now on."""
         del self._made[kind]
-        return arn
 
     def request(self, kind: str) -> Request:
         """Return a request that creates one of a kind under a name that is free."""
