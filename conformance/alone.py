@@ -234,6 +234,17 @@ def _lines(kind: str, world: World) -> dict[str, Any]:
     return found
 
 
+def _place_that_is_read(kind: str, world: World) -> None:
+    world.made(kind)
+    folder = world.requests[kind]["jobInput"]["s3DataSource"]["path"].rpartition("/")[0] + "/"
+    wrong = {
+        **world.request(kind),
+        "jobInput": {"s3DataSource": {"path": folder}},
+        "jobOutput": {"s3DataDestination": {"path": folder}},
+    }
+    world.refused(f"Create{KINDS[kind].noun}", "InvalidInputException", **wrong)
+
+
 def _inferred(world: World) -> None:
     line = _lines("batch-inference-job", world)
     assert line["input"] == {"userId": "user-1"}
@@ -377,6 +388,15 @@ ALONE: Final = (
     Check("StartRecommender", "answers", "makes it ACTIVE, and refuses that again", _stop_and_start),
     Check("CreateBatchInferenceJob", "answers", "writes a line for a line, with scores", _inferred),
     Check("CreateBatchSegmentJob", "answers", "writes the users for an item", _segmented),
+    *(
+        Check(
+            f"Create{KINDS[kind].noun}",
+            "wrong input",
+            "refuses to write where it reads",
+            partial(_place_that_is_read, kind),
+        )
+        for kind in ("batch-inference-job", "batch-segment-job")
+    ),
     Check(
         "PutEvents", "answers", "takes an event, and refuses members of its own as properties", _put_events
     ),

@@ -332,10 +332,84 @@ ANSWERS: Final = (
     ),
 )
 
+DOMAINS: Final = (
+    Difference(
+        "a recommender that is trained again",
+        "every week; a change of its columns too",
+        "the same, in place: the old model answers until the new one is there, then no answer is the old one's",
+        "`latestRecommenderUpdate` ACTIVE is a promise that programs can rely on.",
+    ),
+    Difference(
+        "event types of use cases",
+        "`View`, `Purchase`, `Watch`",
+        "the same in any case",
+        "Amazon's samples write `watch` and `purchase` too.",
+    ),
+    Difference(
+        "quota of recommenders",
+        "5 a dataset group on one page, 15 a region on another",
+        "5 a dataset group",
+        "It is the page of quotas.",
+    ),
+    Difference(
+        "Most popular and its like without a `userId`",
+        "the table of requests demands one, though the answer is everybody's",
+        "is demanded",
+        "What runs here should run there.",
+    ),
+)
+
+BATCH: Final = (
+    Difference(
+        "statuses of batch jobs",
+        "PENDING in the model's texts, CREATE PENDING in recorded answers",
+        "CREATE PENDING, CREATE IN_PROGRESS, ACTIVE, CREATE FAILED",
+        "What is recorded counts.",
+    ),
+    Difference(
+        "what a batch job sees of live records",
+        "what was put 15 minutes before it starts",
+        "what was put before it answers a line",
+        "Batch and campaign cannot differ.",
+    ),
+    Difference(
+        "order of lines",
+        "need not be that of the input",
+        "is that of the input",
+        "It costs nothing and can be relied on.",
+    ),
+    Difference(
+        "lines that cannot be answered",
+        "an `error` in their place; other forms are not documented",
+        "an `error` in their place, and once more in `NAME_errors` with their number",
+        "Among millions of lines nobody finds ten.",
+    ),
+    Difference(
+        "lines of segments",
+        "`usersList` in recorded answers, `recommendedUsers` in the guide",
+        '`{"input": …, "output": {"usersList": […]}, "error": null}`',
+        "What is recorded counts.",
+    ),
+    Difference(
+        "themes",
+        "are written by a language model, in three regions",
+        "are made of words that the items share and others lack; relevance from 0 to 1",
+        "No service is called, and the words are the shop's own.",
+    ),
+    Difference(
+        "output that is the input's place",
+        "should differ on one page, must on another",
+        "is refused; what lies below the output path is not read as input",
+        "No answer is taken for a question.",
+    ),
+)
+
 #: All of them, by the heading of the page.
 DIFFERENCES: Final[dict[str, tuple[Difference, ...]]] = {
     "Calls, accounts and time": CALLS,
     "Data": DATA,
     "Trainings": TRAININGS,
+    "Recommenders": DOMAINS,
     "Answers and filters": ANSWERS,
+    "Batch jobs": BATCH,
 }

@@ -3,9 +3,12 @@
 import copy
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
+from conformance.wire import facts_in
 
 from sartor import doctor, serve
 from sartor.wire import fingerprint, operations
@@ -16,6 +19,11 @@ Models = dict[str, Any]
 
 def test_the_installed_service_models_are_those_that_were_kept() -> None:
     assert [str(one) for one in fingerprint.installed()] == []
+
+
+def test_the_models_of_a_folder_can_be_compared_too() -> None:
+    folder = Path(botocore.__file__).parent / "data"
+    assert facts_in(folder) == fingerprint.facts(operations.service_models())
 
 
 def test_the_record_can_be_read_and_compared_by_people() -> None:
