@@ -25,6 +25,8 @@ SQL_TYPES: Final[Mapping[str, str]] = {
     "double": "DOUBLE",
     "boolean": "BOOLEAN",
 }
+#: What a field may say of its use, by the member that says it.
+_USES: Final[Mapping[str, str]] = {"categorical": "categorical", "textual": "textual", "itemName": "item_name"}
 _NAME = re.compile(r"[A-Za-z0-9_]*[A-Za-z0-9][A-Za-z0-9_]*")
 
 
@@ -38,6 +40,7 @@ class Field:
         nullable: whether the schema allows null.
         categorical: whether a string holds categories, parted by ``|``.
         textual: whether a string is text to understand.
+        item_name: whether a string is what people call the item.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Field:
     nullable: bool = False
     categorical: bool = False
     textual: bool = False
+    item_name: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -160,10 +164,10 @@ def _field(declared: object, place: int, faults: list[str]) -> Field | None:
         return None
     avro_type, nullable = found
     uses = {}
-    for use in ("categorical", "textual"):
-        given = declared.get(use, False)
+    for member, use in _USES.items():
+        given = declared.get(member, False)
         if not isinstance(given, bool):
-            faults.append(f"Field {name}: {use} must be true or false, not {_shown(given)}.")
+            faults.append(f"Field {name}: {member} must be true or false, not {_shown(given)}.")
         uses[use] = given is True
     return Field(name, avro_type, nullable, **uses)
 
@@ -198,6 +202,9 @@ def _broken_rules(fields: Sequence[Field], of_type: DatasetType) -> Iterator[str
     textual = [field.name for field in fields if field.textual]
     if of_type.textual_allowed and len(textual) > 1:
         yield f"Only one field can be textual, not {', '.join(textual)}."
+    named = [field.name for field in fields if field.item_name]
+    if len(named) > 1:
+        yield f"Only one field can be itemName, not {', '.join(named)}."
     yield from _count_faults(fields, of_type)
 
 
@@ -242,6 +249,8 @@ def _use_faults(field: Field, of_type: DatasetType) -> Iterator[str]:
         yield f"Field {field.name}: only a string can be textual."
     if field.textual and not of_type.textual_allowed:
         yield f"Field {field.name}: only schemas for Items can have a textual field."
+    if field.item_name and (field.type != "string" or of_type.identity != "ITEM_ID"):
+        yield f"Field {field.name}: only a string of a schema for Items can be itemName."
     if field.textual and field.categorical:
         yield f"Field {field.name} cannot be both categorical and textual."
 

@@ -48,6 +48,7 @@ class Selection:
         threshold: the least ``EVENT_VALUE``; ``None`` takes all.
         event_rules: rules by event type; then types without one are left out. Empty: no rules.
         excluded: columns that are left out, by dataset type; all folded to lower case.
+        included: the columns that alone are trained on, by dataset type, likewise; of other types all are.
         objective: the item column of an additional objective, as the schema spells it.
     """
 
@@ -56,6 +57,14 @@ class Selection:
     event_rules: Mapping[str, EventRule] = field(default_factory=dict)
     excluded: Mapping[str, Collection[str]] = field(default_factory=dict)
     objective: str | None = None
+    included: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    def left_out(self, schema: Schema) -> frozenset[str]:
+        """Return the columns of a dataset that are not trained on, folded to lower case."""
+        of_type = schema.dataset_type.casefold()
+        names = frozenset(one.name.casefold() for one in schema.fields)
+        kept = names if of_type not in self.included else names.intersection(self.included[of_type])
+        return names - kept.difference(self.excluded.get(of_type, ()))
 
 
 @dataclass(frozen=True)
@@ -195,8 +204,8 @@ def _contexts(
     counted: str,
 ) -> Contexts:
     of_interactions, of_users = (
-        [] if one is None else contexts.contextual(one, selection.excluded.get(of, ()))
-        for one, of in ((schema, "interactions"), (users_schema, "users"))
+        [] if one is None else contexts.contextual(one, selection.left_out(one))
+        for one in (schema, users_schema)
     )
     return contexts.read(connection, of_interactions, of_users, counted)
 
@@ -223,10 +232,11 @@ def _features(
     connection: duckdb.DuckDBPyConnection, schema: Schema | None, selection: Selection, n_items: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], tuple[str, ...]]:
     """Return the tokens of each item; a token that only one item has says nothing and is left out."""
+    left_out = frozenset() if schema is None else selection.left_out(schema)
     columns = [
         one
         for one in (schema.fields if schema is not None else ())
-        if one.name not in _NO_FEATURES and one.name.casefold() not in selection.excluded.get("items", ())
+        if one.name not in _NO_FEATURES and one.name.casefold() not in left_out
     ]
     selects = [select for select in map(_tokens_of, columns) if select is not None]
     if not selects:

@@ -70,6 +70,27 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Texts:
+    """What the texts of items say, as bags of words, and when the items were created.
+
+    Attributes:
+        words: the different words, by number.
+        offsets: int64[items + 1]; item ``i`` says ``word[offsets[i]:offsets[i + 1]]``, each word once.
+        word: int32[all].
+        weight: float32[all], how much each word of an item counts.
+        created: int64[items], epoch seconds; -1 if nobody knows.
+        digests: uint64[items], which differ where texts do; 0 of an item that says nothing.
+    """
+
+    words: Sequence[str]
+    offsets: Int64
+    word: Int32
+    weight: Float32
+    created: Int64
+    digests: NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """What a model is fitted on.
 
@@ -77,11 +98,13 @@ class TrainingData:
         n_items: how many items there are, those without interactions included.
         histories: who interacted with what.
         features: what is known of each item; ``None`` if nothing is.
+        texts: what the items' texts say; ``None`` for models that do not look at them.
     """
 
     n_items: int
     histories: Histories
     features: Features | None = None
+    texts: Texts | None = None
 
 
 @dataclass(frozen=True)
@@ -92,11 +115,15 @@ class Query:
         history: int32[h], the items of who asks, oldest first; items that the model does not know are left out.
         item: the item that is looked at, for related items; ``None`` if none is, or the model does not know it.
         state: float32[d], what the model's ``states`` has for this history; ``None`` if it was not asked for.
+        popularity: from 0 to 1, how much popularity has a say in what is related; few models listen.
+        freshness: the same of how new items are.
     """
 
     history: Int32
     item: int | None = None
     state: Float32 | None = None
+    popularity: float = 0.0
+    freshness: float = 0.0
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error

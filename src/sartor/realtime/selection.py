@@ -20,18 +20,19 @@ def selection_of(version: Mapping[str, Any], item_columns: Iterable[str] = ()) -
         one["eventType"]: EventRule(float(one.get("weight", 1.0)), one.get("eventValueThreshold"))
         for one in config.get("eventsConfig", {}).get("eventParametersList", [])
     }
-    excluded = {
-        dataset.casefold(): frozenset(map(str.casefold, left_out))
-        for dataset, left_out in config.get("trainingDataConfig", {})
-        .get("excludedDatasetColumns", {})
-        .items()
-    }
+    of_columns = config.get("trainingDataConfig", {})
     objective = config.get("optimizationObjective", {})
     wanted = objective.get("itemAttribute", "").casefold()
     return Selection(
         version.get("eventType"),
         None if threshold is None else float(threshold),
         rules,
-        excluded,
+        _folded(of_columns.get("excludedDatasetColumns", {})),
         next((name for name in columns if name.casefold() == wanted), None),
+        _folded(of_columns.get("includedDatasetColumns", {})),
     )
+
+
+def _folded(columns: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
+    """Return columns by dataset type, all in lower case."""
+    return {of_type.casefold(): frozenset(map(str.casefold, some)) for of_type, some in columns.items()}
