@@ -19,7 +19,8 @@ from sartor.resources import lifecycle
 from sartor.resources.lifecycle import Task
 from sartor.resources.stale_copies import StaleCopies
 from sartor.settings import Settings
-from sartor.work import auto_training, jobs
+from sartor.work import jobs
+from sartor.work.chores import Chores, chores_of
 from sartor.work.tools import Tools
 
 LOG = logging.getLogger("sartor.worker")
@@ -34,8 +35,6 @@ RETRY_SECONDS: Final = 2.0
 _END_SECONDS: Final = 0.5
 #: Work that is told to stop has so long; then its process ends, as DuckDB was seen to wait for ever, in seconds.
 HUNG_SECONDS: Final = 30.0
-#: How often chores run, in seconds.
-CHORE_SECONDS: Final = 600.0
 #: How often the worker looks whether put records wait, in seconds.
 DRAIN_LOOK_SECONDS: Final = 0.5
 
@@ -76,13 +75,11 @@ class Worker:
         lanes = [threading.Thread(target=self._work, args=(lane,), name=lane) for lane in LANES]
         for lane in lanes:
             lane.start()
-        next_chores = 0.0
-        drains, sweeps = jobs.Drains(self._name), jobs.Sweeps(self._name)
+        drains = jobs.Drains(self._name)
+        chores = Chores(chores_of(self._name, self._settings.auto_training == "on"), time.time)
         while not self._stopping.wait(DRAIN_LOOK_SECONDS):
             self._drain(drains)
-            if time.monotonic() >= next_chores:
-                self._chores(sweeps)
-                next_chores = time.monotonic() + CHORE_SECONDS
+            chores.run(self._tools)
         for lane in lanes:
             lane.join()
 
@@ -181,18 +178,6 @@ class Worker:
         except Exception:
             LOG.exception("put records could not be drained; they are tried again")
             self._stopping.wait(RETRY_SECONDS)
-
-    def _chores(self, sweeps: jobs.Sweeps) -> None:
-        """Sweep what dead jobs left behind, and begin the trainings that are due."""
-        try:
-            sweeps.run(self._tools)
-        except Exception:
-            LOG.exception("the chores could not be done; they come again in %s s", CHORE_SECONDS)
-        if self._settings.auto_training == "on":
-            try:
-                auto_training.train_what_is_due(self._tools)
-            except Exception:
-                LOG.exception("no training could begin by itself; it is tried again in %s s", CHORE_SECONDS)
 
 
 class _Lease:

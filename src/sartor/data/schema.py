@@ -26,7 +26,11 @@ SQL_TYPES: Final[Mapping[str, str]] = {
     "boolean": "BOOLEAN",
 }
 #: What a field may say of its use, by the member that says it.
-_USES: Final[Mapping[str, str]] = {"categorical": "categorical", "textual": "textual", "itemName": "item_name"}
+_USES: Final[Mapping[str, str]] = {
+    "categorical": "categorical",
+    "textual": "textual",
+    "itemName": "item_name",
+}
 _NAME = re.compile(r"[A-Za-z0-9_]*[A-Za-z0-9][A-Za-z0-9_]*")
 
 

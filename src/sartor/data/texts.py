@@ -4,6 +4,7 @@ Source: the guide's "Semantic-Similarity recipe": a column with the item's name 
 understand (``textual``).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.data.schema import Field, Schema
-from sartor.data.training import Selection
 
 #: What a word of an item's name counts, against one of its other columns.
 _NAME_WEIGHT: Final = 3
@@ -44,16 +44,21 @@ class ItemTexts:
     digests: NDArray[np.uint64]
 
 
-def columns_of(schema: Schema, selection: Selection) -> list[Field]:
-    """Return the columns whose words count; plain strings count if a solution includes them by name."""
-    left_out, named = selection.left_out(schema), schema.dataset_type.casefold() in selection.included
+def columns_of(schema: Schema, left_out: Collection[str], by_name: bool) -> list[Field]:
+    """Return the columns whose words count.
+
+    Args:
+        schema: of the items.
+        left_out: columns that a solution leaves out, folded to lower case.
+        by_name: whether the solution names the columns that it wants; then plain strings count too.
+    """
     return [
         one
         for one in schema.fields
         if one.type == "string"
         and one.name != "ITEM_ID"
         and one.name.casefold() not in left_out
-        and (one.item_name or one.textual or one.categorical or named)
+        and (one.item_name or one.textual or one.categorical or by_name)
     ]
 
 
@@ -81,7 +86,9 @@ def read(
         columns: whose words count.
         n_items: how many numbers there are.
     """
-    selects = " UNION ALL ".join(_words(one) for one in columns) or "SELECT '' AS i, '' AS word, 0 AS w LIMIT 0"
+    selects = (
+        " UNION ALL ".join(_words(one) for one in columns) or "SELECT '' AS i, '' AS word, 0 AS w LIMIT 0"
+    )
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE said AS
@@ -98,7 +105,7 @@ def read(
     has_created = any(one.name == _CREATED for one in schema.fields)
     created = f'coalesce("{_CREATED}", -1)::BIGINT' if has_created else "-1::BIGINT"
     of_items = connection.execute(
-        f'SELECT item_number.n AS n, {created} AS created, {_digest(columns)} AS digest '
+        f"SELECT item_number.n AS n, {created} AS created, {_digest(columns)} AS digest "
         'FROM items JOIN item_number ON items."ITEM_ID" = item_number.i'
     ).fetchnumpy()
     place = np.asarray(of_items["n"], np.int64)
@@ -119,7 +126,9 @@ def _words(one: Field) -> str:
     """Return the SELECT of the words of one column."""
     name, weight = f'"{one.name}"', _NAME_WEIGHT if one.item_name else 1
     words = f"regexp_extract_all(lower({name}), '[\\p{{L}}\\p{{N}}]+')[:{_WORDS}]"
-    return f'SELECT "ITEM_ID" AS i, unnest({words}) AS word, {weight} AS w FROM items WHERE {name} IS NOT NULL'
+    return (
+        f'SELECT "ITEM_ID" AS i, unnest({words}) AS word, {weight} AS w FROM items WHERE {name} IS NOT NULL'
+    )
 
 
 def _digest(columns: list[Field]) -> str:

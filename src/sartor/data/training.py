@@ -12,11 +12,12 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.data import contexts
+from sartor.data import contexts, texts
 from sartor.data.contexts import Contexts
 from sartor.data.ids import Ids
 from sartor.data.schema import Field, Schema
 from sartor.data.sql import sql_text
+from sartor.data.texts import ItemTexts
 
 #: Numbers become this many tokens, each for an equal share of the items.
 _NUMBER_TOKENS: Final = 10
@@ -24,6 +25,14 @@ _NUMBER_TOKENS: Final = 10
 _TEXT_WORDS: Final = 200
 #: Columns of items that say nothing about what an item is.
 _NO_FEATURES: Final = frozenset({"ITEM_ID", "CREATION_TIMESTAMP"})
+
+
+#: The schema of interactions where there are none.
+NOTHING: Final = Schema(
+    "INTERACTIONS",
+    None,
+    (Field("USER_ID", "string"), Field("ITEM_ID", "string"), Field("TIMESTAMP", "long")),
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,7 @@ class TrainingRows:
         rewards: float32[items], what each item is worth by the objective's column, NaN where it has none; ``None``
             without an objective.
         contexts: in which contexts the training interactions were; none if nobody asks for them.
+        texts: what the items' texts say; ``None`` if nobody asks.
     """
 
     users: Ids
@@ -109,6 +119,7 @@ class TrainingRows:
     rewards: NDArray[np.float32] | None = None
     contexts: Contexts = field(default_factory=Contexts)
     has_event_types: bool = True
+    texts: ItemTexts | None = None
 
 
 def read(
@@ -118,6 +129,7 @@ def read(
     selection: Selection,
     users_schema: Schema | None = None,
     in_context: bool = False,
+    by_texts: bool = False,
 ) -> TrainingRows:
     """Return what a solution trains on.
 
@@ -128,6 +140,7 @@ def read(
         selection: what counts.
         users_schema: of the users, whose view is ``users``; ``None`` if there are none, or nobody asks for contexts.
         in_context: whether to read ``contexts``.
+        by_texts: whether to read ``texts``.
     """
     counted, weight = _rules(selection, {one.name for one in schema.fields})
     rows = _numbered(connection, schema, items_schema is not None, counted, weight)
@@ -154,6 +167,9 @@ def read(
         None if selection.objective is None else _rewards(connection, selection.objective, len(items)),
         _contexts(connection, schema, users_schema, selection, counted) if in_context else Contexts(),
         _has(schema, "EVENT_TYPE"),
+        texts.read(connection, items_schema, text_columns(items_schema, selection), len(items))
+        if by_texts and items_schema is not None
+        else None,
     )
 
 
@@ -194,6 +210,18 @@ def _numbered(
         """
     ).fetchnumpy()
     return rows
+
+
+def show_nothing(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the view ``data`` of no interactions, under the schema ``NOTHING``."""
+    columns = ", ".join(f'NULL::{one.sql_type} AS "{one.name}"' for one in NOTHING.fields)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW data AS SELECT {columns} WHERE false")
+
+
+def text_columns(schema: Schema, selection: Selection) -> list[Field]:
+    """Return the columns of items whose words count."""
+    by_name = schema.dataset_type.casefold() in selection.included
+    return texts.columns_of(schema, selection.left_out(schema), by_name)
 
 
 def _contexts(

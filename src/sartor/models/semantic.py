@@ -92,7 +92,7 @@ class SemanticModel(Model):
         config: what it was made with.
         arrays: ``codes`` uint32[pieces], sorted; ``rarity`` float32[pieces]; ``starts``, ``piece`` and ``share`` of
             each item; ``post_starts``, ``post_item`` and ``post_share``, the same by piece; ``popularity`` and
-            ``freshness`` float32[items], from 0 to 1.
+            ``freshness`` float32[items], from 0 to 1; ``digests`` uint64[items], of the texts.
         later: items that came or changed after the training.
     """
 
@@ -175,6 +175,11 @@ class SemanticModel(Model):
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what the constructor takes."""
         return dict(self._arrays)
+
+    @property
+    def digests(self) -> NDArray[np.uint64]:
+        """uint64[items]: what differs where texts do, of the items that the training saw."""
+        return self._arrays["digests"]
 
     @classmethod
     def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -264,24 +269,23 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
             "post_share": rows.share[order],
             "popularity": (np.log1p(users) / np.log1p(max(users.max(initial=0), 1))).astype(np.float32),
             "freshness": config.freshness(texts.created),
+            "digests": texts.digests,
         },
     )
 
 
-def evaluate(model: SemanticModel, seed: int, run: Run | None = None) -> dict[str, float]:
+def evaluate(model: SemanticModel, run: Run) -> dict[str, float]:
     """Return how popular, how fresh and how similar the first items are that the model recommends, each from 0 to 1.
 
     Args:
         model: fitted.
-        seed: of the draw of items that are asked about.
-        run: may stop it.
+        run: says which items are asked about, by its seed, and may stop it.
 
     Raises:
         Stopped: the run says so.
     """
-    run = run or Run()
     count = min(model.n_items, _ASKED)
-    asked = np.sort(np.random.default_rng(seed).choice(model.n_items, count, replace=False))
+    asked = np.sort(np.random.default_rng(run.seed).choice(model.n_items, count, replace=False))
     means = np.zeros((count, 3))
     for at, item in enumerate(asked.tolist()):
         run.keep_on()
@@ -352,7 +356,11 @@ def _amounts(
         sizes = lengths[word]
         within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         at = np.repeat(cut.offsets[word], sizes) + within
-        at, owner, weight = at[known[at]], np.repeat(owner, sizes)[known[at]], np.repeat(weight, sizes)[known[at]]
+        at, owner, weight = (
+            at[known[at]],
+            np.repeat(owner, sizes)[known[at]],
+            np.repeat(weight, sizes)[known[at]],
+        )
         keys, row = np.unique(owner * max(len(codes), 1) + place[at], return_inverse=True)
         amount = np.bincount(row, weight * cut.worth[at], len(keys)).astype(np.float32)
         if len(keys):

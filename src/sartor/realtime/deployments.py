@@ -68,6 +68,12 @@ class Deployment:
         found: Mapping[str, str] = self.config.get("itemExplorationConfig", {})
         return found
 
+    @cached_property
+    def influence(self) -> tuple[float, float]:
+        """How much popularity and freshness have a say: its ``rankingInfluence``."""
+        found: Mapping[str, float] = self.config.get("rankingInfluence", {})
+        return float(found.get("POPULARITY", 0.0)), float(found.get("FRESHNESS", 0.0))
+
 
 @dataclass(frozen=True)
 class _Kind:

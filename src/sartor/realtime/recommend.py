@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from random import getrandbits
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import UUID
@@ -101,7 +102,7 @@ class Asked:
         history = self.history
         items = np.zeros(0, np.int32) if history is None else history.items
         item = self.version.model_item(self.request["itemId"]) if self.serving.needs == "itemId" else None
-        return Query(items, item, None if history is None else history.state)
+        return Query(items, item, None if history is None else history.state, *self.deployment.influence)
 
 
 class Deployed(Protocol):
@@ -231,13 +232,13 @@ class Recommender:
 
         def made() -> tuple[Scores, int]:
             quick_enough(version.model_items >= LARGE_CATALOGUE)
-            found = _in_context(
-                asked, scores_of(version.artifact.model, asked.query, asked.serving.scored == "subset")
-            )
+            found = scores_of(version.model, asked.query, asked.serving.scored == "subset")
+            found = _with_new(asked, _in_context(asked, found))
             return found, found.nbytes
 
         who = None if needs is None else asked.request.get(needs)
-        return self._scores.get((*version.key, who, asked.context), newest, made)
+        how = (version.changes, asked.context, asked.deployment.influence)
+        return self._scores.get((*version.key, who, *how), newest, made)
 
     def _deployment(self, caller: "Caller", request: Request, operation: str) -> Deployment:
         """Return the campaign that a request asks, if it can be asked so.
@@ -286,7 +287,8 @@ def _ranked_anew(asked: Asked, n: int) -> list[Picked]:
     if asked.serving.scored != "subset" or len(picked) >= n:
         return picked
     there = {one.row for one in picked}
-    more = (int(row) for row in version.popular_rows if mask is None or mask[row])
+    newer = range(len(version.popular_rows), 0 if mask is None else len(mask))
+    more = (int(row) for row in chain(version.popular_rows, newer) if mask is None or mask[row])
     fill = (Picked(row, reason=POPULAR) for row in more if row not in there)
     return [*picked, *(one for one, _ in zip(fill, range(n - len(picked)), strict=False))]
 
@@ -300,18 +302,32 @@ def _best(asked: Asked, mask: Bool | None, n: int) -> list[Picked]:
         if subset or len(places) >= n:
             return _with_shares(serving, scores.items[places], scores.shares(places))
         scores = _all(asked)
-    rows = top(scores.values, n, None if mask is None else mask[: asked.version.model_items])
+    rows = _top(scores.values, n, mask)
     if subset:
         rows = rows[scores.values[rows] >= scores.edge]
     return _with_shares(serving, rows, scores.shares(rows))
+
+
+def _top(values: Float32, n: int, mask: Bool | None) -> Int32:
+    """Return int32[<= n]: the best rows that a mask allows; rows newer than the scores or the mask wait."""
+    if mask is None:
+        return top(values, n)
+    known = min(len(values), len(mask))
+    return top(values[:known], n, mask[:known])
 
 
 def _first(rows: Int32, mask: Bool | None, n: int) -> NDArray[np.intp]:
     """Return intp[<= n]: the places of the first rows that a mask allows."""
     if mask is None:
         return np.arange(min(n, len(rows)))
-    found = np.flatnonzero(mask[rows[: 8 * n]])
-    return (np.flatnonzero(mask[rows]) if len(found) < n else found)[:n]
+    found = np.flatnonzero(_passing(rows[: 8 * n], mask))
+    return (np.flatnonzero(_passing(rows, mask)) if len(found) < n else found)[:n]
+
+
+def _passing(rows: Int32, mask: Bool) -> Bool:
+    """Return bool[rows]: which a mask allows; rows that are newer than it wait."""
+    found: Bool = (rows < len(mask)) & mask[np.minimum(rows, len(mask) - 1)] if len(mask) else rows < 0
+    return found
 
 
 def _all(asked: Asked) -> Scores:
@@ -319,7 +335,13 @@ def _all(asked: Asked) -> Scores:
     if asked.scores.items is None:
         return asked.scores
     quick_enough(takes_long=True)
-    return _in_context(asked, all_scores(asked.version.artifact.model, asked.query))
+    return _with_new(asked, _in_context(asked, all_scores(asked.version.model, asked.query)))
+
+
+def _with_new(asked: Asked, scores: Scores) -> Scores:
+    """Return scores with those of newer items, if the recipe explores."""
+    new = asked.version.new
+    return scores if new is None else new.among(scores)
 
 
 def _in_context(asked: Asked, scores: Scores) -> Scores:

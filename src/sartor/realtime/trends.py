@@ -1,7 +1,7 @@
 """What is trending now: recomputed from the newest interactions, bulk and put, with nothing trained again.
 
 Source: the guide's page "Trending-Now recipe": the list is refreshed as often as the recipe's interval says, and
-at least every two hours; here it follows within seconds.
+at least every two hours, new items among it; here it follows within seconds.
 """
 
 import time
@@ -14,6 +14,7 @@ from sartor.data.dataset import DatasetRecords
 from sartor.models import trending
 from sartor.models.base import Int64
 from sartor.realtime.artifact import Artifact
+from sartor.realtime.catalogue import Catalogue
 from sartor.realtime.scoring import Scores
 from sartor.realtime.watch import Watch, all_records
 
@@ -29,15 +30,24 @@ def follows_trends(artifact: Artifact) -> bool:
 
 
 class Trends:
-    """The trends of one artifact's items; safe to share between threads.
+    """The trends of one artifact's items, and of those that came after it; safe to share between threads.
 
     Args:
         artifact: of the solution version.
+        items: the rows of its items, newer ones at the end.
         find_records: gives the Interactions dataset's records as they are now; ``None`` if it is gone.
+        clock: gives epoch seconds.
     """
 
-    def __init__(self, artifact: Artifact, find_records: Callable[[], DatasetRecords | None]) -> None:
-        self._items = artifact.items
+    def __init__(
+        self,
+        artifact: Artifact,
+        items: Catalogue,
+        find_records: Callable[[], DatasetRecords | None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
+        self._items = items
         self._window_seconds = int(artifact.model.settings()["window_seconds"])
         self._trained_items, self._trained_times = artifact.item, artifact.time
         self._trained_until = int(artifact.time.max()) if len(artifact.time) else 0
@@ -52,12 +62,12 @@ class Trends:
 
     def _state(self, records: DatasetRecords) -> tuple[int, int, int]:
         """Return what changes with the records, and with the time: windows that end now move on by themselves."""
-        step = int(time.time() / self._window_seconds * _STEPS_A_WINDOW) if self._moves else 0
+        step = int(self._clock() / self._window_seconds * _STEPS_A_WINDOW) if self._moves else 0
         return (*all_records(records), step)
 
     def _compute(self, records: DatasetRecords, _state: tuple[int, int, int]) -> None:
         """Count the interactions of the last two windows, back from now or from the newest record."""
-        clock = time.time()
+        clock = self._clock()
         with records.open("ALL") as connection:
             ((newest,),) = connection.execute(
                 'SELECT max("TIMESTAMP") FROM data WHERE "TIMESTAMP" <= ?', [clock + trending.AHEAD_SECONDS]
@@ -68,20 +78,21 @@ class Trends:
             rows = connection.execute(
                 'SELECT "ITEM_ID" AS i, "TIMESTAMP" AS t FROM data WHERE t > ? AND t <= ?', [since, now]
             ).fetchnumpy()
-        found = self._items.find_all(rows["i"].tolist())
-        known = found >= 0
-        times = np.asarray(rows["t"], np.int64)
+        names, place = np.unique(rows["i"].astype(object), return_inverse=True)
+        self._items.add(names.tolist())
+        found = np.array([self._items.find(name) for name in names.tolist()], np.int32)[place]
+        n_items = len(self._items)
         values = trending.scores(
-            found[known].astype(np.int32),
-            times[known],
-            len(self._items),
+            found,
+            np.asarray(rows["t"], np.int64),
+            n_items,
             self._window_seconds,
             now,
-            self._trained_upto(since),
+            self._trained_upto(since, n_items),
         )
         self.scores = Scores(None, values, logits=True)
 
-    def _trained_upto(self, moment: int) -> Int64:
+    def _trained_upto(self, moment: int, n_items: int) -> Int64:
         """Return int64[items]: how many interactions up to a moment the training saw of each."""
         items = self._trained_items[self._trained_times <= moment]
-        return np.bincount(items, minlength=len(self._items)).astype(np.int64)
+        return np.bincount(items, minlength=n_items).astype(np.int64)

@@ -1,14 +1,17 @@
 """What was trained, loaded: all that an answer asks of it. Processes that answer load it, and jobs that ask in bulk."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Protocol
+from typing import Final, Protocol, cast
 
 import numpy as np
 
 from sartor.data.dataset import DatasetRecords
+from sartor.data.training import Selection
 from sartor.errors import not_found
-from sartor.models.base import Int32, Int64
+from sartor.models.base import Int32, Int64, Model
+from sartor.models.semantic import SemanticModel
 from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.attention import Attention
@@ -16,12 +19,18 @@ from sartor.realtime.catalogue import Catalogue
 from sartor.realtime.exploration import New
 from sartor.realtime.histories import Histories
 from sartor.realtime.in_context import InContext
+from sartor.realtime.later_texts import LaterTexts
+from sartor.realtime.new_items import NewItems
 from sartor.realtime.seen import SeenNow
 from sartor.realtime.selection import selection_of
 from sartor.realtime.trained import Key, Trained
 from sartor.realtime.trends import Trends, follows_trends
 from sartor.recipes import Recipe, Serving
 from sartor.resources.records import Means, datasets_of, records_of
+
+#: The number of a dataset that is not there.
+_NO_DATASET: Final = 0
+_Records = Callable[[str], DatasetRecords | None]
 
 
 class Follower(Protocol):
@@ -47,6 +56,8 @@ class Version:
         first_seen: int64[model items], when each was first interacted with, epoch seconds; -1 is never.
         in_context: what a request's context says of its items.
         attention: what its items have had; ``None`` if its recipe does not explore as a campaign says.
+        new: what stands in for the scores of newer items; ``None`` if its recipe does not explore.
+        later: its model with the texts that came after the training; ``None`` if it takes up none.
     """
 
     trained: Trained
@@ -60,6 +71,8 @@ class Version:
     first_seen: Int64
     in_context: InContext
     attention: Attention | None
+    new: NewItems | None
+    later: LaterTexts | None
 
     @property
     def key(self) -> Key:
@@ -78,15 +91,25 @@ class Version:
         return self.recipe.serving
 
     @property
+    def model(self) -> Model:
+        """What scores items, with what it has taken up since the training."""
+        return self.artifact.model if self.later is None else self.later.model
+
+    @property
     def model_items(self) -> int:
         """How many rows of ``items`` the model knows."""
-        return len(self.artifact.items)
+        return self.model.n_items
+
+    @property
+    def changes(self) -> int:
+        """How often items were taken up since the training; scores of before are old."""
+        return sum(one.changes for one in (self.new, self.later) if one is not None)
 
     @property
     def followers(self) -> tuple["Follower", ...]:
         """What takes up changes of the group's datasets when it is told to look."""
-        found = (self.items, self.users, self.seen, self.trends, self.attention)
-        return tuple(one for one in found if one is not None)
+        every = (self.items, self.users, self.seen, self.trends, self.attention, self.new, self.later)
+        return tuple(one for one in every if one is not None)
 
     def model_item(self, name: str) -> int | None:
         """Return the number of an item in the model; ``None`` if it does not know it."""
@@ -121,7 +144,7 @@ class Version:
             return known[1]
         n = columns.n_rows
         since = np.full(n, -1, np.int64)
-        since[: self.model_items] = self.first_seen
+        since[: len(self.first_seen)] = self.first_seen
         created = self.items.numbers("CREATION_TIMESTAMP")
         since = np.where(created >= 0, created, since)
         rows = np.flatnonzero((since < 0) | (since >= newest - cut_off_seconds)).astype(np.int32)
@@ -154,11 +177,11 @@ def load(trained: Trained, means: Means) -> Version:
     """
     found = artifact.read(means.storage, trained.place)
     datasets = datasets_of(trained.group, means.store)
-    if "INTERACTIONS" not in datasets:
+    if trained.recipe.needed not in datasets:
         raise not_found(trained.arn)
     records = partial(_records, trained.group, means)
     items = Catalogue(partial(records, "ITEMS"), "ITEM_ID", found.items)
-    columns = [one.name for one in items.columns.fields]
+    selection = selection_of(trained.training, [one.name for one in items.columns.fields])
     interactions = partial(records, "INTERACTIONS")
     seen = SeenNow(found, interactions)
     counts = np.bincount(found.seen_item, minlength=len(found.items)).astype(np.int64)
@@ -168,19 +191,46 @@ def load(trained: Trained, means: Means) -> Version:
         Histories(
             found,
             seen,
-            selection_of(trained.training, columns),
+            selection,
             means.store.put_records,
-            datasets["INTERACTIONS"].seq,
+            datasets["INTERACTIONS"].seq if "INTERACTIONS" in datasets else _NO_DATASET,
         ),
         seen,
         items,
         Catalogue(partial(records, "USERS"), "USER_ID", None) if "USERS" in datasets else None,
-        Trends(found, interactions) if follows_trends(found) else None,
+        Trends(found, items, interactions) if follows_trends(found) else None,
         counts,
         _first_seen(found),
         InContext(found.contexts, len(found.items)),
         Attention(counts, items, interactions) if trained.recipe.explores_as_told else None,
+        _new_items(trained, items, counts, selection, records),
+        _later_texts(trained, found, items, selection, partial(records, "ITEMS")),
     )
+
+
+def _new_items(
+    trained: Trained, items: Catalogue, counts: Int64, selection: Selection, records: _Records
+) -> NewItems | None:
+    """Return what stands in for newer items, if the recipe explores them."""
+    found = records("ITEMS")
+    if found is None or trained.recipe.serving is None or trained.recipe.serving.explores is None:
+        return None
+    return NewItems(items, counts, selection.left_out(found.schema))
+
+
+def _later_texts(
+    trained: Trained,
+    found: Artifact,
+    items: Catalogue,
+    selection: Selection,
+    find_records: Callable[[], DatasetRecords | None],
+) -> LaterTexts | None:
+    """Return the model with what came after the training, if the solution takes that up."""
+    if not trained.training.get("performIncrementalUpdate", False):
+        return None
+    state = found.record["tables"]["ITEMS"]
+    seen = (state["bulkVersion"], state["putNumber"])
+    return LaterTexts(cast(SemanticModel, found.model), seen, items, selection, find_records)
 
 
 def _records(group: str, means: Means, dataset_type: str) -> DatasetRecords | None:

@@ -232,6 +232,7 @@ CUSTOM: Final = (
             "incremental",
             "influence",
         ),
+        trainer=trainers.SEMANTIC,
         serving=_RELATED,
     ),
     _custom(

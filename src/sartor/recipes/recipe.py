@@ -78,6 +78,11 @@ class Recipe:
         return self.serving is not None and self.serving.explores == "configured"
 
     @property
+    def needed(self) -> Literal["INTERACTIONS", "ITEMS"]:
+        """The type of the dataset that it cannot be trained without."""
+        return "ITEMS" if self.trainer is not None and self.trainer.by_texts else "INTERACTIONS"
+
+    @property
     def tunable(self) -> bool:
         """Whether hyperparameter optimization has anything to vary."""
         return any(parameter.tunable for parameter in self.parameters)

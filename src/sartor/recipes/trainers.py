@@ -47,8 +47,11 @@ class Trainer:
         meanings: what each parameter that has a meaning does, in words for the reference.
         refits: whether the model that serves is fitted again on all interactions once the metrics are known; a
             sequence model takes minutes and lacks only one user in ten.
-        varied: the parameters that an optimization varies: those that have a meaning and are quick to try.
+        varied: the parameters that an optimization varies: those that have a meaning.
+        trials: how many settings an optimization tries at most; a sequence model takes minutes for each.
         uses_features: whether it looks at what the items have.
+        by_texts: whether it is trained on the items' texts; interactions only say what is popular, and need not be.
+        measures: its own metrics of a fitted model; ``None``: those on held-out interactions.
         without_torch: what takes its place where sequence models cannot be trained or may not.
     """
 
@@ -57,7 +60,10 @@ class Trainer:
     meanings: Mapping[str, str] = field(default_factory=dict)
     refits: bool = True
     varied: tuple[str, ...] = ()
+    trials: int = 40
     uses_features: bool = True
+    by_texts: bool = False
+    measures: Callable[[Any, Run], dict[str, float]] | None = None
     without_torch: "Trainer | None" = None
 
     def in_use(self, sequence_on: bool) -> "Trainer":
@@ -127,6 +133,18 @@ def _sims(data: TrainingData, parameters: Parameters, run: Run) -> Model:
     return similar.fit(data, similar.sims_config(**given), run)
 
 
+def _semantic(data: TrainingData, _parameters: Parameters, run: Run) -> Model:
+    from sartor.models import semantic
+
+    return semantic.fit(data, None, run)
+
+
+def _semantic_metrics(model: Any, run: Run) -> dict[str, float]:
+    from sartor.models import semantic
+
+    return semantic.evaluate(model, run)
+
+
 def _kept(data: TrainingData, parameters: Parameters) -> TrainingData:
     """Return the data without the users whose histories are shorter or longer than the percentiles say."""
     low = float(parameters.get("min_user_history_length_percentile", "0.0"))
@@ -169,6 +187,8 @@ PERSONAL: Final = Trainer(
     f"{default.EXACT_ITEMS:,} items `transitions`)",
     {**_WIDTH, **_HISTORIES},
     refits=False,
+    varied=("hidden_dimension",),
+    trials=4,
     without_torch=Trainer(_linear, "the linear model alone", _HISTORIES),
 )
 SIMILAR: Final = Trainer(
@@ -186,6 +206,14 @@ SIMS: Final = Trainer(
     },
     varied=("popularity_discount_factor", "min_cointeraction_count"),
     uses_features=False,
+)
+SEMANTIC: Final = Trainer(
+    _semantic,
+    "the cosine of the rarity of the words, their stems and their runs of letters in names, texts and categories "
+    "(`semantic`)",
+    uses_features=False,
+    by_texts=True,
+    measures=_semantic_metrics,
 )
 POPULARITY: Final = Trainer(_popularity, "how many users interacted with each item (`popularity`)")
 TRENDING: Final = Trainer(

@@ -12,9 +12,9 @@ from sartor.errors import in_use, invalid_input
 from sartor.numbers import number
 from sartor.recipes import BY_ARN, Recipe
 from sartor.resources import groups, tags, updates
-from sartor.resources.call import Call, Draft, Request, inactive, keep_active
+from sartor.resources.call import Call, Draft, Request, inactive, keep_active, lock_of
 from sartor.resources.kinds import CREATING
-from sartor.resources.store import Resource, Transaction
+from sartor.resources.store import Resource, Store, Transaction
 
 #: Amazon's quota of active campaigns of one dataset group.
 MAX_CAMPAIGNS: Final = 5
@@ -90,16 +90,35 @@ def catch_up(transaction: Transaction, campaign: Resource, now: float) -> None:
         now: epoch seconds.
     """
     found = transaction.get(campaign.arn)
-    if found is None or found.status != "ACTIVE" or not _syncs(found.private["config"]):
-        return
-    served = transaction.get(found.body["solutionVersionArn"])
-    if served is None or transaction.task(found.arn) is not None:
-        return
-    newest = transaction.child(
+    newest = None if found is None else _newer(transaction, found)
+    if found is not None and newest is not None:
+        _begin(transaction, found, newest, found.private["config"], found.body["minProvisionedTPS"], now)
+
+
+def sync(store: Store, now: float) -> None:
+    """Let campaigns catch up that did not follow when a version became active, such as one whose update failed.
+
+    Args:
+        store: the metadata database.
+        now: epoch seconds.
+    """
+    with store.read() as transaction:
+        late = [one for one in transaction.every("campaign") if _newer(transaction, one) is not None]
+    for campaign in late:
+        with store.write(lock_of(campaign.account, campaign.region)) as transaction:
+            catch_up(transaction, campaign, now)
+
+
+def _newer(transaction: Transaction, campaign: Resource) -> Resource | None:
+    """Return the newest active version, if a campaign that is not at work follows its solution and serves another."""
+    if campaign.status != "ACTIVE" or not _syncs(campaign.private["config"]):
+        return None
+    served = transaction.get(campaign.body["solutionVersionArn"])
+    if served is None or transaction.task(campaign.arn) is not None:
+        return None
+    return transaction.child(
         served.body["solutionArn"], "solution-version", ("ACTIVE",), newer_than=served.seq
     )
-    if newest is not None:
-        _begin(transaction, found, newest, found.private["config"], found.body["minProvisionedTPS"], now)
 
 
 def _begin(

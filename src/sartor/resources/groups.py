@@ -12,6 +12,8 @@ from sartor.resources.store import Resource, Transaction
 
 #: The types of the datasets that recommenders of items learn from.
 TRAINED_TYPES: Final = ("INTERACTIONS", "ITEMS", "USERS")
+#: What people call those that a training cannot do without.
+_NOUNS: Final = {"INTERACTIONS": "Item interactions", "ITEMS": "Items"}
 
 
 def datasets_of(
@@ -32,18 +34,25 @@ def schemas_of(transaction: Transaction, datasets: Mapping[str, Resource]) -> di
     }
 
 
-def trained_datasets(transaction: Transaction, group: Resource) -> dict[str, Resource]:
+def trained_datasets(
+    transaction: Transaction, group: Resource, needed: str = "INTERACTIONS"
+) -> dict[str, Resource]:
     """Return the datasets that a solution of the group is trained on, by type.
 
+    Args:
+        transaction: any.
+        group: the dataset group.
+        needed: the type of the one that must be there.
+
     Raises:
-        ApiError: ``InvalidInputException`` when there are no item interactions, ``ResourceInUseException`` when
-            their dataset is not active or another is being created.
+        ApiError: ``InvalidInputException`` when it is not, ``ResourceInUseException`` when it is not active or
+            another is being created.
     """
     found = datasets_of(transaction, group, TRAINED_TYPES)
-    if "INTERACTIONS" not in found:
-        raise invalid_input(f"Dataset group {group.arn} must have an Item interactions dataset.")
+    if needed not in found:
+        raise invalid_input(f"Dataset group {group.arn} must have an {_NOUNS[needed]} dataset.")
     for name, dataset in found.items():
-        if name == "INTERACTIONS" or dataset.status in CREATING:
+        if name == needed or dataset.status in CREATING:
             keep_active(dataset)
     return {name: dataset for name, dataset in found.items() if not _passes(dataset)}
 

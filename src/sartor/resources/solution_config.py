@@ -35,7 +35,7 @@ def keep(
         recipe: of the solution.
         config: ``solutionConfig``.
         event_type: the one type of events to train on, if given.
-        schemas: of the group's datasets, by type; ``INTERACTIONS`` is among them.
+        schemas: of the group's datasets, by type; the one that the recipe needs is among them.
 
     Raises:
         ApiError: ``InvalidInputException``.
@@ -52,8 +52,10 @@ def keep(
         keep_events(recipe, config["eventsConfig"], schemas)
     if "optimizationObjective" in config:
         _keep_objective(recipe, config["optimizationObjective"], schemas)
-    if "trainingDataConfig" in config:
-        _keep_columns(recipe, config["trainingDataConfig"], schemas)
+    columns = config.get("trainingDataConfig", {})
+    require_columns(recipe, columns, schemas)
+    if recipe.needed == "ITEMS":
+        _require_texts(recipe, columns, schemas)
     keep_schedule(config.get("autoTrainingConfig", {}))
 
 
@@ -109,7 +111,7 @@ def keep_events(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, 
 
 def _keep_column(schemas: Mapping[str, Schema], column: str, why: str) -> None:
     """Refuse what needs a column of the interactions that their schema lacks."""
-    if all(field.name != column for field in schemas["INTERACTIONS"].fields):
+    if "INTERACTIONS" not in schemas or all(one.name != column for one in schemas["INTERACTIONS"].fields):
         raise invalid_input(
             f"{why} needs the column {column} in the schema of the Item interactions dataset."
         )
@@ -140,20 +142,65 @@ def _keep_objective(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[s
         )
 
 
-def _keep_columns(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
-    """Refuse to leave out columns that are not there, or that no training can do without."""
-    if given.get("includedDatasetColumns"):
-        raise invalid_input(f"includedDatasetColumns is not supported by recipe {recipe.name}.")
-    excluded: Mapping[str, Sequence[str]] = given.get("excludedDatasetColumns", {})
-    types = [name.upper() for name in excluded]
-    if len(set(types)) < len(types):
-        raise invalid_input("excludedDatasetColumns names a dataset more than once.")
-    for of_type, (name, columns) in zip(types, excluded.items(), strict=True):
+def require_columns(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
+    """Refuse to leave out or to choose columns that are not there, or to leave out what no training can do without.
+
+    Args:
+        recipe: of a solution or a recommender.
+        given: its ``trainingDataConfig``.
+        schemas: of the group's datasets, by type.
+
+    Raises:
+        ApiError: ``InvalidInputException``.
+    """
+    if recipe.type == "PERSONALIZED_ACTIONS" and any(given.values()):
+        raise invalid_input(f"trainingDataConfig is not supported by recipe {recipe.name}.")
+    excluded = _columns("excludedDatasetColumns", given, schemas)
+    included = _columns("includedDatasetColumns", given, schemas)
+    for of_type, columns in excluded.items():
+        for column in sorted(columns & _NEEDED):
+            raise invalid_input(f"excludedDatasetColumns: {column} is needed by every training.")
+        for column in sorted(columns & included.get(of_type, frozenset())):
+            raise invalid_input(
+                f"trainingDataConfig: {column} of {of_type} cannot be both included and excluded."
+            )
+
+
+def _columns(
+    member: str, given: Mapping[str, Any], schemas: Mapping[str, Schema]
+) -> dict[str, frozenset[str]]:
+    """Return the columns that a member names, by the dataset's type in capitals; each is there."""
+    found: dict[str, frozenset[str]] = {}
+    for name, columns in given.get(member, {}).items():
+        of_type = name.upper()
+        if of_type in found:
+            raise invalid_input(f"{member} names a dataset more than once.")
         if of_type not in schemas:
-            raise invalid_input(f"excludedDatasetColumns: the dataset group has no dataset {name}.")
+            raise invalid_input(f"{member}: the dataset group has no dataset {name}.")
         there = {field.name for field in schemas[of_type].fields}
         for column in columns:
             if column not in there:
-                raise invalid_input(f"excludedDatasetColumns: the dataset {name} has no column {column}.")
-            if column in _NEEDED:
-                raise invalid_input(f"excludedDatasetColumns: {column} is needed by every training.")
+                raise invalid_input(f"{member}: the dataset {name} has no column {column}.")
+        found[of_type] = frozenset(columns)
+    return found
+
+
+def _require_texts(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
+    """Refuse to compare the texts of items whose schema has none, or whose texts are left out."""
+    fields = schemas["ITEMS"].fields if "ITEMS" in schemas else ()
+    wanted = {
+        "the name of the item (itemName: true)": {one.name for one in fields if one.item_name},
+        "text (textual: true)": {one.name for one in fields if one.textual},
+    }
+    excluded = _columns("excludedDatasetColumns", given, schemas).get("ITEMS", frozenset())
+    included = _columns("includedDatasetColumns", given, schemas).get("ITEMS")
+    for what, names in wanted.items():
+        if not names:
+            raise invalid_input(
+                f"Recipe {recipe.name} needs a string column with {what} in the Items schema."
+            )
+        kept = (names if included is None else names & included) - excluded
+        if not kept:
+            raise invalid_input(
+                f"Recipe {recipe.name} needs the column {', '.join(names)} of Items in training."
+            )

@@ -47,8 +47,9 @@ def create_solution_version(
     mode = _mode(call, solution, request.get("trainingMode", "FULL"))
     group = call.find(solution.body["datasetGroupArn"], "dataset-group")
     keep_active(group)
-    datasets = groups.trained_datasets(call.transaction, group)
-    _keep_data(call, datasets["INTERACTIONS"])
+    needed = BY_ARN[solution.body["recipeArn"]].needed
+    datasets = groups.trained_datasets(call.transaction, group, needed)
+    _keep_data(call, datasets[needed])
     tail = request.get("name") or _free_id(call, solution)
     arn = call.free_arn(_KIND, solution=solution.name, id=tail)
     first_tags = tags.checked(request.get("tags"))
@@ -116,19 +117,18 @@ def get_solution_metrics(call: Call, request: Request) -> dict[str, Any]:
     }
 
 
-def _keep_data(call: Call, interactions: Resource) -> None:
-    """Refuse to train where no interaction was ever imported or put.
+def _keep_data(call: Call, needed: Resource) -> None:
+    """Refuse to train where no interaction was ever imported or put, or no item if those are what is needed.
 
     Raises:
-        ApiError: ``InvalidInputException`` with Amazon's text.
+        ApiError: ``InvalidInputException``, of interactions with Amazon's text.
     """
-    imported = call.transaction.child(
-        interactions.arn, "dataset-import-job", ("ACTIVE",), newer_than=interactions.seq
-    )
-    if imported is None and not call.transaction.has_put(interactions.seq):
+    imported = call.transaction.child(needed.arn, "dataset-import-job", ("ACTIVE",), newer_than=needed.seq)
+    if imported is None and not call.transaction.has_put(needed.seq):
+        of_type = needed.body["datasetType"]
+        others = " or EVENT_INTERACTIONS" if of_type == "INTERACTIONS" else ""
         raise invalid_input(
-            "Dataset group must contain an INTERACTIONS dataset with successfully completed dataset import job or "
-            "EVENT_INTERACTIONS"
+            f"Dataset group must contain an {of_type} dataset with successfully completed dataset import job{others}"
         )
 
 

@@ -17,7 +17,7 @@ from sartor.resources.store import Resource, Transaction
 
 #: Amazon's quota of active solutions of one dataset group.
 MAX_SOLUTIONS: Final = 10
-#: What ``performAutoML`` chooses: of the recipes that it could choose from, this one replaced them all.
+#: What ``performAutoML`` takes without a list: of the recipes that it could choose from, this one replaced them all.
 AUTO_ML_RECIPE: Final = "arn:aws:personalize:::recipe/aws-user-personalization"
 #: All that counts of a configuration with ``performAutoML``.
 _WITH_AUTO_ML: Final = ("autoMLConfig", "autoTrainingConfig")
@@ -30,7 +30,8 @@ def create_solution(call: Call, request: Request) -> Draft:
     group = call.find(request["datasetGroupArn"], "dataset-group")
     recipe = _recipe(request)
     keep_active(group)
-    schemas = groups.schemas_of(call.transaction, groups.trained_datasets(call.transaction, group))
+    datasets = groups.trained_datasets(call.transaction, group, recipe.needed)
+    schemas = groups.schemas_of(call.transaction, datasets)
     arn = call.free_arn("solution", name=request["name"])
     first_tags = tags.checked(request.get("tags"))
     call.keep_active_quota("solution", "a solution", MAX_SOLUTIONS, of=group.arn)
@@ -75,10 +76,14 @@ def update_solution(call: Call, request: Request) -> dict[str, Any]:
 
 
 def described(transaction: Transaction, solution: Resource) -> dict[str, Any]:
-    """Return what DescribeSolution answers beside the solution itself: its newest version, of any status."""
+    """Return what DescribeSolution answers beside the solution itself: its newest version, and what AutoML chose."""
     version = transaction.child(solution.arn, "solution-version")
     if version is None:
         return {}
+    trained = transaction.child(solution.arn, "solution-version", ("ACTIVE",))
+    chosen: dict[str, Any] = {}
+    if solution.body["performAutoML"] and trained is not None:
+        chosen = {"autoMLResult": {"bestRecipeArn": trained.body["recipeArn"]}}
     summary = {
         "solutionVersionArn": version.arn,
         "status": version.status,
@@ -88,7 +93,7 @@ def described(transaction: Transaction, solution: Resource) -> dict[str, Any]:
     }
     if version.failure_reason is not None:
         summary["failureReason"] = version.failure_reason
-    return {"latestSolutionVersion": summary}
+    return {"latestSolutionVersion": summary, **chosen}
 
 
 def config_in_effect(solution: Resource) -> dict[str, Any]:
@@ -110,9 +115,10 @@ def _recipe(request: Request) -> Recipe:
     automatic = request.get("performAutoML", False)
     if automatic == (arn is not None):
         raise invalid_input("Give either recipeArn or performAutoML.")
-    for named in request.get("solutionConfig", {}).get("autoMLConfig", {}).get("recipeList", []):
-        _known(named)
-    recipe = _known(AUTO_ML_RECIPE if automatic else str(arn))
+    listed = request.get("solutionConfig", {}).get("autoMLConfig", {}).get("recipeList", [])
+    for named in listed:
+        _require_choice(_known(named))
+    recipe = _known((listed or [AUTO_ML_RECIPE])[0] if automatic else str(arn))
     if recipe.domain is not None:
         raise invalid_input(
             f"Recipe {arn} is a use case of the domain {recipe.domain}: create a recommender with it."
@@ -120,6 +126,18 @@ def _recipe(request: Request) -> Recipe:
     if recipe.trainer is None:
         raise invalid_input(f"Sartor does not train recipe {arn} yet.")
     return recipe
+
+
+def _require_choice(recipe: Recipe) -> None:
+    """Refuse a recipe that ``performAutoML`` cannot choose: it chooses among those for users.
+
+    Raises:
+        ApiError: ``InvalidInputException``.
+    """
+    if recipe.type != "USER_PERSONALIZATION" or recipe.domain is not None or recipe.trainer is None:
+        raise invalid_input(
+            f"recipeList can have recipes of type USER_PERSONALIZATION, which {recipe.name} is not."
+        )
 
 
 def _known(arn: str) -> Recipe:
@@ -155,8 +173,6 @@ def _body(request: Request, group: Resource, recipe: Recipe, schemas: Mapping[st
     }
     if event_type is not None:
         body["eventType"] = event_type
-    if automatic:
-        body["autoMLResult"] = {"bestRecipeArn": recipes.recipe_arn(recipe)}
     return body
 
 
@@ -173,7 +189,8 @@ def _keep_update(call: Call, solution: Resource, request: Request) -> None:
     solution_config.keep_schedule(config.get("autoTrainingConfig", {}))
     if "eventsConfig" in config:
         group = call.find(solution.body["datasetGroupArn"], "dataset-group")
-        schemas = groups.schemas_of(call.transaction, groups.trained_datasets(call.transaction, group))
+        datasets = groups.trained_datasets(call.transaction, group, recipe.needed)
+        schemas = groups.schemas_of(call.transaction, datasets)
         merged = {**solution.body["solutionConfig"], "eventsConfig": config["eventsConfig"]}
         solution_config.keep(recipe, merged, solution.body.get("eventType"), schemas)
 

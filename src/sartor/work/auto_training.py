@@ -1,7 +1,6 @@
 """The chore of automatic training: solutions that are due and have new interactions get a new version."""
 
 import logging
-import time
 
 from sartor.resources.schedule import due_training
 from sartor.resources.store import Store
@@ -10,11 +9,11 @@ from sartor.work.tools import Tools
 LOG = logging.getLogger("sartor.work.auto_training")
 
 
-def train_what_is_due(tools: Tools) -> None:
-    """Begin the trainings that are due now."""
+def train_what_is_due(tools: Tools, now: float) -> None:
+    """Begin the trainings that are due; ``now`` is epoch seconds."""
     for arn in due_training(
         tools.store,
-        time.time(),
+        now,
         lambda group_arn, since: has_new_interactions(tools.store, group_arn, since),
         tools.quotas_on,
     ):

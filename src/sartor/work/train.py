@@ -7,9 +7,9 @@ that dies leaves files that the next one replaces; nothing serves a version befo
 import importlib.metadata
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -23,18 +23,19 @@ from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
 from sartor.models import evaluation
-from sartor.models.base import Features, Float32, Histories, Model, Run, TrainingData
+from sartor.models.base import Features, Float32, Histories, Model, Run, Texts, TrainingData
 from sartor.models.objective import leaning
 from sartor.realtime import artifact
 from sartor.realtime.selection import selection_of
-from sartor.recipes import BY_ARN, Recipe, Trainer
+from sartor.recipes import BY_ARN, Recipe, Trainer, recipe_arn
 from sartor.recipes.trainers import Parameters, has_sequence_model
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import Means, datasets_of, records_of
 from sartor.resources.store import Resource
 from sartor.work.tools import Tools
 from sartor.work.trained_users import Rows, TrainedUsers
-from sartor.work.tuning import tuned
+from sartor.work.trials import Trials
+from sartor.work.tuning import OBJECTIVE, Candidate, Search, best_recipe, tuned
 
 #: Amazon's minimums for a training ("Amazon Personalize endpoints and quotas").
 MINIMUM_INTERACTIONS: Final = 1000
@@ -57,6 +58,7 @@ class Trained:
         metrics: by Amazon's names, not rounded.
         record: what made it, as JSON.
         tuned: the hyperparameters that an optimization found; none without one.
+        recipe: of which it is, its solution's or what AutoML chose.
     """
 
     model: Model
@@ -64,6 +66,7 @@ class Trained:
     metrics: dict[str, float]
     record: dict[str, Any]
     tuned: dict[str, str]
+    recipe: Recipe
 
 
 def run(task: Task, tools: Tools) -> Outcome:
@@ -80,20 +83,22 @@ def run(task: Task, tools: Tools) -> Outcome:
     try:
         with tempfile.TemporaryDirectory(prefix="train-", dir=tools.scratch) as scratch:
             users = TrainedUsers(task, folder, tools, Path(scratch))
-            trained = train(version, tools, run, tools.quotas_on, tools.sequence_on, users.reading)
+            trials = Trials(tools.storage, version.private["folder"])
+            trained = train(version, tools, run, tools.quotas_on, tools.sequence_on, users.reading, trials)
             run.keep_on()
             users.keep_states(trained.model, run.keep_on)
             artifact.write_model(
                 tools.storage, folder, trained.model, trained.rows, trained.record, Path(scratch)
             )
             run.keep_on()
+            trials.forget()
     except BaseException:
         with suppress(Exception):  # else the next attempt does it
             tools.storage.delete_folder(folder)
         raise
     hours = round((time.time() - began) / 3600, 3)
     return Outcome(
-        {"trainingHours": hours, **_tuned(trained)},
+        {"trainingHours": hours, "recipeArn": recipe_arn(trained.recipe), **_tuned(trained)},
         {"artifact": folder, "metrics": trained.metrics, "record": trained.record},
     )
 
@@ -116,6 +121,7 @@ def train(
     quotas_on: bool,
     sequence_on: bool,
     reading: Callable[[Callable[[], Rows]], Rows] = lambda read: read(),
+    trials: Trials | None = None,
 ) -> Trained:
     """Read the data of a solution version and fit its model.
 
@@ -126,28 +132,65 @@ def train(
         quotas_on: whether Amazon's minimums apply.
         sequence_on: whether sequence models may be trained.
         reading: reads the rows; it may read them again.
+        trials: what earlier attempts have tried; ``None`` if there was none.
 
     Raises:
         JobFailed: there is too little data.
         Stopped: it was told to stop.
     """
-    recipe = BY_ARN[version.body["recipeArn"]]
     run.progress({"phase": "reading"})
     rows, tables = reading(partial(_read, version, means))
     run.keep_on()
+    recipes = recipes_of(version)
+    by_texts = _trainer(recipes[0], sequence_on).by_texts
     _keep_event_types(rows, version)
-    if quotas_on:
+    if by_texts:
+        _keep_texts(rows)
+    elif quotas_on:
         _keep_minimums(rows, version.body.get("eventType"))
     elif not len(rows.item):
         raise JobFailed("Create failed. There are no interactions to train on.")
-    trainer, parameters = _trainer(recipe, sequence_on), parameters_of(version)
-    data = _data(rows, trainer)
-    split = evaluation.split(data.histories, run.seed)
+    candidates = [
+        Candidate(recipe, trainer, _data(rows, trainer))
+        for recipe in recipes
+        for trainer in (_trainer(recipe, sequence_on),)
+    ]
+    fitted = _by_texts if by_texts else _on_held_out
+    candidate, model, metrics, best = fitted(candidates, rows, version, run, trials or Trials())
+    parameters = {**parameters_of(version), **best}
+    record = _record(version, candidate.recipe, model, parameters, rows, tables, run)
+    record["sequenceModels"] = sequence_on and has_sequence_model()
+    return Trained(model, rows, metrics, record, best, candidate.recipe)
+
+
+#: What was chosen, its model and metrics, and what an optimization found.
+_Fitted = tuple[Candidate, Model, dict[str, float], dict[str, str]]
+
+
+def _by_texts(
+    candidates: Sequence[Candidate], _rows: TrainingRows, version: Resource, run: Run, _trials: Trials
+) -> _Fitted:
+    """Fit a model of texts on all items; nothing is held out, as nobody is to be foretold."""
+    (candidate,) = candidates
+    model = _fitted(candidate.trainer, candidate.data, parameters_of(version), run, None, version)
+    run.progress({"phase": "evaluating"})
+    assert candidate.trainer.measures is not None
+    return candidate, model, candidate.trainer.measures(model, run), {}
+
+
+def _on_held_out(
+    candidates: Sequence[Candidate], rows: TrainingRows, version: Resource, run: Run, trials: Trials
+) -> _Fitted:
+    """Choose what is to be chosen, fit it without some users' newest interactions, and measure it on those."""
+    config, parameters = version.body.get("solutionConfig", {}), parameters_of(version)
+    split = evaluation.split(candidates[0].data.histories, run.seed)
+    metric = config.get("autoMLConfig", {}).get("metricName", OBJECTIVE)
+    candidate = best_recipe(candidates, Search(split, parameters, run, trials, metric))
     best: dict[str, str] = {}
     if version.body.get("performHPO", False):
-        config = version.body.get("solutionConfig", {})
-        best = tuned(recipe, config, trainer.varied, trainer.fit, data, split, parameters, run)
+        best = tuned(candidate, config, Search(split, parameters, run, trials))
         parameters = {**parameters, **best}
+    trainer, data = candidate.trainer, candidate.data
     part = TrainingData(data.n_items, split.train, data.features)
     model = _fitted(trainer, part, parameters, run, rows.rewards, version)
     run.progress({"phase": "evaluating"})
@@ -162,9 +205,14 @@ def train(
     if trainer.refits:
         run.progress({"phase": "training on everything"})
         model = _fitted(trainer, data, parameters, run, rows.rewards, version)
-    record = _record(version, recipe, model, parameters, rows, tables, run)
-    record["sequenceModels"] = sequence_on and has_sequence_model()
-    return Trained(model, rows, metrics, record, best)
+    return candidate, model, metrics, best
+
+
+def recipes_of(version: Resource) -> list[Recipe]:
+    """Return the recipes of which a version may become: its own, or those that ``performAutoML`` chooses from."""
+    wanted = version.body.get("solutionConfig", {}).get("autoMLConfig", {}).get("recipeList", [])
+    chooses = version.body.get("performAutoML", False)
+    return [BY_ARN[arn] for arn in (wanted if chooses and wanted else [version.body["recipeArn"]])]
 
 
 def parameters_of(version: Resource) -> dict[str, str]:
@@ -182,44 +230,53 @@ def tables_of(version: Resource, means: Means) -> dict[str, dict[str, int]]:
     Raises:
         JobFailed: the interactions are gone.
     """
-    return {name: _state(records) for name, records in _sources(version, means).items()}
+    return _tables(_sources(version, means))
 
 
 def _sources(version: Resource, means: Means) -> dict[str, DatasetRecords]:
-    """Return the records that a training reads, by dataset type; those of interactions are among them."""
+    """Return the records that a training reads, by dataset type; those that it cannot do without are among them."""
     found = datasets_of(version.body["datasetGroupArn"], means.store)
-    if "INTERACTIONS" not in found:
-        raise JobFailed("Create failed. The dataset group has no Item interactions dataset.")
+    needed = BY_ARN[version.body["recipeArn"]].needed
+    if needed not in found:
+        noun = {"INTERACTIONS": "Item interactions", "ITEMS": "Items"}[needed]
+        raise JobFailed(f"Create failed. The dataset group has no {noun} dataset.")
     names = ("INTERACTIONS", "ITEMS", "USERS") if _in_context(version) else ("INTERACTIONS", "ITEMS")
     return {name: records_of(found[name], means) for name in names if name in found}
 
 
 def _in_context(version: Resource) -> bool:
-    """Return whether the recipe of a version looks at the context of a request and the attributes of a user."""
-    serving = BY_ARN[version.body["recipeArn"]].serving
-    return serving is not None and serving.in_context
+    """Return whether what a version may become looks at the context of a request and the attributes of a user."""
+    return any(one.serving is not None and one.serving.in_context for one in recipes_of(version))
 
 
 def _read(version: Resource, means: Means) -> Rows:
     """Return the rows, and which state of which table they are of."""
     sources = _sources(version, means)
-    tables = {name: _state(records) for name, records in sources.items()}
-    interactions, items, users = sources["INTERACTIONS"], sources.get("ITEMS"), sources.get("USERS")
+    tables = _tables(sources)
+    interactions, items, users = (sources.get(name) for name in ("INTERACTIONS", "ITEMS", "USERS"))
     with ExitStack() as stack:
-        connection = stack.enter_context(interactions.connection())
-        stack.enter_context(interactions.shown(connection))
-        for records, view in ((items, "items"), (users, "users")):
+        connection = stack.enter_context(next(iter(sources.values())).connection())
+        if interactions is None:
+            training.show_nothing(connection)
+        for records, view in ((interactions, "data"), (items, "items"), (users, "users")):
             if records is not None:
                 stack.enter_context(records.shown(connection, "ALL", view))
         rows = training.read(
             connection,
-            interactions.schema,
+            training.NOTHING if interactions is None else interactions.schema,
             None if items is None else items.schema,
             selection_of(version.body, () if items is None else [one.name for one in items.schema.fields]),
             None if users is None else users.schema,
             _in_context(version),
+            any(one.trainer is not None and one.trainer.by_texts for one in recipes_of(version)),
         )
     return rows, tables
+
+
+def _tables(sources: Mapping[str, DatasetRecords]) -> dict[str, dict[str, int]]:
+    """Return the states of tables; where there are no interactions, of a table that was never written to."""
+    nothing = {"bulkVersion": -1, "putNumber": 0}
+    return {"INTERACTIONS": nothing, **{name: _state(records) for name, records in sources.items()}}
 
 
 def _state(records: DatasetRecords) -> dict[str, int]:
@@ -249,6 +306,16 @@ def _keep_event_types(rows: TrainingRows, version: Resource) -> None:
             f"Create failed. Dataset has fewer than {MINIMUM_INTERACTIONS} interactions after filtering by event "
             f"type: {', '.join(wanted)}. There are none; the event types of the dataset are: {', '.join(there)}."
         )
+
+
+def _keep_texts(rows: TrainingRows) -> None:
+    """Refuse to compare the texts of items that have none.
+
+    Raises:
+        JobFailed: no item has a text.
+    """
+    if rows.texts is None or not len(rows.texts.word):
+        raise JobFailed("Create failed. No item of the Items dataset has a text to train on.")
 
 
 def _keep_minimums(rows: TrainingRows, event_type: str | None) -> None:
@@ -282,7 +349,9 @@ def _data(rows: TrainingRows, trainer: Trainer) -> TrainingData:
     histories = Histories(rows.item, rows.offsets, rows.time, weights)
     uses_features = trainer.uses_features and len(rows.tokens)
     features = Features(rows.tokens, rows.token_offsets, len(rows.token_names)) if uses_features else None
-    return TrainingData(len(rows.items), histories, features)
+    said = rows.texts if trainer.by_texts else None
+    texts = None if said is None else Texts(**{one.name: getattr(said, one.name) for one in fields(said)})
+    return TrainingData(len(rows.items), histories, features, texts)
 
 
 def _fitted(

@@ -1,67 +1,126 @@
-"""Hyperparameter optimization: of some drawn settings the one whose model ranks held-out items best.
+"""What a training chooses by trying: the best of some drawn settings (HPO), the best of some recipes (AutoML).
 
-Source: the guide's page "Hyperparameters and HPO". Only what has a meaning for the trainer is varied; the other
-tunable parameters keep their defaults. The service's own objective is not public; here it is NDCG at 25.
+Sources: the guide's page "Hyperparameters and HPO", and AutoMLConfig of the service model. Only what has a meaning for
+the trainer is varied; the other tunable parameters keep their defaults. The service's own objective of HPO is not
+public; here it is NDCG at 25, as it is for AutoML unless its ``metricName`` is one that is measured here.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from sartor.models import evaluation
-from sartor.models.base import Model, Run, TrainingData
+from sartor.models.base import Run, TrainingData
 from sartor.models.evaluation import Split
 from sartor.recipes import Parameter, Recipe
+from sartor.recipes.trainers import Parameters, Trainer
 from sartor.resources.hyperparameters import plain
+from sartor.work.trials import Trials
 
-#: So many settings are tried at most, the defaults among them.
-MOST_TRIED: Final = 12
-_OBJECTIVE: Final = "normalized_discounted_cumulative_gain_at_25"
-Parameters = Mapping[str, str]
+Choice = TypeVar("Choice")
+
+#: So many trainings an optimization has if the solution does not say.
+DEFAULT_JOBS: Final = 12
+#: What decides unless the solution says.
+OBJECTIVE: Final = "normalized_discounted_cumulative_gain_at_25"
 
 
-def tuned(
-    recipe: Recipe,
-    config: Mapping[str, Any],
-    varied: tuple[str, ...],
-    fit: Callable[[TrainingData, Parameters, Run], Model],
-    data: TrainingData,
-    split: Split,
-    parameters: Parameters,
-    run: Run,
-) -> dict[str, str]:
-    """Return the best values found for a recipe's tunable parameters, as text.
+@dataclass(frozen=True)
+class Candidate:
+    """What may be chosen.
 
-    Args:
-        recipe: of the solution.
-        config: ``solutionConfig``.
-        varied: the parameters that have a meaning for the trainer.
-        fit: the trainer.
-        data: all of it, of which ``split.train`` is trained on.
+    Attributes:
+        recipe: which.
+        trainer: what trains it here.
+        data: all that it is trained on.
+    """
+
+    recipe: Recipe
+    trainer: Trainer
+    data: TrainingData
+
+
+@dataclass(frozen=True)
+class Search:
+    """How candidates are compared.
+
+    Attributes:
         split: what is held out.
-        parameters: what is not varied.
+        parameters: that the solution sets.
         run: how the trainings run.
+        trials: what has been tried.
+        metric: by which they are compared.
+    """
+
+    split: Split
+    parameters: Parameters
+    run: Run
+    trials: Trials
+    metric: str = OBJECTIVE
+
+    def score(self, candidate: Candidate, values: Parameters) -> float:
+        """Return how good a candidate is with some more parameters."""
+        data, run = candidate.data, self.run
+        parameters = {**self.parameters, **values}
+
+        def measure() -> float:
+            part = TrainingData(data.n_items, self.split.train, data.features)
+            found = evaluation.evaluate(
+                candidate.trainer.fit(part, parameters, run), self.split, data.n_items, run=run
+            )
+            return found.get(self.metric, found[OBJECTIVE])
+
+        return self.trials.score(candidate.recipe.name, parameters, measure)
+
+
+def best_recipe(candidates: Sequence[Candidate], search: Search) -> Candidate:
+    """Return the best of some recipes; of equally good ones the first.
+
+    Recipes that are one model here are tried once.
 
     Raises:
         Stopped: the run says so.
     """
-    free = [one for one in recipe.parameters if one.tunable and one.name not in _fixed(config)]
-    tried: list[dict[str, str]] = [{one.name: one.default for one in free}]
-    ranges = [_range(one, config) for one in free if one.name in varied]
+    first = {candidate.trainer.model: candidate for candidate in reversed(candidates)}
+    different = [one for one in candidates if first[one.trainer.model] is one]
+    if len(different) == 1:
+        return candidates[0]
+    return _best(different, search.run, lambda one: search.score(one, {}))
+
+
+def tuned(candidate: Candidate, config: Mapping[str, Any], search: Search) -> dict[str, str]:
+    """Return the best values found for a recipe's tunable parameters, as text.
+
+    Args:
+        candidate: of the recipe.
+        config: ``solutionConfig``.
+        search: how they are compared.
+
+    Raises:
+        Stopped: the run says so.
+    """
+    free = [one for one in candidate.recipe.parameters if one.tunable and one.name not in _fixed(config)]
+    given = [_range(one, config) for one in free]
+    ranges = [one for one in given if one.name in candidate.trainer.varied]
+    tried: list[dict[str, str]] = [{one.name: _nearest(one) for one in given}]
     if ranges:
-        rng = np.random.default_rng(run.seed)
-        most = min(_jobs(config), MOST_TRIED)
+        rng = np.random.default_rng(search.run.seed)
+        most = min(_jobs(config), candidate.trainer.trials)
         tried += [{**tried[0], **{one.name: _drawn(one, rng) for one in ranges}} for _ in range(most - 1)]
     if len(tried) == 1:
         return tried[0]
-    part = TrainingData(data.n_items, split.train, data.features)
+    return _best(tried, search.run, lambda values: search.score(candidate, values))
+
+
+def _best(tried: Sequence[Choice], run: Run, score: Callable[[Choice], float]) -> Choice:
+    """Return the best of what is tried, one after the other."""
     scores = []
-    for number, values in enumerate(tried):
+    for number, one in enumerate(tried):
         run.keep_on()
         run.progress({"phase": "tuning", "trial": number + 1, "trials": len(tried)})
-        model = fit(part, {**parameters, **values}, run)
-        scores.append(evaluation.evaluate(model, split, data.n_items, run=run)[_OBJECTIVE])
+        scores.append(score(one))
     return tried[int(np.argmax(scores))]
 
 
@@ -70,8 +129,9 @@ def _fixed(config: Mapping[str, Any]) -> set[str]:
 
 
 def _jobs(config: Mapping[str, Any]) -> int:
+    """Return how many trainings the solution allows."""
     resources = config.get("hpoConfig", {}).get("hpoResourceConfig", {})
-    return int(resources.get("maxNumberOfTrainingJobs", MOST_TRIED))
+    return int(resources.get("maxNumberOfTrainingJobs", DEFAULT_JOBS))
 
 
 def _range(parameter: Parameter, config: Mapping[str, Any]) -> Parameter:
@@ -83,6 +143,15 @@ def _range(parameter: Parameter, config: Mapping[str, Any]) -> Parameter:
         values = tuple(given["values"]) if "values" in given else (given["minValue"], given["maxValue"])
         return Parameter(parameter.name, parameter.default, values, tunable=True)
     return parameter
+
+
+def _nearest(parameter: Parameter) -> str:
+    """Return the default of a parameter, or what its range has instead, as text."""
+    least, greatest = parameter.range[0], parameter.range[-1]
+    if isinstance(least, str) or isinstance(greatest, str):
+        return parameter.default if parameter.default in parameter.range else str(least)
+    value = float(parameter.default)
+    return parameter.default if least <= value <= greatest else str(least if value < least else greatest)
 
 
 def _drawn(parameter: Parameter, rng: np.random.Generator) -> str:

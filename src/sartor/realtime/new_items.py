@@ -1,0 +1,169 @@
+"""Items that came after the training, recommended by what is known of them: those that share their metadata speak.
+
+Source: the guide's "Automatic updates": Amazon considers new items every two hours without a training. Here they are
+taken up within seconds of PutItems or an import.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import numpy as np
+
+from sartor.filters.columns import Columns, Tokens
+from sartor.filters.schema import Field
+from sartor.models.base import Features, Float32, Int32, Int64
+from sartor.models.stand_ins import NEIGHBOURS, StandIns
+from sartor.realtime.catalogue import Catalogue
+from sartor.realtime.scoring import Scores
+
+#: How often new items are looked at, in seconds.
+LOOK_SECONDS: Final = 5.0
+#: So many of them count, the newest ones.
+_MOST: Final = 20_000
+#: Of a text, so many of its words count.
+_WORDS: Final = 200
+_WORD: Final = re.compile(r"[^\W_]+")
+
+
+class NewItems:
+    """The new items of one version; safe to share between threads.
+
+    Args:
+        items: the rows of the version's items, newer ones behind those that the model knows.
+        counts: int64[model items], the interactions of each.
+        left_out: columns that the solution leaves out, folded to lower case.
+
+    Attributes:
+        changes: how often they changed.
+    """
+
+    def __init__(self, items: Catalogue, counts: Int64, left_out: Iterable[str]) -> None:
+        self.changes = 0
+        self._items, self._counts, self._left_out = items, counts, frozenset(left_out)
+        self._looked, self._version = -LOOK_SECONDS, -1
+        self._index: _Index | None = None
+        self._spoken = _Spoken(np.zeros(0, np.int32), _nobody(0), np.zeros((0, NEIGHBOURS), np.float32))
+
+    def look(self) -> None:
+        """Take up what is new."""
+        columns = self._items.columns
+        known = len(self._counts)
+        if columns.n_rows <= known or columns.version == self._version:
+            return
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        if self._index is None:
+            self._index = _Index(columns, self._counts, self._left_out)
+        rows = np.arange(max(known, columns.n_rows - _MOST), columns.n_rows, dtype=np.int32)
+        self._spoken = self._index.spoken(columns, rows)
+        self._version = columns.version
+        self.changes += 1
+
+    def among(self, scores: Scores) -> Scores:
+        """Return scores with those of the new items: the mean of who speaks for each, the last place without any."""
+        spoken = self._spoken
+        if not len(spoken.rows) or not len(scores.values):
+            return scores
+        lowest = scores.values.min()
+        if scores.items is None:
+            grown = np.full(int(spoken.rows[-1]) + 1, lowest, np.float32)
+            grown[: len(scores.values)] = scores.values
+            grown[spoken.rows] = spoken.means(scores.values, lowest)
+            return Scores(None, grown, scores.logits, scores.subset)
+        whole = np.full(len(self._counts), lowest, np.float32)
+        whole[scores.items] = scores.values
+        items = np.concatenate([scores.items, spoken.rows])
+        values = np.concatenate([scores.values, spoken.means(whole, lowest)])
+        order = np.argsort(-values, kind="stable")
+        return Scores(items[order], values[order], scores.logits, scores.subset)
+
+
+class _Spoken:
+    """Who speaks for some rows.
+
+    Args:
+        rows: int32[new], ascending.
+        near: int32[new, neighbours], the model's items.
+        weights: float32[new, neighbours]; a sum of 0 is nobody.
+    """
+
+    def __init__(self, rows: Int32, near: Int32, weights: Float32) -> None:
+        self.rows, self._near, self._weights = rows, near, weights
+        self._silent = weights.sum(axis=1) == 0
+
+    def means(self, values: Float32, lowest: np.float32) -> Float32:
+        """Return float32[new]: the mean of some scores of the model's items, the lowest where nobody speaks."""
+        found = np.zeros(len(self.rows), np.float32)
+        for at in range(NEIGHBOURS):
+            found += values[self._near[:, at]] * self._weights[:, at]
+        found[self._silent] = lowest
+        return found
+
+
+class _Index:
+    """The tokens of the model's items: a category, or a word of a text, each by its column."""
+
+    def __init__(self, columns: Columns, counts: Int64, left_out: frozenset[str]) -> None:
+        self._numbers: dict[str, int] = {}
+        self._fields = [
+            one
+            for one in columns.fields
+            if (one.categorical or one.textual) and one.name.casefold() not in left_out
+        ]
+        rows, tokens = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for one in self._fields:
+            stored = columns.block.columns.get(one.name)
+            if isinstance(stored, Tokens):
+                holders, found = self._entries(one, stored)
+                rows.append(holders)
+                tokens.append(found)
+        row, token = np.concatenate(rows), np.concatenate(tokens)
+        known = row < len(counts)
+        codes = np.unique(row[known] * max(len(self._numbers), 1) + token[known])
+        row, token = codes // max(len(self._numbers), 1), codes % max(len(self._numbers), 1)
+        offsets = np.searchsorted(row, np.arange(len(counts) + 1)).astype(np.int64)
+        self._stand_ins = StandIns(Features(token.astype(np.int32), offsets, len(self._numbers)), counts)
+
+    def spoken(self, columns: Columns, rows: Int32) -> _Spoken:
+        """Return who speaks for some rows."""
+        near = _nobody(len(rows))
+        weights = np.zeros(near.shape, np.float32)
+        for at, row in enumerate(rows.tolist()):
+            said = (
+                self._numbers.get(name)
+                for one in self._fields
+                for text in columns.at(row, one.name)
+                for name in _tokens(one, str(text))
+            )
+            tokens = np.array([number for number in said if number is not None], np.int64)
+            if len(tokens):
+                who, worth = self._stand_ins.of(tokens)
+                near[at, : len(who)], weights[at, : len(who)] = who, worth
+        return _Spoken(rows, near, weights)
+
+    def _entries(self, one: Field, stored: Tokens) -> tuple[Int64, Int64]:
+        """Return int64[all] each: the rows of a column that have a token, and its number."""
+        rows, codes = stored.entries
+        numbers = [
+            [self._numbers.setdefault(name, len(self._numbers)) for name in _tokens(one, text)]
+            for text in stored.tokens
+        ]
+        sizes = np.array([len(some) for some in numbers], np.int64)
+        flat = np.array([number for some in numbers for number in some], np.int64)
+        begins = np.cumsum(sizes) - sizes
+        counts = sizes[codes]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return np.repeat(rows.astype(np.int64), counts), flat[np.repeat(begins[codes], counts) + within]
+
+
+def _tokens(one: Field, text: str) -> Iterator[str]:
+    """Yield the tokens of a category, or of a text."""
+    said = _WORD.findall(text.lower())[:_WORDS] if one.textual else [text]
+    yield from (f"{one.name}={word}" for word in said)
+
+
+def _nobody(n: int) -> Int32:
+    return np.zeros((n, NEIGHBOURS), np.int32)
