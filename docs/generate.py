@@ -98,7 +98,7 @@ def dataset_types() -> Iterator[str]:
             yield f"### {of_type.name}\n"
             yield (
                 f"The schema's record is `{of_type.record}`, with {least} to {most} metadata columns"
-                f"{', one of them textual at most' if of_type.textual_allowed else ''}. "
+                f"{', one of them `textual` and one `itemName` at most' if of_type.textual_allowed else ''}. "
                 + (
                     f"A newer record replaces an older one of the same `{of_type.identity}`.\n"
                     if of_type.identity

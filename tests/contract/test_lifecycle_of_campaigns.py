@@ -7,7 +7,7 @@ import pytest
 
 from contract.conftest import recipe_arn
 from sartor.errors import NotYet
-from sartor.resources import lifecycle
+from sartor.resources import campaigns, lifecycle
 
 MODEL = botocore.session.get_session().get_service_model("personalize")
 PREFIX = "arn:aws:personalize:eu-central-1:111122223333"
@@ -288,6 +288,21 @@ def test_a_version_that_fails_or_is_stopped_is_not_followed(service: Any) -> Non
     shown = service.described("Campaign", campaign)
     assert shown["solutionVersionArn"] == first
     assert "latestCampaignUpdate" not in shown
+
+
+def test_a_campaign_whose_update_failed_is_synced_later(service: Any) -> None:
+    solution = service.solution()
+    first = service.version(solution)
+    campaign = service.campaign(f"{solution}/$LATEST", campaignConfig=SYNC)
+    second = service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
+    service.work({campaign: "No."})
+    assert (served(service, campaign), latest(service, campaign)["status"]) == (first, "CREATE FAILED")
+    campaigns.sync(service.store, 1.8e9)
+    assert latest(service, campaign)["creationDateTime"] == 1.8e9
+    service.work()
+    assert served(service, campaign) == second
+    campaigns.sync(service.store, 1.9e9)  # nothing is left to do
+    assert latest(service, campaign)["creationDateTime"] == 1.8e9
 
 
 def test_following_begins_and_ends_by_updates(service: Any) -> None:

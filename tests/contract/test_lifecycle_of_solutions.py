@@ -53,11 +53,22 @@ def test_auto_ml_chooses_user_personalization_and_heeds_its_own_configuration_al
     config = {"autoMLConfig": {"metricName": "x"}, "algorithmHyperParameters": {"bptt": "1000"}}
     solution = service.solution(performAutoML=True, solutionConfig=config)
     shown = service.described("Solution", solution)
-    assert shown["autoMLResult"] == {"bestRecipeArn": recipe_arn()}
+    assert "autoMLResult" not in shown  # nobody knows before a training
     assert shown["solutionConfig"] == {**config, **WEEKLY}
     version = service.described("SolutionVersion", service.version(solution))
+    assert service.described("Solution", solution)["autoMLResult"] == {"bestRecipeArn": recipe_arn()}
     assert (version["performAutoML"], version["recipeArn"]) == (True, recipe_arn())
     assert version["solutionConfig"] == {"autoMLConfig": {"metricName": "x"}, **WEEKLY}
+
+
+def test_the_recipe_that_auto_ml_chose_is_the_versions_own(service: Any) -> None:
+    choices = [recipe_arn("aws-hrnn"), recipe_arn("aws-popularity-count")]
+    solution = service.solution(performAutoML=True, solutionConfig={"autoMLConfig": {"recipeList": choices}})
+    arn = service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
+    assert service.described("SolutionVersion", arn)["recipeArn"] == choices[0]
+    assert lifecycle.finish(service.store, claimed(service), Outcome({"recipeArn": choices[1]}))
+    assert service.described("SolutionVersion", arn)["recipeArn"] == choices[1]
+    assert service.described("Solution", solution)["autoMLResult"] == {"bestRecipeArn": choices[1]}
 
 
 def test_a_version_has_what_its_solution_had_when_it_was_asked_for(service: Any) -> None:

@@ -1,7 +1,7 @@
 """What items say that came or changed after a training on texts, for solutions with ``performIncrementalUpdate``.
 
 Source: the guide's "Semantic-Similarity recipe": Amazon takes them up within about 30 minutes, without computing
-popularity and freshness anew. Here it takes less than a minute.
+popularity and freshness anew. Here it takes seconds.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,9 @@ from sartor.realtime.catalogue import Catalogue
 from sartor.realtime.watch import Watch, all_records
 
 #: How often the Items dataset is looked at, in seconds.
-LOOK_SECONDS: Final = 20.0
+LOOK_SECONDS: Final = 5.0
+#: Of the time, at most so much is spent on it: a look at millions of items takes seconds.
+_MOST_SHARE: Final = 0.1
 
 
 class LaterTexts:
@@ -48,7 +50,7 @@ class LaterTexts:
         self.model = trained
         self.changes = 0
         self._trained, self._items, self._selection = trained, items, selection
-        self._watch = Watch(LOOK_SECONDS, find_records, all_records, self._take_up, state)
+        self._watch = Watch(LOOK_SECONDS, find_records, all_records, self._take_up, state, _MOST_SHARE)
 
     def look(self) -> None:
         """Take up what is new, if there is any."""

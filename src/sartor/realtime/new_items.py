@@ -26,6 +26,9 @@ _MOST: Final = 20_000
 _WORDS: Final = 200
 _WORD: Final = re.compile(r"[^\W_]+")
 
+#: What a row says in each column.
+_Said = tuple[tuple[str | int | float, ...], ...]
+
 
 class NewItems:
     """The new items of one version; safe to share between threads.
@@ -126,23 +129,30 @@ class _Index:
         row, token = codes // max(len(self._numbers), 1), codes % max(len(self._numbers), 1)
         offsets = np.searchsorted(row, np.arange(len(counts) + 1)).astype(np.int64)
         self._stand_ins = StandIns(Features(token.astype(np.int32), offsets, len(self._numbers)), counts)
+        self._known: dict[int, tuple[_Said, Int32, Float32]] = {}
 
     def spoken(self, columns: Columns, rows: Int32) -> _Spoken:
         """Return who speaks for some rows."""
         near = _nobody(len(rows))
         weights = np.zeros(near.shape, np.float32)
         for at, row in enumerate(rows.tolist()):
-            said = (
-                self._numbers.get(name)
-                for one in self._fields
-                for text in columns.at(row, one.name)
-                for name in _tokens(one, str(text))
-            )
-            tokens = np.array([number for number in said if number is not None], np.int64)
-            if len(tokens):
-                who, worth = self._stand_ins.of(tokens)
-                near[at, : len(who)], weights[at, : len(who)] = who, worth
+            said = tuple(columns.at(row, one.name) for one in self._fields)
+            known = self._known.get(row)
+            if known is None or known[0] != said:
+                known = self._known[row] = (said, *self._stand_ins.of(self._tokens(said)))
+            _, who, worth = known
+            near[at, : len(who)], weights[at, : len(who)] = who, worth
         return _Spoken(rows, near, weights)
+
+    def _tokens(self, said: _Said) -> Int64:
+        """Return int64[all]: the numbers of what a row says in each column, without what no known item says."""
+        found = (
+            self._numbers.get(name)
+            for one, texts in zip(self._fields, said, strict=True)
+            for text in texts
+            for name in _tokens(one, str(text))
+        )
+        return np.array([number for number in found if number is not None], np.int64)
 
     def _entries(self, one: Field, stored: Tokens) -> tuple[Int64, Int64]:
         """Return int64[all] each: the rows of a column that have a token, and its number."""

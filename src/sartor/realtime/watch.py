@@ -19,6 +19,7 @@ class Watch(Generic[State]):
         state_of: what is another once the records are.
         take_up: takes records, and their state, that are not those of the last time.
         state: of what is known already.
+        most_share: of the time, at most so much is spent on taking up.
     """
 
     def __init__(
@@ -28,21 +29,24 @@ class Watch(Generic[State]):
         state_of: Callable[[DatasetRecords], State],
         take_up: Callable[[DatasetRecords, State], None],
         state: State | None = None,
+        most_share: float = 1.0,
     ) -> None:
         self._seconds = seconds
+        self._most_share = most_share
         self._find_records = find_records
         self._state_of = state_of
         self._take_up = take_up
         self._state = state
         self._looking = threading.Lock()
-        self._looked = -seconds
+        self._next = 0.0
 
     def look(self) -> None:
         """Take up what has changed, if it is time for a look and no other thread has one."""
-        if time.monotonic() - self._looked < self._seconds or not self._looking.acquire(blocking=False):
+        now = time.monotonic()
+        if now < self._next or not self._looking.acquire(blocking=False):
             return
         try:
-            self._looked = time.monotonic()
+            self._next = now + self._seconds
             records = self._find_records()
             if records is None:
                 return
@@ -50,6 +54,7 @@ class Watch(Generic[State]):
             if state != self._state:
                 self._take_up(records, state)
                 self._state = state
+                self._next = now + max(self._seconds, (time.monotonic() - now) / self._most_share)
         finally:
             self._looking.release()
 

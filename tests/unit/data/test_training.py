@@ -150,6 +150,17 @@ def test_items_without_interactions_are_in_the_catalogue_with_their_features() -
     assert "TEXT=sad" not in every  # one item alone says nothing about others
 
 
+def test_only_included_columns_say_something_where_they_are_named() -> None:
+    every = set().union(*tokens(read(Selection(included={"items": ("genre",)}), CATALOGUE)).values())
+    assert every
+    assert all(token.startswith("GENRE=") for token in every)
+    both = Selection(included={"items": ("genre", "text")}, excluded={"items": ("genre",)})
+    assert not any(
+        token.startswith("GENRE=") for name in tokens(read(both, CATALOGUE)).values() for token in name
+    )
+    assert tokens(read(Selection(included={"users": ()}), CATALOGUE)) == tokens(read(EVERYTHING, CATALOGUE))
+
+
 def test_excluded_columns_say_nothing() -> None:
     every = set().union(*tokens(read(Selection(excluded={"items": ("genre",)}), CATALOGUE)).values())
     assert not [one for one in every if one.startswith("GENRE")]

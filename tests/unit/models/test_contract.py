@@ -13,11 +13,12 @@ from sartor.models import (
     closed_form,
     default,
     popularity,
+    semantic,
     similar,
     transitions,
     trending,
 )
-from sartor.models.base import Features, Histories, Model, Query, Run, TrainingData
+from sartor.models.base import Features, Histories, Model, Query, Run, Texts, TrainingData
 
 #: One thread: two wait for each other where other tests run beside them.
 QUIET = Run(threads=1)
@@ -42,6 +43,7 @@ MODELS: dict[str, Callable[[TrainingData], Model]] = {
     "closed_form": lambda data: closed_form.fit(data, None, QUIET),
     "default": lambda data: default.fit(data, None, QUIET),
     "popularity": lambda data: popularity.fit(data, None, QUIET),
+    "semantic": lambda data: semantic.fit(data, None, QUIET),
     "sequence": _sequence,
     "similar": lambda data: similar.fit(data, None, QUIET),
     "sims": lambda data: similar.fit(data, similar.sims_config(), QUIET),
@@ -63,7 +65,22 @@ def small(n_items: int = N_ITEMS) -> TrainingData:
     """Return data whose last three items have no interactions, if there are more than three, but metadata."""
     tokens = np.arange(n_items, dtype=np.int32) % 4
     features = Features(tokens, np.arange(n_items + 1, dtype=np.int64), 4)
-    return TrainingData(n_items, histories(max(n_items - 3, 1)), features)
+    return TrainingData(n_items, histories(max(n_items - 3, 1)), features, texts(n_items))
+
+
+def texts(n_items: int) -> Texts:
+    """Return texts of two words an item, one of which every third item has."""
+    word = np.stack([np.arange(n_items) % 3, 3 + np.arange(n_items) % 2], axis=1).ravel().astype(np.int32)
+    offsets = 2 * np.arange(n_items + 1, dtype=np.int64)
+    created, digests = np.arange(n_items, dtype=np.int64), np.ones(n_items, np.uint64)
+    return Texts(
+        ("red", "green", "blue", "shoe", "hat"),
+        offsets,
+        word,
+        np.ones(len(word), np.float32),
+        created,
+        digests,
+    )
 
 
 def asked(*items: int, item: int | None = None) -> Query:

@@ -44,8 +44,10 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = float(CLOCK)
-        monkeypatch.setattr(trends, "time", SimpleNamespace(time=lambda: self.now))
         monkeypatch.setattr(trends, "LOOK_SECONDS", 0.0)
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest.fixture
@@ -53,17 +55,25 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def watched(rows: Rows) -> tuple[Trends, Records]:
+class Items:
+    """The rows of a catalogue, newer ones at the end."""
+
+    def __init__(self) -> None:
+        self.names = list(NAMES)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def add(self, names: list[str]) -> None:
+        self.names += [name for name in names if name not in self.names]
+
+    def find(self, name: str) -> int:
+        return self.names.index(name)
+
+
+def watched(rows: Rows, clock: Clock, items: Items | None = None) -> tuple[Trends, Records]:
     """Return the trends of a model that was trained on these rows, and the dataset with them."""
     artifact = SimpleNamespace(
-        items=type(
-            "Items",
-            (),
-            {
-                "__len__": lambda _: len(NAMES),
-                "find_all": lambda _, ids: np.array([NAMES.index(one) for one in ids]),
-            },
-        )(),
         item=np.array([NAMES.index(name) for name, _ in rows], np.int32),
         time=np.array([at for _, at in rows], np.int64),
         model=SimpleNamespace(
@@ -72,19 +82,21 @@ def watched(rows: Rows) -> tuple[Trends, Records]:
         ),
     )
     records = Records(list(rows))
-    return Trends(cast("Any", artifact), lambda: cast("Any", records)), records
+    found = Trends(cast("Any", artifact), cast("Any", items or Items()), lambda: cast("Any", records), clock)
+    return found, records
 
 
-def listed(found: Trends) -> str:
+def listed(found: Trends, items: Items | None = None) -> str:
     found.look()
-    return "".join(NAMES[row] for row in base.top(found.scores.values, len(NAMES)))
+    names = (items or Items()).names
+    return "".join(names[row] for row in base.top(found.scores.values, len(names)))
 
 
 BEFORE = [("a", CLOCK - 3 * HOUR)] * 5 + [("b", CLOCK - 3 * HOUR)] * 2 + [("c", CLOCK - 3 * HOUR)]
 
 
 def test_an_event_of_tomorrow_does_not_hold_up_the_list(clock: Clock) -> None:
-    found, records = watched(BEFORE)
+    found, records = watched(BEFORE, clock)
     records.rows += [("d", CLOCK + 24 * HOUR), ("d", CLOCK * 1000)]
     assert listed(found)[0] == "a"
     records.rows += [("c", CLOCK - 5)] * 6
@@ -92,20 +104,20 @@ def test_an_event_of_tomorrow_does_not_hold_up_the_list(clock: Clock) -> None:
 
 
 def test_a_clock_that_is_a_little_ahead_counts(clock: Clock) -> None:
-    found, records = watched(BEFORE)
+    found, records = watched(BEFORE, clock)
     records.rows += [("c", CLOCK + 600)] * 6
     assert listed(found)[0] == "c"
 
 
 def test_a_trend_of_the_present_passes_with_the_time_although_nothing_new_comes(clock: Clock) -> None:
-    found, _ = watched([*BEFORE, *[("c", CLOCK - 60)] * 3])
+    found, _ = watched([*BEFORE, *[("c", CLOCK - 60)] * 3], clock)
     assert listed(found)[0] == "c"
     clock.now += 5 * HOUR
     assert listed(found) == "acbd"  # by popularity
 
 
 def test_what_is_old_ends_at_its_newest_record_and_is_not_read_again(clock: Clock) -> None:
-    found, records = watched([*BEFORE, *[("c", CLOCK - 60)] * 3])
+    found, records = watched([*BEFORE, *[("c", CLOCK - 60)] * 3], clock)
     clock.now += 100 * 24 * HOUR
     assert listed(found)[0] == "c"
     listed(found)
@@ -118,4 +130,11 @@ def test_what_is_old_ends_at_its_newest_record_and_is_not_read_again(clock: Cloc
 def test_what_has_no_trend_follows_by_popularity_each_interaction_once(clock: Clock) -> None:
     # in the two windows b fell; all in all a has had more
     rows = [("a", CLOCK - 30 * HOUR)] * 9 + [("b", CLOCK - 3 * HOUR)] * 4 + [("b", CLOCK - 60)] * 3
-    assert listed(watched([*rows, ("d", CLOCK - 30 * HOUR)])[0]) == "abdc"
+    assert listed(watched([*rows, ("d", CLOCK - 30 * HOUR)], clock)[0]) == "abdc"
+
+
+def test_what_no_training_has_seen_trends_as_well(clock: Clock) -> None:
+    items = Items()
+    found, records = watched(BEFORE, clock, items)
+    records.rows += [("new", CLOCK - 5)] * 6
+    assert listed(found, items).startswith("newa")

@@ -35,6 +35,10 @@ def excluding(**columns: list[str]) -> dict[str, Any]:
     return config(trainingDataConfig={"excludedDatasetColumns": columns})
 
 
+def including(**columns: list[str]) -> dict[str, Any]:
+    return config(trainingDataConfig={"includedDatasetColumns": columns})
+
+
 def objective(**members: str) -> dict[str, Any]:
     return config(optimizationObjective=members)
 
@@ -64,6 +68,8 @@ GOOD: list[dict[str, Any]] = [
     objective(itemAttribute="PRICE", objectiveSensitivity="HIGH"),
     {"recipeArn": recipe_arn("aws-personalized-ranking"), **objective(itemAttribute="PRICE")},
     excluding(items=["PRICE", "GENRE"], INTERACTIONS=["EVENT_VALUE"], Users=["AGE"]),
+    including(items=["PRICE"], Interactions=["EVENT_TYPE", "USER_ID"]),
+    including(items=["PRICE"]) | {"recipeArn": recipe_arn("aws-sims")},
     rate("rate(1 day)"),
     rate("rate(30 days)"),
 ]
@@ -87,7 +93,16 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"recipeArn": recipe_arn("aws-next-best-action")}, INVALID, "does not train"),
     ({"recipeArn": recipe_arn("aws-item-affinity")}, INVALID, "does not train"),
     ({"recipeArn": recipe_arn("aws-item-attribute-affinity")}, INVALID, "does not train"),
-    ({"recipeArn": recipe_arn("aws-semantic-similarity")}, INVALID, "does not train"),
+    ({"recipeArn": recipe_arn("aws-semantic-similarity")}, INVALID, "itemName"),
+    (
+        {
+            "recipeArn": None,
+            "performAutoML": True,
+            **config(autoMLConfig={"recipeList": [recipe_arn("aws-sims")]}),
+        },
+        INVALID,
+        "USER_PERSONALIZATION",
+    ),
     ({"recipeArn": recipe_arn("aws-vod-top-picks")}, INVALID, "recommender"),
     ({**V2, "performHPO": True}, INVALID, "performHPO"),
     ({"performIncrementalUpdate": True}, INVALID, "performIncrementalUpdate"),
@@ -113,7 +128,19 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (excluding(Users=["USER_ID"]), INVALID, "USER_ID"),
     (excluding(Interactions=["TIMESTAMP"]), INVALID, "TIMESTAMP"),
     (excluding(Interactions=["EVENT_TYPE"]), INVALID, "EVENT_TYPE"),
-    (config(trainingDataConfig={"includedDatasetColumns": {"Items": ["PRICE"]}}), INVALID, "included"),
+    (including(Actions=["COST"]), INVALID, "no dataset Actions"),
+    (including(Items=["COLOUR"]), INVALID, "no column COLOUR"),
+    (including(Items=["PRICE"], ITEMS=["GENRE"]), INVALID, "more than once"),
+    (
+        config(
+            trainingDataConfig={
+                "includedDatasetColumns": {"Items": ["PRICE", "GENRE"]},
+                "excludedDatasetColumns": {"ITEMS": ["GENRE"]},
+            }
+        ),
+        INVALID,
+        "GENRE of ITEMS cannot be both",
+    ),
     (rate("rate(0 days)"), INVALID, "1 to 30 days"),
     (rate("rate(31 days)"), INVALID, "1 to 30 days"),
     (rate("daily"), INVALID, "1 to 30 days"),
