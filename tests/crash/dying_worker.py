@@ -85,6 +85,7 @@ STEPS: dict[str, dict[str, Step]] = {
         "store record": Step("sartor.data.blobs", "FolderBlobs", "put", 1),
         "finish": Step("sartor.resources.lifecycle", None, "finish"),
     },
+    "optimization": {"third trial": Step("sartor.work.trials", "Trials", "score", 3)},
     "update": {
         "alter imported": Step("sartor.data.table", "Table", "add_columns", 1),
         "alter drained": Step("sartor.data.table", "Table", "add_columns", 2),

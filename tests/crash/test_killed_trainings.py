@@ -1,5 +1,6 @@
 """A training whose worker is killed begins again, and serves once it is whole; one that was to stop stays stopped."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -21,15 +22,19 @@ class TrainingShop(Shop):
         super().__init__(folder, monkeypatch)
         group = self.dataset.rpartition("/")[0].replace(":dataset/", ":dataset-group/")
         with self.worker():
-            self.solution = self.client.create_solution(
-                name="popular",
-                datasetGroupArn=group,
-                recipeArn="arn:aws:personalize:::recipe/aws-popularity-count",
-            )["solutionArn"]
+            self.solution, self.optimized = (
+                self.client.create_solution(
+                    name=recipe,
+                    datasetGroupArn=group,
+                    recipeArn=f"arn:aws:personalize:::recipe/{recipe}",
+                    performHPO=recipe == "aws-sims",
+                )["solutionArn"]
+                for recipe in ("aws-popularity-count", "aws-sims")
+            )
             self._active(lambda: self.client.describe_solution(solutionArn=self.solution)["solution"])
 
-    def train(self) -> str:
-        made = self.client.create_solution_version(solutionArn=self.solution)
+    def train(self, solution: str | None = None) -> str:
+        made = self.client.create_solution_version(solutionArn=solution or self.solution)
         return str(made["solutionVersionArn"])
 
     def version(self, arn: str) -> dict[str, Any]:
@@ -40,8 +45,8 @@ class TrainingShop(Shop):
         settled = ("ACTIVE", "CREATE FAILED", "CREATE STOPPED")
         return self._until(lambda: self.version(arn), lambda version: version["status"] in settled)
 
-    def die(self, step: str, when: str) -> None:
-        command = [sys.executable, DYING_WORKER, "training", step, when, *self.worker_options]
+    def die(self, step: str, when: str, job: str = "training") -> None:
+        command = [sys.executable, DYING_WORKER, job, step, when, *self.worker_options]
         assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
 
     def popular(self, version: str) -> list[str]:
@@ -86,3 +91,18 @@ def test_a_training_that_was_to_stop_stays_stopped_after_its_worker_was_killed(s
     shop.client.stop_solution_version_creation(solutionVersionArn=arn)
     with shop.worker():
         assert shop.trained(arn)["status"] == "CREATE STOPPED"
+
+
+def test_an_optimization_whose_worker_is_killed_goes_on_after_the_last_trial(shop: TrainingShop) -> None:
+    arn = shop.train(shop.optimized)
+    shop.die("third trial", "after", "optimization")
+    (kept,) = shop.data.rglob("trials.json")
+    assert len(json.loads(kept.read_text())) == 3
+    with shop.worker():
+        version = shop.trained(arn)
+    assert version["status"] == "ACTIVE", version
+    assert set(version["tunedHPOParams"]["algorithmHyperParameters"]) == {
+        "popularity_discount_factor",
+        "min_cointeraction_count",
+    }
+    assert not kept.exists()

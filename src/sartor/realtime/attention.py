@@ -51,17 +51,18 @@ class Attention:
         self._watch.look()
 
     def _count(self, records: DatasetRecords, _state: tuple[int, int]) -> None:
-        interactions = 'SELECT "ITEM_ID" AS i FROM data'
+        interactions = 'SELECT "ITEM_ID" AS i, true AS own FROM data'
         impressions = """
-            SELECT i FROM (SELECT unnest(string_split("IMPRESSION", '|')) AS i, "ITEM_ID" FROM data)
+            SELECT i, false AS own FROM (SELECT unnest(string_split("IMPRESSION", '|')) AS i, "ITEM_ID" FROM data)
             WHERE i IS DISTINCT FROM "ITEM_ID"
             """
         has_impressions = any(one.name == "IMPRESSION" for one in records.schema.fields)
         seen = f"{interactions} UNION ALL {impressions}" if has_impressions else interactions
         with records.open("ALL") as connection:
-            rows = connection.execute(f"SELECT i, count(*) FROM ({seen}) GROUP BY i").fetchall()
+            rows = connection.execute(f"SELECT i, count(*), bool_or(own) FROM ({seen}) GROUP BY i").fetchall()
+        self._items.add(name for name, _, own in rows if own)  # an event may name an item that nobody described
         counts = np.zeros(len(self._items), np.int64)
-        for name, count in rows:
+        for name, count, _ in rows:
             row = self._items.find(name)
             if row is not None and row < len(counts):
                 counts[row] = count

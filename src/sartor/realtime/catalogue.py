@@ -82,11 +82,13 @@ class Catalogue:
         return values
 
     def add(self, names: Iterable[str]) -> None:
-        """Give ids rows, without anything else being known of them."""
-        with self._changing:
-            for name in names:
-                self._row_of(name)
-            self._update([])
+        """Give ids rows that have none, without anything else being known of them."""
+        new = [name for name in names if name not in self._rows]
+        if new:
+            with self._changing:
+                for name in new:
+                    self._row_of(name)
+                self._update([])
 
     def take_up(self) -> None:
         """Take up what calls have put since the last look."""
