@@ -60,7 +60,9 @@ class Attention:
         seen = f"{interactions} UNION ALL {impressions}" if has_impressions else interactions
         with records.open("ALL") as connection:
             rows = connection.execute(f"SELECT i, count(*), bool_or(own) FROM ({seen}) GROUP BY i").fetchall()
-        self._items.add(name for name, _, own in rows if own)  # an event may name an item that nobody described
+        self._items.add(
+            name for name, _, own in rows if own
+        )  # an event may name an item that nobody described
         counts = np.zeros(len(self._items), np.int64)
         for name, count, _ in rows:
             row = self._items.find(name)
