@@ -23,6 +23,7 @@ from sartor.realtime.record import Recorder
 from sartor.resources import control
 from sartor.resources.control import Control
 from sartor.resources.store import Store
+from sartor.scratch import Scratch
 from sartor.settings import Settings
 from sartor.wire import operations
 from sartor.wire.exchange import Exchange, Route
@@ -30,7 +31,7 @@ from sartor.wire.handling import bound
 from sartor.wire.local import admit_all, is_loopback, keep_local
 from sartor.wire.sign import Authority
 from sartor.work.tools import Tools
-from sartor.worker import Scratch, Worker, end_process
+from sartor.worker import Worker, end_process
 
 LOG = logging.getLogger("sartor.app")
 

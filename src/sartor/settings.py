@@ -292,6 +292,15 @@ SETTINGS: Final = (
         option=False,
     ),
     Setting(
+        "heavy_jobs",
+        _whole(1, 64),
+        "1",
+        "How many imports, exports, deletions and batch jobs one worker does at once; trainings go on beside "
+        "them.",
+        "N",
+        option=False,
+    ),
+    Setting(
         "memory_bytes",
         _whole(64 * 2**20, 2**40),
         str(600_000_000),
@@ -332,6 +341,7 @@ class Settings:
     auto_training: str
     sequence_models: str
     training_threads: int
+    heavy_jobs: int
     memory_bytes: int
     roles: Mapping[str, Mapping[str, str]]
 

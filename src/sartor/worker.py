@@ -1,21 +1,19 @@
 """The worker: claims work, runs it, keeps its lease, and reports how it ended."""
 
 import errno
-import fcntl
 import logging
 import os
 import secrets
-import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from sartor.errors import Damaged, JobFailed
 from sartor.resources import lifecycle
+from sartor.resources.kinds import LANES, Lane
 from sartor.resources.lifecycle import Task
 from sartor.resources.stale_copies import StaleCopies
 from sartor.settings import Settings
@@ -25,8 +23,6 @@ from sartor.work.tools import Tools
 
 LOG = logging.getLogger("sartor.worker")
 
-#: Short work never waits behind long work: each lane has a thread of its own.
-LANES: Final = ("quick", "heavy")
 #: The status of a process that ended because its work hung.
 HUNG_STATUS: Final = 70
 #: How long before work that ended by an unknown fault is tried again, in seconds; it doubles each time.
@@ -72,24 +68,28 @@ class Worker:
     def run(self) -> None:
         """Work in all lanes until ``stopping`` is set."""
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
-        lanes = [threading.Thread(target=self._work, args=(lane,), name=lane) for lane in LANES]
-        for lane in lanes:
-            lane.start()
+        threads = [
+            threading.Thread(target=self._work, args=(lane, f"{lane}-{number}"), name=f"{lane}-{number}")
+            for lane in LANES
+            for number in range(self._settings.heavy_jobs if lane == "heavy" else 1)
+        ]
+        for thread in threads:
+            thread.start()
         drains = jobs.Drains(self._name)
         chores = Chores(chores_of(self._name, self._settings.auto_training == "on"), time.time)
         while not self._stopping.wait(DRAIN_LOOK_SECONDS):
             self._drain(drains)
             chores.run(self._tools)
-        for lane in lanes:
-            lane.join()
+        for thread in threads:
+            thread.join()
 
-    def _work(self, lane: str) -> None:
-        """Claim and run the tasks of one lane, one after the other."""
+    def _work(self, lane: Lane, thread: str) -> None:
+        """Claim and run tasks of one lane, one after the other, in a thread of this name."""
         while not self._stopping.is_set():
             try:
                 task = lifecycle.claim(
                     self._tools.store,
-                    f"{self._name}-{lane}",
+                    f"{self._name}-{thread}",
                     [lane],
                     time.time(),
                     self._settings.lease_seconds,
@@ -98,7 +98,7 @@ class Worker:
                 if task is None:
                     self._stopping.wait(self._settings.poll_seconds)
                 else:
-                    self._run(task, lane)
+                    self._run(task, thread)
             except Exception:  # the database may be away for a while; a lane never dies
                 LOG.exception("the %s lane could not work; it goes on in %s s", lane, RETRY_SECONDS)
                 self._stopping.wait(RETRY_SECONDS)
@@ -114,11 +114,11 @@ class Worker:
                 self._begin_anew()
                 return
 
-    def _run(self, task: Task, lane: str) -> None:
+    def _run(self, task: Task, thread: str) -> None:
         """Run one task and write down how it ended."""
         store = self._tools.store
         with _Lease(self._tools, self._settings, task, self._stopping) as lease:
-            self._leases[lane] = lease
+            self._leases[thread] = lease
             tools = replace(self._tools, progress=lease.report, stop=lease.must_stop)
             try:
                 outcome = jobs.TABLE[task.kind, task.verb](task, tools)
@@ -259,44 +259,3 @@ def _cause(error: Exception) -> str:
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error):
         return "The server's disk is full."
     return f"The server's log has the details ({type(error).__name__})."
-
-
-class Scratch:
-    """This process's folder for what need not survive it; the folders of dead processes are removed.
-
-    A lock says that its process lives: a number of a process may be another's by now, or lie in another
-    container.
-
-    Args:
-        settings: of this process.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        root = settings.data / "scratch"
-        root.mkdir(parents=True, exist_ok=True)
-        with (root / ".lock").open("w") as guard:  # nobody removes a folder that is not locked yet
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            for folder in root.iterdir():
-                if folder.is_dir() and not _is_locked(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
-            self.folder = root / f"{os.getpid()}-{secrets.token_hex(4)}"
-            self.folder.mkdir()
-            self._lock: IO[str] = (self.folder / ".lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-
-    def close(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self._lock.close()
-
-
-def _is_locked(folder: Path) -> bool:
-    """Return whether the process of a scratch folder lives."""
-    try:
-        with (folder / ".lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

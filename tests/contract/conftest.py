@@ -20,6 +20,7 @@ from sartor.data.put import Row
 from sartor.errors import ApiError, JobFailed
 from sartor.resources import lifecycle
 from sartor.resources.control import OPERATIONS, Control
+from sartor.resources.kinds import LANES
 from sartor.resources.store import Store
 from sartor.wire.handling import bound
 from sartor.work.tools import Tools
@@ -190,7 +191,7 @@ class Service:
 
     def work(self, outcome: Mapping[str, str] | None = None) -> None:
         """Do all work that is owed; ``outcome`` gives the reason for each ARN that shall fail."""
-        while task := lifecycle.claim(self.store, "worker", ("quick", "heavy"), 1e10, 60.0):
+        while task := lifecycle.claim(self.store, "worker", LANES, 1e10, 60.0):
             if outcome and task.arn in outcome:
                 assert lifecycle.fail(self.store, task, outcome[task.arn])
             else:

@@ -32,7 +32,7 @@ def owe(store: Store, count: int = 1, verb: lifecycle.Verb = "create", kind: str
                     arn_of(number), kind, "111122223333", "eu-central-1", "g", status, {}, {"a": 1}, NOW, NOW
                 )
             )
-            lifecycle.owe(transaction, arn_of(number), kind, verb, "quick")
+            lifecycle.owe(transaction, arn_of(number), kind, verb)
 
 
 def take(store: Store, worker: str = "one", now: float = NOW) -> Task | None:
@@ -318,7 +318,7 @@ def test_work_for_what_is_gone_holds_up_no_lane(store: Store) -> None:
         transaction.remove(arn_of(0))
         transaction.remove(arn_of(1))
         for number in (7, 8):
-            lifecycle.owe(transaction, arn_of(number), "dataset-group", "create", "quick")
+            lifecycle.owe(transaction, arn_of(number), "dataset-group", "create")
     owe(store)
     assert claimed(store).arn == arn_of(0)
     with store.read() as transaction:
@@ -328,7 +328,7 @@ def test_work_for_what_is_gone_holds_up_no_lane(store: Store) -> None:
 def test_one_resource_has_one_piece_of_work_at_a_time(store: Store) -> None:
     owe(store)
     with pytest.raises(Exception, match=r"(?i)unique"), store.write() as transaction:
-        lifecycle.owe(transaction, arn_of(0), "dataset-group", "delete", "quick")
+        lifecycle.owe(transaction, arn_of(0), "dataset-group", "delete")
 
 
 def test_a_task_that_is_given_back_is_claimed_at_once_and_does_not_count(store: Store) -> None:

@@ -221,7 +221,7 @@ def test_a_campaign_follows_its_solution(service: Any) -> None:
     campaign = service.campaign(f"{solution}/$LATEST", campaignConfig=SYNC)
     assert served(service, campaign) == first
     second = service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
-    assert lifecycle.finish(service.store, claimed(service, "heavy"))
+    assert lifecycle.finish(service.store, claimed(service, "training"))
     shown = service.described("Campaign", campaign)
     assert (shown["solutionVersionArn"], shown["latestCampaignUpdate"]["status"]) == (first, "CREATE PENDING")
     assert shown["latestCampaignUpdate"]["solutionVersionArn"] == second
@@ -237,7 +237,7 @@ def test_a_campaign_at_work_follows_as_soon_as_it_is_done(service: Any) -> None:
     service("UpdateCampaign", campaignArn=campaign, minProvisionedTPS=3)
     update = claimed(service)
     newer = service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
-    assert lifecycle.finish(service.store, claimed(service, "heavy"))
+    assert lifecycle.finish(service.store, claimed(service, "training"))
     assert latest(service, campaign)["minProvisionedTPS"] == 3
     assert lifecycle.finish(service.store, update)
     assert latest(service, campaign)["solutionVersionArn"] == newer
@@ -253,7 +253,7 @@ def test_a_new_campaign_follows_what_came_while_it_was_made(service: Any) -> Non
     campaign = service("CreateCampaign", name="c", **follows)["campaignArn"]
     creation = claimed(service)
     newer = service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
-    assert lifecycle.finish(service.store, claimed(service, "heavy"))
+    assert lifecycle.finish(service.store, claimed(service, "training"))
     assert lifecycle.finish(service.store, creation)
     service.work()
     assert served(service, campaign) == newer
@@ -264,9 +264,9 @@ def test_an_older_version_that_is_done_late_is_not_followed(service: Any) -> Non
     service.version(solution)
     campaign = service.campaign(f"{solution}/$LATEST", campaignConfig=SYNC)
     service("CreateSolutionVersion", solutionArn=solution)
-    slow = claimed(service, "heavy")
+    slow = claimed(service, "training")
     newer = service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
-    assert lifecycle.finish(service.store, claimed(service, "heavy"))
+    assert lifecycle.finish(service.store, claimed(service, "training"))
     assert lifecycle.finish(service.store, claimed(service))
     assert served(service, campaign) == newer
     assert lifecycle.finish(service.store, slow)
@@ -281,7 +281,7 @@ def test_a_version_that_fails_or_is_stopped_is_not_followed(service: Any) -> Non
     failed = service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
     service.work({failed: "No."})
     stopped = service("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
-    task = claimed(service, "heavy")
+    task = claimed(service, "training")
     service("StopSolutionVersionCreation", solutionVersionArn=stopped)
     assert lifecycle.finish(service.store, task)
     service.work()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sartor.errors import ApiError
 from sartor.resources import lifecycle
+from sartor.resources.kinds import LANES
 
 MODEL = botocore.session.get_session().get_service_model("personalize")
 GROUP = "arn:aws:personalize:eu-central-1:111122223333:dataset-group/shop"
@@ -253,7 +254,7 @@ def test_what_is_being_created_cannot_be_deleted_of_any_kind(service: Any) -> No
             assert service.described(noun, answer[member])["status"] == status
             refused = service.refusal(f"Delete{noun}", **{member: answer[member]})
             assert (refused.code, status in refused.message) == ("ResourceInUseException", True)
-        while lifecycle.claim(service.store, "w", ("quick", "heavy"), 1.7e9, 60.0):
+        while lifecycle.claim(service.store, "w", LANES, 1.7e9, 60.0):
             pass
 
 

@@ -9,6 +9,7 @@ import pytest
 from contract.conftest import make_tools, recipe_arn
 from sartor.errors import NotYet
 from sartor.resources import lifecycle
+from sartor.resources.kinds import LANES
 from sartor.resources.lifecycle import Outcome
 from sartor.work import jobs
 
@@ -17,7 +18,7 @@ PREFIX = "arn:aws:personalize:eu-central-1:111122223333"
 V2 = recipe_arn("aws-user-personalization-v2")
 
 
-def claimed(service: Any, lane: str = "heavy", now: float = 1.7e9) -> Any:
+def claimed(service: Any, lane: str = "training", now: float = 1.7e9) -> Any:
     """Return the oldest task of a lane, that a worker has from now on for 15 seconds."""
     task = lifecycle.claim(service.store, f"w{now}", (lane,), now, 15.0)
     assert task is not None
@@ -32,7 +33,7 @@ def test_a_solution_is_active_at_once(service: Any) -> None:
     group = service.data_group()
     arn = service("CreateSolution", name="sol", datasetGroupArn=group, recipeArn=V2)["solutionArn"]
     assert arn == f"{PREFIX}:solution/sol"
-    assert lifecycle.claim(service.store, "w", ("quick", "heavy"), 1e10, 15.0) is None
+    assert lifecycle.claim(service.store, "w", LANES, 1e10, 15.0) is None
     shown = service.described("Solution", arn)
     assert shown.pop("creationDateTime") == shown.pop("lastUpdatedDateTime")
     assert shown == {

@@ -38,7 +38,7 @@ def status(service: Any, arn: str) -> str:
 
 
 def take(store: Store, worker: str = "one", now: float = NOW) -> Task | None:
-    return lifecycle.claim(store, worker, ("heavy",), now, LEASE)
+    return lifecycle.claim(store, worker, ("training",), now, LEASE)
 
 
 def stop(service: Any, arn: str) -> None:

@@ -187,7 +187,7 @@ def test_what_attempts_at_a_training_left_goes_with_its_failure(
     arn = service("CreateSolutionVersion", solutionArn=service.solution())["solutionVersionArn"]
     folder = service.store.get(arn).private["folder"]
     storage.put(f"{folder}/1/users.npy", b"x")
-    task = lifecycle.claim(service.store, "w", ("heavy",), 2e9, 15.0)
+    task = lifecycle.claim(service.store, "w", ("training",), 2e9, 15.0)
     assert task is not None
     tools = make_tools(service.store, storage, tmp_path / "scratch")
     assert lifecycle.give_up(service.store, task, "No.", lambda one: jobs.settled(one, tools), 2e9)

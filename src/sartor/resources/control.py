@@ -122,7 +122,7 @@ class Control:
             else:
                 status = lifecycle.status_of(kind.name, "delete", "waiting")
                 transaction.set_status(resource.arn, status, call.now)
-                lifecycle.owe(transaction, resource.arn, kind.name, "delete", "quick")
+                lifecycle.owe(transaction, resource.arn, kind.name, "delete")
         return {}
 
     def write(

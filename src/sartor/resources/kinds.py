@@ -6,9 +6,13 @@ What all fifteen have in common is in ``control``; what one of them has alone is
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-Lane = Literal["quick", "heavy"]
+from sartor.resources.statuses import Verb
+
+#: What waits in one lane never waits behind what is in another: what only changes a row, what moves data, trainings.
+Lane = Literal["quick", "heavy", "training"]
+LANES: Final[tuple[Lane, ...]] = get_args(Lane)
 #: The statuses of work that has not ended yet, in both spellings of the service.
 UNFINISHED: Final = ("CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING", "PENDING", "IN_PROGRESS")
 #: The statuses of what will be there soon.
@@ -30,7 +34,8 @@ class Kind:
             must have that resource among the draft's parents.
         held_by: the kinds that block its deletion as long as one of them names it.
         held_by_work: the kinds that block its deletion only until their work has ended.
-        lane: who works for it: short work never waits behind long work. ``None``: it is there at once, without status.
+        lane: in which what its ``long_verbs`` do waits. ``None``: it is there at once, without status.
+        long_verbs: what takes long; its other work is quick.
         created_at_once: whether it is active when its creation is answered; its updates and its deletion are work.
         taggable: whether it takes tags.
         deletable: whether an operation deletes it; jobs stay for ever.
@@ -46,11 +51,16 @@ class Kind:
     held_by: tuple[str, ...] = ()
     held_by_work: tuple[str, ...] = ()
     lane: Lane | None = "quick"
+    long_verbs: tuple[Verb, ...] = ("create",)
     created_at_once: bool = False
     taggable: bool = True
     deletable: bool = True
     updated_beside: bool = False
     listed_by_known: bool = False
+
+    def lane_of(self, verb: Verb) -> Lane:
+        """Return the lane in which a piece of its work waits."""
+        return self.lane if self.lane is not None and verb in self.long_verbs else "quick"
 
     @property
     def update_member(self) -> str:
@@ -144,7 +154,7 @@ _TABLE = (
         "solutionVersion",
         "{solution}/{id}",
         listed_by="solutionArn",
-        lane="heavy",
+        lane="training",
         deletable=False,
         listed_by_known=True,
     ),
@@ -155,7 +165,7 @@ _TABLE = (
         "recommender",
         "{name}",
         listed_by="datasetGroupArn",
-        lane="heavy",
+        lane="training",
     ),
     Kind(
         "batch-inference-job",

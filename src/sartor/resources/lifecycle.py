@@ -14,7 +14,7 @@ from typing import Any, Final
 from sartor.errors import Damaged, already_exists
 from sartor.resources import campaigns, updates
 from sartor.resources.call import Call, Draft, lock_of
-from sartor.resources.kinds import Kind
+from sartor.resources.kinds import KINDS, Kind
 from sartor.resources.statuses import State, Verb, status_of
 from sartor.resources.store import Duplicate, Resource, Store, TaskRow, Transaction
 
@@ -129,7 +129,7 @@ def begin(call: Call, kind: Kind, draft: Draft) -> None:
         raise already_exists(draft.arn) from None
     transaction.set_tags(draft.arn, draft.tags)
     if kind.lane is not None and not kind.created_at_once:
-        owe(transaction, draft.arn, kind.name, "create", kind.lane)
+        owe(transaction, draft.arn, kind.name, "create")
 
 
 def _written(call: Call, kind: str, draft: Draft, status: str | None) -> Resource:
@@ -148,9 +148,9 @@ def _written(call: Call, kind: str, draft: Draft, status: str | None) -> Resourc
     )
 
 
-def owe(transaction: Transaction, arn: str, kind: str, verb: Verb, lane: str) -> None:
+def owe(transaction: Transaction, arn: str, kind: str, verb: Verb) -> None:
     """Write a task in the same transaction as the resource whose work it is."""
-    transaction.add_task(arn, kind, verb, lane)
+    transaction.add_task(arn, kind, verb, KINDS[kind].lane_of(verb))
 
 
 def claim(

@@ -53,7 +53,7 @@ def begin(
     )
     transaction.set_parents(resource.arn, [*old, *new])
     _show_status(transaction, kind, resource, "waiting", now)
-    transaction.add_task(resource.arn, kind.name, "update", "quick")
+    transaction.add_task(resource.arn, kind.name, "update", kind.lane_of("update"))
 
 
 def show(

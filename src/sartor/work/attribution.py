@@ -78,7 +78,7 @@ def publish(attribution: Resource, job: Resource, content: bytes, tools: Tools) 
     output = attribution.body["metricsOutputConfig"]
     sources = tools.sources.of(job.account, output.get("roleArn"))
     folder = output["s3DataDestination"]["path"].rstrip("/")
-    file = tools.scratch / f"metrics-{job.name}.csv"
+    file = tools.scratch / f"metrics-{job.seq}.csv"
     file.write_bytes(content)
     for step in itertools.count():
         name = values.report_name(job.body["importMode"], job.created_at + step / 1000)

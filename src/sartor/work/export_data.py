@@ -9,7 +9,6 @@ import re
 import shutil
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from sartor.data.export import write_csv
 from sartor.data.sources import AccountSources
@@ -30,7 +29,7 @@ def run(task: Task, tools: Tools) -> Outcome:
     if dataset is None:
         raise JobFailed(f"Dataset {job.body['datasetArn']} no longer exists.")
     folder = f"{job.body['jobOutput']['s3DataDestination']['path'].rstrip('/')}/{job.name}/"
-    scratch = Path(tools.scratch) / f"export-{job.name}-{task.attempt}"
+    scratch = tools.scratch / f"export-{task.id}-{task.attempt}"
     scratch.mkdir(parents=True, exist_ok=True)
     sources = tools.sources.of(job.account, job.body.get("roleArn"))
     mark = mark_of(job, tools.store)

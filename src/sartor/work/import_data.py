@@ -54,7 +54,7 @@ def _import(task: Task, table: Table, tools: Tools) -> int:
     job = task.resource
     records = records_of(_dataset(job, tools), tools)
     mode = job.body["importMode"]
-    scratch = tools.scratch / f"{job.name}-{task.attempt}"
+    scratch = tools.scratch / f"import-{task.id}-{task.attempt}"
     scratch.mkdir(parents=True, exist_ok=True)
     try:
         checked = _checked(task, records.schema, table, scratch, tools)

@@ -124,8 +124,8 @@ def training(tmp_path: Path) -> Iterator[Training]:
             resource(VERSION, "solution-version", {**of_group, "solutionArn": SOLUTION}, {"folder": "v"}),
             (SOLUTION,),
         )
-        transaction.add_task(VERSION, "solution-version", "create", "heavy")
-    task = lifecycle.claim(store, "worker", ["heavy"], time.time(), 1000.0)
+        transaction.add_task(VERSION, "solution-version", "create", "training")
+    task = lifecycle.claim(store, "worker", ["training"], time.time(), 1000.0)
     assert task is not None
     (tmp_path / "queries").mkdir()
     means = {
@@ -207,7 +207,7 @@ def test_what_an_attempt_that_died_stored_is_gone_once_the_next_has_read(trainin
     training.users().reading(lambda: (rows(*"abc"), {}))
     with training.store.write() as transaction:
         transaction.renew_task(training.task.id, training.task.worker, training.task.attempt, 0.0, None)
-    again = lifecycle.claim(training.store, "another", ["heavy"], time.time(), 1000.0)
+    again = lifecycle.claim(training.store, "another", ["training"], time.time(), 1000.0)
     assert again is not None
     assert again.attempt == 2
     TrainedUsers(again, "v/2", training.tools, training.scratch).reading(lambda: (rows("a"), {}))
