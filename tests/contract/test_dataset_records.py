@@ -667,7 +667,7 @@ def traces(dataset: Dataset, folder: Path, word: str) -> list[str]:
             text = path.read_bytes()
         if word.encode() in text:
             found.append(str(path))
-    with closing(sqlite3.connect(str(dataset.store._file.path))) as connection:
+    with closing(sqlite3.connect(str(dataset.store.database.file.path))) as connection:
         for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             rows = connection.execute(f'SELECT * FROM "{table}"').fetchall()
             found += [f"{table}: {row}" for row in rows if word in repr(row)]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from sartor.database.sqlite import Sqlite
 from sartor.errors import Unavailable
 from sartor.resources.store import Store
 from wire.asgi import Answered, App
@@ -39,6 +40,12 @@ def activate(app: App, arn: str, **private: Any) -> None:
         transaction.merge_private(arn, private)
 
 
+def database_of(app: App) -> Sqlite:
+    database = app.parts.store.database
+    assert isinstance(database, Sqlite)
+    return database
+
+
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
     """Give a service with a group of three datasets and an event tracker, all ACTIVE."""
@@ -55,8 +62,7 @@ def app(tmp_path: Path) -> Iterator[App]:
     made = app.call("CreateEventTracker", {"name": "t", "datasetGroupArn": f"{ARN}:dataset-group/g"}).json
     activate(app, made["eventTrackerArn"])
     app.tracking_id = made["trackingId"]  # type: ignore[attr-defined]
-    assert app.parts.store._writer is not None
-    app.parts.store._writer.busy_seconds = 0.2
+    database_of(app).writer.busy_seconds = 0.2
     yield app
     app.close()
 
@@ -116,7 +122,7 @@ def keep_refused(app: App) -> None:
 
 def keep_working(app: App) -> None:
     """Ask the same, and all of it works."""
-    app.parts.store._writer._next_try = 0.0  # type: ignore[union-attr]
+    database_of(app).writer._next_try = 0.0
     for name, ask in WRITES.items():
         answered = ask(app)
         assert answered.status == (400 if name == "DeleteSchema" else 200), (name, answered)  # in use
@@ -148,23 +154,22 @@ def test_while_the_disk_is_full_writes_are_503_and_then_work_again(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = app.parts.store
-    writer = store._writer
-    assert writer is not None
+    database = database_of(app)
     with store.write() as transaction:  # SQLite's own way to have no room
         pages = transaction._connection.exec_driver_sql("PRAGMA page_count").scalar()
 
     def cramp(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages}")
 
-    sa.event.listen(store._engine, "connect", cramp)
-    writer._drop()
-    store._engine.dispose()
+    sa.event.listen(database.engine, "connect", cramp)
+    database.writer._drop()
+    database.engine.dispose()
     keep_full(app)
     assert all("full" in line for line in lines(caplog, "sartor.wire"))
     assert len(lines(caplog, "sartor.wire")) == 1
-    sa.event.remove(store._engine, "connect", cramp)
-    writer._drop()
-    store._engine.dispose()
+    sa.event.remove(database.engine, "connect", cramp)
+    database.writer._drop()
+    database.engine.dispose()
     keep_working(app)
 
 
@@ -192,7 +197,7 @@ def test_a_database_that_is_lost_while_it_runs_takes_nothing_more(app: App, how:
     described = WRITES["PutEvents"](app), app.call("DescribeDatasetGroup", {"datasetGroupArn": GROUP})
     assert [one.status for one in described] == [503, 503]
     (tmp_path / "kept").rename(path)
-    app.parts.store._file.keep()  # type: ignore[union-attr]
+    database_of(app).file.keep()
     keep_working(app)
 
 
@@ -250,7 +255,7 @@ def test_postgresql_that_is_away_is_unavailable() -> None:
 def test_postgresql_whose_lock_somebody_keeps_is_unavailable(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sartor.resources.store._LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("sartor.database.postgresql._LOCK_SECONDS", 0.2)
     store = Store.open(sa.make_url(postgres_url).render_as_string(hide_password=False))
     with store.write("word"), pytest.raises(Unavailable, match="holds its lock"), store.write("word"):
         raise AssertionError("two writers with one word")

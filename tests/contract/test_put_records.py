@@ -6,17 +6,18 @@ import multiprocessing
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from sartor.data import events
+from sartor.data import put_commits
 from sartor.data.events import PutRecords, Rejected
 from sartor.data.put import Note, Row
+from sartor.database import Database
 from sartor.resources.store import Store
 
 DATASET = 7
@@ -51,6 +52,18 @@ def other(database_url: str, store: Store) -> Iterator[Store]:
     opened.close()
 
 
+class Held:
+    """A database with another way to write."""
+
+    def __init__(
+        self, database: Database, write: Callable[[], AbstractContextManager[sa.Connection]]
+    ) -> None:
+        self._database, self.write = database, write
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+
 def held(store: Store) -> tuple[PutRecords, threading.Event, list[Exception]]:
     """Return put records whose commits wait for an event, and fail with what is in a list."""
     go, faults = threading.Event(), list[Exception]()
@@ -58,12 +71,12 @@ def held(store: Store) -> tuple[PutRecords, threading.Event, list[Exception]]:
     @contextmanager
     def write() -> Iterator[sa.Connection]:
         assert go.wait(SECONDS)
-        with store._writing() as connection:
+        with store.database.write() as connection:
             yield connection
             if faults:
                 raise faults.pop(0)
 
-    return PutRecords(write, store._engine.begin, store._quick_read, store.local), go, faults
+    return PutRecords(Held(store.database, write)), go, faults
 
 
 def test_what_is_acknowledged_another_process_sees(store: Store, other: Store) -> None:
@@ -352,7 +365,7 @@ def test_records_that_never_wrote_close_at_once(store: Store) -> None:
 def first_and_rest(records: PutRecords) -> tuple["Future[None]", list["Future[None]"]]:
     """Put one call, and then calls that wait for the next commit."""
     first = records.put(DATASET, [row(N=0)])
-    while records._waiting:  # until the writer has taken it
+    while records._commits._waiting:  # until the writer has taken it
         time.sleep(0.001)
     return first, [records.put(DATASET, [row(N=number)]) for number in (1, 2)]
 
@@ -360,7 +373,7 @@ def first_and_rest(records: PutRecords) -> tuple["Future[None]", list["Future[No
 def test_a_commit_waits_for_as_many_callers_as_the_last_one_served_or_kept_waiting(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "_TOGETHER_SECONDS", SECONDS)
+    monkeypatch.setattr(put_commits, "_TOGETHER_SECONDS", SECONDS)
     records, go, _ = held(store)
     first, rest = first_and_rest(records)
     go.set()
@@ -378,7 +391,7 @@ def test_a_commit_waits_for_as_many_callers_as_the_last_one_served_or_kept_waiti
 
 
 def test_a_caller_who_is_alone_waits_for_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "_TOGETHER_SECONDS", SECONDS)
+    monkeypatch.setattr(put_commits, "_TOGETHER_SECONDS", SECONDS)
     records, go, _ = held(store)
     go.set()
     for number in range(3):
@@ -429,7 +442,7 @@ def test_a_database_that_cannot_be_written_fails_the_call_and_works_again_later(
 def test_sqlite_keeps_one_users_records_together(store: Store) -> None:
     if not store.local:
         pytest.skip("PostgreSQL chooses its own plan")
-    with contextlib.closing(sqlite3.connect(str(store._file.path))) as connection:
+    with contextlib.closing(sqlite3.connect(str(store.database.file.path))) as connection:
         plan = connection.execute(
             "EXPLAIN QUERY PLAN SELECT seq, at, session, body FROM put_record "
             "WHERE dataset = 1 AND key = 'u' ORDER BY seq DESC LIMIT 9"

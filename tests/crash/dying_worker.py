@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from sartor.resources.sqlite import Writer
+from sartor.database.sqlite import Writer
 
 
 class Step(NamedTuple):

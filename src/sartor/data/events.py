@@ -1,109 +1,40 @@
 """Records that calls put in: in the metadata database before they are acknowledged.
 
-One writer a process commits what all its callers wait for, so that a flush of the disk serves many of them. A
-row has a number that grows with every commit, over all processes; whoever drains rows into a table does so by
-number. Rows stay for a while after that: they are each user's recent history.
+A record has a number that grows with every commit, over all processes; whoever drains records into a table does so by
+number. They stay for a while after that: they are each user's recent history.
 """
 
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 import sqlalchemy as sa
 
-from sartor.data.put import Note, Row
-from sartor.errors import ChangedMeanwhile
+from sartor.data.put_commits import PutCommits
+from sartor.data.put_tables import EVENT, LEASE, PUT, REJECTED
+from sartor.database import Database
 
 Value = TypeVar("Value")
 
-METADATA = sa.MetaData()
-#: The records that one call brought of one history; ``body`` has a line for each, a JSON object of its cells by
-#: column, and ``seq`` is the number of the last. A row for each record would cost twice the writing.
-PUT = sa.Table(
-    "put_record",
-    METADATA,
-    sa.Column("dataset", sa.BigInteger, primary_key=True),
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("seq", sa.BigInteger, primary_key=True),
-    sa.Column("count", sa.Integer, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Column("session", sa.Text),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Index("put_record_seq", "dataset", "seq"),
-    # one user's records lie together, so that his history is one read
-    sqlite_with_rowid=False,
-)
-#: The event ids that clients gave, and the history that they belong to.
-EVENT = sa.Table(
-    "put_event",
-    METADATA,
-    sa.Column("dataset", sa.BigInteger, primary_key=True),
-    sa.Column("event", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Index("put_event_key", "dataset", "key"),
-    sqlite_with_rowid=False,
-)
-#: What was taken and could not be used.
-REJECTED = sa.Table(
-    "put_rejected",
-    METADATA,
-    sa.Column("dataset", sa.BigInteger, primary_key=True),
-    sa.Column("seq", sa.BigInteger, primary_key=True),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Column("code", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sqlite_with_rowid=False,
-)
-#: The one number that grows, and the leases of chores.
-COUNTER = sa.Table(
-    "put_counter",
-    METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("seq", sa.BigInteger, nullable=False),
-)
-LEASE = sa.Table(
-    "chore_lease",
-    METADATA,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("holder", sa.Text, nullable=False),
-    sa.Column("leased_until", sa.Double, nullable=False),
-)
-
 #: Larger than the number of every record.
 NEWEST: Final = 2**62
-#: The most calls that one commit serves.
-_BATCH_CALLS: Final = 512
-#: How long a commit waits for the callers that the last one served or kept waiting, in seconds: a commit takes longer
-#: than reading a call. A caller who is alone never waits.
-_TOGETHER_SECONDS: Final = 0.005
-#: The most rows of one INSERT; SQLite takes 32,766 values.
-_INSERTED_ROWS: Final = 4_000
-_NEWEST_OF = "SELECT seq FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT 1"
-_NEWEST = "SELECT max(seq) FROM put_record WHERE dataset = ?"
-_HISTORY = "SELECT at, count, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
+_NEWEST_OF: Final = "SELECT seq FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT 1"
+_NEWEST: Final = "SELECT max(seq) FROM put_record WHERE dataset = ?"
+_HISTORY: Final = (
+    "SELECT at, count, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
+)
 #: All calls as one text: Python takes longer for a row of a result than SQLite. A window says in which order they are
 #: joined; the order of a subquery says nothing, and older SQLites know no ORDER BY within the function.
 _AFTER: Final = (
-    "SELECT {}(body, ?) OVER (ORDER BY seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) "
+    "SELECT {joined}(body, ?) OVER (ORDER BY seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) "
     "FROM (SELECT seq, body FROM put_record WHERE dataset = ? AND key = ? AND seq > ? "
     "ORDER BY seq DESC LIMIT ?) AS newest LIMIT 1"
 )
 #: Stands between them; JSON writes it otherwise.
 _BETWEEN: Final = "\x1e"
-#: One statement each, so that of many who are first at once nobody fails.
-_TAKE_NUMBERS: Final = (
-    "INSERT INTO put_counter (id, seq) VALUES (1, {0}) "
-    "ON CONFLICT (id) DO UPDATE SET seq = put_counter.seq + {0} RETURNING seq"
-)
+#: One statement, so that of many who are first at once nobody fails.
 _TAKE_LEASE = sa.text(
     "INSERT INTO chore_lease (name, holder, leased_until) VALUES (:name, :holder, :until) "
     "ON CONFLICT (name) DO UPDATE SET holder = :holder, leased_until = :until "
@@ -152,81 +83,29 @@ class Rejected:
     body: dict[str, Any]
 
 
-#: Says in the transaction that writes whether what a call was read against is as it was.
-Holds = Callable[[sa.Connection], bool]
-
-
-def _always(_connection: sa.Connection) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
-class _Call:
-    """What one call puts."""
-
-    dataset: int
-    rows: Sequence[Row]
-    holds: Holds
-    at: float
-    done: "Future[None]"
-
-
 class PutRecords:
     """The put records of one service; safe to share between threads.
 
     Args:
-        write: gives a connection in a transaction that commits.
-        read: gives a connection that reads.
-        quick_read: runs one SELECT with ``?`` by key; the quick way on SQLite.
-        local: whether that is SQLite.
+        database: where they lie.
+
+    Attributes:
+        put: stores rows, as ``PutCommits.put`` says.
+        counts: what could not be used, by its code.
     """
 
-    def __init__(
-        self,
-        write: Callable[[], AbstractContextManager[sa.Connection]],
-        read: Callable[[], AbstractContextManager[sa.Connection]],
-        quick_read: Callable[[str, tuple[Any, ...]], list[Any]],
-        local: bool,
-    ) -> None:
-        self._write = write
-        self._read = read
-        self._quick_read = quick_read
-        self._after = _AFTER.format("group_concat" if local else "string_agg")
-        self._waiting: list[_Call] = []
-        self._expected = 1
-        self._some = threading.Condition()
-        self._closed = False
-        self._writer: threading.Thread | None = None
-        self.counts: Counter[str] = Counter()
-
-    def put(self, dataset: int, rows: Sequence[Row], holds: Holds = _always) -> "Future[None]":
-        """Store rows; the future is done once they are durable, and fails if they are not stored.
-
-        Args:
-            dataset: the number of the dataset's resource.
-            rows: as a ``Mapper`` made them.
-            holds: asked once for all calls of a commit that bring the same one; if it says no, none of their
-                rows is stored and their futures fail with ``ChangedMeanwhile``.
-        """
-        call = _Call(dataset, rows, holds, time.time(), Future())
-        with self._some:
-            if self._closed:
-                raise RuntimeError("The server is stopping.")
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._commit_all, name="put", daemon=True)
-                self._writer.start()
-            self._waiting.append(call)
-            if len(self._waiting) in (1, self._expected):  # nothing else wakes the writer
-                self._some.notify()
-        return call.done
+    def __init__(self, database: Database) -> None:
+        self._commits = PutCommits(database)
+        self.put = self._commits.put
+        self.counts = self._commits.counts
+        self._write, self._read, self._rows = database.write, database.read, database.rows
+        spelled = database.dialect.sql
+        self._history, self._after = spelled(_HISTORY), spelled(_AFTER)
+        self._newest_of, self._newest = spelled(_NEWEST_OF), spelled(_NEWEST)
 
     def close(self) -> None:
         """Commit what waits, and take no more."""
-        with self._some:
-            self._closed = True
-            self._some.notify()
-        if self._writer is not None:
-            self._writer.join()
+        self._commits.close()
 
     def history(self, dataset: int, key: str, limit: int = 100) -> list[tuple[float, dict[str, Any]]]:
         """Return when the newest records of a user came and their cells, oldest first.
@@ -238,7 +117,7 @@ class PutRecords:
         """
         times: list[float] = []
         lines: list[str] = []
-        for at, count, body in self._quick_read(_HISTORY, (dataset, key, limit)):
+        for at, count, body in self._rows(self._history, (dataset, key, limit)):
             times += [at] * count
             lines += reversed(body.split("\n"))
             if len(lines) >= limit:
@@ -247,7 +126,7 @@ class PutRecords:
 
     def newest_of(self, dataset: int, key: str) -> int:
         """Return the number of the newest record of a user, item, action or session, 0 if there is none."""
-        rows = self._quick_read(_NEWEST_OF, (dataset, key))
+        rows = self._rows(self._newest_of, (dataset, key))
         return int(rows[0][0]) if rows else 0
 
     def newest_of_each(self, dataset: int, keys: Collection[str]) -> dict[str, int]:
@@ -275,7 +154,7 @@ class PutRecords:
             number: of the last record that is known; it is the last of its call.
             limit: how many at most.
         """
-        joined = self._quick_read(self._after, (_BETWEEN, dataset, key, number, limit))
+        joined = self._rows(self._after, (_BETWEEN, dataset, key, number, limit))
         if not joined:
             return []
         calls = joined[0][0].split(_BETWEEN)
@@ -311,7 +190,7 @@ class PutRecords:
 
     def newest(self, dataset: int) -> int:
         """Return the number of a dataset's newest record, 0 if it has none; none with a smaller one comes."""
-        return int(self._quick_read(_NEWEST, (dataset,))[0][0] or 0)
+        return int(self._rows(self._newest, (dataset,))[0][0] or 0)
 
     def waiting(self, dataset: int, after: int) -> tuple[int, float | None]:
         """Return how many records have a larger number, of up to 100,000 calls, and when the first of them came."""
@@ -422,96 +301,6 @@ class PutRecords:
         with self._write() as connection:
             connection.execute(sa.delete(LEASE).where(LEASE.c.name == name, LEASE.c.holder == holder))
 
-    def _commit_all(self) -> None:
-        """Commit call after call, all that wait at once, until closed and empty."""
-        while True:
-            with self._some:
-                self._some.wait_for(lambda: self._waiting or self._closed)
-                self._some.wait_for(
-                    lambda: len(self._waiting) >= self._expected or self._closed, _TOGETHER_SECONDS
-                )
-                calls, self._waiting = self._waiting[:_BATCH_CALLS], self._waiting[_BATCH_CALLS:]
-            if not calls:
-                return
-            try:
-                notes, changed = self._commit(calls)
-            except BaseException as error:  # noqa: BLE001 - each caller gets it, and logs it
-                for call in calls:
-                    _end(call, error)
-                continue
-            self.counts.update(notes)
-            with self._some:
-                self._expected = len(calls) + len(self._waiting)
-            for call in calls:
-                _end(call, ChangedMeanwhile() if call.holds in changed else None)
-
-    def _commit(self, calls: Sequence[_Call]) -> tuple[list[str], set[Holds]]:
-        """Write the rows of several calls in one transaction.
-
-        Returns:
-            The codes of what could not be used, and what did not hold any more: its calls are not written.
-        """
-        total = sum(len(call.rows) + sum(len(row.notes) for row in call.rows) + 1 for call in calls)
-        with self._write() as connection:
-            changed = {holds for holds in {call.holds for call in calls} if not holds(connection)}
-            if changed:
-                calls = [call for call in calls if call.holds not in changed]
-            batch = _Batch(_numbers(connection, 2 * total), _repeated(connection, calls))
-            for call in calls:
-                batch.add(call)
-            for table, rows in ((PUT, batch.put), (EVENT, batch.events), (REJECTED, batch.rejected)):
-                if rows:
-                    _insert(connection, table, rows)
-        return batch.codes, changed
-
-
-class _Batch:
-    """The rows that one commit writes.
-
-    Args:
-        seq: the number before the first that is free.
-        repeated: the event ids that are stored already, with their dataset.
-
-    Attributes:
-        put: rows of ``PUT``.
-        events: rows of ``EVENT``.
-        rejected: rows of ``REJECTED``.
-        codes: of what could not be used.
-    """
-
-    def __init__(self, seq: int, repeated: set[tuple[int, str | None]]) -> None:
-        self._seq = seq
-        self._repeated = repeated
-        self.put: list[tuple[Any, ...]] = []
-        self.events: list[tuple[Any, ...]] = []
-        self.rejected: list[tuple[Any, ...]] = []
-        self.codes: list[str] = []
-
-    def add(self, call: _Call) -> None:
-        """Add what a call puts: one row for the records of each history, and what could not be used."""
-        histories: dict[tuple[str, str | None, bool], list[bytes]] = {}
-        for row in call.rows:
-            body, notes, name = orjson.dumps(row.cells), row.notes, (call.dataset, row.event)
-            if row.stored and name in self._repeated:
-                reason = f"The event id {str(row.event)[:60]} was used before."
-                notes = [*notes, Note("REPEATED_EVENT_ID", reason)]
-            elif row.stored:
-                # what a session did before its user was known can be deleted apart from what it did after
-                histories.setdefault((row.key, row.session, "USER_ID" in row.cells), []).append(body)
-                if row.event is not None:
-                    self.events.append((*name, row.key, call.at))
-                    self._repeated.add(name)
-            for note in notes:
-                self._seq += 1
-                self.codes.append(note.code)
-                self.rejected.append(
-                    (call.dataset, self._seq, call.at, note.code, note.reason, body.decode())
-                )
-        for (key, session, _), bodies in histories.items():
-            self._seq += len(bodies)
-            text = b"\n".join(bodies).decode()
-            self.put.append((call.dataset, key, self._seq, len(bodies), call.at, session, text))
-
 
 def _parsed(lines: Sequence[str]) -> list[dict[str, Any]]:
     """Return the cells of records; parsed as one array, in half the time."""
@@ -519,58 +308,7 @@ def _parsed(lines: Sequence[str]) -> list[dict[str, Any]]:
     return cells
 
 
-def _end(call: _Call, error: BaseException | None) -> None:
-    """Tell a call's future how it ended; a caller that left has cancelled it."""
-    with suppress(InvalidStateError):
-        if error is None:
-            call.done.set_result(None)
-        else:
-            call.done.set_exception(error)
-
-
-def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows, each with a value for every column, in as few steps of the database as can be.
-
-    A statement for each row would take Python's lock for each of them, which the event loop holds most of the time.
-    """
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    names, marks = ", ".join(table.c.keys()), f"({', '.join([mark] * len(table.c))})"
-    for start in range(0, len(rows), _INSERTED_ROWS):
-        some = rows[start : start + _INSERTED_ROWS]
-        insert = f"INSERT INTO {table.name} ({names}) VALUES {', '.join([marks] * len(some))}"
-        _cursor(connection).execute(insert, tuple(chain.from_iterable(some)))
-
-
 def _hundreds(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
     """Yield as many values at a time as one statement takes."""
     for start in range(0, len(values), 500):
         yield values[start : start + 500]
-
-
-def _numbers(connection: sa.Connection, count: int) -> int:
-    """Take ``count`` numbers and return the one before the first; other writers wait until this one commits."""
-    (last,) = _cursor(connection).execute(_TAKE_NUMBERS.format(count)).fetchone()
-    return int(last) - count
-
-
-def _cursor(connection: sa.Connection) -> Any:
-    """Return the driver's own cursor in the same transaction; SQLAlchemy takes longer than a short statement."""
-    return connection.connection.cursor()
-
-
-def _repeated(connection: sa.Connection, calls: Sequence[_Call]) -> set[tuple[int, str | None]]:
-    """Return the given event ids that are stored already, with their dataset."""
-    given: dict[int, set[str]] = {}
-    for call in calls:
-        for row in call.rows:
-            if row.event is not None:
-                given.setdefault(call.dataset, set()).add(row.event)
-    found: set[tuple[int, str | None]] = set()
-    for dataset, events in given.items():
-        names = sorted(events)
-        for start in range(0, len(names), 500):
-            query = sa.select(EVENT.c.event).where(
-                EVENT.c.dataset == dataset, EVENT.c.event.in_(names[start : start + 500])
-            )
-            found.update((dataset, row[0]) for row in connection.execute(query))
-    return found

@@ -4,13 +4,13 @@ What is counted carries its origin, such as an import job or the number of the l
 same transaction as the note of that origin: nothing counts twice.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import astuple
 
 import sqlalchemy as sa
 
 from sartor.data.attribution import Sample
+from sartor.database import Database
 
 METADATA = sa.MetaData()
 SAMPLE = sa.Table(
@@ -50,17 +50,11 @@ class Samples:
     """The values of all metric attributions of a service.
 
     Args:
-        write: gives a connection in a transaction that commits.
-        read: gives a connection that reads.
+        database: where they lie.
     """
 
-    def __init__(
-        self,
-        write: Callable[[], AbstractContextManager[sa.Connection]],
-        read: Callable[[], AbstractContextManager[sa.Connection]],
-    ) -> None:
-        self._write = write
-        self._read = read
+    def __init__(self, database: Database) -> None:
+        self._write, self._read = database.write, database.read
 
     def counted(self, attribution: str, origin: str) -> int | None:
         """Return how far an origin is counted, ``None`` if not at all."""

@@ -1,12 +1,9 @@
 """Whether resources are what they were: asked in the transaction that relies on it."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
-
-_STAMPS: Final = "SELECT arn, seq, status, updated_at FROM resource WHERE arn IN ({}) ORDER BY arn"
 
 
 class Unchanged:
@@ -15,35 +12,22 @@ class Unchanged:
     Args:
         arns: which resources.
         stamps: what they were.
+        query: selects the same, as the database's driver takes it, and lets nobody change them meanwhile.
 
     Attributes:
         was: false once it has been seen that one of them has changed.
     """
 
-    def __init__(self, arns: tuple[str, ...], stamps: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, arns: tuple[str, ...], stamps: Sequence[Sequence[Any]], query: str) -> None:
         self._arns = arns
         self._stamps = [tuple(row) for row in stamps]
+        self._query = query
         self.was = True
 
     def __call__(self, connection: sa.Connection) -> bool:
         """Return whether they are; until the transaction ends no other one changes them."""
         if self.was:
-            local = connection.dialect.name == "sqlite"
-            query = stamps_of(len(self._arns))
-            if not local:
-                query = query.replace("?", "%s") + " FOR SHARE"
             cursor = connection.connection.cursor()  # SQLAlchemy takes longer than this statement
-            cursor.execute(query, self._arns)
+            cursor.execute(self._query, self._arns)
             self.was = [tuple(row) for row in cursor.fetchall()] == self._stamps
         return self.was
-
-
-@lru_cache(maxsize=64)
-def stamps_of(n: int) -> str:
-    """Return the SELECT of what changes with ``n`` resources, with ``?``: rows as ``Resource.stamp``, by ARN."""
-    return _STAMPS.format(marks(n))
-
-
-def marks(n: int) -> str:
-    """Return ``n`` marks for values of a statement, with commas."""
-    return ", ".join(["?"] * n)

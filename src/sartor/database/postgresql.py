@@ -1,0 +1,92 @@
+"""PostgreSQL as the metadata database: a pool of connections to a server."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from hashlib import blake2b
+from importlib.util import find_spec
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from sartor.database import dialect, outage
+
+#: How long a statement waits for a lock before it gives up, and how long for the server.
+_LOCK_SECONDS: Final = 30
+_CONNECT_SECONDS: Final = 10
+
+
+class PostgreSql:
+    """A database on a server.
+
+    Args:
+        url: of the database.
+
+    Attributes:
+        dialect: PostgreSQL's.
+        local: false.
+
+    Raises:
+        ValueError: the driver is missing.
+    """
+
+    dialect = dialect.POSTGRESQL
+    local = False
+
+    def __init__(self, url: sa.URL) -> None:
+        if find_spec("psycopg") is None:
+            raise ValueError("PostgreSQL needs the extra: pip install 'sartor[postgres]'.")
+        self._engine = sa.create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_size=8,
+            max_overflow=24,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _CONNECT_SECONDS},
+        )
+        sa.event.listen(self._engine, "connect", lambda connection, _record: _tune(connection))
+
+    @contextmanager
+    def write(self, lock: str | None = None, wait_seconds: float | None = None) -> Iterator[sa.Connection]:
+        """Begin, and take the word's lock until the end."""
+        with outage.as_outages(), self._engine.begin() as connection:
+            if lock is not None:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_number(lock))))
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Begin."""
+        with outage.as_outages(), self._engine.begin() as connection:
+            yield connection
+
+    @outage.raises_outages
+    def rows(self, query: str, values: tuple[Any, ...]) -> list[Any]:
+        """One statement in a transaction of its own."""
+        with self._engine.begin() as connection:
+            return list(connection.exec_driver_sql(query, values).fetchall())
+
+    def fresh_rows(self, query: str) -> list[Any]:
+        """Every transaction sees what was committed before it."""
+        return self.rows(query, ())
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """A server has no counter that costs less than a read."""
+        return nullcontext()
+
+    def clear_deleted(self) -> None:
+        """It looks after its own files."""
+
+    def close(self) -> None:
+        """Close the pool."""
+        self._engine.dispose()
+
+
+def _tune(connection: Any) -> None:
+    """Let no statement wait for a lock for ever."""
+    connection.autocommit = True
+    connection.execute(f"SET lock_timeout = {1000 * _LOCK_SECONDS:.0f}")
+    connection.autocommit = False
+
+
+def _lock_number(word: str) -> int:
+    """Return the 64-bit number of a lock's word."""
+    return int.from_bytes(blake2b(word.encode(), digest_size=8).digest(), signed=True)
