@@ -7,7 +7,7 @@ arrays; ``save`` writes them so that processes share them by memory-mapping.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -49,9 +49,45 @@ class Histories:
         """How many users there are."""
         return len(self.offsets) - 1
 
+    @property
+    def lengths(self) -> Int64:
+        """int64[users]: how many interactions each has."""
+        return np.diff(self.offsets)
+
+    @property
+    def users(self) -> Int64:
+        """int64[interactions]: whose each is."""
+        return np.repeat(np.arange(self.n_users), self.lengths)
+
     def of(self, user: int) -> Int32:
         """Return int32[h]: one user's items, oldest first."""
         return self.items[self.offsets[user] : self.offsets[user + 1]]
+
+    def kept(self, mask: Bool) -> "Histories":
+        """Return the same users with those of their interactions for which bool[interactions] is true."""
+        before = np.zeros(len(mask) + 1, np.int64)  # how many are kept before each
+        np.cumsum(mask, out=before[1:])
+        weights = None if self.weights is None else self.weights[mask]
+        return Histories(self.items[mask], before[self.offsets], self.times[mask], weights)
+
+    def without_last(self, held_out: Int64) -> "Histories":
+        """Return the same users without the last ``held_out``, int64[users], interactions of each."""
+        ends = np.repeat(self.offsets[1:] - held_out, self.lengths)
+        return self.kept(np.arange(len(self.items)) < ends)
+
+    def blocks(self, n: int) -> Iterator["Histories"]:
+        """Yield whole users, one after the other, with ``n`` interactions at most or one user alone."""
+        first = 0
+        while first < self.n_users:
+            begin = self.offsets[first]
+            end = int(np.searchsorted(self.offsets, begin + n, "right")) - 1
+            end = min(max(end, first + 1), self.n_users)
+            part = slice(int(begin), int(self.offsets[end]))
+            weights = None if self.weights is None else self.weights[part]
+            yield Histories(
+                self.items[part], self.offsets[first : end + 1] - begin, self.times[part], weights
+            )
+            first = end
 
 
 @dataclass(frozen=True)
@@ -164,6 +200,18 @@ class Model(ABC):
     name: ClassVar[str]
     has_logits: ClassVar[bool] = False
     n_items: int
+
+    @property
+    def window_seconds(self) -> int | None:
+        """How long the windows are of a model that compares the last ones: newer interactions change all its scores.
+
+        ``None`` for all others.
+        """
+        return None
+
+    def own_metrics(self, histories: Histories) -> dict[str, float]:
+        """Return the metrics by name that only such a model has, of all interactions there are."""
+        return {}
 
     @abstractmethod
     def score(self, query: Query) -> Float32:

@@ -129,25 +129,16 @@ def _held_out(histories: Histories, config: Config, seed: int) -> Int64:
     """Return int64[some]: users whose last item chooses the weight; none if it is given."""
     if config.weight is not None:
         return np.zeros(0, np.int64)
-    able = np.flatnonzero(np.diff(histories.offsets) >= 3)
+    able = np.flatnonzero(histories.lengths >= 3)
     n = min(config.held_out_users, -(-len(able) // 5))
     return np.sort(np.random.default_rng(seed).choice(able, n, replace=False))
 
 
 def _without_last(data: TrainingData, users: Int64) -> TrainingData:
     """Return the data without the last item of these users."""
-    histories = data.histories
-    kept = np.ones(len(histories.items), np.bool_)
-    kept[histories.offsets[users + 1] - 1] = False
-    lengths = np.diff(histories.offsets)
-    lengths[users] -= 1
-    shorter = Histories(
-        items=histories.items[kept],
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        times=histories.times[kept],
-        weights=None if histories.weights is None else histories.weights[kept],
-    )
-    return TrainingData(data.n_items, shorter, data.features)
+    held_out = np.zeros(data.histories.n_users, np.int64)
+    held_out[users] = 1
+    return TrainingData(data.n_items, data.histories.without_last(held_out), data.features)
 
 
 def _chosen(parts: tuple[Model, Model], histories: Histories, users: Int64, run: Run) -> float:

@@ -5,7 +5,7 @@ next item. Ridge regression needs the sums of products alone, which pairs of ite
 is a sum of rows, so a new event changes the next one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Final, Self
@@ -121,25 +121,11 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     if n > LIMIT:
         raise ValueError(f"The closed form takes at most {LIMIT} items with interactions, not {n}.")
     system = np.zeros((2 * n, 3 * n), np.float32)  # features × features, then features × targets
-    for part in _blocks(data.histories):
+    for part in data.histories.blocks(_BLOCK_INTERACTIONS):
         _count(system, part, newcomers, config, run)
     _complete(system, config)
     weights = _solved(system, run)
     return ClosedFormModel(config, weights, newcomers)
-
-
-def _blocks(histories: Histories) -> Iterator[Histories]:
-    """Yield the histories in parts of whole users."""
-    first = 0
-    while first < histories.n_users:
-        begin = histories.offsets[first]
-        end = int(np.searchsorted(histories.offsets, begin + _BLOCK_INTERACTIONS, "right")) - 1
-        end = min(max(end, first + 1), histories.n_users)
-        part = slice(int(begin), int(histories.offsets[end]))
-        weights = None if histories.weights is None else histories.weights[part]
-        offsets = histories.offsets[first : end + 1] - begin
-        yield Histories(histories.items[part], offsets, histories.times[part], weights)
-        first = end
 
 
 def _count(system: Float32, part: Histories, newcomers: Newcomers, config: Config, run: Run) -> None:
@@ -151,7 +137,7 @@ def _count(system: Float32, part: Histories, newcomers: Newcomers, config: Confi
     n = len(newcomers.known)
     flat, stride = system.reshape(-1), 3 * n
     items = newcomers.places(part.items).astype(np.int64)
-    lengths = np.diff(part.offsets)
+    lengths = part.lengths
     before = np.arange(len(items)) - np.repeat(
         part.offsets[:-1], lengths
     )  # how many items of the user precede it

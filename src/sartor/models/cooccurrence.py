@@ -44,7 +44,7 @@ def cells(histories: Histories, n_items: int, kernel: Float32, run: Run) -> Iter
         Stopped: the run says so.
     """
     items = histories.items
-    users = np.repeat(np.arange(histories.n_users, dtype=np.int32), np.diff(histories.offsets))
+    users = histories.users.astype(np.int32)
     order = np.argsort(items, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=n_items))])
     lags = kernel.shape[1]

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from sartor.models import metrics, trending
-from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Model, Query, Run, top
+from sartor.models import metrics
+from sartor.models.base import Float32, Histories, Int32, Model, Query, Run, top
 
 #: Of the users, and of each one's interactions, this share is the test.
 _USERS_SHARE: Final = 10
@@ -55,7 +55,7 @@ def split(histories: Histories, seed: int) -> Split:
         histories: who interacted with what. Who has fewer than two interactions is never a test user.
         seed: equal seeds split equally.
     """
-    lengths = np.diff(histories.offsets)
+    lengths = histories.lengths
     possible = np.flatnonzero(lengths >= 2)
     count = min(max(round(len(possible) / _USERS_SHARE), 1), len(possible))
     users = np.sort(np.random.default_rng(seed).choice(possible, count, replace=False)).astype(np.int32)
@@ -67,7 +67,7 @@ def split(histories: Histories, seed: int) -> Split:
     weights = histories.weights
     return Split(
         histories=histories,
-        train=_without_last(histories, np.where(held_out > 0, lengths, 0) if others else held_out),
+        train=histories.without_last(np.where(held_out > 0, lengths, 0) if others else held_out),
         users=users,
         queries=[
             _asked(histories.of(int(user))[: -int(count)])
@@ -117,9 +117,7 @@ def evaluate(
     if weighted:
         gains = _weighted(rankings, split)
         result["normalized_discounted_cumulative_gain_with_event_weights_at_k"] = gain(*gains, metrics.K)
-    if isinstance(model, trending.TrendingModel):
-        result["trend_prediction_accuracy"] = _trend_accuracy(model, split, n_items)
-    return result
+    return result | model.own_metrics(split.histories)
 
 
 def leave_last(histories: Histories, n: int = 2) -> Histories:
@@ -129,8 +127,7 @@ def leave_last(histories: Histories, n: int = 2) -> Histories:
         histories: who interacted with what.
         n: 2 for the papers' protocol, whose last item is the test and the one before it the validation.
     """
-    lengths = np.diff(histories.offsets)
-    return _without_last(histories, np.minimum(lengths, n))
+    return histories.without_last(np.minimum(histories.lengths, n))
 
 
 def leave_one_out(
@@ -152,7 +149,7 @@ def leave_one_out(
     Raises:
         Stopped: the run says so.
     """
-    users = np.flatnonzero(np.diff(histories.offsets) > last)
+    users = np.flatnonzero(histories.lengths > last)
     whole = [histories.of(int(user)) for user in users]
     queries = [_asked(one[:-last]) for one in whole]
     ranks = np.empty(len(queries), np.int64)
@@ -174,16 +171,6 @@ def leave_one_out(
 def _asked(history: Int32) -> Query:
     """Return the query of a history of at least one item, for models of either kind."""
     return Query(history, int(history[-1]))
-
-
-def _without_last(histories: Histories, held_out: Int64) -> Histories:
-    """Return the histories without the last ``held_out``, int64[users], of each."""
-    lengths = np.diff(histories.offsets)
-    ends = np.repeat(histories.offsets[1:] - held_out, lengths)
-    kept: Bool = np.arange(histories.offsets[0], histories.offsets[-1]) < ends
-    offsets = np.concatenate([[0], np.cumsum(lengths - held_out)]).astype(np.int64)
-    weights = None if histories.weights is None else histories.weights[kept]
-    return Histories(histories.items[kept], offsets, histories.times[kept], weights)
 
 
 def _rankings(model: Model, queries: Sequence[Query], size: int, run: Run) -> list[Int32]:
@@ -228,17 +215,3 @@ def _weighted(rankings: Sequence[Int32], split: Split) -> tuple[metrics.Float64,
         place = np.minimum(np.searchsorted(items, ranked), len(items) - 1)
         gains[at, : len(ranked)] = np.where(items[place] == ranked, worth[place], 0.0)
     return gains, ideal
-
-
-def _trend_accuracy(model: trending.TrendingModel, split: Split, n_items: int) -> float:
-    """Return how well what trended a window before the newest interaction foretells the last window."""
-    window = model.config.window_seconds
-    items, times = split.histories.items, split.histories.times
-    if not len(items):
-        return 0.0
-    cut = int(times.max()) - window
-    before = times <= cut
-    scores = trending.scores(items[before], times[before], n_items, window, cut)
-    now = np.bincount(items[~before], minlength=n_items)
-    earlier = np.bincount(items[before & (times > cut - window)], minlength=n_items)
-    return metrics.trend_prediction_accuracy(top(scores, metrics.K), now - earlier)

@@ -83,7 +83,7 @@ class Newcomers:
 
 def _prior(histories: Histories, n_items: int) -> Float32:
     """Return float32[items]: the share of users who began with each, and a little of its share of interactions."""
-    begun = histories.offsets[:-1][np.diff(histories.offsets) > 0]
+    begun = histories.offsets[:-1][histories.lengths > 0]
     first = np.bincount(histories.items[begun], minlength=n_items) / max(len(begun), 1)
     any_time = np.bincount(histories.items, minlength=n_items) / max(len(histories.items), 1)
     return (first + _ANY * any_time).astype(np.float32)

@@ -43,8 +43,7 @@ def unique_users(histories: Histories, n_items: int) -> Int64:
         histories: who interacted with what.
         n_items: how many items there are.
     """
-    users = np.repeat(np.arange(histories.n_users, dtype=np.int64), np.diff(histories.offsets))
-    pairs = np.unique(users * n_items + histories.items)
+    pairs = np.unique(histories.users * n_items + histories.items)
     return np.bincount(pairs % max(n_items, 1), minlength=n_items).astype(np.int64)
 
 

@@ -181,7 +181,7 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
 def indexed(model: SequenceModel, data: TrainingData, run: Run) -> SequenceModel:
     """Return the model with an index of its items, if that is worth it for the histories it was fitted on."""
     rng = np.random.default_rng(run.seed)
-    known = np.flatnonzero(np.diff(data.histories.offsets))
+    known = np.flatnonzero(data.histories.lengths)
     users = rng.choice(known, min(_INDEX_QUERIES, len(known)), replace=False)
     states = np.stack([model.state(Query(data.histories.of(int(user)))) for user in users])
     index = retrieval.Index.made(model.items, model.bias, states, run.seed, run.keep_on)

@@ -54,7 +54,7 @@ class Batches:
     """
 
     def __init__(self, histories: Histories, n_items: int, window: int) -> None:
-        lengths = np.diff(histories.offsets)
+        lengths = histories.lengths
         known = lengths > 0
         self._lengths = lengths[known]
         self._window = window

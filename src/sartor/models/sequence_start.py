@@ -137,11 +137,10 @@ def _transitions(
 
 def _sample(histories: Histories, rng: np.random.Generator) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return the items and users of all interactions, or of a random sample of the users."""
-    lengths = np.diff(histories.offsets)
     kept = np.ones(histories.n_users, np.bool_)
     share = _TRANSITIONS / LAGS / max(len(histories.items), 1)
     if share < 1:
         kept = rng.random(histories.n_users) < share
-    users = np.repeat(np.arange(histories.n_users), lengths)
+    users = histories.users
     chosen = kept[users]
     return np.asarray(histories.items)[chosen], users[chosen]

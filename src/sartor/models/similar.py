@@ -209,9 +209,10 @@ def _by_metadata(tokens: Tokens, counts: Int64, most: int, config: Config, run: 
 
 def _kept(histories: Histories, n_items: int, config: Config) -> Histories:
     """Return the histories of users and items that are neither too rare nor too frequent."""
-    lengths = np.diff(histories.offsets)
     users = _within(
-        lengths, config.min_user_history_length_percentile, config.max_user_history_length_percentile
+        histories.lengths,
+        config.min_user_history_length_percentile,
+        config.max_user_history_length_percentile,
     )
     counts = np.bincount(histories.items, minlength=n_items)
     items = _within(
@@ -219,11 +220,7 @@ def _kept(histories: Histories, n_items: int, config: Config) -> Histories:
     )
     if users.all() and items.all():
         return histories
-    kept = np.repeat(users, lengths) & items[histories.items]
-    owners = np.repeat(np.arange(histories.n_users), lengths)[kept]
-    offsets = np.searchsorted(owners, np.arange(histories.n_users + 1)).astype(np.int64)
-    weights = None if histories.weights is None else histories.weights[kept]
-    return Histories(histories.items[kept], offsets, histories.times[kept], weights)
+    return histories.kept(np.repeat(users, histories.lengths) & items[histories.items])
 
 
 def _within(counts: NDArray[np.integer[Any]], low: float, high: float) -> NDArray[np.bool_]:

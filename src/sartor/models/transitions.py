@@ -4,7 +4,7 @@ One pass over the histories. Pairs are sorted in blocks and merged, and each ite
 the memory is bounded whatever the data.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final, Self
 
@@ -143,7 +143,9 @@ def _counted(
     rows, columns = np.zeros(n), np.zeros(n)
     runs: list[tuple[Int64, Float32]] = []
     done = 0
-    for items, users, weights in _blocks(histories, newcomers):
+    for part in histories.blocks(_BLOCK_INTERACTIONS):
+        items, users = newcomers.places(part.items).astype(np.int64), part.users
+        weights = np.ones(len(items), np.float32) if part.weights is None else np.asarray(part.weights)
         for lag in range(1, config.lags + 1):
             run.keep_on()
             together = np.flatnonzero(users[lag:] == users[:-lag])
@@ -162,21 +164,6 @@ def _counted(
         runs[-2:] = [_merged(runs[-2], runs[-1])]
     cells, values = runs[0] if runs else (np.zeros(0, np.int64), np.zeros(0, np.float32))
     return cells, values, rows, columns
-
-
-def _blocks(histories: Histories, newcomers: Newcomers) -> Iterator[tuple[Int64, Int64, Float32]]:
-    """Yield the items, counted among the known, their users and weights, in parts of whole users."""
-    first = 0
-    while first < histories.n_users:
-        begin = int(histories.offsets[first])
-        end = int(np.searchsorted(histories.offsets, begin + _BLOCK_INTERACTIONS, "right")) - 1
-        end = min(max(end, first + 1), histories.n_users)
-        part = slice(begin, int(histories.offsets[end]))
-        items = newcomers.places(histories.items[part]).astype(np.int64)
-        users = np.repeat(np.arange(first, end), np.diff(histories.offsets[first : end + 1]))
-        weights = np.ones(len(items), np.float32) if histories.weights is None else histories.weights[part]
-        yield items, users, np.asarray(weights)
-        first = end
 
 
 def _summed(cells: Int64, values: Float32) -> tuple[Int64, Float32]:

@@ -9,7 +9,8 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from sartor.models.base import Float32, Int32, Int64, Run, TrainingData
+from sartor.models import metrics
+from sartor.models.base import Float32, Histories, Int32, Int64, Run, TrainingData, top
 from sartor.models.everybody import EverybodyModel
 
 #: Interactions that every item is thought to have had in addition, half in each window. Counts of ``n`` vary by the
@@ -37,6 +38,24 @@ class TrendingModel(EverybodyModel):
 
     name: ClassVar[str] = "trending"
     config_type: ClassVar[type[Config]] = Config
+
+    @property
+    def window_seconds(self) -> int:
+        """The length of each of the two windows."""
+        return int(self.config.window_seconds)
+
+    def own_metrics(self, histories: Histories) -> dict[str, float]:
+        """Return how well what trended a window before the newest interaction foretells the last window."""
+        items, times = histories.items, histories.times
+        if not len(items):
+            return {"trend_prediction_accuracy": 0.0}
+        cut = int(times.max()) - self.window_seconds
+        before = times <= cut
+        earlier = scores(items[before], times[before], self.n_items, self.window_seconds, cut)
+        last = np.bincount(items[~before], minlength=self.n_items)
+        previous = np.bincount(items[before & (times > cut - self.window_seconds)], minlength=self.n_items)
+        accuracy = metrics.trend_prediction_accuracy(top(earlier, metrics.K), last - previous)
+        return {"trend_prediction_accuracy": accuracy}
 
 
 def fit(data: TrainingData, config: Config | None = None, run: Run | None = None) -> TrendingModel:

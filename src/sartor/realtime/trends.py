@@ -24,16 +24,11 @@ LOOK_SECONDS: Final = 5.0
 _STEPS_A_WINDOW: Final = 24
 
 
-def follows_trends(artifact: Artifact) -> bool:
-    """Return whether an artifact's answers follow the newest interactions."""
-    return artifact.model.name == trending.MODEL.name
-
-
 class Trends:
     """The trends of one artifact's items, and of those that came after it; safe to share between threads.
 
     Args:
-        artifact: of the solution version.
+        artifact: of a model that compares windows.
         items: the rows of its items, newer ones at the end.
         find_records: gives the Interactions dataset's records as they are now; ``None`` if it is gone.
         clock: gives epoch seconds.
@@ -48,7 +43,8 @@ class Trends:
     ) -> None:
         self._clock = clock
         self._items = items
-        self._window_seconds = int(artifact.model.settings()["window_seconds"])
+        assert artifact.model.window_seconds is not None
+        self._window_seconds = artifact.model.window_seconds
         self._trained_items, self._trained_times = artifact.item, artifact.time
         self._trained_until = int(artifact.time.max()) if len(artifact.time) else 0
         self._moves = True

@@ -24,7 +24,7 @@ from sartor.realtime.new_items import NewItems
 from sartor.realtime.seen import SeenNow
 from sartor.realtime.selection import selection_of
 from sartor.realtime.trained import Key, Trained
-from sartor.realtime.trends import Trends, follows_trends
+from sartor.realtime.trends import Trends
 from sartor.recipes import Recipe, Serving
 from sartor.resources.records import Means, datasets_of, records_of
 
@@ -198,7 +198,7 @@ def load(trained: Trained, means: Means) -> Version:
         seen,
         items,
         Catalogue(partial(records, "USERS"), "USER_ID", None) if "USERS" in datasets else None,
-        Trends(found, items, interactions) if follows_trends(found) else None,
+        Trends(found, items, interactions) if found.model.window_seconds is not None else None,
         counts,
         _first_seen(found),
         InContext(found.contexts, len(found.items)),

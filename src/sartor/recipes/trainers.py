@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from sartor.models import default, retrieval
-from sartor.models.base import Histories, Model, Run, TrainingData
+from sartor.models.base import Model, Run, TrainingData
 
 #: A recipe's hyperparameters and featurization parameters, as text.
 Parameters = Mapping[str, str]
@@ -151,18 +151,13 @@ def _kept(data: TrainingData, parameters: Parameters) -> TrainingData:
     high = float(parameters.get("max_user_history_length_percentile", "1.0"))
     if low <= 0.0 and high >= 1.0:
         return data
-    old = data.histories
-    lengths = np.diff(old.offsets)
+    lengths = data.histories.lengths
     some = lengths[lengths > 0]
     if not len(some):
         return data
     least, most = np.quantile(some, [low, high])
-    kept = np.repeat((lengths >= least) & (lengths <= most), lengths)
-    users = np.repeat(np.arange(old.n_users), lengths)[kept]
-    offsets = np.searchsorted(users, np.arange(old.n_users + 1)).astype(np.int64)
-    weights = None if old.weights is None else old.weights[kept]
-    histories = Histories(old.items[kept], offsets, old.times[kept], weights)
-    return TrainingData(data.n_items, histories, data.features)
+    stays = (lengths >= least) & (lengths <= most)
+    return TrainingData(data.n_items, data.histories.kept(np.repeat(stays, lengths)), data.features)
 
 
 def _width(wanted: int) -> int:

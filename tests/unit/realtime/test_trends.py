@@ -77,7 +77,7 @@ def watched(rows: Rows, clock: Clock, items: Items | None = None) -> tuple[Trend
         item=np.array([NAMES.index(name) for name, _ in rows], np.int32),
         time=np.array([at for _, at in rows], np.int64),
         model=SimpleNamespace(
-            settings=lambda: {"window_seconds": 2 * HOUR},
+            window_seconds=2 * HOUR,
             arrays=lambda: {"scores": np.zeros(len(NAMES), np.float32)},
         ),
     )
