@@ -22,6 +22,7 @@ from sartor.realtime.recommend import Recommender
 from sartor.realtime.record import Recorder
 from sartor.resources import control
 from sartor.resources.control import Control
+from sartor.resources.records import Means
 from sartor.resources.store import Store
 from sartor.scratch import Scratch
 from sartor.settings import Settings
@@ -56,19 +57,27 @@ class Parts:
 
     Attributes:
         settings: of this process.
-        store: the metadata database.
+        means: to reach records and artifacts.
         sources: where training data is read from.
-        storage: where tables and models are kept.
         keys: who may sign.
         scratch: this process's folder for what need not survive it.
     """
 
     settings: Settings
-    store: Store
+    means: Means
     sources: Sources
-    storage: Blobs
     keys: Keys
     scratch: Scratch
+
+    @property
+    def store(self) -> Store:
+        """The metadata database."""
+        return self.means.store
+
+    @property
+    def storage(self) -> Blobs:
+        """Where tables and models are kept."""
+        return self.means.storage
 
     def keep_room(self) -> None:
         """Raise if the disk of the data folder is all but full: what is put next may not be written."""
@@ -96,14 +105,9 @@ def open_parts(settings: Settings) -> Parts:
     except BaseException:
         scratch.close()
         raise
-    return Parts(
-        settings,
-        store,
-        Sources(settings),
-        open_storage(settings.storage, settings.s3_endpoint, scratch.folder),
-        Keys(settings.data / "keys.json"),
-        scratch,
-    )
+    storage = open_storage(settings.storage, settings.s3_endpoint, scratch.folder)
+    means = Means(store, storage, scratch.folder, settings.memory_bytes)
+    return Parts(settings, means, Sources(settings), Keys(settings.data / "keys.json"), scratch)
 
 
 def _open_store(settings: Settings) -> Store:
@@ -134,15 +138,12 @@ def build(parts: Parts, metrics_port: int | None = None) -> Exchange:
         parts.keys.get, None if settings.auth == "signed" else (settings.account, settings.region)
     )
     metrics = Metrics(parts.store)
-    deployments = Deployments(parts.store, parts.storage, parts.scratch.folder, settings.memory_bytes)
+    deployments = Deployments(parts.means)
     filters = Filters(parts.store)
     recommender = Recommender(deployments, filters, parts.store.at_once)
     recorder = Recorder(parts.store, settings.quotas == "aws", recommender.answers.of)
     console = Console(
-        parts.store,
-        parts.storage,
-        parts.scratch.folder,
-        settings.memory_bytes,
+        parts.means,
         ModelPages(deployments, recommender, filters, service.by_path["/recommendations"].reader),
     )
     shown = Route(lambda _caller, _request: (200, *metrics.render()), signed=False)
@@ -193,18 +194,15 @@ def tools_of(parts: Parts, stop: Callable[[], bool] = lambda: False) -> Tools:
     """Return what a job gets to work with."""
     settings = parts.settings
     return Tools(
-        parts.store,
-        parts.sources,
-        parts.storage,
-        parts.scratch.folder,
-        settings.memory_bytes,
-        settings.lease_seconds,
-        settings.drain_seconds,
-        settings.history_days,
-        settings.quotas == "aws",
-        settings.bad_cells,
-        settings.sequence_models == "on",
-        settings.training_threads or os.cpu_count() or 1,
+        **vars(parts.means),
+        sources=parts.sources,
+        lease_seconds=settings.lease_seconds,
+        drain_seconds=settings.drain_seconds,
+        history_days=settings.history_days,
+        quotas_on=settings.quotas == "aws",
+        bad_cells=settings.bad_cells,
+        sequence_on=settings.sequence_models == "on",
+        threads=settings.training_threads or os.cpu_count() or 1,
         progress=lambda _: None,
         stop=stop,
     )

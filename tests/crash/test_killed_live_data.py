@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import boto3
 import duckdb
@@ -26,11 +26,9 @@ from deltalake import DeltaTable
 from api.schemas import schema
 from crash.dying_worker import STEPS
 from sartor.app import Parts, build_worker, open_parts
-from sartor.data.blobs import Blobs
 from sartor.data.dataset import DatasetRecords
 from sartor.demo.server import Server
 from sartor.resources.records import records_of
-from sartor.resources.store import Store
 from sartor.settings import load
 
 DYING_WORKER = str(Path(__file__).with_name("dying_worker.py"))
@@ -78,29 +76,17 @@ def wait_until(look: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
-class Means(NamedTuple):
-    """What a reader of records needs."""
-
-    store: Store
-    storage: Blobs
-    scratch: Path
-    memory_bytes: int
-
-
 class Reader:
     """Reads the records of a data folder from a process of its own, whether its server lives or not."""
 
     def __init__(self, data: Path, bucket: Path) -> None:
         flags = {"data": str(data), "bucket": (f"shop={bucket}",), "quotas": "off"}
         self.parts: Parts = open_parts(load(flags, AT_ONCE))
-        self.means = Means(
-            self.parts.store, self.parts.storage, self.parts.scratch.folder, self.parts.settings.memory_bytes
-        )
 
     def records(self, dataset: str) -> DatasetRecords:
         resource = self.parts.store.get(dataset)
         assert resource is not None
-        return records_of(resource, self.means)
+        return records_of(resource, self.parts.means)
 
     def rows(self, dataset: str, columns: str) -> set[tuple[Any, ...]]:
         """Return what a reader sees, all of it different; rows that are stored twice are an error."""

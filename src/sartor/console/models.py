@@ -52,7 +52,7 @@ class ModelPages:
         if path == "/sartor/v1/filters/test" and request.method == "POST":
             members = asked.body(request, "FilterTest")
             group = self._find(caller, "dataset-group", members["datasetGroupArn"])
-            return try_filter(group, members, self.deployments)
+            return try_filter(group, members, self.deployments.means)
         return None
 
     def _find(self, caller: Caller, kind: str, name: str) -> Resource:
@@ -63,14 +63,14 @@ class ModelPages:
             names = {"solution": solution, "id": number} if kind == "solution-version" else {"name": name}
             arn = arn_of(KINDS[kind], caller.region, caller.account, **names)
         named = kind_of(arn, caller.region, caller.account)
-        found = self.deployments.store.get(arn) if named is not None and named.name == kind else None
+        found = self.deployments.means.store.get(arn) if named is not None and named.name == kind else None
         if found is None:
             raise not_found(arn)
         return found
 
     def _version(self, version: Resource) -> dict[str, Any]:
         """Return how far a training is, or what it made and of what."""
-        with self.deployments.store.read() as transaction:
+        with self.deployments.means.store.read() as transaction:
             task = transaction.task(version.arn)
         answer: dict[str, Any] = {"solutionVersionArn": version.arn, "status": version.status}
         if version.failure_reason is not None:

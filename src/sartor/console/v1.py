@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -13,11 +12,10 @@ from sartor.console import asked
 from sartor.console.models import ModelPages
 from sartor.console.openapi import OPENAPI
 from sartor.data import statistics, versions
-from sartor.data.blobs import Blobs
 from sartor.errors import JobFailed, in_use, invalid_input, not_found
 from sartor.resources.kinds import KINDS, UNFINISHED, arn_of, kind_of
-from sartor.resources.records import datasets_of, records_of
-from sartor.resources.store import Resource, Store
+from sartor.resources.records import Means, records_of
+from sartor.resources.store import Resource
 from sartor.wire.sign import Caller, HttpRequest
 from sartor.work.import_data import report_of
 
@@ -34,17 +32,11 @@ class Console:
     """Answers for one service.
 
     Attributes:
-        store: the metadata database.
-        storage: where tables and reports lie.
-        scratch: a local folder for what need not survive.
-        memory_bytes: how much memory one look at a dataset may use.
+        means: to reach datasets and reports.
         models: the pages about models.
     """
 
-    store: Store
-    storage: Blobs
-    scratch: Path
-    memory_bytes: int
+    means: Means
     models: ModelPages
 
     def openapi(self, _caller: Caller | None, _request: HttpRequest) -> tuple[int, str, bytes]:
@@ -99,18 +91,18 @@ class Console:
             group, _, dataset_type = name.partition("/")
             arn = arn_of(KINDS["dataset"], caller.region, caller.account, group=group, type=dataset_type)
         kind = kind_of(arn, caller.region, caller.account)
-        dataset = self.store.get(arn) if kind is not None and kind.name == "dataset" else None
+        dataset = self.means.store.get(arn) if kind is not None and kind.name == "dataset" else None
         if dataset is None or "table" not in dataset.private:
             raise not_found(arn)
         return dataset
 
     def _statistics(self, dataset: Resource, _request: HttpRequest) -> dict[str, Any]:
         """Return what the dataset's rows look like, bulk and live together."""
-        records = records_of(dataset, self)
-        others = datasets_of(dataset.body["datasetGroupArn"], self.store)
+        records = records_of(dataset, self.means)
+        others = self.means.store.datasets(dataset.body["datasetGroupArn"])
         is_interactions = records.schema.type_rules.identity is None
         known = {
-            view: records_of(others[name], self)
+            view: records_of(others[name], self.means)
             for view, name in (("items", "ITEMS"), ("users", "USERS"))
             if name in others and is_interactions
         }
@@ -131,7 +123,7 @@ class Console:
         query = request.parameters
         limit = asked.number(query, "limit", versions.PAGE, _MOST_RECORDS)
         before = asked.number(query, "before", 0, 2**62) if "before" in query else None
-        found = versions.history(records_of(dataset, self), limit, before)
+        found = versions.history(records_of(dataset, self.means), limit, before)
         older = {"before": found[-1]["version"]} if found and found[-1]["version"] > 0 else {}
         return {"datasetArn": dataset.arn, "versions": found, **older}
 
@@ -142,7 +134,7 @@ class Console:
         if not key:
             raise invalid_input("id is required: a user's, an item's, an action's or an anonymous session's.")
         limit = asked.number(query, "limit", 100, _MOST_RECORDS)
-        found = self.store.put_records.history(dataset.seq, key, limit)
+        found = self.means.store.put_records.history(dataset.seq, key, limit)
         return {
             "datasetArn": dataset.arn,
             "id": key,
@@ -152,12 +144,12 @@ class Console:
     def _rollback(self, dataset: Resource, request: HttpRequest) -> dict[str, Any]:
         """Make the imported records what they were in an older version."""
         version: int = asked.body(request, "Rollback")["to"]
-        with self.store.read() as transaction:
+        with self.means.store.read() as transaction:
             unfinished = transaction.child(dataset.arn, "dataset-import-job", UNFINISHED)
         if unfinished is not None:
             raise in_use(f"Dataset {dataset.arn} has an import in progress: {unfinished.arn}.")
         try:
-            new = versions.rollback(records_of(dataset, self), version)
+            new = versions.rollback(records_of(dataset, self.means), version)
         except LookupError as error:
             raise invalid_input(str(error.args[0])) from error
         return {"datasetArn": dataset.arn, "restored": version, "version": new}
@@ -168,7 +160,7 @@ class Console:
         if arn is not None:
             datasets = [self._dataset(caller, arn)]
         else:
-            with self.store.read() as transaction:
+            with self.means.store.read() as transaction:
                 datasets = [
                     one
                     for one in transaction.every("dataset")
@@ -176,7 +168,7 @@ class Console:
                 ]
         limit = asked.number(query, "limit", 100, _MOST_RECORDS)
         before = asked.number(query, "before", 0, 2**62) or None
-        put = self.store.put_records
+        put = self.means.store.put_records
         counts: dict[str, int] = {}
         found: list[dict[str, Any]] = []
         for dataset in datasets:
@@ -199,11 +191,11 @@ class Console:
     def _import_report(self, caller: Caller, name: str) -> tuple[int, str, bytes]:
         """Return a finished job's report, or how far a running one is."""
         arn = arn_of(KINDS["dataset-import-job"], caller.region, caller.account, name=name)
-        job = self.store.get(arn)
+        job = self.means.store.get(arn)
         if job is None:
             raise not_found(arn)
         if job.status in ("ACTIVE", "CREATE FAILED"):
-            report = report_of(job, self.storage)
+            report = report_of(job, self.means.storage)
             if report is not None:
                 return 200, _JSON, report
             # it failed before a row was read, or its dataset is deleted
@@ -216,7 +208,7 @@ class Console:
     def _deletion_report(self, caller: Caller, name: str) -> dict[str, Any]:
         """Return which versions were trained with users that a job has deleted, or how far it is."""
         arn = arn_of(KINDS["data-deletion-job"], caller.region, caller.account, name=name)
-        job = self.store.get(arn)
+        job = self.means.store.get(arn)
         if job is None:
             raise not_found(arn)
         answer: dict[str, Any] = {"jobArn": arn, "status": job.status}
@@ -242,7 +234,7 @@ class Console:
         return {**answer, "progress": self._progress(arn)} if job.status in UNFINISHED else answer
 
     def _progress(self, arn: str) -> Mapping[str, Any]:
-        with self.store.read() as transaction:
+        with self.means.store.read() as transaction:
             task = transaction.task(arn)
         return (task.progress if task is not None else None) or {}
 

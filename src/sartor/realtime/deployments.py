@@ -11,10 +11,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sartor.data.blobs import Blobs
 from sartor.errors import ApiError, TakesLong, invalid_input, not_found
 from sartor.realtime.loaded import Loaded
 from sartor.realtime.products import Products
@@ -22,8 +20,9 @@ from sartor.realtime.trained import Key, Trained, trained_of
 from sartor.realtime.version import Version, load
 from sartor.resources.call import inactive
 from sartor.resources.kinds import kind_of
+from sartor.resources.records import Means
 from sartor.resources.stale_copies import StaleCopies
-from sartor.resources.store import Resource, Store
+from sartor.resources.store import Resource
 from sartor.resources.tables import Stamp
 
 if TYPE_CHECKING:
@@ -125,24 +124,22 @@ class Deployments:
     """What can be asked of one service; safe to share between threads.
 
     Args:
-        store: the metadata database.
-        storage: where artifacts and tables lie.
-        scratch: a local folder for what need not survive.
-        memory_bytes: how much memory a look at a dataset may use.
+        means: to reach artifacts and datasets.
+
+    Attributes:
+        means: as given.
     """
 
-    def __init__(self, store: Store, storage: Blobs, scratch: Path, memory_bytes: int) -> None:
-        self.store = store
-        self.storage = storage
-        self.scratch = scratch
-        self.memory_bytes = memory_bytes
+    def __init__(self, means: Means) -> None:
+        self.means = means
+        self._store = means.store
         self._lock = threading.Lock()  # of the two next, for moments only
         self._known: dict[str, _Known] = {}
         self._wanted: frozenset[Key] = frozenset()
         self._versions: Loaded[Key, Version] = Loaded(_SPARE_VERSIONS)
         self._again: dict[str, float] = {}  # of the thread alone
         self._products = Products()
-        self._stale_copies = StaleCopies(store, storage)
+        self._stale_copies = StaleCopies(means.store, means.storage)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -170,9 +167,9 @@ class Deployments:
             known = self._known.get(arn)
             if known is not None:
                 known.asked = time.monotonic()
-        if known is not None and self.store.stamps(known.arns) == known.stamps:
+        if known is not None and self._store.stamps(known.arns) == known.stamps:
             return known.deployment
-        resource = self.store.get(arn)
+        resource = self._store.get(arn)
         if resource is None:
             with self._lock:
                 self._known.pop(arn, None)
@@ -183,13 +180,13 @@ class Deployments:
         """Return what is asked with what it serves, and keep it until a row that says so changes."""
         if resource.status != "ACTIVE":
             raise inactive(resource, invalid_input)
-        served = self.store.get(kind.serves(resource))
+        served = self._store.get(kind.serves(resource))
         while served is not None:
             try:
                 version = self._version(trained_of(served))
                 break
             except FileNotFoundError:
-                with self.store.read() as transaction:
+                with self._store.read() as transaction:
                     now = transaction.get(served.arn)
                 # its users lie elsewhere once one of them was deleted
                 served = None if now is None or now.stamp == served.stamp else now
@@ -217,7 +214,7 @@ class Deployments:
         return version
 
     def _load(self, trained: Trained) -> Version:
-        return load(trained, self)
+        return load(trained, self.means)
 
     def _needed(self) -> Callable[[Key], bool]:
         """Return what says whether something that was asked lately serves a version, or will; the lock is held."""
@@ -242,7 +239,7 @@ class Deployments:
                 LOG.exception("deployments could not be looked at; it is tried again")
 
     def _look(self) -> None:
-        there = {one.arn: one for kind in _KINDS for one in self.store.every(kind)}
+        there = {one.arn: one for kind in _KINDS for one in self._store.every(kind)}
         lately = time.monotonic() - _LATELY_SECONDS
         with self._lock:
             for gone in self._known.keys() - there.keys():
@@ -267,14 +264,14 @@ class Deployments:
     def _trained(self, asked: Iterable[Resource]) -> list[Trained]:
         """Return what resources serve and will serve."""
         arns = dict.fromkeys(arn for one in asked for arn in sorted(_KINDS[one.kind].will_serve(one)))
-        rows = (self.store.get(arn) for arn in arns)
+        rows = (self._store.get(arn) for arn in arns)
         return [trained_of(row) for row in rows if row is not None]
 
     def _drop_old(self) -> None:
         """Drop what is another by now: users were deleted from it."""
         old = set()
         for version in self._versions.all():
-            row = self.store.get(version.trained.arn)
+            row = self._store.get(version.trained.arn)
             if row is None or trained_of(row).key != version.key:
                 old.add(version.key)
         if old:

@@ -18,7 +18,7 @@ from sartor.realtime.histories import History
 from sartor.realtime.version import Version
 from sartor.resources.call import inactive
 from sartor.resources.kinds import kind_of
-from sartor.resources.records import datasets_of, schema_of
+from sartor.resources.records import schema_of
 from sartor.resources.store import Store
 
 if TYPE_CHECKING:
@@ -128,10 +128,10 @@ class Filters:
         if found.status != "ACTIVE":
             raise inactive(found, invalid_input)
         group = found.body["datasetGroupArn"]
-        arns = (arn, *(dataset.arn for dataset in datasets_of(group, self._store).values()))
+        arns = (arn, *(dataset.arn for dataset in self._store.datasets(group).values()))
         # each before what it vouches for, so that nothing can be older than they say
         stamps = frozenset([*stamp, *self._store.stamps(arns[1:])])
-        datasets = datasets_of(group, self._store)
+        datasets = self._store.datasets(group)
         schemas = {name: schema_of(dataset, self._store) for name, dataset in datasets.items()}
         checked = check.check(parse.parse(found.body["filterExpression"]), schemas, maximum_fields=None)
         return _Known(stamps, arns, group, checked)

@@ -9,7 +9,7 @@ import numpy as np
 from sartor.data.schema import Schema
 from sartor.filters import apply, check, parse, tree, values
 from sartor.realtime.catalogue import Catalogue
-from sartor.resources.records import Means, datasets_of, records_of, schema_of
+from sartor.resources.records import Means, records_of, schema_of
 from sartor.resources.store import Resource
 
 #: So many items are named as examples.
@@ -27,7 +27,7 @@ def try_filter(group: Resource, asked: Mapping[str, Any], means: Means) -> dict[
     Raises:
         ApiError: ``InvalidInputException``: what CreateFilter and GetRecommendations would refuse.
     """
-    datasets = datasets_of(group.arn, means.store)
+    datasets = means.store.datasets(group.arn)
     schemas = {name: schema_of(dataset, means.store) for name, dataset in datasets.items()}
     found = check.check(parse.parse(asked["filterExpression"]), schemas, maximum_fields=None)
     parameters = values.read(found, asked.get("filterValues"))

@@ -26,7 +26,7 @@ from sartor.realtime.selection import selection_of
 from sartor.realtime.trained import Key, Trained
 from sartor.realtime.trends import Trends
 from sartor.recipes import Recipe, Serving
-from sartor.resources.records import Means, datasets_of, records_of
+from sartor.resources.records import Means, records_of
 
 #: The number of a dataset that is not there.
 _NO_DATASET: Final = 0
@@ -176,7 +176,7 @@ def load(trained: Trained, means: Means) -> Version:
         ApiError: ``ResourceNotFoundException``: the interactions of its group are gone.
     """
     found = artifact.read(means.storage, trained.place)
-    datasets = datasets_of(trained.group, means.store)
+    datasets = means.store.datasets(trained.group)
     if trained.recipe.needed not in datasets:
         raise not_found(trained.arn)
     records = partial(_records, trained.group, means)
@@ -235,7 +235,7 @@ def _later_texts(
 
 def _records(group: str, means: Means, dataset_type: str) -> DatasetRecords | None:
     """Return the records of a dataset of a group as they are now."""
-    dataset = datasets_of(group, means.store).get(dataset_type)
+    dataset = means.store.datasets(group).get(dataset_type)
     return None if dataset is None else records_of(dataset, means)
 
 

@@ -24,7 +24,7 @@ def create_metric_attribution(call: Call, request: Request) -> Draft:
     if other is not None:
         raise already_exists(other.arn)
     metrics = request["metrics"]
-    datasets = groups.datasets_of(call.transaction, group, _DATASET_TYPES)
+    datasets = call.transaction.datasets(group.arn, _DATASET_TYPES)
     measured = _measured(call.transaction, datasets, metrics)
     output = request["metricsOutputConfig"]
     path = output.get("s3DataDestination", {}).get("path")
@@ -58,7 +58,7 @@ def update_metric_attribution(call: Call, request: Request) -> dict[str, Any]:
         added = request.get("addMetrics", [])
         metrics = _with(_without(metrics, request.get("removeMetrics", []), found.arn), added, found.arn)
         group = call.find(found.body["datasetGroupArn"], "dataset-group")
-        datasets = groups.datasets_of(call.transaction, group, _DATASET_TYPES)
+        datasets = call.transaction.datasets(group.arn, _DATASET_TYPES)
         measured = _measured(call.transaction, datasets, metrics)
         call.transaction.set_parents(found.arn, (group.arn, *measured))
     output = request.get("metricsOutputConfig", found.body["metricsOutputConfig"])
@@ -104,8 +104,7 @@ def metrics_of(resource: Resource, transaction: Transaction) -> list[Metric]:
     Raises:
         ApiError: ``InvalidInputException`` when a dataset or one of the columns is not there any more.
     """
-    group = transaction.get(resource.body["datasetGroupArn"])
-    datasets = {} if group is None else groups.datasets_of(transaction, group, _DATASET_TYPES)
+    datasets = transaction.datasets(resource.body["datasetGroupArn"], _DATASET_TYPES)
     return attribution.parse(resource.private["metrics"], groups.schemas_of(transaction, datasets))
 
 

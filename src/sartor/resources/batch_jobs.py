@@ -125,7 +125,7 @@ def _draft(
         raise limit_exceeded(f"More than {MAX_JOBS_AT_ONCE} resources with PENDING or IN_PROGRESS status.")
     members = ("solutionVersionArn", "filterArn", "jobInput", "jobOutput", "roleArn")
     group = call.find(version.body["datasetGroupArn"], "dataset-group")
-    datasets = groups.datasets_of(call.transaction, group, groups.TRAINED_TYPES)
+    datasets = call.transaction.datasets(group.arn, groups.TRAINED_TYPES)
     return Draft(
         arn,
         request["jobName"],
@@ -174,7 +174,7 @@ def _require_themes(call: Call, request: Request, version: Resource, recipe: Rec
     if config is None:
         raise invalid_input(f"batchInferenceJobMode {THEMES} needs themeGenerationConfig.")
     group = call.find(version.body["datasetGroupArn"], "dataset-group")
-    datasets = groups.datasets_of(call.transaction, group, ("ITEMS",))
+    datasets = call.transaction.datasets(group.arn, ("ITEMS",))
     items = groups.schemas_of(call.transaction, datasets).get("ITEMS")
     if items is None or not any(field.textual for field in items.fields):
         raise invalid_input(

@@ -167,9 +167,7 @@ def _in_effect(transaction: Transaction, version: Resource, config: Mapping[str,
 def _parents(transaction: Transaction, version: Resource) -> tuple[str, ...]:
     """Return what a campaign of a version names: all that must stay as long as it does, and be listed by."""
     group_arn = version.body["datasetGroupArn"]
-    group = transaction.get(group_arn)
-    datasets = {} if group is None else groups.datasets_of(transaction, group, groups.TRAINED_TYPES)
-    held = [dataset.arn for dataset in datasets.values()]
+    held = [dataset.arn for dataset in transaction.datasets(group_arn, groups.TRAINED_TYPES).values()]
     return (version.body["solutionArn"], version.arn, group_arn, *held)
 
 

@@ -23,7 +23,7 @@ def create_filter(call: Call, request: Request) -> Draft:
     group = call.find(request["datasetGroupArn"], "dataset-group")
     if group.status != "ACTIVE":  # the one creation that the model lets not answer ResourceInUseException
         raise inactive(group, invalid_input)
-    every = groups.datasets_of(call.transaction, group)
+    every = call.transaction.datasets(group.arn)
     datasets = {
         name: dataset
         for name, dataset in every.items()

@@ -1,6 +1,6 @@
 """A dataset group's datasets and their schemas, as the rules of what is built on them see them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from sartor.data import schema
@@ -14,14 +14,6 @@ from sartor.resources.store import Resource, Transaction
 TRAINED_TYPES: Final = ("INTERACTIONS", "ITEMS", "USERS")
 #: What people call those that a training cannot do without.
 _NOUNS: Final = {"INTERACTIONS": "Item interactions", "ITEMS": "Items"}
-
-
-def datasets_of(
-    transaction: Transaction, group: Resource, types: Iterable[str] | None = None
-) -> dict[str, Resource]:
-    """Return the datasets of a group by type, of these types or all; the hidden one of events is none."""
-    found = {one.body["datasetType"]: one for one in transaction.children(group.arn, "dataset")}
-    return found if types is None else {name: found[name] for name in types if name in found}
 
 
 def schemas_of(transaction: Transaction, datasets: Mapping[str, Resource]) -> dict[str, Schema]:
@@ -48,7 +40,7 @@ def trained_datasets(
         ApiError: ``InvalidInputException`` when it is not, ``ResourceInUseException`` when it is not active or
             another is being created.
     """
-    found = datasets_of(transaction, group, TRAINED_TYPES)
+    found = transaction.datasets(group.arn, TRAINED_TYPES)
     if needed not in found:
         raise invalid_input(f"Dataset group {group.arn} must have an {_NOUNS[needed]} dataset.")
     for name, dataset in found.items():
@@ -59,9 +51,7 @@ def trained_datasets(
 
 def has_metadata(transaction: Transaction, group_arn: str) -> bool:
     """Return whether a group's items have columns beside their id."""
-    group = transaction.get(group_arn)
-    datasets = {} if group is None else datasets_of(transaction, group, ("ITEMS",))
-    items = schemas_of(transaction, datasets).get("ITEMS")
+    items = schemas_of(transaction, transaction.datasets(group_arn, ("ITEMS",))).get("ITEMS")
     return items is not None and any(field.name != "ITEM_ID" for field in items.fields)
 
 

@@ -1,7 +1,7 @@
 """A dataset's records, from its resource: what jobs, chores, pages and answers read and write."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from sartor.data import schema
 from sartor.data.blobs import Blobs
@@ -11,24 +11,21 @@ from sartor.errors import JobFailed
 from sartor.resources.store import Resource, Store
 
 
-class Means(Protocol):
-    """What is needed to reach records."""
+@dataclass(frozen=True)
+class Means:
+    """What is needed to reach records and artifacts: one value a process.
 
-    @property
-    def store(self) -> Store:
-        """The metadata database."""
+    Attributes:
+        store: the metadata database.
+        storage: where tables and models are kept.
+        scratch: a local folder for what need not survive.
+        memory_bytes: how much memory one job or look at a dataset may use for its tables.
+    """
 
-    @property
-    def storage(self) -> Blobs:
-        """Where tables are kept."""
-
-    @property
-    def scratch(self) -> Path:
-        """A local folder for what need not survive."""
-
-    @property
-    def memory_bytes(self) -> int:
-        """How much memory a query may use."""
+    store: Store
+    storage: Blobs
+    scratch: Path
+    memory_bytes: int
 
 
 def records_of(dataset: Resource, means: Means) -> DatasetRecords:
@@ -58,9 +55,3 @@ def schema_of(dataset: Resource, store: Store) -> Schema:
     if found is None:
         raise JobFailed(f"Dataset {dataset.arn} no longer exists.")
     return schema.parse(found.body["schema"], found.body.get("domain"))
-
-
-def datasets_of(group_arn: str, store: Store) -> dict[str, Resource]:
-    """Return the datasets of a group by type; the hidden one of events is none of them."""
-    with store.read() as transaction:
-        return {one.body["datasetType"]: one for one in transaction.children(group_arn, "dataset")}

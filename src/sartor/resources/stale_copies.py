@@ -1,7 +1,6 @@
 """Copies of parts that users were deleted from: each process drops its own, within a moment of the deletion."""
 
 from sartor.data.blobs import Blobs
-from sartor.resources.records import datasets_of
 from sartor.resources.store import Store
 
 #: What a group's row has for Sartor: how often users were deleted from its tables.
@@ -31,7 +30,7 @@ class StaleCopies:
         known = now if self._deletions is None else self._deletions
         for arn, number in now.items():
             if number > known.get(arn, 0):
-                for dataset in datasets_of(arn, self._store).values():
+                for dataset in self._store.datasets(arn).values():
                     if "table" in dataset.private:
                         self._storage.drop_stale(dataset.private["table"].rpartition("/")[0])
         self._deletions = now

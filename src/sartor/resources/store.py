@@ -95,6 +95,11 @@ class Store:
         with self.at_once():
             return [resource_of(row) for row in self._rows(self._every, (kind,))]
 
+    def datasets(self, group_arn: str) -> dict[str, Resource]:
+        """Return the datasets of a group by type; the hidden one of events is none."""
+        with self.read() as transaction:
+            return transaction.datasets(group_arn)
+
     def task_due(self, lanes: Sequence[str], now: float) -> bool:
         """Return whether a task of these lanes waits or has a lapsed lease; takes no lock."""
         with self.at_once():

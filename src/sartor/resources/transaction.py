@@ -1,6 +1,6 @@
 """What can be asked and changed in one transaction: resources, what they name, their tags, the work owed to them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -100,6 +100,11 @@ class Transaction:
             .order_by(RESOURCE.c.seq)
         )
         return [resource_of(row) for row in self._connection.execute(query)]
+
+    def datasets(self, group_arn: str, types: Iterable[str] | None = None) -> dict[str, Resource]:
+        """Return the datasets of a group by type, of these types or all; the hidden one of events is none."""
+        found = {one.body["datasetType"]: one for one in self.children(group_arn, "dataset")}
+        return found if types is None else {name: found[name] for name in types if name in found}
 
     def put_number(self) -> int:
         """Return the number of the newest record that any call has put; every later one has a larger number."""

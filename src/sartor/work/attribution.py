@@ -13,7 +13,7 @@ from sartor.data.watch import interrupting
 from sartor.errors import ApiError
 from sartor.resources.attribution import metrics_of
 from sartor.resources.lifecycle import Outcome, Task
-from sartor.resources.records import datasets_of, records_of
+from sartor.resources.records import records_of
 from sartor.resources.store import Resource
 from sartor.work.tools import Tools, mark_of
 
@@ -24,7 +24,7 @@ _PUT = "put"
 
 def begin(task: Task, tools: Tools) -> Outcome:
     """Count what is put from now on."""
-    found = datasets_of(task.resource.body["datasetGroupArn"], tools.store)
+    found = tools.store.datasets(task.resource.body["datasetGroupArn"])
     newest = tools.store.put_records.newest(found["INTERACTIONS"].seq) if "INTERACTIONS" in found else 0
     return Outcome(also=lambda transaction: transaction.begin_samples(task.arn, _PUT, newest))
 
@@ -110,7 +110,7 @@ def _samples(
             metrics = metrics_of(attribution, transaction)
     except ApiError:
         return []
-    items = datasets_of(dataset.body["datasetGroupArn"], tools.store).get("ITEMS")
+    items = tools.store.datasets(dataset.body["datasetGroupArn"]).get("ITEMS")
     if items is None or not any(metric.dataset_type == "ITEMS" for metric in metrics):
         return values.aggregate(connection, metrics, "events", None, since)
     with records_of(items, tools).shown(connection, "ALL", "items"):

@@ -11,7 +11,7 @@ from sartor.realtime.trained import trained_of
 from sartor.realtime.version import Version, load
 from sartor.resources import batch_jobs
 from sartor.resources.lifecycle import Outcome, Task
-from sartor.resources.records import datasets_of, schema_of
+from sartor.resources.records import schema_of
 from sartor.resources.store import Resource
 from sartor.wire.sign import Caller
 from sartor.work.batch_files import Answers, answer_files
@@ -73,7 +73,7 @@ def _themes(job: Resource, version: Version, tools: Tools) -> ThemedItems | None
     """
     if job.body["batchInferenceJobMode"] != batch_jobs.THEMES:
         return None
-    items = datasets_of(version.trained.group, tools.store).get("ITEMS")
+    items = tools.store.datasets(version.trained.group).get("ITEMS")
     if items is None:
         raise JobFailed(f"Dataset group {version.trained.group} has no Items dataset any more.")
     name = job.body["themeGenerationConfig"]["fieldsForThemeGeneration"]["itemName"]

@@ -11,7 +11,7 @@ from sartor.data.input_files import InputFile
 from sartor.resources import lifecycle, looks
 from sartor.resources.kinds import UNFINISHED
 from sartor.resources.lifecycle import Outcome, Task
-from sartor.resources.records import datasets_of, records_of
+from sartor.resources.records import records_of
 from sartor.resources.store import Resource
 from sartor.work.drain_lease import held_drains
 from sartor.work.forget_users import drop_copies, forget_users
@@ -35,7 +35,7 @@ def run(task: Task, tools: Tools) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="deletion-", dir=tools.scratch) as folder:
         users = Path(folder) / "users.parquet"
         _read(job, Path(folder), users, tools)
-        found = datasets_of(job.body["datasetGroupArn"], tools.store)
+        found = tools.store.datasets(job.body["datasetGroupArn"])
         resources = [found[name] for name in _TYPES if name in found]
         datasets = [records_of(one, tools) for one in resources]
         with tools.store.read() as transaction:

@@ -3,24 +3,19 @@
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sartor.data.blobs import Blobs
 from sartor.data.sources import Sources
+from sartor.resources.records import Means
 from sartor.resources.store import Resource, Store
 
 
 @dataclass(frozen=True)
-class Tools:
+class Tools(Means):
     """The worker's means, the same for every task but for ``progress`` and ``stop``.
 
     Attributes:
-        store: the metadata database.
         sources: where training data is read from and exports go, by account.
-        storage: where tables and models are kept.
-        scratch: a local folder for what need not survive the job.
-        memory_bytes: how much memory one job may use for its tables.
         lease_seconds: how long a lease holds that nobody renews.
         drain_seconds: how long a put record waits in the database until it is moved into its table.
         history_days: how long versions that were replaced can be restored.
@@ -32,11 +27,7 @@ class Tools:
         stop: true once the task is no longer ours (its lease is lost) or the worker must end.
     """
 
-    store: Store
     sources: Sources
-    storage: Blobs
-    scratch: Path
-    memory_bytes: int
     lease_seconds: float
     drain_seconds: float
     history_days: float

@@ -30,7 +30,7 @@ from sartor.realtime.selection import selection_of
 from sartor.recipes import BY_ARN, Recipe, Trainer, recipe_arn
 from sartor.recipes.trainers import Parameters, has_sequence_model
 from sartor.resources.lifecycle import Outcome, Task
-from sartor.resources.records import Means, datasets_of, records_of
+from sartor.resources.records import Means, records_of
 from sartor.resources.store import Resource
 from sartor.work.tools import Tools
 from sartor.work.trained_users import Rows, TrainedUsers
@@ -235,7 +235,7 @@ def tables_of(version: Resource, means: Means) -> dict[str, dict[str, int]]:
 
 def _sources(version: Resource, means: Means) -> dict[str, DatasetRecords]:
     """Return the records that a training reads, by dataset type; those that it cannot do without are among them."""
-    found = datasets_of(version.body["datasetGroupArn"], means.store)
+    found = means.store.datasets(version.body["datasetGroupArn"])
     needed = BY_ARN[version.body["recipeArn"]].needed
     if needed not in found:
         noun = {"INTERACTIONS": "Item interactions", "ITEMS": "Items"}[needed]

@@ -19,6 +19,7 @@ from sartor.realtime.deployments import Deployments
 from sartor.realtime.loaded import Loaded
 from sartor.realtime.trained import Trained, trained_of
 from sartor.realtime.version import Version
+from sartor.resources.records import Means
 from sartor.resources.store import Resource, Store
 
 ARN = "arn:aws:personalize:us-east-1:000000000000"
@@ -87,7 +88,7 @@ class Served(Deployments):
     """Deployments whose versions load at once, unless ``slow`` says otherwise; loads are counted by name."""
 
     def __init__(self, rows: Rows) -> None:
-        super().__init__(cast("Store", rows), cast("Any", None), Path(), 0)
+        super().__init__(Means(cast("Store", rows), cast("Any", None), Path(), 0))
         self.rows = rows
         self.loads: Counter[str] = Counter()
         self.slow: Callable[[str], None] = lambda _name: None
