@@ -578,3 +578,26 @@ def test_an_upload_that_must_end_in_its_middle_replaces_nothing(remote: Bucket, 
     with pytest.raises(InterruptedError):
         remote.sources.replace("s3://b/out/a.out", [tmp_path / "one"], "mine", keep_on)
     assert remote.contents() == {"out/a.out": b"of another"}
+@pytest.mark.parametrize("way", ["", "link/"])
+def test_a_folder_that_has_the_storage_in_it_gives_nobody_the_tables(
+    tmp_path: Path, server: S3Server, way: str
+) -> None:
+    (tmp_path / "data" / "storage" / "tables").mkdir(parents=True)
+    (tmp_path / "data" / "storage" / "tables" / "part.csv").write_bytes(b"secret")
+    (tmp_path / "data" / "mine.csv").write_bytes(b"mine")
+    (tmp_path / "link").symlink_to(tmp_path)
+    reached = sources_of(
+        tmp_path, None, f"*/all={tmp_path / way}", storage=str(tmp_path / "link/data/storage")
+    )
+    theirs = reached.of(OTHER)
+    assert [file.key for file in theirs.list_csv("s3://all/data/")] == ["data/mine.csv"]
+    for location in (
+        "data/storage/tables/part.csv",
+        "data/storage/tables/",
+        "data/storage",
+        "link/data/storage/",
+    ):
+        with pytest.raises(JobFailed, match="Invalid Data location"):
+            theirs.list(f"s3://all/{location}")
+    with pytest.raises(JobFailed, match="Invalid Data location"):
+        theirs.write("s3://all/data/storage/tables/new.csv", tmp_path / "data" / "mine.csv", "job")

@@ -106,21 +106,6 @@ def test_deleting_a_table_leaves_nothing(storage: Blobs) -> None:
     assert table.version() is None
 
 
-def test_storage_keeps_replaces_lists_and_forgets(storage: Blobs) -> None:
-    storage.check()
-    storage.put("a/x", b"1")
-    storage.put("a/x", b"2")
-    storage.put("a/b/y", b"3")
-    assert storage.get("a/x") == b"2"
-    assert sorted(path for path, _ in storage.list("a")) == ["a/b/y", "a/x"]
-    assert storage.local("a/b/y").read_bytes() == b"3"
-    storage.delete("a/x")
-    storage.delete_folder("a")
-    assert list(storage.list("a")) == []
-    with pytest.raises(FileNotFoundError):
-        storage.get("a/x")
-
-
 @pytest.mark.parametrize(
     "name",
     [

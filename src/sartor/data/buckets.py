@@ -48,6 +48,9 @@ class Bucket(Protocol):
     ``/``; the empty key is the whole bucket.
     """
 
+    def address(self, key: str) -> str:
+        """Return where a key lies, whatever lies there: an ``s3://`` location, or a path without links."""
+
     def find(self, key: str) -> SourceFile:
         """Return the file of exactly this key."""
 

@@ -43,6 +43,10 @@ class FolderBucket:
         self._inside = f"{self._root}/".replace("//", "/")  # what the place of every file begins with
         self._must_exist = must_exist
 
+    def address(self, key: str) -> str:
+        """Follow links."""
+        return os.path.realpath(self._inside + key)
+
     def find(self, key: str) -> SourceFile:
         """Look at one file, which must be readable."""
         return self._seen(key, self._look(key)[1])

@@ -33,14 +33,15 @@ class S3Bucket:
     Args:
         name: the bucket's name.
         store: as ``s3.open_bucket`` gives it.
-
-    Attributes:
-        name: as given.
     """
 
     def __init__(self, name: str, store: Any) -> None:
-        self.name = name
+        self._name = name
         self._store = store
+
+    def address(self, key: str) -> str:
+        """A location names its bucket."""
+        return f"s3://{self._name}/{key}"
 
     def find(self, key: str) -> SourceFile:
         """One HEAD."""
@@ -128,7 +129,7 @@ class S3Bucket:
 
     def _seen(self, found: Mapping[str, Any]) -> SourceFile:
         etag = _plain(found["e_tag"])
-        return SourceFile(self.name, found["path"], found["size"], f'"{etag}"' if etag else "")
+        return SourceFile(self._name, found["path"], found["size"], f'"{etag}"' if etag else "")
 
 
 def _answer(store: Any, file: SourceFile, options: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 import builtins
 import hashlib
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,6 +51,7 @@ class AccountSources:
 
     def __init__(self, settings: Settings, account: str, role_arn: str | None) -> None:
         self._settings = settings
+        self._storage = f"{_real(settings.storage).rstrip('/')}/"
         self._account = account
         self._role_arn = role_arn
         self._opened: dict[str, Bucket] = {}
@@ -242,8 +244,7 @@ class AccountSources:
 
     def _is_storage(self, bucket: Bucket, key: str) -> bool:
         """Return whether a key is where Sartor keeps all accounts' tables and models, which is no data of anyone's."""
-        storage = self._settings.storage.rstrip("/") + "/"
-        return isinstance(bucket, S3Bucket) and f"s3://{bucket.name}/{key}/".startswith(storage)
+        return f"{bucket.address(key)}/".startswith(self._storage)
 
     def _bucket(self, name: str) -> Bucket:
         """Return a bucket, opened once.
@@ -288,6 +289,11 @@ def _is_key(key: str) -> bool:
     except UnicodeEncodeError:
         return False
     return "\0" not in key and not {"", ".", ".."} & set(key.split("/"))
+
+
+def _real(storage: str) -> str:
+    """Return a storage's address, as a bucket gives those of its keys."""
+    return storage if "://" in storage else os.path.realpath(storage)
 
 
 def _folder(key: str) -> str:
