@@ -109,8 +109,8 @@ class Dataset:
         self.sweeps.run(self.tools)
 
     def snapshot(self) -> None:
-        self.records.put_table.snapshot("sartor.drain")
-        self.records.bulk_table.snapshot("")
+        for one in (self.records.put_table, self.records.bulk_table):
+            assert one.snapshot().parts
 
     def bring(self, number: int) -> None:
         bulk = self.records.bulk_table

@@ -6,11 +6,21 @@ from typing import Any
 
 import duckdb
 
-from sartor.data import schema
+from sartor.data import engine, merged, schema
 from sartor.data.check import Part
 from sartor.data.dataset import write_part
+from sartor.data.dataset_types import DATASET_TYPES
+from sartor.data.engine import FILE, ROW
 from sartor.data.table import Table
 
+SQL_TYPES = {
+    "string": "VARCHAR",
+    "integer": "INTEGER",
+    "long": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+}
 MORE = {"put-seq": "BIGINT"}
 _numbers = itertools.count()
 
@@ -34,8 +44,33 @@ def part(table: Table, *items: str, year: int = 1) -> Part:
         return write_part(connection, f"SELECT * FROM (VALUES {rows}) t(ITEM_ID, YEAR)", path)
 
 
+def query(table: Table, select: str) -> list[tuple[Any, ...]]:
+    """Run a SELECT over ``data``: the rows of the newest version, of each id the last one, of equal ones one."""
+    now = table.snapshot()
+    assert now.table is not None, "nothing was ever committed"
+    kinds = {one.name: SQL_TYPES[one.type.type] for one in now.table.schema().fields}
+    columns = ", ".join(f'"{name}"' for name in kinds)
+    files = [table.local(name) for name in now.parts]
+    sources = [f"SELECT * FROM {source}" for source in merged.placed(files, list(kinds))]
+    # no file needs to have a column that was added, and no file needs to be left
+    none = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in kinds.items())
+    sources.append(f'SELECT {none}, NULL AS "{FILE}", NULL AS "{ROW}" WHERE false')
+    rows = " UNION ALL BY NAME ".join(sources)
+    identity = DATASET_TYPES[None][now.table.metadata().name].identity
+    newest = f'ORDER BY parse_filename("{FILE}") DESC, "{ROW}" DESC'
+    last = "" if identity is None else f"QUALIFY row_number() OVER (PARTITION BY {identity} {newest}) = 1"
+    with engine.connect(10**8) as connection:
+        distinct = "DISTINCT" if identity is None else ""
+        connection.execute(f"CREATE VIEW data AS SELECT {distinct} {columns} FROM ({rows}) {last}")
+        return connection.execute(select).fetchall()
+
+
+def count(table: Table) -> int:
+    return int(query(table, "SELECT count(*) FROM data")[0][0])
+
+
 def items(table: Table) -> list[str]:
-    return [item for (item,) in table.query("SELECT ITEM_ID FROM data ORDER BY 1")]
+    return [item for (item,) in query(table, "SELECT ITEM_ID FROM data ORDER BY 1")]
 
 
 def in_version(table: Table, version: int) -> list[str]:

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from api.conftest import Client
 from sartor.data.blobs import FolderBlobs
 from sartor.data.table import Table
+from tables import count, query
 
 
 def schema(name: str, *fields: tuple[str, Any], **attributes: Any) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def test_every_dataset_type_is_imported(client: Client, case: str) -> None:
     dataset = client.dataset(of_schema, case.rpartition(" ")[2], domain)
     job = client.imported(dataset, client.write(f"{case}.csv", content))
     assert job["status"] == "ACTIVE"
-    assert table_of(client, dataset).count() == content.count("\n") - 1
+    assert count(table_of(client, dataset)) == content.count("\n") - 1
 
 
 def test_data_is_read_back_as_duckdb_reads_the_file(client: Client) -> None:
@@ -149,7 +150,7 @@ def test_data_is_read_back_as_duckdb_reads_the_file(client: Client) -> None:
     assert client.imported(dataset, key)["status"] == "ACTIVE"
     select = "SELECT USER_ID, ITEM_ID, TIMESTAMP, EVENT_VALUE FROM data ORDER BY TIMESTAMP"
     expected = duckdb.execute(f"WITH data AS (FROM read_csv('{client.bucket / key}')) {select}").fetchall()
-    assert table_of(client, dataset).query(select) == expected
+    assert query(table_of(client, dataset), select) == expected
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "csv.zst", "parquet"])
@@ -165,7 +166,7 @@ def test_every_format_gives_the_same_data(client: Client, ending: str) -> None:
         key = client.write(f"same.{ending}", packed)
     dataset = client.dataset(INTERACTIONS, "Interactions")
     assert client.imported(dataset, key)["status"] == "ACTIVE"
-    assert table_of(client, dataset).query("SELECT count(*), sum(EVENT_VALUE), max(USER_ID) FROM data") == [
+    assert query(table_of(client, dataset), "SELECT count(*), sum(EVENT_VALUE), max(USER_ID) FROM data") == [
         (1200, sum(n / 4 for n in range(1200)), "user-96")
     ]
 
@@ -183,7 +184,7 @@ def test_a_folder_is_its_first_level_without_hidden_files(client: Client, slash:
     job = client.imported(dataset, folder + slash)
     assert job["status"] == "ACTIVE"
     assert [file["rows"] for file in client.report(job)["files"]] == [600, 600]
-    assert table_of(client, dataset).count() == 1200
+    assert count(table_of(client, dataset)) == 1200
 
 
 def test_headers_match_by_name_in_any_case_and_order_with_columns_to_spare(client: Client) -> None:
@@ -192,7 +193,7 @@ def test_headers_match_by_name_in_any_case_and_order_with_columns_to_spare(clien
     )
     dataset = client.dataset(INTERACTIONS, "Interactions")
     assert client.imported(dataset, client.write("shuffled.csv", content))["status"] == "ACTIVE"
-    assert table_of(client, dataset).query("SELECT * FROM data WHERE TIMESTAMP = 7") == [
+    assert query(table_of(client, dataset), "SELECT * FROM data WHERE TIMESTAMP = 7") == [
         ("u7", "i7", 7, None)
     ]
 
@@ -203,13 +204,13 @@ def test_incremental_replaces_by_id_and_the_last_of_a_file_wins(client: Client) 
     client.imported(
         dataset, client.write("second.csv", "ITEM_ID,GENRE,YEAR\nb,,3\nc,z,4\nc,z,5\n"), "INCREMENTAL"
     )
-    assert table_of(client, dataset).query("SELECT * FROM data ORDER BY ITEM_ID") == [
+    assert query(table_of(client, dataset), "SELECT * FROM data ORDER BY ITEM_ID") == [
         ("a", "x", 1),
         ("b", None, 3),
         ("c", "z", 5),
     ]
     client.imported(dataset, client.write("third.csv", "ITEM_ID,GENRE,YEAR\nd,x,1\n"))
-    assert table_of(client, dataset).query("SELECT ITEM_ID FROM data") == [("d",)]
+    assert query(table_of(client, dataset), "SELECT ITEM_ID FROM data") == [("d",)]
 
 
 def test_exact_duplicates_of_interactions_collapse(client: Client) -> None:
@@ -217,7 +218,7 @@ def test_exact_duplicates_of_interactions_collapse(client: Client) -> None:
     key = client.write("twice.csv", text(rows(1000) + rows(1000)))
     client.imported(dataset, key)
     client.imported(dataset, key, "INCREMENTAL")
-    assert table_of(client, dataset).count() == 1000
+    assert count(table_of(client, dataset)) == 1000
 
 
 def test_a_broken_row_fails_the_job_and_the_report_says_where(client: Client) -> None:
@@ -251,7 +252,7 @@ def test_a_broken_row_fails_the_job_and_the_report_says_where(client: Client) ->
     assert (warning["code"], warning["column"], warning["examples"][0]["line"]) == (
         *("INVALID_FLOAT", "EVENT_VALUE", 202),
     )
-    assert table_of(client, dataset).count() == 1000
+    assert count(table_of(client, dataset)) == 1000
     (folder,) = client.server.data.glob(f"storage/**/imports/{job['jobName']}/1")
     assert json.loads((folder / "report.json").read_text()) == report
     rejects = list(csv.DictReader(io.StringIO((folder / "rejects.csv").read_text())))

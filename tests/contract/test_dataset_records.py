@@ -336,7 +336,7 @@ def test_facts_of_the_same_parts_are_looked_up_once(make: Make) -> None:
 def numbers(dataset: Dataset) -> list[int]:
     """Return the numbers of the drained records, read from the files themselves."""
     table = dataset.records.put_table
-    files = [str(table.local(name)) for name in table.part_names()]
+    files = [str(table.local(name)) for name in table.snapshot().parts]
     if not files:
         return []
     rows = duckdb.execute(f'SELECT "{SEQ}" FROM read_parquet(?) ORDER BY 1', [files]).fetchall()
@@ -371,7 +371,7 @@ def test_a_drained_record_keeps_when_it_came_and_its_session(make: Make) -> None
     events_.put(event(None, "i", 1, "the session"))
     (stored,) = events_.store.put_records.since(1, 0, 2**62, 9)
     events_.drain()
-    (name,) = events_.records.put_table.part_names()
+    (name,) = events_.records.put_table.snapshot().parts
     found = duckdb.read_parquet(str(events_.records.put_table.local(name)))
     (row,) = found.select(*(duckdb.ColumnExpression(one) for one in (SEQ, AT, SESSION, "USER_ID"))).fetchall()
     assert row == (stored.seq, round(stored.at * 1000), "the session", None)
@@ -440,7 +440,7 @@ def test_small_parts_are_merged_and_nothing_is_lost(make: Make) -> None:
     for at in range(40):
         events_.put(event("u" if at % 3 else None, "i", at, f"s{at % 2}"))
         assert events_.records.drain() == 1
-        assert len(events_.records.put_table.part_names()) <= 16
+        assert len(events_.records.put_table.snapshot().parts) <= 16
     assert numbers(events_) == put_numbers(events_)
     assert events_.shown() == sorted(("u", "i", at) for at in range(40))
 
@@ -835,7 +835,7 @@ def test_all_users_may_go_and_new_ones_come(make: Make, tmp_path: Path) -> None:
     users.put(Row("a", {"USER_ID": "a", "AGE": 3}))
     delete(users, tmp_path, "a", "b", "never there")
     assert [users.shown(which) for which in WHICH] == [[], [], []]
-    assert users.records.bulk_table.count() == 0
+    assert users.records.count("BULK") == 0
     assert traces(users, tmp_path / "0" / "storage" / "d" / "put", "AGE") != []  # the log has the columns
     users.bring("INCREMENTAL", ("c", 4))
     users.put(Row("d", {"USER_ID": "d", "AGE": 5}))
@@ -905,7 +905,7 @@ def test_imported_parts_are_merged_once_they_are_many_and_small(make: Make) -> N
     before = users.shown(), users.shown("BULK"), users.records.bulk_table.version()
     users.records.bulk_table.sweep(-60)
     assert users.records.merge_imported()
-    assert len(users.records.bulk_table.part_names()) == 9
+    assert len(users.records.bulk_table.snapshot().parts) == 9
     assert not users.records.merge_imported()
     assert (users.shown(), users.shown("BULK"), users.records.bulk_table.version()) == before
     users.bring("INCREMENTAL", ("all", 99))
@@ -925,10 +925,10 @@ def test_what_is_merged_at_once_is_bounded(make: Make, monkeypatch: pytest.Monke
     users = make(USERS)
     for number in range(16):
         users.bring("INCREMENTAL", (f"u{number}", number))
-    sizes = users.records.bulk_table.sizes_of_parts()
+    sizes = {name: one.size_bytes for name, one in users.records.bulk_table.snapshot().parts.items()}
     monkeypatch.setattr(records_module, "_MERGE_BYTES", sum(sorted(sizes.values())[:3]))
     assert users.records.merge_imported()
-    assert len(users.records.bulk_table.part_names()) == 14
+    assert len(users.records.bulk_table.snapshot().parts) == 14
 
 
 def test_a_merge_that_another_writer_overtook_merges_nothing(

@@ -100,10 +100,10 @@ def test_the_log_is_short_and_every_version_and_job_is_known(storage: Blobs) -> 
         assert in_version(table, version) == content
         added = [entry["add"]["path"] for entry in found[version][1] if "add" in entry]
         assert table.added_in(version) == added
-    assert table.version_of("job-0") == opened(storage).transaction_version("job-0") == 0
-    assert table.version_of("job-65") == 65
+    assert table.snapshot().number("job-0") == opened(storage).transaction_version("job-0") == 0
+    assert table.snapshot().number("job-65") == 65
     assert table.commit([part(table, "again")], "FULL", ITEMS, "job-0") == 0
-    assert table.application_version("sartor.changes") == 64
+    assert table.snapshot().number("sartor.changes") == 64
     assert not change(table, [part(table, "again")], [], 9, 59, "sartor.changes")
     assert table.version() == MANY - 1
     late = Log(Late(storage), "d/bulk")  # type: ignore[arg-type]
@@ -123,10 +123,14 @@ def test_marks_of_jobs_that_ended_long_ago_are_dropped_and_no_others(
             change(table, [part(table, "twice")], [], 2, None, "twice")
         else:
             table.commit([part(table, f"x{number}")], "FULL", ITEMS, f"job-{number}")
-    known = {number for number in range(2, 3 * CHAPTER_VERSIONS - 5) if table.committed(f"job-{number}")}
+    known = {
+        number
+        for number in range(2, 3 * CHAPTER_VERSIONS - 5)
+        if (table.snapshot().number(f"job-{number}") is not None)
+    }
     assert known == set(range(CHAPTER_VERSIONS, 3 * CHAPTER_VERSIONS - 5)) - {CHAPTER_VERSIONS + 1}
-    assert table.application_version("sartor.drain") == 5
-    assert table.application_version("twice") == 2
+    assert table.snapshot().number("sartor.drain") == 5
+    assert table.snapshot().number("twice") == 2
 
 
 def test_a_commit_stands_when_the_log_cannot_be_settled_and_a_sweep_settles_it(
@@ -174,7 +178,7 @@ def test_a_log_that_nobody_asks_for_is_forgotten_and_the_table_lives_on(
     for number in range(MANY):
         new = part(table, f"x{number}")
         fresh = Table(folder, "d/bulk")  # which remembers no chapters
-        assert change(fresh, [new], old or table.part_names(), number + 1, number, "sartor.drain")
+        assert change(fresh, [new], old or list(table.snapshot().parts), number + 1, number, "sartor.drain")
         old = [new.path.name]
         if number % 10 == 0:
             table.vacuum(time.time() + 1, keep_log=False)
@@ -183,7 +187,7 @@ def test_a_log_that_nobody_asks_for_is_forgotten_and_the_table_lives_on(
     is_forgotten = forgotten_after == CHAPTER_VERSIONS
     assert (f"d/bulk/_history/{0:020d}.json" in kept) != is_forgotten
     assert len(kept) < (4 if is_forgotten else 5)
-    assert table.committed("job") == is_forgotten
+    assert (table.snapshot().number("job") is not None) == is_forgotten
     assert items(table) == [f"x{MANY - 1}"]
     if is_forgotten:
         with pytest.raises(LookupError):

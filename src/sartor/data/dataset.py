@@ -25,6 +25,7 @@ from sartor.data.blobs import Blobs
 from sartor.data.check import Part
 from sartor.data.engine import FILE, ROW
 from sartor.data.events import PutRecords, Stored
+from sartor.data.log import LoggedPart
 from sartor.data.schema import Schema
 from sartor.data.table import Table
 
@@ -182,7 +183,8 @@ class DatasetRecords:
         None are moved when another drain was first.
         """
         table = self.put_table
-        after = table.application_version(_DRAINED)
+        now = table.snapshot()
+        after = now.number(_DRAINED) or 0
         upto = self.put.newest(self.number)
         if upto <= after:
             return 0
@@ -195,7 +197,7 @@ class DatasetRecords:
             if count < limit:
                 last = upto
             with self.connection() as connection:
-                old = _small_parts(table.sizes_of_parts())
+                old = _small_parts(now.parts)
                 files = [table.local(name) for name in old]
                 rows = [self._lines(text), *_parquets(files, _AS_WRITTEN, self._columns())]
                 path = stage / f"{round(time.time() * 1000):013d}-{last}.parquet"
@@ -217,7 +219,7 @@ class DatasetRecords:
         The caller holds the drain lease, as a deletion does: nobody else rewrites parts then.
         """
         table = self.bulk_table
-        small = _small_parts(table.sizes_of_parts())
+        small = _small_parts(table.snapshot().parts)
         if not small:
             return False
         path = table.stage() / merged.name_of(small)
@@ -229,19 +231,20 @@ class DatasetRecords:
 
     def drained(self) -> int:
         """Return up to which number the table has the database's records."""
-        return self.put_table.application_version(_DRAINED)
+        return self.put_table.snapshot().number(_DRAINED) or 0
 
     def _bulk(self) -> "_Relation":
         """Return imported records with the order in which they came."""
         table = self.bulk_table
-        names, _ = table.snapshot("")
+        names = list(table.snapshot().parts)
         parts = [table.local(name) for name in names]
         return _Relation(_parquets(parts, _BULK_ORDER, self._columns()), _fingerprint(names))
 
     def _put(self, folder: Path) -> "_Relation":
         """Return put records; those that are not drained are copied into a folder first."""
         table = self.put_table
-        names, after = table.snapshot(_DRAINED)
+        now = table.snapshot()
+        names, after = list(now.parts), now.number(_DRAINED) or 0
         text = folder / "tail.json"
         count, _ = _write_lines(self.put.since(self.number, after, 2**62, 2**62), text)
         order = f'"{AT}" AS "#at", "{SEQ}" AS "#n"'
@@ -338,9 +341,9 @@ def _parquets(parts: Sequence[Path], select: str, columns: Sequence[str]) -> lis
     return [f"SELECT {select} FROM {source}" for source in merged.placed(parts, columns)]
 
 
-def _small_parts(sizes: Mapping[str, int]) -> list[str]:
-    """Return which of some parts to merge, by their sizes in bytes: none as long as few are small."""
-    small = sorted((size, name) for name, size in sizes.items() if size < _LARGE_BYTES)
+def _small_parts(parts: Mapping[str, LoggedPart]) -> list[str]:
+    """Return which of some parts to merge: none as long as few are small."""
+    small = sorted((part.size_bytes, name) for name, part in parts.items() if part.size_bytes < _LARGE_BYTES)
     if len(small) < _MANY_PARTS:
         return []
     upto = accumulate(size for size, _ in small)

@@ -167,12 +167,13 @@ def _rewritten(
     connection: duckdb.DuckDBPyConnection, dataset: DatasetRecords, table: Table, theirs: str, job_arn: str
 ) -> bool:
     """Replace every part that has rows of the users; false if another writer replaced one of them first."""
-    before = table.application_version(job_arn)
+    now = table.snapshot()
+    before = now.number(job_arn) or 0
     stage = table.stage()
     new: list[Part] = []
     old: list[str] = []
     removed = 0
-    for name in table.part_names():
+    for name in now.parts:
         file = engine.parquet([table.local(name)])
         ((count,),) = connection.execute(f"SELECT count(*) FROM {file} WHERE {theirs}").fetchall()
         if not count:
@@ -244,4 +245,4 @@ def _until(number: int) -> str:
 
 
 def _files(table: Table) -> list[Path]:
-    return [table.local(name) for name in table.part_names()]
+    return [table.local(name) for name in table.snapshot().parts]

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Final
 
 from deltalake import DeltaTable, Field
@@ -12,7 +13,6 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction, PostCommitHookProperties, RemoveAction
 
-from sartor.data import schema
 from sartor.data.check import Part
 from sartor.data.log import LoggedPart
 from sartor.data.schema import Schema
@@ -29,8 +29,6 @@ _DELTA_TYPES: Final[Mapping[str, str]] = {
 }
 #: DuckDB's types in Delta's words, for columns that no schema has.
 _MORE_TYPES: Final[Mapping[str, str]] = {"VARCHAR": "string", "BIGINT": "long"}
-#: Delta's types in DuckDB's words.
-SQL_TYPES: Final = {delta: schema.SQL_TYPES[avro] for avro, delta in _DELTA_TYPES.items()}
 #: A mark of the version that has the data, and of the version that merged its parts.
 DATA, MERGED = "sartor.data", "sartor.merged"
 #: Marks of the moments (epoch milliseconds) up to which parts that nobody named, and parts of versions, are deleted.
@@ -48,17 +46,69 @@ CONFIGURATION: Final = {
 NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
-def opened(uri: str, options: Mapping[str, str]) -> DeltaTable | None:
-    """Return the newest version of the table at ``uri``, ``None`` if there is none.
+class Snapshot:
+    """One version of a table; or a table that is not there yet, which has no version and no parts.
+
+    Args:
+        table: as deltalake has it.
+
+    Attributes:
+        table: as given.
+        version: its number, -1 if there is none.
+    """
+
+    def __init__(self, table: DeltaTable | None) -> None:
+        self.table = table
+        self.version = -1 if table is None else table.version()
+
+    def number(self, application: str) -> int | None:
+        """Return the number that the newest commit of an application carries, ``None`` if it made none.
+
+        An application is a job, by its ARN and with the version that it made, or a chore of ours.
+        """
+        return None if self.table is None else self.table.transaction_version(application)
+
+    @property
+    def data_version(self) -> int | None:
+        """The newest version that changed the data: its own, or the one whose parts it merged."""
+        if self.table is None:
+            return None
+        found = self.number(DATA) if self.number(MERGED) == self.version else None
+        return self.version if found is None else found
+
+    @cached_property
+    def parts(self) -> dict[str, LoggedPart]:
+        """Its parts, by name and in the order of their names."""
+        if self.table is None:
+            return {}
+        found = self.table.get_add_actions()
+        columns = (found.column(name).to_pylist() for name in ("path", "size_bytes", "num_records"))
+        rows = sorted(zip(*columns, strict=True))
+        return {str(name): LoggedPart(int(size), int(count)) for name, size, count in rows}
+
+    @property
+    def columns(self) -> set[str]:
+        """The names of its columns."""
+        return set() if self.table is None else {field.name for field in self.table.schema().fields}
+
+    def unchanged(self, marks: Mapping[str, int]) -> dict[str, int]:
+        """Return marks, with those of a commit on top of this version that leaves the data and its version."""
+        if self.data_version is None:
+            return dict(marks)
+        return {**marks, DATA: self.data_version, MERGED: self.version + 1}
+
+
+def opened(uri: str, options: Mapping[str, str]) -> Snapshot:
+    """Return the newest version of the table at ``uri``.
 
     Raises:
         Damaged: its log cannot be read any more.
         DeltaError: storage does not answer.
     """
     try:
-        return DeltaTable(uri, storage_options=dict(options))
+        return Snapshot(DeltaTable(uri, storage_options=dict(options)))
     except TableNotFoundError:
-        return None
+        return Snapshot(None)
     except DeltaError as error:
         what = str(error).partition("\n")[0]
         if not _DAMAGE.search(what):
@@ -100,22 +150,3 @@ def schema_of(schema: Schema, more_columns: Mapping[str, str]) -> DeltaSchema:
     columns = {field.name: _DELTA_TYPES[field.type] for field in schema.fields}
     columns |= {name: _MORE_TYPES[kind] for name, kind in more_columns.items()}
     return DeltaSchema([Field(name, PrimitiveType(kind), nullable=True) for name, kind in columns.items()])
-
-
-def data_version(table: DeltaTable) -> int:
-    """Return the newest version that changed the data: the table's own, or the one whose parts it merged."""
-    merged_in = table.transaction_version(MERGED)
-    found = table.transaction_version(DATA) if merged_in == table.version() else None
-    return table.version() if found is None else found
-
-
-def rows_of_parts(table: DeltaTable) -> dict[str, int]:
-    """Return how many rows each part has."""
-    return numbers_of_parts(table, "num_records")
-
-
-def numbers_of_parts(table: DeltaTable, number: str) -> dict[str, int]:
-    """Return a number that the snapshot has of each part, by the part's name."""
-    found = table.get_add_actions()
-    names, numbers = found.column("path").to_pylist(), found.column(number).to_pylist()
-    return {str(name): int(one) for name, one in zip(names, numbers, strict=True)}

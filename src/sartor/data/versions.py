@@ -33,25 +33,25 @@ def noted(
     """
     table = records.bulk_table
     brought = sum(part.rows for part in parts)
-    names = table.part_names()
+    there = table.snapshot().parts
     identity = records.schema.type_rules.identity
     if identity is None:
-        before = sum(table.rows_of_parts().values()) if mode == "FULL" else 0
+        before = sum(part.rows for part in there.values()) if mode == "FULL" else 0
         return _note(brought, 0, before)
     with records.connection() as connection, interrupting(connection, stop):
         new, old = (
             f'SELECT DISTINCT "{identity}" AS id FROM {engine.parquet(paths)}'
             if paths
             else "SELECT NULL AS id WHERE false"
-            for paths in ([part.path for part in parts], [table.local(name) for name in names])
+            for paths in ([part.path for part in parts], [table.local(name) for name in there])
         )
         ((ids, replaced),) = connection.execute(
             f"SELECT count(*), count(*) FILTER (WHERE id IN ({old})) FROM ({new})"
         ).fetchall()
         removed = 0
         if mode == "FULL":
-            ((there,),) = connection.execute(f"SELECT count(*) FROM ({old})").fetchall()
-            removed = there - replaced
+            ((known,),) = connection.execute(f"SELECT count(*) FROM ({old})").fetchall()
+            removed = known - replaced
     return _note(ids - replaced, replaced, removed)
 
 

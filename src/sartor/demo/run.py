@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 from shlex import quote
@@ -12,15 +12,17 @@ from typing import Any, Final
 
 import click
 
+from sartor.app import Parts, open_parts
 from sartor.console import terminal, texts
-from sartor.data.blobs import FolderBlobs
+from sartor.data.dataset import DatasetRecords
 from sartor.data.synthetic import World
-from sartor.data.table import Table
 from sartor.demo import data, script, summary
 from sartor.demo.data import DataFile
 from sartor.demo.personal import Personal
 from sartor.demo.script import DemoError, Import
 from sartor.demo.server import Server
+from sartor.resources.records import records_of
+from sartor.settings import load
 
 #: Amazon asks for 1,000 interactions at least; the trainings see those that are views, three of four.
 MINIMUM_INTERACTIONS: Final = 2000
@@ -81,27 +83,33 @@ def run(
         server = Server(home, {BUCKET: home / "demo"})
         cleanup.callback(server.stop)
         click.echo(f"{server.url} is ready after {server.ready_seconds:.1f} s")
-        tour = _Tour(server, home)
-        _step("Importing it, as any boto3 script does")
-        tour.import_all(files)
-        _step("Importing a file with three broken rows")
-        tour.import_broken(files[-1])
-        personal = tour.personal(files)
-        for words, steps in _SHOWN:
-            _step(words)
-            for step in steps:
-                step(personal)
+        with closing(open_parts(load({"data": str(home)}))) as parts:  # to read what the service has by then
+            personal = _toured(_Tour(server, parts), files)
         if keep:
             cleanup.pop_all()
     _say_what_next(server, home, personal, keep=keep, stays=keep or data_folder is not None)
 
 
+def _toured(tour: "_Tour", files: list[DataFile]) -> Personal:
+    """Go through all that is shown, step by step."""
+    _step("Importing it, as any boto3 script does")
+    tour.import_all(files)
+    _step("Importing a file with three broken rows")
+    tour.import_broken(files[-1])
+    personal = tour.personal(files)
+    for words, steps in _SHOWN:
+        _step(words)
+        for step in steps:
+            step(personal)
+    return personal
+
+
 class _Tour:
     """The part of the demo that talks to the service."""
 
-    def __init__(self, server: Server, home: Path) -> None:
+    def __init__(self, server: Server, parts: Parts) -> None:
         self.server = server
-        self.home = home
+        self.parts = parts
         self.client = server.client()
         self.group = script.free_group_name(self.client)
         self.group_arn = ""
@@ -119,13 +127,11 @@ class _Tour:
                 raise DemoError(f"the import of {name} failed: {job['failureReason']}")
         reports = {name: self._report(job) for name, job in jobs.items()}
         click.echo(f"\n{summary.imports(reports)}")
-        queries = {name: self._table(arn).query for name, arn in self.datasets.items()}
-        click.echo(f"\n{summary.contents(queries)}")
+        click.echo(f"\n{summary.contents({name: self._query(name) for name in self.datasets})}")
 
     def import_broken(self, good: DataFile) -> None:
         """Import a file with broken rows, show why it is refused and that nothing changed."""
-        table = self._table(self.datasets[good.dataset_type])
-        before = table.count()
+        before = self._count(good.dataset_type)
         broken = good.path.with_name("broken.csv")
         _write_broken(good.path, broken)
         job = self._start(good.dataset_type, broken, "broken")
@@ -133,13 +139,13 @@ class _Tour:
         if ended["status"] != "CREATE FAILED":
             raise DemoError("a file with broken rows was imported")
         click.echo(summary.refusal(ended["failureReason"], self._report(job)))
-        click.echo(f"\nThe dataset is as it was: {before:,} rows before, {table.count():,} now.")
+        now = self._count(good.dataset_type)
+        click.echo(f"\nThe dataset is as it was: {before:,} rows before, {now:,} now.")
 
     def personal(self, files: list[DataFile]) -> Personal:
         """Return what follows once the data is imported."""
         paths = {file.dataset_type: file.path for file in files}
-        interactions = self._table(self.datasets["Interactions"]).query
-        return Personal(self.server, self.group, self.group_arn, paths["Items"], interactions)
+        return Personal(self.server, self.group, self.group_arn, paths["Items"], self._query("Interactions"))
 
     def _start(self, dataset_type: str, file: Path, word: str) -> Import:
         name = f"{self.group}-{dataset_type.lower()}-{word}"
@@ -168,13 +174,22 @@ class _Tour:
     def _report(self, job: Import) -> dict[str, Any]:
         return self.server.get(f"/sartor/v1/import-jobs/{job.job_name}/report")
 
-    def _table(self, dataset_arn: str) -> Table:
-        """Open the dataset's table where the server of this folder keeps it."""
-        _, _, _, region, account, resource = dataset_arn.split(":", 5)
-        _, group, dataset_type = resource.split("/")
-        storage = self.home / "storage"
-        (folder,) = (storage / account / region / "datasets").glob(f"{group}-{dataset_type}-????????")
-        return Table(FolderBlobs(storage), str((folder / "bulk").relative_to(storage)))
+    def _query(self, dataset_type: str) -> summary.Query:
+        """Return what runs a SELECT over a dataset, as models will read it."""
+
+        def query(select: str) -> list[tuple[Any, ...]]:
+            with self._records(dataset_type).open() as connection:
+                return connection.execute(select).fetchall()
+
+        return query
+
+    def _count(self, dataset_type: str) -> int:
+        return self._records(dataset_type).count()
+
+    def _records(self, dataset_type: str) -> DatasetRecords:
+        dataset = self.parts.store.get(self.datasets[dataset_type])
+        assert dataset is not None, "it was created a moment ago"
+        return records_of(dataset, self.parts.means)
 
 
 def _make_files(world: World, folder: Path) -> list[DataFile]:

@@ -39,7 +39,7 @@ def run(task: Task, tools: Tools) -> Outcome:
     """
     job = task.resource
     table = Table(tools.storage, job.private["table"])
-    version = table.version_of(job.arn)
+    version = table.snapshot().number(job.arn)
     if version is None:  # else a former attempt came this far
         version = _import(task, table, tools)
     try:

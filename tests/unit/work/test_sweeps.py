@@ -88,13 +88,13 @@ def test_small_imported_parts_become_few_and_the_old_ones_stay_for_undo(items: I
     for number in range(20):
         items.bring(number)
     items.sweep()
-    assert len(items.records.bulk_table.part_names()) < 16
+    assert len(items.records.bulk_table.snapshot().parts) < 16
     assert items.records.count("BULK") == 20
     assert len(items.parts("bulk")) == 21
     items.sweep(29 * 86400.0)
     assert len(items.parts("bulk")) == 21
     items.sweep(2 * 86400.0)
-    assert items.parts("bulk") == set(items.records.bulk_table.part_names())
+    assert items.parts("bulk") == set(items.records.bulk_table.snapshot().parts)
     assert items.records.count("BULK") == 20
 
 
@@ -103,10 +103,10 @@ def test_nothing_is_merged_while_a_deletion_rewrites_parts(items: Items) -> None
         items.bring(number)
     assert items.records.put.lease(f"drain/{items.records.number}", "a deletion", 60.0)
     items.sweep()
-    assert len(items.records.bulk_table.part_names()) == 16
+    assert len(items.records.bulk_table.snapshot().parts) == 16
     items.records.put.end_lease(f"drain/{items.records.number}", "a deletion")
     items.sweep()
-    assert len(items.records.bulk_table.part_names()) == 9
+    assert len(items.records.bulk_table.snapshot().parts) == 9
 
 
 def test_drained_parts_that_were_merged_are_left_to_readers_for_some_hours(items: Items) -> None:
@@ -116,7 +116,7 @@ def test_drained_parts_that_were_merged_are_left_to_readers_for_some_hours(items
     items.sweep(READ_SECONDS - 600)
     assert items.parts("put") == kept
     items.sweep(1200)
-    assert items.parts("put") == set(items.records.put_table.part_names()) < kept
+    assert items.parts("put") == set(items.records.put_table.snapshot().parts) < kept
     assert items.records.count("PUT") == 20
 
 
