@@ -27,8 +27,9 @@ STOP_SECONDS = 2.0
 CHILD = """
 import json, resource, sys, time
 from pathlib import Path
+from sartor.errors import Stopped
 from sartor.data import check, schema
-from sartor.data.check import JobRules, StoppedError
+from sartor.data.check import JobRules
 from sartor.data.input_files import InputFile
 
 path, folder, memory_bytes, stop_after = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
@@ -53,7 +54,7 @@ try:
         stop=lambda: time.monotonic() - begun > stop_after,
     )
     codes = sorted({fault.code for fault in found.report.faults})
-except StoppedError:
+except Stopped:
     codes = ["stopped"]
 seconds = time.monotonic() - begun
 peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024

@@ -1,7 +1,8 @@
 """The exceptions that carry a message to a person.
 
-``ApiError`` ends a call, ``JobFailed`` ends a job; ``ChangedMeanwhile`` and ``TakesLong`` begin a call again;
-``Unavailable`` is for a person to mend. Anything else that is raised is a defect of ours.
+``ApiError`` ends a call, ``JobFailed`` ends a job, ``Stopped`` leaves work to others or to nobody; ``ChangedMeanwhile``
+and ``TakesLong`` begin a call again; ``Unavailable`` is for a person to mend. Anything else that is raised is a defect
+of ours.
 """
 
 import asyncio
@@ -37,6 +38,10 @@ class JobFailed(Exception):  # noqa: N818 - the house's word: a job fails, it do
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """Work must not go on: it was told to stop, or another has it or has settled it by now. Nothing of it is kept."""
 
 
 class Unavailable(Exception):  # noqa: N818 - says how the service is

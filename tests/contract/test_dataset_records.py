@@ -29,7 +29,7 @@ from sartor.data.input_files import InputFile
 from sartor.data.put import Row
 from sartor.data.report import Fault, Place, ReadFile, Report
 from sartor.data.table import Table
-from sartor.errors import JobFailed
+from sartor.errors import JobFailed, Stopped
 from sartor.resources.store import Store
 
 SECONDS = 20.0
@@ -629,7 +629,7 @@ def test_an_export_that_must_stop_says_so(make: Make, tmp_path: Path) -> None:
     try:
         (tmp_path / "out").mkdir()
         assert write_csv(events_.records, "ALL", tmp_path / "out", stop.is_set)
-    except InterruptedError:
+    except Stopped:
         pass
 
 

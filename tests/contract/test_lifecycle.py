@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sartor.errors import Damaged
+from sartor.errors import Damaged, Stopped
 from sartor.resources import lifecycle
 from sartor.resources.lifecycle import MAX_ATTEMPTS, Outcome, Task, claim, fail, finish, heartbeat, release
 from sartor.resources.store import Resource, Store
@@ -271,7 +271,7 @@ def test_what_is_written_down_in_the_middle_needs_the_lease(store: Store) -> Non
     owe(store)
     lost = claimed(store)
     held = claimed(store, "two", NOW + LEASE)
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Stopped):
         lifecycle.keep(store, lost, {"a": 1})
     lifecycle.keep(store, held, {"a": 2})
     found = store.get(arn_of(0))

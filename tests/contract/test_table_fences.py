@@ -9,6 +9,7 @@ import pytest
 from contract.test_table import ITEMS, part, read
 from sartor.data.blobs import Blobs
 from sartor.data.table import Table
+from sartor.errors import Stopped
 
 #: Sweeps what is as young as it can be.
 ALL = -60.0
@@ -31,7 +32,7 @@ def sleeping(table: Table, storage: Blobs) -> tuple[Table, Any]:
 
 
 def commits(writer: Table, staged: Any) -> None:
-    with pytest.raises(InterruptedError, match="swept"):
+    with pytest.raises(Stopped, match="swept"):
         writer.commit([staged], "INCREMENTAL", ITEMS, "job-2")
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from sartor.data import check, csv_lines, csv_records
-from sartor.data.check import Checked, StoppedError
+from sartor.data.check import Checked
 from sartor.data.input_files import InputFile, Room
 from sartor.data.report import Fault, Place, ReadFile, Report
 from sartor.data.schema import Schema
-from sartor.errors import JobFailed
+from sartor.errors import JobFailed, Stopped
 
 #: The largest file that is put together with others, and about how large they become together.
 SMALL_BYTES: Final = 2**18
@@ -140,7 +140,7 @@ def _bundled(
     bundle: _Bundle | None = None
     for file in files:
         if stop():
-            raise StoppedError
+            raise Stopped
         small = _small(file) if len(files) > 1 else None
         if bundle is not None and (small is None or not bundle.takes(small)):
             together.append(bundle.close())

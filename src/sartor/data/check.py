@@ -30,6 +30,7 @@ from sartor.data.rules import (
     may_become_null,
 )
 from sartor.data.schema import Schema
+from sartor.errors import Stopped
 
 #: Dictionaries are for columns of few values: looking for one among ids costs a tenth of the time, and gains no space.
 _PARQUET: Final = (
@@ -102,10 +103,6 @@ class Checked:
     report: Report
 
 
-class StoppedError(Exception):
-    """The check was told to stop; it left nothing behind."""
-
-
 def read_and_check(
     files: Sequence[InputFile],
     schema: Schema,
@@ -135,7 +132,7 @@ def read_and_check(
 
     Raises:
         JobFailed: the disk has no room for a file that is unpacked.
-        StoppedError: ``stop`` said so.
+        Stopped: ``stop`` said so.
         OSError: the disk is full or fails.
     """
     owner = f"{part_prefix}-{{:05d}}-{attempt}"
@@ -264,7 +261,7 @@ class _Check:
     def heard(self, phase: str, _: int) -> None:
         """Say what goes on; stop if that is wanted."""
         if self.stop():
-            raise StoppedError
+            raise Stopped
         self.say(phase, 0, 0)
 
     def say(self, phase: str, rows: int, size_bytes: int) -> None:
@@ -313,7 +310,7 @@ class _Check:
         try:
             return connection.execute(sql).fetchall()
         except duckdb.InterruptException as error:
-            raise StoppedError from error
+            raise Stopped from error
         except duckdb.IOException as error:
             if "No space left" in str(error):
                 raise OSError(28, "No space left on device") from error

@@ -12,14 +12,14 @@ from typing import Any, Final
 import duckdb
 
 from sartor.data import engine
-from sartor.data.check import JobRules, Part, StoppedError, read_and_check
+from sartor.data.check import JobRules, Part, read_and_check
 from sartor.data.dataset import SEQ, SESSION, DatasetRecords, write_part
 from sartor.data.events import NEWEST
 from sartor.data.input_files import InputFile
 from sartor.data.schema import Field, Schema
 from sartor.data.table import Table
 from sartor.data.watch import interrupting
-from sartor.errors import JobFailed
+from sartor.errors import JobFailed, Stopped
 
 _DELETED: Final = "(deleted)"
 _NOBODY: Final = "SELECT id FROM (SELECT NULL::VARCHAR AS id)"
@@ -44,23 +44,20 @@ def read_users(
 
     Raises:
         JobFailed: a file cannot be read, with the line.
-        InterruptedError: ``stop`` said so.
+        Stopped: ``stop`` said so.
     """
     with tempfile.TemporaryDirectory(prefix="users-", dir=target.parent) as folder:
-        try:
-            checked = read_and_check(
-                files,
-                _USERS,
-                Path(folder),
-                "users",
-                scratch=Path(folder),
-                job=JobRules(0, None),
-                memory_bytes=memory_bytes,
-                progress=lambda _: None,
-                stop=stop,
-            )
-        except StoppedError as stopped:
-            raise InterruptedError from stopped
+        checked = read_and_check(
+            files,
+            _USERS,
+            Path(folder),
+            "users",
+            scratch=Path(folder),
+            job=JobRules(0, None),
+            memory_bytes=memory_bytes,
+            progress=lambda _: None,
+            stop=stop,
+        )
         report = checked.report
         if report.verdict == "failed" and any(fault.code != "NO_ROWS" for fault in report.faults):
             raise JobFailed(report.failure_reason())
@@ -119,7 +116,7 @@ def delete_users(
         upto: the number of the last put record that goes; what came later stays.
 
     Raises:
-        InterruptedError: ``stop`` said so.
+        Stopped: ``stop`` said so.
     """
     with dataset.connection() as connection, interrupting(connection, stop):
         try:
@@ -146,7 +143,7 @@ def delete_users(
             ):
                 _rewrite(connection, dataset, table, theirs, job_arn)
         except duckdb.InterruptException as error:
-            raise InterruptedError from error
+            raise Stopped from error
     _redact_reports(dataset, set(ids))
 
 

@@ -42,7 +42,7 @@ def write_csv(
         stop: asked some times a second whether to give up.
 
     Raises:
-        InterruptedError: ``stop`` said so.
+        Stopped: ``stop`` said so.
     """
     place = folder / "parts"
     file_bytes = min(_FILE_BYTES, records.memory_bytes // _MEMORY_FILES)

@@ -253,7 +253,7 @@ def _in_words() -> Iterator[None]:
     """Turn what the system answers into what a bucket does; a server's own paths are in no text."""
     try:
         yield
-    except (FileExistsError, InterruptedError, ChangedError, UnreadableError):
+    except (FileExistsError, ChangedError, UnreadableError):
         raise
     except PermissionError as error:
         raise PermissionError(errno.EACCES, "not allowed") from error

@@ -20,6 +20,7 @@ from sartor.data.commits import Change, Commits
 from sartor.data.delta import Snapshot
 from sartor.data.log import CHAPTER_VERSIONS, Entries, Log, LoggedPart, Made
 from sartor.data.schema import Schema
+from sartor.errors import Stopped
 
 Mode = Literal["FULL", "INCREMENTAL"]
 
@@ -69,7 +70,7 @@ class Table:
             The version that the job's commit made, by this call or an earlier one.
 
         Raises:
-            InterruptedError: the job has ended without this commit (see ``bar``), or a sweep took its parts.
+            Stopped: the job has ended without this commit (see ``bar``), or a sweep took its parts.
             deltalake.exceptions.DeltaError: storage refuses the commit.
         """
         self._store_parts(parts)
@@ -80,9 +81,9 @@ class Table:
             if version is not None:
                 return version
             if before.number(_bar(job_arn)) is not None:
-                raise InterruptedError(f"{job_arn} has ended; its parts are nobody's")
+                raise Stopped(f"{job_arn} has ended; its parts are nobody's")
             if self._lost_parts(before):
-                raise InterruptedError(f"the parts of {job_arn} were swept; they must be written again")
+                raise Stopped(f"the parts of {job_arn} were swept; they must be written again")
             marks = {job_arn: before.version + 1}
             change = Change(schema, actions=delta.adds(parts), mode=_HOW[mode], note=whole_note, marks=marks)
             return self._commits.write(before, change)

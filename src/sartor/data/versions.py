@@ -29,7 +29,7 @@ def noted(
         stop: asked some times a second whether to give up.
 
     Raises:
-        InterruptedError: ``stop`` said so.
+        Stopped: ``stop`` said so.
     """
     table = records.bulk_table
     brought = sum(part.rows for part in parts)

@@ -7,6 +7,8 @@ from typing import Final
 
 import duckdb
 
+from sartor.errors import Stopped
+
 _LOOK_SECONDS: Final = 0.2
 
 
@@ -15,7 +17,7 @@ def interrupting(connection: duckdb.DuckDBPyConnection, stop: Callable[[], bool]
     """Interrupt the connection's statements once ``stop`` says so.
 
     Raises:
-        InterruptedError: ``stop`` said so.
+        Stopped: ``stop`` said so.
     """
     over = threading.Event()
 
@@ -29,7 +31,7 @@ def interrupting(connection: duckdb.DuckDBPyConnection, stop: Callable[[], bool]
     try:
         yield
     except duckdb.InterruptException as error:
-        raise InterruptedError from error
+        raise Stopped from error
     finally:
         over.set()
         watch.join()

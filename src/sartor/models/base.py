@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.errors import Stopped
+
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -160,10 +162,6 @@ class Query:
     state: Float32 | None = None
     popularity: float = 0.0
     freshness: float = 0.0
-
-
-class Stopped(Exception):  # noqa: N818 - it is no error
-    """The training was told to stop."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sartor.errors import Damaged, already_exists
+from sartor.errors import Damaged, Stopped, already_exists
 from sartor.resources import campaigns, updates
 from sartor.resources.call import Call, Draft, lock_of
 from sartor.resources.kinds import KINDS, Kind
@@ -265,11 +265,11 @@ def keep(
         False if it is not; then nothing has changed.
 
     Raises:
-        InterruptedError: the lease is lost; then nothing has changed.
+        Stopped: the lease is lost; then nothing has changed.
     """
     with _ending(store, task) as transaction:
         if not transaction.holds_task(task.id, task.worker, task.attempt):
-            raise InterruptedError
+            raise Stopped
         if not holds(transaction):
             return False
         transaction.merge_private(task.arn, private)

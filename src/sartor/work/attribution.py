@@ -49,7 +49,7 @@ def count_import(job: Resource, parts: Sequence[Path], tools: Tools) -> None:
 
     Raises:
         JobFailed: the report cannot be written.
-        InterruptedError: the job must stop.
+        Stopped: the job must stop.
     """
     dataset = tools.store.get(job.body["datasetArn"])
     attribution = None if dataset is None else _active(dataset, tools)

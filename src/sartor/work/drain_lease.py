@@ -55,14 +55,13 @@ def held_drains(datasets: list[int], holder: str, tools: Tools) -> Iterator[Call
         Whether the work must stop: one of the leases was lost, or the task is no longer ours.
 
     Raises:
-        InterruptedError: the task is no longer ours.
+        Stopped: the task is no longer ours.
     """
     with ExitStack() as stack:
         lost: list[Callable[[], bool]] = []
         for dataset in datasets:
             while (one := stack.enter_context(held_drain(dataset, holder, tools))) is None:
-                if tools.stop():
-                    raise InterruptedError
+                tools.keep_on()
                 time.sleep(_LOOK_SECONDS)
             lost.append(one)
         yield lambda: tools.stop() or any(is_lost() for is_lost in lost)

@@ -8,7 +8,6 @@ import contextlib
 import re
 import shutil
 from collections.abc import Callable
-from functools import partial
 
 from sartor.data.export import write_csv
 from sartor.data.sources import AccountSources
@@ -38,23 +37,17 @@ def run(task: Task, tools: Tools) -> Outcome:
         files = write_csv(records_of(dataset, tools), job.body["ingestionMode"], scratch, tools.stop)
         for at, file in enumerate(files):
             name = f"part-{mark}-{task.attempt}-{at:04d}.csv"
-            sources.write(f"{folder}{name}", file, mark, partial(_keep_on, tools))
+            sources.write(f"{folder}{name}", file, mark, tools.keep_on)
             tools.progress({"phase": "writing", "files": at + 1, "filesTotal": len(files)})
         if task.attempt > 1:  # one that was overtaken may have written since
             sources.delete(folder, _left_by(mark, range(1, task.attempt)))
-        _keep_on(tools)
+        tools.keep_on()
     except BaseException:
         _take_back(sources, folder, _left_by(mark, range(task.attempt, task.attempt + 1)))
         raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return Outcome()
-
-
-def _keep_on(tools: Tools) -> None:
-    """Raise ``InterruptedError`` if the job is to stop, or may be another worker's by now."""
-    if tools.stop():
-        raise InterruptedError
 
 
 def _left_by(mark: str, attempts: range) -> Callable[[str], bool]:

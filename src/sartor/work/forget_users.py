@@ -31,7 +31,7 @@ def forget_users(task: Task, names: Sequence[str], tools: Tools) -> list[dict[st
         The ARN of each version that was trained with some of them, and how many.
 
     Raises:
-        InterruptedError: the job must stop.
+        Stopped: the job must stop.
     """
     group = task.resource.body["datasetGroupArn"]
     with tools.store.write(_lock(task)) as transaction:
@@ -57,13 +57,8 @@ def forget_users(task: Task, names: Sequence[str], tools: Tools) -> list[dict[st
 
 def _forget(arn: str, task: Task, names: Sequence[str], tools: Tools) -> int:
     """Remove users from one version; return how many of them the job has found in it, now or in an earlier attempt."""
-
-    def keep_on() -> None:
-        if tools.stop():
-            raise InterruptedError
-
     while True:
-        keep_on()
+        tools.keep_on()
         with tools.store.read() as transaction:
             version = transaction.get(arn)
         if version is None:
@@ -73,7 +68,9 @@ def _forget(arn: str, task: Task, names: Sequence[str], tools: Tools) -> int:
         target = served_users.new_place(version.private["folder"])
         try:
             with tempfile.TemporaryDirectory(prefix="forget-", dir=tools.scratch) as scratch:
-                number = served_users.forget(tools.storage, place, target, names, Path(scratch), keep_on)
+                number = served_users.forget(
+                    tools.storage, place, target, names, Path(scratch), tools.keep_on
+                )
         except FileNotFoundError:  # it is not trained, or its training has put them elsewhere by now
             number = 0
         with tools.store.write(_lock(task)) as transaction:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from sartor.data import bundles, check, versions
+from sartor.data import bundles, versions
 from sartor.data.blobs import Blobs
 from sartor.data.check import Checked, JobRules, Progress
 from sartor.data.input_files import InputFile
@@ -18,7 +18,7 @@ from sartor.data.report import Report
 from sartor.data.schema import Schema
 from sartor.data.sources import AccountSources, SourceFile
 from sartor.data.table import Table
-from sartor.errors import Damaged, JobFailed
+from sartor.errors import Damaged, JobFailed, Stopped
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import records_of
 from sartor.resources.store import Resource
@@ -63,8 +63,7 @@ def _import(task: Task, table: Table, tools: Tools) -> int:
             raise JobFailed(checked.report.failure_reason())
         tools.progress({"phase": "committing"})
         note = versions.noted(records, checked.parts, mode, tools.stop)
-        if tools.stop():
-            raise InterruptedError
+        tools.keep_on()
         return table.commit(checked.parts, mode, records.schema, job.arn, note)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -158,7 +157,7 @@ def _checked(task: Task, wanted: Schema, table: Table, scratch: Path, tools: Too
             progress=progress,
             stop=tools.stop,
         )
-    except check.StoppedError:
+    except Stopped:
         raise
     except Exception:
         sources.verify(listed)  # what broke may have broken on a file that was being written
@@ -179,7 +178,7 @@ def _spooled(
 
     Raises:
         JobFailed: one of them cannot be read.
-        InterruptedError: the job must stop.
+        Stopped: the job must stop.
     """
     total = sum(file.size_bytes for file in listed)
 

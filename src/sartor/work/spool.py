@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from sartor.data.sources import AccountSources, SourceFile
+from sartor.errors import Stopped
 
 #: How many files are fetched at once.
 _AT_ONCE: Final = 8
@@ -33,7 +34,7 @@ def spooled(
 
     Raises:
         JobFailed: one of them cannot be read, or has changed.
-        InterruptedError: ``stop`` said so; what is being read ends by itself.
+        Stopped: ``stop`` said so; what is being read ends by itself.
     """
     done = [0] * len(listed)
     paths = [folder] * len(listed)
@@ -42,7 +43,7 @@ def spooled(
     def copied(at: int, size_bytes: int) -> None:
         done[at] = size_bytes
         if given_up.is_set():
-            raise InterruptedError
+            raise Stopped
 
     def spool(waiting: Iterator[tuple[int, SourceFile]]) -> None:
         for at, file in waiting:
@@ -59,7 +60,7 @@ def spooled(
                 one.result()
             progress(sum(done))
             if stop():
-                raise InterruptedError
+                raise Stopped
     finally:
         given_up.set()
         pool.shutdown(wait=False)

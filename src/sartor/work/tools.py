@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sartor.data.sources import Sources
+from sartor.errors import Stopped
 from sartor.resources.records import Means
 from sartor.resources.store import Resource, Store
 
@@ -37,6 +38,11 @@ class Tools(Means):
     threads: int
     progress: Callable[[Mapping[str, Any]], None]
     stop: Callable[[], bool]
+
+    def keep_on(self) -> None:
+        """Raise ``Stopped`` if the job must stop."""
+        if self.stop():
+            raise Stopped
 
 
 def mark_of(job: Resource, store: Store) -> str:

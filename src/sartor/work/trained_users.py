@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from sartor.data.training import TrainingRows
+from sartor.errors import Stopped
 from sartor.models.base import Histories, Model
 from sartor.realtime import served_users
 from sartor.resources import lifecycle
@@ -64,7 +65,7 @@ class TrainedUsers:
             with store.read() as transaction:
                 old = self._place(transaction)
             if old is None:
-                raise InterruptedError(f"{self._task.arn} is gone")
+                raise Stopped(f"{self._task.arn} is gone")
             try:
                 users, arrays, _ = served_users.read(storage, old)
             except FileNotFoundError:

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sartor.data import bundles, check, schema
-from sartor.data.check import Checked, JobRules, StoppedError
+from sartor.data.check import Checked, JobRules
 from sartor.data.input_files import InputFile, Room
-from sartor.errors import JobFailed
+from sartor.errors import JobFailed, Stopped
 
 NULLABLE = ["null", "string"]
 FIELDS = [
@@ -193,5 +193,5 @@ def test_what_is_wrong_with_a_header_is_said_of_each_file(tmp_path: Path) -> Non
 
 def test_putting_together_hears_a_stop(tmp_path: Path) -> None:
     files = files_of(tmp_path, [HEADER + b"a,,1\n"] * 3)
-    with pytest.raises(StoppedError):
+    with pytest.raises(Stopped):
         together(tmp_path, files, stop=lambda: True)

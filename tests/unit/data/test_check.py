@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sartor.data import check, csv_records, formats, schema
-from sartor.data.check import Checked, JobRules, StoppedError
+from sartor.data.check import Checked, JobRules
 from sartor.data.input_files import InputFile
+from sartor.errors import Stopped
 
 
 def schema_of(
@@ -312,7 +313,7 @@ def test_a_check_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
     )
     parts = tmp_path / "parts"
     parts.mkdir()
-    with pytest.raises(StoppedError):
+    with pytest.raises(Stopped):
         check.read_and_check(
             [InputFile(path, "s3://b/x.csv", path.stat().st_size)],
             ITEMS,
@@ -400,9 +401,9 @@ def test_an_attempt_that_ends_early_removes_nothing_that_another_one_wrote(tmp_p
 
     def overtaken() -> None:
         winners.append(attempt(2))
-        raise StoppedError
+        raise Stopped
 
-    with pytest.raises(StoppedError):
+    with pytest.raises(Stopped):
         attempt(1, overtaken)
     (winner,) = winners
     assert [part.path for part in winner.parts] == list(parts.glob("*.parquet"))

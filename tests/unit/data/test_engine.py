@@ -6,6 +6,7 @@ import pytest
 
 from sartor.data import engine
 from sartor.data.watch import interrupting
+from sartor.errors import Stopped
 
 #: Names that DuckDB, a shell, a URL or Hive would take for something else, each with a twin that a pattern would find.
 NAMES = {
@@ -103,7 +104,7 @@ def test_a_word_in_sql_is_no_variable_of_python(tmp_path: Path) -> None:
 def test_a_statement_that_never_ends_hears_that_it_must_stop(tmp_path: Path) -> None:
     with (
         engine.connect(100_000_000, tmp_path) as connection,
-        pytest.raises(InterruptedError),
+        pytest.raises(Stopped),
         interrupting(connection, lambda: True),
     ):
         connection.execute("SELECT count(*) FROM range(1_000_000_000_000) t(i) WHERE hash(i) = 0").fetchall()

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sartor.data import check, csv_lines, csv_records, engine, formats, schema
-from sartor.data.check import Checked, JobRules, StoppedError
+from sartor.data.check import Checked, JobRules
 from sartor.data.csv_records import LINE_BYTES
 from sartor.data.input_files import InputFile
-from sartor.errors import JobFailed
+from sartor.errors import JobFailed, Stopped
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -229,7 +229,7 @@ def test_every_phase_hears_that_it_must_stop_and_leaves_nothing(tmp_path: Path, 
         def stop(left: Iterator[int] = left) -> bool:
             return next(left, None) is None
 
-        with suppress(StoppedError):
+        with suppress(Stopped):
             checked(tmp_path, content, name, stop=stop)
             assert after, "nothing begins that must stop"
             continue  # it was over before it was asked so often

@@ -8,7 +8,7 @@ import pytest
 
 from sartor.data import folder_bucket
 from sartor.data.sources import AccountSources, Sources
-from sartor.errors import JobFailed
+from sartor.errors import JobFailed, Stopped
 from sartor.resources.lifecycle import Task
 from sartor.resources.store import Resource, Store
 from sartor.settings import load
@@ -92,7 +92,7 @@ def test_an_attempt_deletes_what_attempts_before_it_left_and_nothing_else(export
 def test_an_attempt_that_another_has_overtaken_deletes_only_its_own(exports: Exports) -> None:
     exports.run(2)
     exports.folder.joinpath(exports.part(1, 0)).write_text("of the attempt that was paused")
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Stopped):
         exports.run(1, stop=lambda: True)
     assert exports.names() == {exports.part(2, 0), exports.part(2, 1)}
 
@@ -109,7 +109,7 @@ def test_a_lease_that_is_lost_during_the_last_write_is_noticed(
             stopped.append(location)
 
     monkeypatch.setattr(AccountSources, "write", paused)
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Stopped):
         exports.run(1, stop=lambda: bool(stopped))
     assert exports.names() == set()
 
@@ -143,7 +143,7 @@ def test_a_lease_that_is_lost_while_a_file_is_copied_leaves_no_file_though_the_w
     stopped: list[int] = []
     monkeypatch.setattr(folder_bucket.os, "fsync", lambda _: stopped.append(1))  # it sleeps there
     monkeypatch.setattr(export_data, "_take_back", lambda *_: None)  # and dies before it can
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Stopped):
         exports.run(1, stop=lambda: bool(stopped))
     assert exports.names() == set()
 

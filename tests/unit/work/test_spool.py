@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sartor.data.sources import SourceFile
-from sartor.errors import JobFailed
+from sartor.errors import JobFailed, Stopped
 from sartor.work.spool import spooled
 
 FILES = [SourceFile("b", f"{at}.csv", 10, "") for at in range(100)]
@@ -55,6 +55,6 @@ def test_one_that_cannot_be_read_ends_it_while_others_still_come(tmp_path: Path)
 def test_a_stop_is_heard_while_nothing_comes(tmp_path: Path) -> None:
     """As from a service that does not answer."""
     over = threading.Event()
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Stopped):
         take(Slow(lambda _: over.wait(10) and None), tmp_path, stop=lambda: True)
     over.set()

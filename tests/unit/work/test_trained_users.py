@@ -12,6 +12,7 @@ import pytest
 from sartor.data.blobs import FolderBlobs
 from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
+from sartor.errors import Stopped
 from sartor.models.base import Float32, Histories, Model
 from sartor.realtime import artifact, served_users
 from sartor.resources import lifecycle
@@ -212,6 +213,6 @@ def test_what_an_attempt_that_died_stored_is_gone_once_the_next_has_read(trainin
     assert again.attempt == 2
     TrainedUsers(again, "v/2", training.tools, training.scratch).reading(lambda: (rows("a"), {}))
     assert training.stored() == (["a"], None)
-    with pytest.raises(InterruptedError):  # the first one wakes up
+    with pytest.raises(Stopped):  # the first one wakes up
         training.users().reading(lambda: (rows(*"abc"), {}))
     assert training.stored() == (["a"], None)
