@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sartor.data import check, deletion, events, schema, versions
+from sartor.data import check, deletion, put_commits, schema, versions
 from sartor.data import dataset as records_module
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.check import JobRules, Part
@@ -116,7 +116,7 @@ def opened(
     store = Store.open(f"sqlite:///{folder / 's.db'}")
     made = Dataset(DatasetRecords(storage, "d", 1, of, store.put_records, 300 * 2**20, scratch), store)
     if monkeypatch is not None:
-        monkeypatch.setattr(events, "time", SimpleNamespace(time=lambda: float(next(made.moments))))
+        monkeypatch.setattr(put_commits, "time", SimpleNamespace(time=lambda: float(next(made.moments))))
     return made
 
 

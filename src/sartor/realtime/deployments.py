@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sartor.errors import ApiError, TakesLong, invalid_input, not_found
 from sartor.realtime.loaded import Loaded
-from sartor.realtime.products import Products
+from sartor.realtime.product_threads import ProductThreads
 from sartor.realtime.trained import Key, Trained, trained_of
 from sartor.realtime.version import Version, load
 from sartor.resources.call import inactive
@@ -138,7 +138,7 @@ class Deployments:
         self._wanted: frozenset[Key] = frozenset()
         self._versions: Loaded[Key, Version] = Loaded(_SPARE_VERSIONS)
         self._again: dict[str, float] = {}  # of the thread alone
-        self._products = Products()
+        self._threads_of_products = ProductThreads()
         self._stale_copies = StaleCopies(means.store, means.storage)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -210,7 +210,7 @@ class Deployments:
     def _loaded(self, trained: Trained) -> Version:
         version = self._load(trained)
         LOG.info("%s is loaded", trained.arn)
-        self._products.fit(max(one.model_items for one in (version, *self._versions.all())))
+        self._threads_of_products.fit(max(one.model_items for one in (version, *self._versions.all())))
         return version
 
     def _load(self, trained: Trained) -> Version:

@@ -9,7 +9,7 @@ from threadpoolctl import ThreadpoolController
 from sartor.realtime.scoring import LARGE_CATALOGUE
 
 
-class Products:
+class ProductThreads:
     """The products of this process."""
 
     def __init__(self) -> None:

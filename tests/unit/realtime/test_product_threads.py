@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sartor.realtime.products import Products
+from sartor.realtime.product_threads import ProductThreads
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def threads() -> set[int]:
 def test_a_small_catalogue_takes_one_thread_and_a_large_one_all(four_threads: None) -> None:
     if threads() != {4}:
         pytest.skip("NumPy's products have no threads here")
-    products = Products()
+    products = ProductThreads()
     products.fit(4_000)
     assert threads() == {1}
     products.fit(1_000_000)
