@@ -15,14 +15,13 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import (
     AddAction,
     CommitProperties,
-    RemoveAction,
     Transaction,
     create_table_with_add_actions,
 )
 
 from sartor.data import delta
 from sartor.data.blobs import Blobs
-from sartor.data.delta import Snapshot
+from sartor.data.delta import Action, Snapshot
 from sartor.data.log import CHAPTER_VERSIONS, COMMIT, Log, Made
 from sartor.data.schema import Schema
 
@@ -54,7 +53,7 @@ class Change:
 
     schema: Schema | None = None
     more_columns: Mapping[str, str] = field(default_factory=dict)
-    actions: Sequence[AddAction | RemoveAction] = ()
+    actions: Sequence[Action] = ()
     mode: Literal["overwrite", "append"] = "append"
     note: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, int] = field(default_factory=dict)

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 from deltalake import DeltaTable, Field
 from deltalake import Schema as DeltaSchema
@@ -29,6 +29,8 @@ _DELTA_TYPES: Final[Mapping[str, str]] = {
 }
 #: DuckDB's types in Delta's words, for columns that no schema has.
 _MORE_TYPES: Final[Mapping[str, str]] = {"VARCHAR": "string", "BIGINT": "long"}
+#: An entry of the log.
+Action: TypeAlias = AddAction | RemoveAction
 #: A mark of the version that has the data, and of the version that merged its parts.
 DATA, MERGED = "sartor.data", "sartor.merged"
 #: Marks of the moments (epoch milliseconds) up to which parts that nobody named, and parts of versions, are deleted.
@@ -119,7 +121,7 @@ def opened(uri: str, options: Mapping[str, str]) -> Snapshot:
         ) from error
 
 
-def adds(parts: Sequence[Part]) -> list[AddAction | RemoveAction]:
+def adds(parts: Sequence[Part]) -> list[Action]:
     """Return the log's entries of new parts."""
     return [
         AddAction(

@@ -17,7 +17,7 @@ from sartor.data import delta
 from sartor.data.blobs import Blobs
 from sartor.data.check import Part
 from sartor.data.commits import Change, Commits
-from sartor.data.delta import Snapshot
+from sartor.data.delta import Action, Snapshot
 from sartor.data.log import CHAPTER_VERSIONS, Entries, Log, LoggedPart, Made
 from sartor.data.schema import Schema
 from sartor.errors import Stopped
@@ -160,7 +160,7 @@ class Table:
         def attempt(before: Snapshot) -> bool | Made:
             if not before.parts.keys() >= set(small) or self._lost_parts(before):
                 return False
-            actions = [
+            actions: list[Action] = [
                 delta.add(part.path.name, LoggedPart(part.size_bytes, part.rows), changes_data=False),
                 *(delta.remove(name, changes_data=False) for name in small),
             ]
@@ -204,7 +204,7 @@ class Table:
                 "sartor.added": str(sum(part.rows for part in back.values())),
                 "sartor.removed": str(sum(now[name].rows for name in lost)),
             }
-            actions = [
+            actions: list[Action] = [
                 *(delta.add(name, part) for name, part in back.items()),
                 *map(delta.remove, lost),
             ]

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from sartor.database import dialect, outage
+from sartor.database import outage
+from sartor.database.dialect import POSTGRESQL
 
 #: How long a statement waits for a lock before it gives up, and how long for the server.
 _LOCK_SECONDS: Final = 30
@@ -29,7 +30,7 @@ class PostgreSql:
         ValueError: the driver is missing.
     """
 
-    dialect = dialect.POSTGRESQL
+    dialect = POSTGRESQL
     local = False
 
     def __init__(self, url: sa.URL) -> None:

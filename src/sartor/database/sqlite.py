@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from sartor.database import dialect, outage
+from sartor.database import outage
+from sartor.database.dialect import SQLITE
 from sartor.database.outage import is_lock, reason, unavailable
 from sartor.database.sqlite_file import BUSY_SECONDS, File, engine_of, open_file
 from sartor.errors import Unavailable
@@ -61,7 +62,7 @@ class Sqlite:
         ValueError: the file is gone, empty, damaged or not Sartor's; the message says what to do.
     """
 
-    dialect = dialect.SQLITE
+    dialect = SQLITE
     local = True
 
     def __init__(self, path: Path, make: Callable[[sa.Connection], None], checked: Collection[str]) -> None:
