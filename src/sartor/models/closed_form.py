@@ -121,14 +121,14 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     if n > LIMIT:
         raise ValueError(f"The closed form takes at most {LIMIT} items with interactions, not {n}.")
     system = np.zeros((2 * n, 3 * n), np.float32)  # features × features, then features × targets
-    for part in data.histories.blocks(_BLOCK_INTERACTIONS):
-        _count(system, part, newcomers, config, run)
+    for block in data.histories.blocks(_BLOCK_INTERACTIONS):
+        _count(system, block, newcomers, config, run)
     _complete(system, config)
     weights = _solved(system, run)
     return ClosedFormModel(config, weights, newcomers)
 
 
-def _count(system: Float32, part: Histories, newcomers: Newcomers, config: Config, run: Run) -> None:
+def _count(system: Float32, block: Histories, newcomers: Newcomers, config: Config, run: Run) -> None:
     """Add the products of these histories, each pair of one kernel with itself on one side of the diagonal alone.
 
     Two items at a distance ``d``, the later one ``k`` steps before the target, weigh ``a^(k-1) b^(k+d-1)``. Summed
@@ -136,13 +136,13 @@ def _count(system: Float32, part: Histories, newcomers: Newcomers, config: Confi
     """
     n = len(newcomers.known)
     flat, stride = system.reshape(-1), 3 * n
-    items = newcomers.places(part.items).astype(np.int64)
-    lengths = part.lengths
+    items = newcomers.places(block.items).astype(np.int64)
+    lengths = block.lengths
     before = np.arange(len(items)) - np.repeat(
-        part.offsets[:-1], lengths
+        block.offsets[:-1], lengths
     )  # how many items of the user precede it
     after = np.repeat(lengths, lengths) - 1 - before
-    targets = np.ones(len(items), np.float32) if part.weights is None else np.asarray(part.weights)
+    targets = np.ones(len(items), np.float32) if block.weights is None else np.asarray(block.weights)
     products = [[first * second for second in config.decays] for first in config.decays]
     sums = {key: np.zeros(len(items), np.float32) for key in ("fast", "both", "slow")}
     keys = {"fast": products[0][0], "both": products[0][1], "slow": products[1][1]}

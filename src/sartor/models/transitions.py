@@ -143,9 +143,9 @@ def _counted(
     rows, columns = np.zeros(n), np.zeros(n)
     runs: list[tuple[Int64, Float32]] = []
     done = 0
-    for part in histories.blocks(_BLOCK_INTERACTIONS):
-        items, users = newcomers.places(part.items).astype(np.int64), part.users
-        weights = np.ones(len(items), np.float32) if part.weights is None else np.asarray(part.weights)
+    for block in histories.blocks(_BLOCK_INTERACTIONS):
+        items, users = newcomers.places(block.items).astype(np.int64), block.users
+        weights = np.ones(len(items), np.float32) if block.weights is None else np.asarray(block.weights)
         for lag in range(1, config.lags + 1):
             run.keep_on()
             together = np.flatnonzero(users[lag:] == users[:-lag])
