@@ -10,7 +10,7 @@ import pytest
 from s3_server import S3Server
 from sartor.data import s3, s3_bucket
 from sartor.data.sources import AccountSources, Sources
-from sartor.errors import JobFailed
+from sartor.errors import JobFailed, Stopped
 from sartor.settings import load
 
 OWN, OTHER = "000000000000", "111122223333"
@@ -559,9 +559,9 @@ def test_who_may_not_go_on_replaces_nothing(bucket: Bucket, tmp_path: Path) -> N
     (tmp_path / "one").write_bytes(b"1")
 
     def keep_on() -> None:
-        raise InterruptedError
+        raise Stopped
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Stopped):
         bucket.sources.replace("s3://b/out/a.out", [tmp_path / "one"], "mine", keep_on)
     assert bucket.contents() == {"out/a.out": b"of another"}
 
@@ -573,11 +573,13 @@ def test_an_upload_that_must_end_in_its_middle_replaces_nothing(remote: Bucket, 
 
     def keep_on() -> None:
         if next(asked) >= 8:
-            raise InterruptedError
+            raise Stopped
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Stopped):
         remote.sources.replace("s3://b/out/a.out", [tmp_path / "one"], "mine", keep_on)
     assert remote.contents() == {"out/a.out": b"of another"}
+
+
 @pytest.mark.parametrize("way", ["", "link/"])
 def test_a_folder_that_has_the_storage_in_it_gives_nobody_the_tables(
     tmp_path: Path, server: S3Server, way: str

@@ -225,7 +225,7 @@ class Console:
     def _batch_report(self, caller: Caller, kind: str, name: str) -> dict[str, Any]:
         """Return how a batch job ended, or how far it is."""
         arn = arn_of(KINDS[kind], caller.region, caller.account, name=name)
-        job = self.store.get(arn)
+        job = self.means.store.get(arn)
         if job is None:
             raise not_found(arn)
         answer: dict[str, Any] = {"jobArn": arn, "status": job.status}

@@ -52,7 +52,7 @@ def answer_files(task: Task, tools: Tools, answers: Answers) -> None:
 
     Raises:
         JobFailed: a file cannot be read, has too many lines or has changed meanwhile, or an answer cannot be written.
-        InterruptedError: the job is to stop; what is answered is kept for the next attempt.
+        Stopped: the job is to stop; what is answered is kept for the next attempt.
     """
     files = _Files(task, tools, answers)
     files.scratch.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ class _Files:
     def _file(self, file: SourceFile, kept: str) -> None:
         """Answer one file, stretch by stretch, and write what was answered."""
         (path,) = spooled(self._sources, [file], self.scratch, lambda _done: None, self._tools.stop)
-        stretches = list(json_lines.stretches(path, json_lines.STRETCH_BYTES, self._keep_on))
+        stretches = list(json_lines.stretches(path, json_lines.STRETCH_BYTES, self._tools.keep_on))
         lines = sum(stretch.lines for stretch in stretches)
         most = self._answers.most_lines
         if most is not None and lines > most:
@@ -120,7 +120,7 @@ class _Files:
             names = [_kept_at(kept, number, ending) for number in range(stretches)]
             found = [one for one in names if one in there]
             if found:
-                self._sources.replace(name, self._local(found), self._mark, self._keep_on)
+                self._sources.replace(name, self._local(found), self._mark, self._tools.keep_on)
 
     def _local(self, names: Sequence[str]) -> Iterator[Path]:
         """Yield local files with what is kept, of which no copies stay."""
@@ -134,7 +134,7 @@ class _Files:
         with out.open("wb") as out_file, errors.open("wb") as errors_file:
             blocks = json_lines.blocks(path, stretch, self._answers.block_lines)
             for lines, answered, refused in self._in_order(blocks):
-                self._keep_on()
+                self._tools.keep_on()
                 out_file.write(answered)
                 errors_file.write(refused)
                 self._progress.block(stretch, lines)
@@ -161,11 +161,6 @@ class _Files:
         answered = list(self._answers.answer(block))
         refused = (json_lines.fault(one) for one in answered if one.output is None)
         return len(block), b"".join(map(json_lines.answer, answered)), b"".join(refused)
-
-    def _keep_on(self) -> None:
-        """Raise ``InterruptedError`` if the job is to stop, or may be another worker's by now."""
-        if self._tools.stop():
-            raise InterruptedError
 
 
 def _kept_at(kept: str, number: int, ending: str) -> str:

@@ -13,7 +13,7 @@ from sartor.data import json_lines
 from sartor.data.blobs import FolderBlobs
 from sartor.data.json_lines import Answered, Line, UnreadableLine
 from sartor.data.sources import Sources
-from sartor.errors import JobFailed
+from sartor.errors import JobFailed, Stopped
 from sartor.resources import batch_jobs
 from sartor.resources.lifecycle import Task
 from sartor.resources.store import Resource, Store
@@ -146,7 +146,7 @@ def test_an_attempt_that_was_overtaken_changes_no_answer(job: Job) -> None:
     with pytest.raises(Killed):
         job.run(1, 95)
     job.run(2)
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Stopped):
         job.run(1, stop=lambda: True)
     assert len(job.out("a.json.out")) == LINES
     assert job.names() == {"a.json.out"}
