@@ -11,6 +11,7 @@ import pytest
 
 from sartor.errors import Damaged, Stopped
 from sartor.resources import lifecycle
+from sartor.resources.kinds import LANES
 from sartor.resources.lifecycle import MAX_ATTEMPTS, Outcome, Task, claim, fail, finish, heartbeat, release
 from sartor.resources.store import Resource, Store
 
@@ -36,7 +37,7 @@ def owe(store: Store, count: int = 1, verb: lifecycle.Verb = "create", kind: str
 
 
 def take(store: Store, worker: str = "one", now: float = NOW) -> Task | None:
-    return claim(store, worker, ("quick",), now, LEASE)
+    return claim(store, worker, LANES, now, LEASE)
 
 
 def claimed(store: Store, worker: str = "one", now: float = NOW) -> Task:

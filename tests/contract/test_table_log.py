@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
-from sartor.data import log
-from sartor.data import table as table_module
+from sartor.data import commits, log
 from sartor.data.blobs import Blobs, FolderBlobs
+from sartor.data.commits import Commits
 from sartor.data.log import CHAPTER_VERSIONS, Log, Made
 from sartor.data.table import Table
 from tables import ITEMS, NEWER_ITEMS, change, in_version, items, part
@@ -115,7 +115,7 @@ def test_the_log_is_short_and_every_version_and_job_is_known(storage: Blobs) -> 
 def test_marks_of_jobs_that_ended_long_ago_are_dropped_and_no_others(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_module, "_MARK_VERSIONS", 2 * CHAPTER_VERSIONS)
+    monkeypatch.setattr(commits, "_MARK_VERSIONS", 2 * CHAPTER_VERSIONS)
     change(table, [part(table, "ours")], [], 5, None, "sartor.drain")
     change(table, [part(table, "twice")], [], 1, None, "twice")
     for number in range(2, 3 * CHAPTER_VERSIONS - 5):
@@ -151,7 +151,7 @@ def test_a_table_whose_log_was_never_shortened_is_settled_by_a_sweep(
     table: Table, folder: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr(Table, "_committed", lambda *_: None)
+        before.setattr(Commits, "committed", lambda *_: None)
         contents = filled(table)
     assert [in_version(table, version) for version in range(MANY)] == contents
     table.vacuum(0.0)
@@ -172,7 +172,7 @@ def test_a_log_that_nobody_asks_for_is_forgotten_and_the_table_lives_on(
     table: Table, folder: Blobs, monkeypatch: pytest.MonkeyPatch, forgotten_after: int
 ) -> None:
     monkeypatch.setattr(log, "_FORGOTTEN_AFTER_VERSIONS", forgotten_after)
-    monkeypatch.setattr(table_module, "_MARK_VERSIONS", 3 * CHAPTER_VERSIONS)  # it may be forgotten by then
+    monkeypatch.setattr(commits, "_MARK_VERSIONS", 3 * CHAPTER_VERSIONS)  # it may be forgotten by then
     assert change(table, [part(table, "job")], [], 1, None, "job")
     old: list[str] = []
     for number in range(MANY):
@@ -214,9 +214,9 @@ def test_who_slept_while_many_versions_were_made_commits_again_on_top_of_them(
 ) -> None:
     for number in range(5):
         table.commit([part(table, f"x{number}")], "FULL", ITEMS, f"job-{number}")
-    write, slept = Table._write, []
+    write, slept = Commits.write, []
 
-    def late(self: Table, *arguments: Any) -> Any:
+    def late(self: Commits, *arguments: Any) -> Any:
         if not slept:
             slept.append(True)
             for number in range(5, MANY):
@@ -227,7 +227,7 @@ def test_who_slept_while_many_versions_were_made_commits_again_on_top_of_them(
                 return Made(5, "his")
         return write(self, *arguments)
 
-    monkeypatch.setattr(Table, "_write", late)
+    monkeypatch.setattr(Commits, "write", late)
     new = part(table, "late")
     if sleeps == "import":
         assert table.commit([new], "INCREMENTAL", ITEMS, "late") == MANY
