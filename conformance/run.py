@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from conformance.alone import ALONE
 from conformance.checks import Check, of_kind, of_model
 from conformance.made import HELD
+from conformance.refusals import REFUSALS
 from conformance.world import World
 from sartor.app import ANSWERED
 from sartor.resources.kinds import KINDS
@@ -31,7 +32,7 @@ def checks() -> list[Check]:
     """Return every check in the order of a run: what is deleted is deleted at the end."""
     found = [check for operation in operations.load().all for check in of_model(operation)]
     found += [check for kind in KINDS.values() for check in of_kind(kind, HELD)]
-    found += ALONE
+    found += [*ALONE, *REFUSALS]
     # what others are made from stands before them in the table of kinds, and goes after them
     last = [f"Delete{kind.noun}" for kind in reversed(KINDS.values())]
 

@@ -217,6 +217,17 @@ class World:
         """A dataset group of the domain ECOMMERCE with data."""
         return Group(self, "ECOMMERCE")
 
+    @cached_property
+    def empty_dataset(self) -> str:
+        """A dataset of interactions that nothing was ever imported into."""
+        group, schema = self.another("dataset-group"), self.another("schema")
+        return self.another("dataset", datasetGroupArn=group, schemaArn=schema)
+
+    @property
+    def tracking_id(self) -> str:
+        """The tracking id of the shared event tracker."""
+        return str(self.described(KINDS["event-tracker"], self.made("event-tracker"))["trackingId"])
+
     def version(self, recipe: str) -> str:
         """Return the ARN of a solution version of a recipe, trained at its first use."""
         if recipe not in self._made:
