@@ -1,13 +1,15 @@
 """Automatic training: when it begins, what restarts its schedule, and what counts as new data."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from contract.conftest import recipe_arn
 from sartor.data.put import Row
 from sartor.resources import lifecycle
 from sartor.resources.schedule import DAY_SECONDS, FIRST_SECONDS, due_training
-from sartor.work.auto_training import has_new_interactions
+from sartor.work.auto_training import has_new_data
 
 HOUR = 3600.0
 PREFIX = "arn:aws:personalize:eu-central-1:111122223333"
@@ -30,8 +32,7 @@ def clock(service: Any) -> Clock:
 
 
 def due(service: Any, now: float, new: bool = True) -> list[str]:
-    asked: list[tuple[str, float]] = []
-    begun = due_training(service.store, now, lambda group, since: asked.append((group, since)) or new, True)
+    begun = due_training(service.store, now, lambda _solution, _since: new, True)
     assert new or not begun
     return begun
 
@@ -140,23 +141,27 @@ def test_a_version_of_its_own_account_and_region(service: Any, clock: Clock, str
     assert service("ListSolutionVersions")["solutionVersions"] == []
 
 
-def test_imports_and_put_records_are_new_data(service: Any, clock: Clock) -> None:
+@pytest.mark.parametrize("recipe", ["aws-sims", "aws-semantic-similarity"])
+def test_imports_and_put_records_are_new_data(service: Any, clock: Clock, recipe: str) -> None:
     group = service.group()
     store, interactions = service.store, service.dataset(group=group)
-    assert not has_new_interactions(store, group, 0.0)
+    items = store.get(service.dataset("Items", group))
+    sims = service.solution(group, recipeArn=recipe_arn("aws-sims"))
+    solution = store.get(sims)
+    solution = replace(solution, body={**solution.body, "recipeArn": recipe_arn(recipe)})
+    assert not has_new_data(store, solution, 0.0)
     job = service.job(interactions)
-    assert not has_new_interactions(store, group, 0.0)
+    assert not has_new_data(store, solution, 0.0)
     task = lifecycle.claim(store, "w", ("training",), clock.now, 15.0)
     assert lifecycle.finish(store, task, now=clock.now + 5)
     assert task.arn == job
-    assert has_new_interactions(store, group, clock.now)
-    assert not has_new_interactions(store, group, clock.now + 5)
-    items = service.store.get(service.dataset("Items", group))
+    assert has_new_data(store, solution, clock.now)
+    assert not has_new_data(store, solution, clock.now + 5)
     put(service, items.seq)
-    assert not has_new_interactions(store, group, clock.now + 5)
+    assert has_new_data(store, solution, clock.now + 5) == (recipe == "aws-semantic-similarity")
     put(service, store.get(interactions).seq)
-    assert has_new_interactions(store, group, clock.now + 5)
-    assert not has_new_interactions(store, group, 1e10)
+    assert has_new_data(store, solution, clock.now + 5)
+    assert not has_new_data(store, solution, 1e10)
 
 
 def put(service: Any, dataset: int) -> None:

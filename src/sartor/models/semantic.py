@@ -26,6 +26,8 @@ _SATURATION: Final = 1.2
 CANDIDATES: Final = 200
 #: So many words are cut into pieces at once.
 _BLOCK_WORDS: Final = 1 << 18
+#: Where fewer than one item in so many is found, the found ones are sorted; else all are counted.
+_SPARSE: Final = 16
 #: So many items are asked about for the metrics.
 _ASKED: Final = 1_000
 _ANCHOR: Final = np.float32(-2)
@@ -199,9 +201,7 @@ class SemanticModel(Model):
             current = ~np.isin(items, self._later.items)
             new, value = self._to_later(pieces, shares)
             items, worth = np.concatenate([items[current], new]), np.concatenate([worth[current], value])
-        found, place = np.unique(items, return_inverse=True)
-        values = np.minimum(np.bincount(place, worth, len(found)), 1).astype(np.float32)
-        return found.astype(np.int64), values
+        return _summed(items, worth, self.n_items)
 
     def _said(self, item: int) -> tuple[Int32, Float32]:
         """Return the pieces and shares of an item as it is now."""
@@ -296,6 +296,18 @@ def evaluate(model: SemanticModel, run: Run) -> dict[str, float]:
             means[at] = model.popularity[ranking].mean(), model.freshness[ranking].mean(), said.mean()
     popularity, freshness, similarity = means.mean(axis=0).tolist() if count else (0.0, 0.0, 0.0)
     return {"item_popularity": popularity, "item_freshness": freshness, "item_similarity": similarity}
+
+
+def _summed(items: NDArray[Any], worth: Float32, n_items: int) -> tuple[Int64, Float32]:
+    """Return int64[found], ascending, and float32[found]: each item once, with the sum of its worth, 1 at most."""
+    if len(items) * _SPARSE > n_items:
+        sums = np.bincount(items, worth, n_items)
+        found = np.flatnonzero(sums)
+        values = sums[found]
+    else:
+        found, place = np.unique(items, return_inverse=True)
+        values = np.bincount(place, worth, len(found))
+    return found.astype(np.int64), np.minimum(values, 1).astype(np.float32)
 
 
 def _counted(texts: Texts, run: Run) -> tuple[NDArray[np.uint32], Float32]:

@@ -104,8 +104,10 @@ class Blocks:
         asked = self._asked(requests)
         if not asked.places:
             return {}
-        scores = self._version.artifact.model.score_batch(self._queries(asked))
-        shares = Shares.of(scores, self._version.artifact.model.has_logits, self._subset)
+        model, new = self._version.model, self._version.new
+        scores = model.score_batch(self._queries(asked))
+        scores = scores if new is None else new.among_all(scores)
+        shares = Shares.of(scores, model.has_logits, self._subset)
         gone = self._gone(asked)
         self._mask(scores, asked, gone)
         rows = top_of_each(scores, min(self._results, scores.shape[1]))
@@ -320,7 +322,9 @@ class Blocks:
     def _fill(self, picked: Sequence[Picked], allowed: Bool | None) -> list[Picked]:
         """Return popular items for the places that are left."""
         popular = self._version.popular_rows
-        popular = popular if allowed is None else popular[allowed[popular]]
+        if allowed is not None:
+            every = np.concatenate([popular, np.arange(len(popular), len(allowed), dtype=np.int32)])
+            popular = every[allowed[every]]
         free = popular[~np.isin(popular, [one.row for one in picked])][: self._results - len(picked)]
         return [Picked(row, reason=POPULAR) for row in free.tolist()]
 

@@ -72,16 +72,18 @@ class NewItems:
             return scores
         lowest = scores.values.min()
         if scores.items is None:
-            grown = np.full(int(spoken.rows[-1]) + 1, lowest, np.float32)
-            grown[: len(scores.values)] = scores.values
-            grown[spoken.rows] = spoken.means(scores.values, lowest)
-            return Scores(None, grown, scores.logits, scores.subset)
+            return Scores(None, spoken.grown(scores.values[None])[0], scores.logits, scores.subset)
         whole = np.full(len(self._counts), lowest, np.float32)
         whole[scores.items] = scores.values
         items = np.concatenate([scores.items, spoken.rows])
-        values = np.concatenate([scores.values, spoken.means(whole, lowest)])
+        values = np.concatenate([scores.values, spoken.means(whole[None])[0]])
         order = np.argsort(-values, kind="stable")
         return Scores(items[order], values[order], scores.logits, scores.subset)
+
+    def among_all(self, scores: Float32) -> Float32:
+        """Return float32[users, rows] from float32[users, model items], as ``among`` does for each."""
+        spoken = self._spoken
+        return spoken.grown(scores) if len(spoken.rows) and scores.size else scores
 
 
 class _Spoken:
@@ -97,12 +99,21 @@ class _Spoken:
         self.rows, self._near, self._weights = rows, near, weights
         self._silent = weights.sum(axis=1) == 0
 
-    def means(self, values: Float32, lowest: np.float32) -> Float32:
-        """Return float32[new]: the mean of some scores of the model's items, the lowest where nobody speaks."""
-        found = np.zeros(len(self.rows), np.float32)
+    def means(self, scores: Float32) -> Float32:
+        """Return float32[users, new]: means of the scores of the model's items, the lowest where nobody speaks."""
+        found = np.zeros((len(scores), len(self.rows)), np.float32)
         for at in range(NEIGHBOURS):
-            found += values[self._near[:, at]] * self._weights[:, at]
-        found[self._silent] = lowest
+            found += scores[:, self._near[:, at]] * self._weights[:, at]
+        found[:, self._silent] = scores.min(axis=1, keepdims=True)
+        return found
+
+    def grown(self, scores: Float32) -> Float32:
+        """Return float32[users, rows]: the scores of the model's items, and the means behind them."""
+        n_items = scores.shape[1]
+        found = np.empty((len(scores), int(self.rows[-1]) + 1), np.float32)
+        found[:, :n_items] = scores
+        found[:, n_items:] = scores.min(axis=1, keepdims=True)
+        found[:, self.rows] = self.means(scores)
         return found
 
 

@@ -23,8 +23,8 @@ FIRST_SECONDS: Final = 45 * 60.0
 DAY_SECONDS: Final = 24 * 3600.0
 _KIND: Final = KINDS["solution-version"]
 
-#: Tells of a dataset group's ARN whether it has interactions that came after a time (epoch seconds).
-HasNewData = Callable[[str, float], bool]
+#: Tells of a solution whether data came for it after a time (epoch seconds).
+HasNewData = Callable[[Resource, float], bool]
 
 
 def due_training(store: Store, now: float, has_new_data: HasNewData, quotas_on: bool) -> list[str]:
@@ -75,7 +75,7 @@ def _begin(
     """Begin one training, unless there is nothing new to learn or somebody else has begun it meanwhile."""
     with store.read() as transaction:
         since = _since(transaction, solution, now)
-    if since is None or not has_new_data(solution.body["datasetGroupArn"], since):
+    if since is None or not has_new_data(solution, since):
         return None
     with store.write(lock_of(solution.account, solution.region)) as transaction:
         found = transaction.get(solution.arn)

@@ -4,7 +4,7 @@ Sources: the developer guide's "Creating a solution", "Updating a solution" and 
 and the service model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sartor import recipes
@@ -116,8 +116,9 @@ def _recipe(request: Request) -> Recipe:
     if automatic == (arn is not None):
         raise invalid_input("Give either recipeArn or performAutoML.")
     listed = request.get("solutionConfig", {}).get("autoMLConfig", {}).get("recipeList", [])
-    for named in listed:
-        _require_choice(_known(named))
+    choices = [_known(named) for named in listed]
+    if automatic:
+        _require_choices(choices)
     recipe = _known((listed or [AUTO_ML_RECIPE])[0] if automatic else str(arn))
     if recipe.domain is not None:
         raise invalid_input(
@@ -128,16 +129,17 @@ def _recipe(request: Request) -> Recipe:
     return recipe
 
 
-def _require_choice(recipe: Recipe) -> None:
-    """Refuse a recipe that ``performAutoML`` cannot choose: it chooses among those for users.
+def _require_choices(recipes: Sequence[Recipe]) -> None:
+    """Refuse recipes that ``performAutoML`` cannot choose: it chooses among those for users.
 
     Raises:
         ApiError: ``InvalidInputException``.
     """
-    if recipe.type != "USER_PERSONALIZATION" or recipe.domain is not None or recipe.trainer is None:
-        raise invalid_input(
-            f"recipeList can have recipes of type USER_PERSONALIZATION, which {recipe.name} is not."
-        )
+    for recipe in recipes:
+        if recipe.type != "USER_PERSONALIZATION" or recipe.domain is not None or recipe.trainer is None:
+            raise invalid_input(
+                f"recipeList can have recipes of type USER_PERSONALIZATION, which {recipe.name} is not."
+            )
 
 
 def _known(arn: str) -> Recipe:

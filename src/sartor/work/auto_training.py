@@ -1,9 +1,11 @@
-"""The chore of automatic training: solutions that are due and have new interactions get a new version."""
+"""The chore of automatic training: solutions that are due and have new data get a new version."""
 
 import logging
+from functools import partial
 
+from sartor.recipes import BY_ARN
 from sartor.resources.schedule import due_training
-from sartor.resources.store import Store
+from sartor.resources.store import Resource, Store
 from sartor.work.tools import Tools
 
 LOG = logging.getLogger("sartor.work.auto_training")
@@ -11,25 +13,30 @@ LOG = logging.getLogger("sartor.work.auto_training")
 
 def train_what_is_due(tools: Tools, now: float) -> None:
     """Begin the trainings that are due; ``now`` is epoch seconds."""
-    for arn in due_training(
-        tools.store,
-        now,
-        lambda group_arn, since: has_new_interactions(tools.store, group_arn, since),
-        tools.quotas_on,
-    ):
+    for arn in due_training(tools.store, now, partial(has_new_data, tools.store), tools.quotas_on):
         LOG.info("the training of %s begins by itself", arn)
 
 
-def has_new_interactions(store: Store, group_arn: str, since: float) -> bool:
-    """Return whether interactions were imported into a dataset group, or put, after a time (epoch seconds)."""
+def has_new_data(store: Store, solution: Resource, since: float) -> bool:
+    """Return whether there are newer interactions for a solution, or items if it needs no others.
+
+    Args:
+        store: the metadata database.
+        solution: the solution.
+        since: epoch seconds.
+    """
+    types = {"INTERACTIONS", BY_ARN[solution.body["recipeArn"]].needed}
     with store.read() as transaction:
-        datasets = transaction.children(group_arn, "dataset")
-        interactions = next((one for one in datasets if one.body["datasetType"] == "INTERACTIONS"), None)
-        if interactions is None:
-            return False
-        for job in transaction.children(interactions.arn, "dataset-import-job"):
-            if job.seq > interactions.seq and job.status == "ACTIVE" and job.updated_at > since:
+        datasets = transaction.children(solution.body["datasetGroupArn"], "dataset")
+    return any(_has_new_records(store, one, since) for one in datasets if one.body["datasetType"] in types)
+
+
+def _has_new_records(store: Store, dataset: Resource, since: float) -> bool:
+    """Return whether records were imported into a dataset, or put, after a time (epoch seconds)."""
+    with store.read() as transaction:
+        for job in transaction.children(dataset.arn, "dataset-import-job"):
+            if job.seq > dataset.seq and job.status == "ACTIVE" and job.updated_at > since:
                 return True
-    newest = store.put_records.newest(interactions.seq)
-    _, at = store.put_records.waiting(interactions.seq, newest - 1)
+    newest = store.put_records.newest(dataset.seq)
+    _, at = store.put_records.waiting(dataset.seq, newest - 1)
     return newest > 0 and at is not None and at > since

@@ -155,6 +155,8 @@ class Shop:
             1.0,
         )
         version = load(trained_of(row), self.tools)
+        for one in version.followers:
+            one.look()
         config = {"itemExplorationConfig": {"explorationWeight": weight}}
         caller: Any = self.service.caller
         filter_arn = None if of is None else self.filters[of]

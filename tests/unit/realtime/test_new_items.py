@@ -99,3 +99,15 @@ def test_a_shortlist_takes_new_items_in_at_their_places() -> None:
     np.testing.assert_allclose(listed.values, whole[listed.items])
     assert set(listed.items.tolist()) == {0, 1, 2, comedy, horror}
     assert listed.items.tolist() == [row for row in top(whole, 6).tolist() if row != 3]
+
+
+def test_users_together_have_the_scores_of_each() -> None:
+    items = catalogue()
+    found = made(items)
+    put(items, GENRE="comedy|horror")
+    put(items, PLAIN="x")
+    found.look()
+    users = np.random.default_rng(0).standard_normal((7, 4)).astype(np.float32)
+    each = [found.among(Scores(None, row, True)).values for row in users]
+    np.testing.assert_array_equal(found.among_all(users), np.stack(each))
+    assert made(catalogue()).among_all(users) is users
