@@ -152,7 +152,7 @@ def test_imports_and_put_records_are_new_data(service: Any, clock: Clock, recipe
     assert not has_new_data(store, solution, 0.0)
     job = service.job(interactions)
     assert not has_new_data(store, solution, 0.0)
-    task = lifecycle.claim(store, "w", ("training",), clock.now, 15.0)
+    task = lifecycle.claim(store, "w", ("heavy",), clock.now, 15.0)
     assert lifecycle.finish(store, task, now=clock.now + 5)
     assert task.arn == job
     assert has_new_data(store, solution, clock.now)
