@@ -18,6 +18,7 @@ GROUP = "arn:aws:personalize:eu-central-1:111122223333:dataset-group/shop"
 
 
 def test_a_group_passes_through_its_statuses(service: Any) -> None:
+    service.control._clock = lambda: 1_700_000_000.0
     answer = service("CreateDatasetGroup", name="shop", domain="ECOMMERCE")
     assert answer == {"datasetGroupArn": GROUP, "domain": "ECOMMERCE"}
     described = service("DescribeDatasetGroup", datasetGroupArn=GROUP)["datasetGroup"]
@@ -115,6 +116,7 @@ def test_quotas_can_be_lifted(service_without_quotas: Any) -> None:
 
 
 def test_a_schema_is_there_at_once_word_for_word(service: Any) -> None:
+    service.control._clock = lambda: 1_700_000_000.0
     text = json.dumps(
         {"type": "record", "name": "Users", "namespace": "n", "version": "1.0"}
         | {"fields": [{"name": "USER_ID", "type": "string"}, {"name": "AGE", "type": ["int", "null"]}]},
