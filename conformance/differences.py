@@ -202,9 +202,34 @@ TRAININGS: Final = (
     ),
     Difference(
         "`performAutoML`",
-        "chooses a legacy recipe",
-        "takes `aws-user-personalization`",
+        "chooses among legacy recipes; what its `metricName` can be is not documented",
+        "chooses from `recipeList` by a metric of GetSolutionMetrics, NDCG at 25 for other names; without a list "
+        "`aws-user-personalization`",
         "That recipe replaced them all.",
+    ),
+    Difference(
+        "trials of HPO",
+        "at once, up to `maxParallelTrainingJobs`",
+        "one after the other, each with all threads; 4 at most of a sequence model",
+        "One machine is not faster with two at once.",
+    ),
+    Difference(
+        "semantic similarity",
+        "compares embeddings of a language model",
+        "compares words, their stems and runs of letters",
+        "A language model would have to be downloaded.",
+    ),
+    Difference(
+        "metrics of `aws-semantic-similarity`",
+        "popularity, freshness and similarity; their keys are not documented",
+        "`item_popularity`, `item_freshness`, `item_similarity`",
+        _UNKNOWN,
+    ),
+    Difference(
+        "`includedDatasetColumns`",
+        "shown for semantic similarity",
+        "works with every recipe that takes `excludedDatasetColumns`; a column in both is refused",
+        "The service model names no recipe.",
     ),
     Difference(
         "`trainingMode` UPDATE",
@@ -275,6 +300,18 @@ ANSWERS: Final = (
         "changes from call to call",
         "one user gets the same answer until something new is known or an hour is over",
         "Answers can be found in memory, and a page that is loaded again shows the same.",
+    ),
+    Difference(
+        "`rankingInfluence`",
+        "how much a value changes is not documented",
+        "the 200 most similar items are put in order by similarity and popularity and freshness times their values",
+        _UNKNOWN,
+    ),
+    Difference(
+        "new items",
+        "are considered every two hours, with semantic similarity after 30 minutes",
+        "within seconds",
+        "There is no reason to wait.",
     ),
     Difference(
         "age of new items",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from api.conftest import Client
+from api.conftest import ROLE, Client
 from api.schemas import CATEGORICAL, TEXT, schema
 from sartor.demo.server import Server
 
@@ -271,3 +271,29 @@ def test_only_the_included_columns_are_trained_on(shop: Shop) -> None:
     assert sum(one.startswith("music") for one in found["TOPIC"]) > sum(
         one.startswith("music") for one in found["BRAND"]
     )
+
+
+def test_a_batch_job_has_what_a_campaign_has(shop: Shop, semantic: dict[str, Any]) -> None:
+    influence = {"rankingInfluence": {"POPULARITY": 0.8, "FRESHNESS": 0.3}}
+    campaign = shop.campaign(semantic, **influence)
+    asked = [f"{topic}-{at:02d}" for topic in TOPICS for at in (2, 11)]
+    name = shop.client.name("batch")
+    key = shop.client.write(f"{name}.json", "\n".join(json.dumps({"itemId": one}) for one in asked))
+    arn = shop.personalize.create_batch_inference_job(
+        jobName=name,
+        solutionVersionArn=semantic["solutionVersionArn"],
+        jobInput={"s3DataSource": {"path": f"s3://training/{key}"}},
+        jobOutput={"s3DataDestination": {"path": "s3://training/answers/"}},
+        roleArn=ROLE,
+        numResults=8,
+        batchInferenceJobConfig=influence,
+    )["batchInferenceJobArn"]
+    job = shop.client.until(
+        lambda: shop.personalize.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]
+    )
+    assert job["status"] == "ACTIVE", job
+    lines = (shop.client.bucket / "answers" / f"{key}.out").read_text().splitlines()
+    for line in map(json.loads, lines):
+        expected = shop.ids(campaign, itemId=line["input"]["itemId"], numResults=8)
+        assert line["output"] == {"recommendedItems": expected}
+    assert len(lines) == len(asked)
