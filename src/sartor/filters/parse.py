@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
 
-from sartor.errors import ApiError, invalid_input
+from sartor.errors import invalid_input
 from sartor.filters.tree import (
     DATASETS,
     Action,
@@ -70,7 +70,7 @@ _HINTS: Final = {
     ("NUMBER", "LPAR"): "IN takes its values in parentheses.",
     ("PLACEHOLDER", "LPAR"): "IN takes its values in parentheses.",
     ("STAR", "LPAR"): "IN takes its values in parentheses.",
-    ("_OR", "$END"): "Conditions after IF can only be joined with AND.",
+    ("_OR", "$END"): "Conditions can only be joined with AND here.",
     ('"', "STRING"): "The quotes that begin here are not closed.",
     ("'", "STRING"): "The quotes that begin here are not closed.",
     **{(quote, "STRING"): "Use straight quotes." for quote in "“”„‘’«»`"},
@@ -87,13 +87,37 @@ def parse(text: str) -> Filter:
     Raises:
         ApiError: ``InvalidInputException`` that says where the text goes wrong, what stands there and what could.
     """
-    if len(text) > MAXIMUM_CHARACTERS:
-        raise invalid_input(f"{REFUSED} It has {len(text)} characters, {MAXIMUM_CHARACTERS} are allowed.")
-    try:
-        read = cast(Filter, _reader().parse(text))
-    except UnexpectedInput as error:
-        raise _refusal(text, error) from None
+    read = cast(Filter, _read(text, "filter", REFUSED))
     return Filter(read.expressions, text)
+
+
+def parse_conditions(text: str, refused: str) -> tuple[Condition, ...]:
+    """Read conditions that must all hold, joined with AND.
+
+    Args:
+        text: such as ``Items.GENRE = "Comedy" AND Items.YEAR = 1994``.
+        refused: what a refusal begins with.
+
+    Raises:
+        ApiError: as ``parse`` does.
+    """
+    return cast(tuple[Condition, ...], _read(text, "all_of", refused))
+
+
+class _WrongError(Exception):
+    """What stands in an expression where something else must."""
+
+
+def _read(text: str, rule: str, refused: str) -> object:
+    """Return what a rule of the grammar makes of a text."""
+    if len(text) > MAXIMUM_CHARACTERS:
+        raise invalid_input(f"{refused} It has {len(text)} characters, {MAXIMUM_CHARACTERS} are allowed.")
+    try:
+        return _reader().parse(text, rule)
+    except UnexpectedInput as error:
+        raise invalid_input(f"{refused} {_wrong(text, error)}") from None
+    except _WrongError as error:
+        raise invalid_input(f"{refused} {error}") from None
 
 
 @lru_cache(maxsize=1)
@@ -103,7 +127,7 @@ def _reader() -> Lark:
         "grammar.lark",
         rel_to=__file__,
         parser="lalr",
-        start="filter",
+        start=["filter", "all_of"],
         transformer=_Build(),
         maybe_placeholders=False,
     )
@@ -184,7 +208,7 @@ def _dataset(prefix: Token) -> str:
     """Return a prefix as ``DATASETS`` spells it."""
     found = _PREFIXES.get(prefix.replace("_", "").casefold())
     if found is None:
-        raise _unexpected(str(prefix), _position(prefix), list(DATASETS))
+        raise _WrongError(_unexpected(str(prefix), _position(prefix), list(DATASETS)))
     return found
 
 
@@ -197,12 +221,10 @@ def _place(text: str, offset: int) -> Position:
     return Position(before.count("\n") + 1, offset - before.rfind("\n"), offset + 1)
 
 
-def _unexpected(found: str, at: Position, expected: Sequence[str], hint: str = "") -> ApiError:
-    """Return the refusal of what stands at a place."""
+def _unexpected(found: str, at: Position, expected: Sequence[str], hint: str = "") -> str:
+    """Return the text for what stands at a place."""
     shown = found if len(found) <= 60 else f"{found[:57]}..."
-    return invalid_input(
-        f"{REFUSED} Invalid input symbol: {shown} at {at}. Expected {_listed(expected)}.{hint and ' '}{hint}"
-    )
+    return f"Invalid input symbol: {shown} at {at}. Expected {_listed(expected)}.{hint and ' '}{hint}"
 
 
 def _listed(expected: Sequence[str]) -> str:
@@ -217,10 +239,10 @@ def _expected(allowed: Set[str], *, after_a_dot: bool) -> list[str]:
     return [shown for name, shown in _SHOWN.items() if name in allowed | ends]
 
 
-def _refusal(text: str, error: UnexpectedInput) -> ApiError:
+def _wrong(text: str, error: UnexpectedInput) -> str:
     """Return what a person should read instead of the parser's own error."""
     if isinstance(error, UnexpectedToken):
-        token, allowed = error.token, error.accepts or error.expected
+        token, allowed = error.token, error.accepts or error.expected or {"$END"}
         found, kind, offset = str(token), token.type, token.start_pos or 0
     else:
         wrong = cast(UnexpectedCharacters, error)
@@ -229,8 +251,6 @@ def _refusal(text: str, error: UnexpectedInput) -> ApiError:
     expected = _expected(allowed, after_a_dot=text[:offset].rstrip().endswith("."))
     if kind == "$END":
         end = _place(text, len(text.rstrip()))
-        return invalid_input(
-            f"{REFUSED} The expression ends too early, at {end}. Expected {_listed(expected)}."
-        )
+        return f"The expression ends too early, at {end}. Expected {_listed(expected)}."
     hint = next((hint for (stands, name), hint in _HINTS.items() if stands == kind and name in allowed), "")
     return _unexpected(found, _place(text, offset), expected, hint)

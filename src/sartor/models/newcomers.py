@@ -59,15 +59,20 @@ class Newcomers:
         found = self._place[items]
         return found[found >= 0]
 
-    def widened(self, scores: Float32) -> Float32:
-        """Return float32[…, items] from float32[…, known]: the new ones are last if nobody speaks for them."""
+    def widened(self, scores: Float32, nobody: Float32 | None = None) -> Float32:
+        """Return float32[…, items] from float32[…, known].
+
+        Args:
+            scores: of the known ones.
+            nobody: float32[…, 1], of a new one that nobody speaks for; ``None`` puts it last.
+        """
         if len(self.known) == self.n_items:
             return scores
         shape = (*scores.shape[:-1], self.n_items)
         if not len(self.known):
             return np.zeros(shape, np.float32)
         found = np.empty(shape, np.float32)
-        found[:] = scores.min(axis=-1, keepdims=True)
+        found[:] = scores.min(axis=-1, keepdims=True) if nobody is None else nobody
         found[..., self.known] = scores
         if len(self._new):
             means = np.zeros((*scores.shape[:-1], len(self._new)), np.float32)

@@ -1,0 +1,225 @@
+"""The reverse of a recommendation: the best users of an item, or of items together; and how good such segments are.
+
+The split and the metrics are those of the guide's page "Evaluating a solution version with metrics".
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from sartor.models import metrics
+from sartor.models.affinity import AffinityModel
+from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Run, top
+
+#: Of each user's interactions this share, the newest ones, is the test.
+_NEWEST_SHARE: Final = 0.2
+#: So many segments at most are looked at for the metrics, drawn at random.
+_MOST_EVALUATED: Final = 1000
+#: Scores that are held at once: 16 MiB of float32.
+_BLOCK_SCORES: Final = 1 << 22
+#: A block of users has so many times as many as are wanted, so that few of later blocks are better.
+_BLOCK_WANTED: Final = 4
+#: So many better users are put aside at most until they are put in order: 48 MiB.
+_MOST_ASIDE: Final = 1 << 22
+
+
+@dataclass(frozen=True)
+class ItemSets:
+    """What segments are asked for: each an item, or some items together.
+
+    Attributes:
+        items: int32[k], the items of each set, one set after the other; an item is once in a set.
+        offsets: int64[sets + 1].
+    """
+
+    items: Int32
+    offsets: Int64
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def of(self, number: int) -> Int32:
+        """Return int32[n]: the items of one set."""
+        return self.items[self.offsets[number] : self.offsets[number + 1]]
+
+    @classmethod
+    def each(cls, n_items: int) -> "ItemSets":
+        """Return a set of its own for each item."""
+        return cls(np.arange(n_items, dtype=np.int32), np.arange(n_items + 1, dtype=np.int64))
+
+
+def best_users(
+    users: Float32,
+    wanted: Float32,
+    k: int,
+    allowed: Bool | None = None,
+    keep_on: Callable[[], None] = lambda: None,
+) -> Iterator[Int32]:
+    """Yield int32[<= k] for each wanted vector: the users whose products with it are greatest, the best first.
+
+    Of equal ones the smaller number comes first. The users are read once for as many vectors as fit the memory, block
+    by block; after the first block only users above the k-th best so far are looked at.
+
+    Args:
+        users: float32[users, d]; they may be memory-mapped.
+        wanted: float32[n, d].
+        k: how many users at most.
+        allowed: bool[users]; ``None`` allows all.
+        keep_on: called at least once a second; what it raises ends the work.
+    """
+    rows = None if allowed is None else np.flatnonzero(allowed).astype(np.int32)
+    n_users = len(users) if rows is None else len(rows)
+    k = min(k, n_users)
+    if not k:
+        yield from (np.zeros(0, np.int32) for _ in wanted)
+        return
+    block = min(max(_BLOCK_SCORES // max(len(wanted), 1), _BLOCK_WANTED * k), n_users)
+    at_once = max(_BLOCK_SCORES // block, 1)
+    for first in range(0, len(wanted), at_once):
+        for found in _best(users, rows, n_users, wanted[first : first + at_once], k, block, keep_on):
+            yield found if rows is None else rows[found]
+
+
+def _best(
+    users: Float32,
+    rows: Int32 | None,
+    n_users: int,
+    wanted: Float32,
+    k: int,
+    block: int,
+    keep_on: Callable[[], None],
+) -> list[Int32]:
+    """Return int32[k] for each wanted vector: the best users, counted among the allowed ones."""
+    best: _Best | None = None
+    for first in range(0, n_users, block):
+        keep_on()
+        part = slice(first, min(first + block, n_users))
+        scores = wanted @ (users[part] if rows is None else users[rows[part]]).T  # float32[wanted, block]
+        if best is None:
+            best = _Best(scores, k)
+        else:
+            best.look(scores, first)
+    assert best is not None
+    return best.ranked()
+
+
+class _Best:
+    """The best users so far, and those put aside that are better than the last of them was.
+
+    Args:
+        scores: float32[wanted, >= k], of the first users.
+        k: how many are wanted.
+    """
+
+    def __init__(self, scores: Float32, k: int) -> None:
+        self._k = k
+        self._users = np.stack([top(row, k) for row in scores])  # int32[wanted, k]
+        self._scores = np.take_along_axis(scores, self._users, axis=1)  # float32[wanted, k]
+        self._aside: list[tuple[Int64, Int32, Float32]] = []
+        self._waiting = 0
+        self._seen = self._due = scores.shape[1]
+
+    def look(self, scores: Float32, first: int) -> None:
+        """Take up the scores of further users, float32[wanted, any], the first of whom has this number."""
+        wanted, user = np.divmod(np.flatnonzero(scores > self._scores[:, -1:]), scores.shape[1])
+        self._aside.append((wanted, (first + user).astype(np.int32), scores[wanted, user]))
+        self._waiting += len(wanted)
+        self._seen += scores.shape[1]
+        # what is better halves whenever the users double
+        if self._seen >= 2 * self._due or self._waiting > _MOST_ASIDE:
+            self._put_in_order()
+
+    def ranked(self) -> list[Int32]:
+        """Return int32[k] for each wanted vector."""
+        self._put_in_order()
+        return list(self._users)
+
+    def _put_in_order(self) -> None:
+        self._due = self._seen
+        if not self._waiting:
+            return
+        n_wanted, k = self._users.shape
+        wanted, user, score = (np.concatenate(column) for column in zip(*self._aside, strict=True))
+        self._aside, self._waiting = [], 0
+        wanted = np.concatenate([np.repeat(np.arange(n_wanted), k), wanted])
+        user = np.concatenate([self._users.ravel(), user])
+        score = np.concatenate([self._scores.ravel(), score])
+        order = np.lexsort((user, -score, wanted))
+        begins = np.searchsorted(wanted[order], np.arange(n_wanted))
+        kept = order[begins[:, None] + np.arange(k)]  # each has k at least: those it had
+        self._users, self._scores = user[kept], score[kept]
+
+
+def split(histories: Histories) -> tuple[Histories, Histories]:
+    """Return what a model is fitted on, and the newest fifth of each user's interactions, for which it is asked.
+
+    Args:
+        histories: who interacted with what; of who has fewer than two interactions, nothing is held out.
+    """
+    lengths = np.diff(histories.offsets)
+    held_out = np.where(lengths >= 2, np.maximum((lengths * _NEWEST_SHARE).astype(np.int64), 1), 0)
+    ends = np.repeat(histories.offsets[1:] - held_out, lengths)
+    older = np.arange(histories.offsets[0], histories.offsets[-1]) < ends
+    return _of(histories, older, lengths - held_out), _of(histories, ~older, held_out)
+
+
+def _of(histories: Histories, kept: Bool, lengths: Int64) -> Histories:
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Histories(histories.items[kept], offsets, histories.times[kept])
+
+
+def evaluate(
+    model: AffinityModel, train: Histories, test: Histories, sets: ItemSets, run: Run | None = None
+) -> dict[str, float]:
+    """Return Amazon's metrics of segments by their names, not rounded.
+
+    Args:
+        model: fitted on ``train``.
+        train: the users' older interactions.
+        test: of the same users, the newest ones.
+        sets: what segments are asked for; those count that somebody interacted with in the test.
+        run: is told how far it is, and may stop it.
+
+    Raises:
+        Stopped: the run says so.
+    """
+    run = run or Run()
+    truths = _truths(test, sets, model.n_items, run.seed)
+    users = model.states(train, run.keep_on)
+    wanted = np.stack([model.of_items(sets.of(one)) for one in truths]) if truths else np.zeros((0, 1))
+    segments = []
+    for found in best_users(
+        users,
+        wanted.astype(np.float32),
+        metrics.segment_size(train.n_users),
+        np.diff(train.offsets) > 0,
+        run.keep_on,
+    ):
+        segments.append(found)
+        run.progress({"phase": "evaluating", "done": len(segments), "of": len(truths)})
+    true_users = list(truths.values())
+    return {
+        "coverage": metrics.coverage(segments, train.n_users, metrics.segment_size(train.n_users)),
+        "hits_at_1_percent": metrics.hits_at_1_percent(segments, true_users, train.n_users),
+        "recall_at_1_percent": metrics.recall_at_1_percent(segments, true_users, train.n_users),
+    }
+
+
+def _truths(test: Histories, sets: ItemSets, n_items: int, seed: int) -> dict[int, Int32]:
+    """Return who truly belongs to which segment, int32[>= 1] by the set's number."""
+    users = np.repeat(np.arange(test.n_users, dtype=np.int32), np.diff(test.offsets))
+    users = users[np.argsort(test.items, kind="stable")]
+    counts = np.bincount(test.items, minlength=n_items)
+    starts = np.cumsum(counts) - counts
+    found: dict[int, Int32] = {}
+    for one in np.random.default_rng(seed).permutation(len(sets)).tolist():
+        items = sets.of(one)
+        sizes = counts[items]
+        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        if len(within):
+            found[one] = np.unique(users[np.repeat(starts[items], sizes) + within])
+        if len(found) == _MOST_EVALUATED:
+            break
+    return found
