@@ -137,7 +137,9 @@ def _column(connection: duckdb.DuckDBPyConnection, field: Field, n_items: int) -
     rows = connection.execute("SELECT i, code FROM attribute").fetchnumpy()
     codes = np.full(n_items, -1, np.int32)
     codes[np.asarray(rows["i"], np.int64)] = np.asarray(rows["code"], np.int32)
-    known = connection.execute("SELECT DISTINCT code, value FROM attribute ORDER BY code").fetchnumpy()["value"]
+    known = connection.execute("SELECT DISTINCT code, value FROM attribute ORDER BY code").fetchnumpy()[
+        "value"
+    ]
     if field.is_number:
         return Column(field, np.asarray(known), np.zeros(0, np.uint8), codes)
     encoded = [value.encode() for value in known]

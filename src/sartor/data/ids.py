@@ -73,6 +73,12 @@ class Ids:
         begin, end = self._offsets[number], self._offsets[number + 1]
         return self._text[begin:end].tobytes().decode()
 
+    def names_of(self, numbers: NDArray[np.integer[Any]]) -> list[str]:
+        """Return the names with some numbers, in their order."""
+        text = memoryview(self._text)
+        begins, ends = self._offsets[numbers].tolist(), self._offsets[numbers + 1].tolist()
+        return [str(text[begin:end], "utf-8") for begin, end in zip(begins, ends, strict=True)]
+
     def names(self) -> list[str]:
         """Return every name, by number."""
         text, bounds = self._text.tobytes(), self._offsets.tolist()

@@ -12,7 +12,8 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.data import contexts, texts
+from sartor.data import attributes, contexts, texts
+from sartor.data.attributes import Attributes
 from sartor.data.contexts import Contexts
 from sartor.data.ids import Ids
 from sartor.data.schema import Field, Schema
@@ -100,6 +101,7 @@ class TrainingRows:
             without an objective.
         contexts: in which contexts the training interactions were; none if nobody asks for them.
         texts: what the items' texts say; ``None`` if nobody asks.
+        attributes: what the items have in their columns; nothing if nobody asks for it.
     """
 
     users: Ids
@@ -118,6 +120,7 @@ class TrainingRows:
     token_names: tuple[str, ...]
     rewards: NDArray[np.float32] | None = None
     contexts: Contexts = field(default_factory=Contexts)
+    attributes: Attributes = field(default_factory=Attributes)
     has_event_types: bool = True
     texts: ItemTexts | None = None
 
@@ -130,6 +133,7 @@ def read(
     users_schema: Schema | None = None,
     in_context: bool = False,
     by_texts: bool = False,
+    with_attributes: bool = False,
 ) -> TrainingRows:
     """Return what a solution trains on.
 
@@ -141,6 +145,7 @@ def read(
         users_schema: of the users, whose view is ``users``; ``None`` if there are none, or nobody asks for contexts.
         in_context: whether to read ``contexts``.
         by_texts: whether to read ``texts``.
+        with_attributes: whether to read ``attributes``.
     """
     counted, weight = _rules(selection, {one.name for one in schema.fields})
     rows = _numbered(connection, schema, items_schema is not None, counted, weight)
@@ -166,6 +171,7 @@ def read(
         token_names,
         None if selection.objective is None else _rewards(connection, selection.objective, len(items)),
         _contexts(connection, schema, users_schema, selection, counted) if in_context else Contexts(),
+        _attributes(connection, items_schema, selection, len(items)) if with_attributes else Attributes(),
         _has(schema, "EVENT_TYPE"),
         texts.read(connection, items_schema, text_columns(items_schema, selection), len(items))
         if by_texts and items_schema is not None
@@ -236,6 +242,13 @@ def _contexts(
         for one in (schema, users_schema)
     )
     return contexts.read(connection, of_interactions, of_users, counted)
+
+
+def _attributes(
+    connection: duckdb.DuckDBPyConnection, schema: Schema | None, selection: Selection, n_items: int
+) -> Attributes:
+    asked_by = [] if schema is None else attributes.asked_by(schema, selection.excluded.get("items", ()))
+    return attributes.read(connection, asked_by, n_items)
 
 
 def _rules(selection: Selection, columns: set[str]) -> tuple[str, str]:

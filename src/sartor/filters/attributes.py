@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from sartor.errors import ApiError, invalid_input
+from sartor.errors import invalid_input
 from sartor.filters.columns import Column, Columns, Mask, Numeric, Rows
 from sartor.filters.compare import rows_that_meet
 from sartor.filters.parse import parse_conditions

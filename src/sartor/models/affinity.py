@@ -88,7 +88,7 @@ class AffinityModel(Model):
         return _solved(known, self.items, self.spread, int(self.known.sum()), self.config, keep_on)
 
     def of_items(self, items: Int32) -> Float32:
-        """Return float32[d]: the vector of some items together; its product with a user's is how many of them are liked.
+        """Return float32[d]: the vector of some items together, whose product with a user's says how many are liked.
 
         Args:
             items: int32[any], different ones.

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.data.attributes import Attributes
 from sartor.data.blobs import Blobs
 from sartor.data.contexts import Contexts
 from sartor.data.ids import Ids
@@ -43,6 +44,7 @@ class Artifact:
         record: what made it, as JSON.
         states: float32[users, d], what the model computed of the training interactions beforehand; ``None`` if nothing.
         contexts: in which contexts the training interactions were.
+        attributes: what the items had in their columns, if segments can be asked for by it.
     """
 
     model: Model
@@ -58,10 +60,11 @@ class Artifact:
     record: Mapping[str, Any]
     states: Float32 | None = None
     contexts: Contexts = field(default_factory=Contexts)
+    attributes: Attributes = field(default_factory=Attributes)
 
 
 #: What has arrays of its own; what contexts say of whom is in the record.
-NAMED: Final = ("items", "users", "contexts")
+NAMED: Final = ("items", "users", "contexts", "attributes")
 
 
 def write(
@@ -94,7 +97,7 @@ def write_model(
 ) -> None:
     """Store what an artifact has beside its users."""
     base.save(model, scratch / _MODEL)
-    for kind in ("items", "contexts"):
+    for kind in ("items", "contexts", "attributes"):
         for name, array in getattr(rows, kind).arrays().items():
             np.save(scratch / f"{kind}.{name}.npy", array, allow_pickle=False)
     for file in sorted(path for path in scratch.rglob("*") if path.is_file()):
@@ -148,6 +151,7 @@ def read(storage: Blobs, place: Place) -> Artifact:
         record=record,
         states=states,
         contexts=_contexts(record, files),
+        attributes=_attributes(record, files),
         **arrays,
     )
 
@@ -159,3 +163,14 @@ def _contexts(record: Mapping[str, Any], files: Mapping[str, Path]) -> Contexts:
         return Contexts()
     arrays = (served_users.load(files[f"contexts.{name}.npy"]) for name in Contexts.ARRAYS)
     return Contexts(found["bounds"], found["values"], *arrays)
+
+
+def _attributes(record: Mapping[str, Any], files: Mapping[str, Path]) -> Attributes:
+    """Return the attributes; an artifact of an earlier Sartor has none."""
+    named = {
+        name.removeprefix("attributes.").removesuffix(".npy"): path
+        for name, path in files.items()
+        if name.startswith("attributes.")
+    }
+    arrays = {name: served_users.load(path) for name, path in named.items()}
+    return Attributes.restored(record.get("attributes", ()), arrays)

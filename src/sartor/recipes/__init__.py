@@ -6,7 +6,7 @@ from typing import Final
 from sartor.recipes.custom import CUSTOM
 from sartor.recipes.parameters import Parameter, Transformation, values
 from sartor.recipes.recipe import Feature, Recipe, RecipeType, algorithm_arn, recipe_arn, transformation_arn
-from sartor.recipes.serving import Serving
+from sartor.recipes.serving import Segmenting, Serving
 from sartor.recipes.trainers import Trainer
 from sartor.recipes.use_cases import USE_CASES
 
@@ -20,6 +20,7 @@ __all__ = [
     "Parameter",
     "Recipe",
     "RecipeType",
+    "Segmenting",
     "Serving",
     "Trainer",
     "Transformation",

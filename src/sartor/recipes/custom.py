@@ -10,7 +10,7 @@ from typing import Final
 from sartor.recipes import trainers
 from sartor.recipes.parameters import Parameter, Transformation
 from sartor.recipes.recipe import FIRST_PUBLISHED, Feature, Recipe, RecipeType, published
-from sartor.recipes.serving import Serving
+from sartor.recipes.serving import Segmenting, Serving
 from sartor.recipes.trainers import Trainer
 
 _NEXT_BEST_ACTION = published(2023, 11, 1)
@@ -78,6 +78,7 @@ def _custom(
     features: Iterable[Feature] = (),
     trainer: Trainer | None = None,
     serving: Serving | None = None,
+    segmenting: Segmenting | None = None,
 ) -> Recipe:
     """Return a custom recipe; what the guide gives no other name is named after it."""
     return Recipe(
@@ -91,6 +92,7 @@ def _custom(
         features=frozenset(features),
         trainer=trainer,
         serving=serving,
+        segmenting=segmenting,
     )
 
 
@@ -249,6 +251,8 @@ CUSTOM: Final = (
         "Makes a segment of users for each item, by how likely they are to interact with it.",
         Transformation("item-affinity"),
         (_hidden_dimension(149, tunable=False),),
+        trainer=trainers.AFFINITY,
+        segmenting=Segmenting("itemId", most_lines=500),
     ),
     _custom(
         "aws-item-attribute-affinity",
@@ -257,5 +261,7 @@ CUSTOM: Final = (
         "such items.",
         Transformation("item-attribute-affinity"),
         (_hidden_dimension(149, tunable=False),),
+        trainer=trainers.AFFINITY,
+        segmenting=Segmenting("itemAttributes", most_lines=10, by_history=False),
     ),
 )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from sartor.recipes.parameters import Parameter, Transformation
-from sartor.recipes.serving import Serving
+from sartor.recipes.serving import Segmenting, Serving
 from sartor.recipes.trainers import Trainer
 
 RecipeType = Literal[
@@ -58,6 +58,7 @@ class Recipe:
         features: what it can do that not all can.
         trainer: how it is trained; ``None`` if it is not yet.
         serving: how it answers; ``None``: it answers no requests, and its versions cannot be deployed.
+        segmenting: how it answers which users a segment has; ``None`` of all others.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Recipe:
     features: frozenset[Feature] = frozenset()
     trainer: Trainer | None = None
     serving: Serving | None = None
+    segmenting: Segmenting | None = None
 
     @property
     def explores_as_told(self) -> bool:

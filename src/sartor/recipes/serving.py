@@ -10,6 +10,21 @@ Operation = Literal["GetRecommendations", "GetPersonalizedRanking", "GetActionRe
 
 
 @dataclass(frozen=True)
+class Segmenting:
+    """How a recipe answers which users a segment has; batch segment jobs alone ask it.
+
+    Attributes:
+        asked_with: the member that a line of the input must have.
+        most_lines: so many lines a file may have ("Amazon Personalize endpoints and quotas").
+        by_history: whether a filter may look at what the users did.
+    """
+
+    asked_with: Literal["itemId", "itemAttributes"]
+    most_lines: int
+    by_history: bool = True
+
+
+@dataclass(frozen=True)
 class Serving:
     """How one recipe answers.
 

@@ -145,6 +145,13 @@ def _semantic_metrics(model: Any, run: Run) -> dict[str, float]:
     return semantic.evaluate(model, run)
 
 
+def _affinity(data: TrainingData, parameters: Parameters, run: Run) -> Model:
+    from sartor.models import affinity
+
+    width = parameters.get("hidden_dimension")
+    return affinity.fit(data, affinity.Config() if width is None else affinity.Config(d=int(width)), run)
+
+
 def _kept(data: TrainingData, parameters: Parameters) -> TrainingData:
     """Return the data without the users whose histories are shorter or longer than the percentiles say."""
     low = float(parameters.get("min_user_history_length_percentile", "0.0"))
@@ -215,4 +222,9 @@ TRENDING: Final = Trainer(
     _trending,
     "how interactions grew from one window to the next, anew with every refresh (`trending`)",
     {"trend_discovery_frequency": "the length of the two windows of time that are compared"},
+)
+AFFINITY: Final = Trainer(
+    _affinity,
+    "users and items as vectors whose product says how likely they are to interact (`affinity`)",
+    {"hidden_dimension": "the length of the vectors"},
 )

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -22,9 +22,11 @@ from sartor.data.dataset import DatasetRecords
 from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
-from sartor.models import evaluation
+from sartor.models import evaluation, segments
+from sartor.models.affinity import AffinityModel
 from sartor.models.base import Features, Float32, Histories, Model, Run, Texts, TrainingData
 from sartor.models.objective import leaning
+from sartor.models.segments import ItemSets
 from sartor.realtime import artifact
 from sartor.realtime.selection import selection_of
 from sartor.recipes import BY_ARN, Recipe, Trainer, recipe_arn
@@ -32,6 +34,7 @@ from sartor.recipes.trainers import Parameters, has_sequence_model
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import Means, records_of
 from sartor.resources.store import Resource
+from sartor.work.item_columns import sets_of_each_value
 from sartor.work.tools import Tools
 from sartor.work.trained_users import Rows, TrainedUsers
 from sartor.work.trials import Trials
@@ -155,7 +158,7 @@ def train(
         for recipe in recipes
         for trainer in (_trainer(recipe, sequence_on),)
     ]
-    fitted = _by_texts if by_texts else _on_held_out
+    fitted = _by_texts if by_texts else _by_users if recipes[0].segmenting is not None else _on_held_out
     candidate, model, metrics, best = fitted(candidates, rows, version, run, trials or Trials())
     parameters = {**parameters_of(version), **best}
     record = _record(version, candidate.recipe, model, parameters, rows, tables, run)
@@ -206,6 +209,28 @@ def _on_held_out(
         run.progress({"phase": "training on everything"})
         model = _fitted(trainer, data, parameters, run, rows.rewards, version)
     return candidate, model, metrics, best
+
+
+def _by_users(
+    candidates: Sequence[Candidate], rows: TrainingRows, version: Resource, run: Run, _trials: Trials
+) -> _Fitted:
+    """Fit a model of segments without each user's newest interactions, measure it on those, and fit it on all."""
+    (candidate,) = candidates
+    trainer, data, parameters = candidate.trainer, candidate.data, parameters_of(version)
+    by_value = _by_attributes([candidate.recipe])
+    sets = sets_of_each_value(rows.attributes, data.n_items) if by_value else ItemSets.each(data.n_items)
+    train, test = segments.split(data.histories)
+    part = TrainingData(data.n_items, train, data.features)
+    model = _fitted(trainer, part, parameters, run, None, version)
+    run.progress({"phase": "evaluating"})
+    metrics = segments.evaluate(cast(AffinityModel, model), train, test, sets, run)
+    run.progress({"phase": "training on everything"})
+    return candidate, _fitted(trainer, data, parameters, run, None, version), metrics, {}
+
+
+def _by_attributes(recipes: Sequence[Recipe]) -> bool:
+    """Return whether versions of one of these recipes are asked by what items have in their columns."""
+    return any(one.segmenting is not None and one.segmenting.asked_with == "itemAttributes" for one in recipes)
 
 
 def recipes_of(version: Resource) -> list[Recipe]:
@@ -269,6 +294,7 @@ def _read(version: Resource, means: Means) -> Rows:
             None if users is None else users.schema,
             _in_context(version),
             any(one.trainer is not None and one.trainer.by_texts for one in recipes_of(version)),
+            _by_attributes(recipes_of(version)),
         )
     return rows, tables
 
@@ -404,6 +430,7 @@ def _record(
         "items": len(rows.items),
         "newestInteraction": int(rows.seen_time.max()) if len(rows.seen_time) else None,
         "eventTypes": list(rows.event_types),
+        "attributes": rows.attributes.settings(),
         "contexts": {"bounds": dict(rows.contexts.bounds), "values": list(rows.contexts.values)},
         "sartor": __version__,
         "libraries": libraries,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sartor.models import (
+    affinity,
     base,
     closed_form,
     default,
@@ -39,6 +40,7 @@ def _blend(data: TrainingData) -> Model:
 
 
 MODELS: dict[str, Callable[[TrainingData], Model]] = {
+    "affinity": lambda data: affinity.fit(data, affinity.Config(d=8), QUIET),
     "blend": _blend,
     "closed_form": lambda data: closed_form.fit(data, None, QUIET),
     "default": lambda data: default.fit(data, None, QUIET),
