@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from sartor.recipes import Serving
+    from sartor.recipes import Segmenting, Serving
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by docs/generate.py; change the code, not this page. -->\n"
@@ -173,6 +173,8 @@ def recipes() -> Iterator[str]:
         yield f"- Model: {trainer.model}"
         if serving is not None:
             yield from _answers(serving)
+        if recipe.segmenting is not None:
+            yield from _segments(recipe.segmenting)
         rows = [("hyperparameter", one) for one in recipe.parameters]
         rows += [("featurization", one) for one in recipe.transformation.parameters]
         if rows:
@@ -197,6 +199,16 @@ def _answers(serving: "Serving") -> Iterator[str]:
     yield f"- In batch: {'yes' if serving.in_batch else 'no'}"
     if serving.in_context:
         yield "- A request's context counts, and the attributes of a new user"
+
+
+def _segments(segmenting: "Segmenting") -> Iterator[str]:
+    """Yield how a recipe answers which users a segment has."""
+    yield (
+        f"- Asked by: batch segment jobs alone, with `{segmenting.asked_with}`, up to "
+        f"{segmenting.most_lines} lines a file; see [segments](../how-to/segments.md)"
+    )
+    by_history = "Users and Interactions" if segmenting.by_history else "Users"
+    yield f"- Filters: about `UserID`, on {by_history}"
 
 
 PAGES: dict[str, Callable[[], Iterator[str]]] = {

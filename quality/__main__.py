@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from bench import table
 
-from quality import everybody, linear, page, related, sequence
+from quality import everybody, linear, page, related, segments, sequence
 
 MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "everybody": everybody.run,
     "linear": linear.run,
     "related": related.run,
+    "segments": segments.run,
     "sequence": sequence.run,
 }
 

@@ -85,9 +85,9 @@ def test_a_training_without_records_of_its_event_type_fails_with_a_reason(client
     [
         ({"recipeArn": V2 + "x"}, "ResourceNotFoundException", "v2x"),
         (
-            {"recipeArn": V2.replace("user-personalization-v2", "item-affinity")},
+            {"recipeArn": V2.replace("user-personalization-v2", "vod-top-picks")},
             "InvalidInputException",
-            "yet",
+            "recommender",
         ),
         ({"recipeArn": V2, "performHPO": True}, "InvalidInputException", "performHPO"),
         (

@@ -3,11 +3,12 @@
 The split and the metrics are those of the guide's page "Evaluating a solution version with metrics".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sartor.models import metrics
 from sartor.models.affinity import AffinityModel
@@ -21,6 +22,8 @@ _MOST_EVALUATED: Final = 1000
 _BLOCK_SCORES: Final = 1 << 22
 #: A block of users has so many times as many as are wanted, so that few of later blocks are better.
 _BLOCK_WANTED: Final = 4
+#: So many products of met items are taken off at once.
+_BLOCK_PAIRS: Final = 1 << 16
 #: So many better users are put aside at most until they are put in order: 48 MiB.
 _MOST_ASIDE: Final = 1 << 22
 
@@ -44,10 +47,88 @@ class ItemSets:
         """Return int32[n]: the items of one set."""
         return self.items[self.offsets[number] : self.offsets[number + 1]]
 
+    def some(self, numbers: Sequence[int]) -> "ItemSets":
+        """Return some of the sets, in this order."""
+        return ItemSets.of_each([self.of(one) for one in numbers])
+
+    @classmethod
+    def of_each(cls, sets: Sequence[Int32]) -> "ItemSets":
+        """Return these sets."""
+        items = np.concatenate([np.zeros(0, np.int32), *sets]).astype(np.int32)
+        return cls(items, np.cumsum([0, *map(len, sets)]).astype(np.int64))
+
     @classmethod
     def each(cls, n_items: int) -> "ItemSets":
         """Return a set of its own for each item."""
         return cls(np.arange(n_items, dtype=np.int32), np.arange(n_items + 1, dtype=np.int64))
+
+
+def vectors(model: AffinityModel, sets: ItemSets) -> Float32:
+    """Return float32[sets, d]: what ``best_users`` takes as wanted."""
+    found = np.zeros((len(sets), model.items.shape[1]), np.float32)
+    for number in range(len(sets)):
+        found[number] = model.of_items(sets.of(number))
+    return found
+
+
+class Met:
+    """What users have met of what is asked for: where they do not come back to items, it says nothing for them.
+
+    Args:
+        model: of the users' and items' vectors.
+        histories: of the users.
+        sets: what is asked for.
+    """
+
+    def __init__(self, model: AffinityModel, histories: Histories, sets: ItemSets) -> None:
+        self._model, self._histories = model, histories
+        sizes = np.diff(sets.offsets)
+        order = np.argsort(sets.items, kind="stable")
+        self._sets = np.repeat(np.arange(len(sets)), sizes)[order]  # which sets have an item, item by item
+        self._counts = np.bincount(sets.items, minlength=model.n_items)
+        self._starts = np.cumsum(self._counts) - self._counts
+        self._alone = sizes == 1
+
+    def take_off(self, scores: Float32, first_set: int, users: Float32, rows: Int64 | Int32) -> None:
+        """Take off, in place, what met items have brought.
+
+        Args:
+            scores: float32[sets, users] of the sets from ``first_set`` on.
+            first_set: its number.
+            users: float32[users, d].
+            rows: int[users], their numbers.
+        """
+        begins = self._histories.offsets[rows]
+        lengths = self._histories.offsets[rows + 1] - begins
+        user, at = _spread(begins, lengths)
+        items = self._histories.items[at]
+        asked = self._counts[items] > 0
+        pair, at = _spread(self._starts[items[asked]], self._counts[items[asked]])
+        which, user, items = self._sets[at], user[asked][pair], items[asked][pair]
+        here = (which >= first_set) & (which < first_set + len(scores))
+        which, user, items = which[here], user[here], items[here]
+        alone = self._alone[which]
+        scores[which[alone] - first_set, user[alone]] = 0.0
+        self._take_off_some(scores, users, which[~alone] - first_set, user[~alone], items[~alone])
+
+    def _take_off_some(
+        self, scores: Float32, users: Float32, which: Int64, user: Int64, items: Int32
+    ) -> None:
+        """Take off what each item has brought to the score of a set that has others too; each counts once."""
+        codes = np.unique((which * scores.shape[1] + user) * self._model.n_items + items)
+        cells, items = codes // self._model.n_items, (codes % self._model.n_items).astype(np.int32)
+        for first in range(0, len(cells), _BLOCK_PAIRS):
+            part = slice(first, first + _BLOCK_PAIRS)
+            brought = np.einsum(
+                "ij,ij->i", users[cells[part] % scores.shape[1]], self._model.items[items[part]]
+            )
+            np.subtract.at(scores.reshape(-1), cells[part], brought)
+
+
+def _spread(begins: NDArray[Any], lengths: NDArray[Any]) -> tuple[Int64, Int64]:
+    """Return which range each place is of, and the place: all places of ranges, one range after the other."""
+    of = np.repeat(np.arange(len(lengths)), lengths)
+    return of, begins[of] + np.arange(len(of)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def best_users(
@@ -55,6 +136,7 @@ def best_users(
     wanted: Float32,
     k: int,
     allowed: Bool | None = None,
+    met: Met | None = None,
     keep_on: Callable[[], None] = lambda: None,
 ) -> Iterator[Int32]:
     """Yield int32[<= k] for each wanted vector: the users whose products with it are greatest, the best first.
@@ -67,6 +149,7 @@ def best_users(
         wanted: float32[n, d].
         k: how many users at most.
         allowed: bool[users]; ``None`` allows all.
+        met: takes off what the users have met already; ``None`` lets it count.
         keep_on: called at least once a second; what it raises ends the work.
     """
     rows = None if allowed is None else np.flatnonzero(allowed).astype(np.int32)
@@ -78,31 +161,31 @@ def best_users(
     block = min(max(_BLOCK_SCORES // max(len(wanted), 1), _BLOCK_WANTED * k), n_users)
     at_once = max(_BLOCK_SCORES // block, 1)
     for first in range(0, len(wanted), at_once):
-        for found in _best(users, rows, n_users, wanted[first : first + at_once], k, block, keep_on):
+        part = wanted[first : first + at_once]
+        best: _Best | None = None
+        for begin, scored, numbers in _blocks(users, rows, block):
+            keep_on()
+            scores = part @ scored.T  # float32[wanted, block]
+            if met is not None:
+                met.take_off(scores, first, scored, numbers)
+            if best is None:
+                best = _Best(scores, k)
+            else:
+                best.look(scores, begin)
+        assert best is not None
+        for found in best.ranked():
             yield found if rows is None else rows[found]
 
 
-def _best(
-    users: Float32,
-    rows: Int32 | None,
-    n_users: int,
-    wanted: Float32,
-    k: int,
-    block: int,
-    keep_on: Callable[[], None],
-) -> list[Int32]:
-    """Return int32[k] for each wanted vector: the best users, counted among the allowed ones."""
-    best: _Best | None = None
+def _blocks(users: Float32, rows: Int32 | None, block: int) -> Iterator[tuple[int, Float32, Int64 | Int32]]:
+    """Yield the users or some of them: how many came before, float32[block, d], and int[block], their numbers."""
+    n_users = len(users) if rows is None else len(rows)
     for first in range(0, n_users, block):
-        keep_on()
-        part = slice(first, min(first + block, n_users))
-        scores = wanted @ (users[part] if rows is None else users[rows[part]]).T  # float32[wanted, block]
-        if best is None:
-            best = _Best(scores, k)
+        end = min(first + block, n_users)
+        if rows is None:
+            yield first, users[first:end], np.arange(first, end)
         else:
-            best.look(scores, first)
-    assert best is not None
-    return best.ranked()
+            yield first, users[rows[first:end]], rows[first:end]
 
 
 class _Best:
@@ -186,29 +269,33 @@ def evaluate(
         Stopped: the run says so.
     """
     run = run or Run()
-    truths = _truths(test, sets, model.n_items, run.seed)
+    truths = true_users(test, sets, model.n_items, run.seed)
     users = model.states(train, run.keep_on)
-    wanted = np.stack([model.of_items(sets.of(one)) for one in truths]) if truths else np.zeros((0, 1))
-    segments = []
-    for found in best_users(
-        users,
-        wanted.astype(np.float32),
-        metrics.segment_size(train.n_users),
-        np.diff(train.offsets) > 0,
-        run.keep_on,
-    ):
-        segments.append(found)
-        run.progress({"phase": "evaluating", "done": len(segments), "of": len(truths)})
-    true_users = list(truths.values())
+    asked = sets.some(list(truths))
+    wanted = vectors(model, asked)
+    met = None if model.comes_back else Met(model, train, asked)
+    size, known = metrics.segment_size(train.n_users), np.diff(train.offsets) > 0
+    best = []
+    for segment in best_users(users, wanted, size, known, met, run.keep_on):
+        best.append(segment)
+        run.progress({"phase": "evaluating", "done": len(best), "of": len(truths)})
+    truly = list(truths.values())
     return {
-        "coverage": metrics.coverage(segments, train.n_users, metrics.segment_size(train.n_users)),
-        "hits_at_1_percent": metrics.hits_at_1_percent(segments, true_users, train.n_users),
-        "recall_at_1_percent": metrics.recall_at_1_percent(segments, true_users, train.n_users),
+        "coverage": metrics.coverage(best, train.n_users, size),
+        "hits_at_1_percent": metrics.hits_at_1_percent(best, truly, train.n_users),
+        "recall_at_1_percent": metrics.recall_at_1_percent(best, truly, train.n_users),
     }
 
 
-def _truths(test: Histories, sets: ItemSets, n_items: int, seed: int) -> dict[int, Int32]:
-    """Return who truly belongs to which segment, int32[>= 1] by the set's number."""
+def true_users(test: Histories, sets: ItemSets, n_items: int, seed: int) -> dict[int, Int32]:
+    """Return who truly belongs to which segment, int32[>= 1] by the set's number.
+
+    Args:
+        test: the interactions that were held out.
+        sets: what segments are asked for; those that nobody met are left out.
+        n_items: how many items there are.
+        seed: where there are too many sets, equal seeds draw the same.
+    """
     users = np.repeat(np.arange(test.n_users, dtype=np.int32), np.diff(test.offsets))
     users = users[np.argsort(test.items, kind="stable")]
     counts = np.bincount(test.items, minlength=n_items)

@@ -18,8 +18,8 @@ from sartor.filters import attributes
 from sartor.filters.columns import Columns
 from sartor.filters.values import Parameters
 from sartor.models.affinity import AffinityModel
-from sartor.models.base import Bool, Float32, Int32
-from sartor.models.segments import best_users
+from sartor.models.base import Bool, Histories, Int32
+from sartor.models.segments import ItemSets, Met, best_users, vectors
 from sartor.realtime import artifact
 from sartor.recipes import BY_ARN
 from sartor.resources.lifecycle import Outcome, Task
@@ -79,6 +79,7 @@ class Segments:
         self._users = (
             np.zeros((0, self._model.config.d), np.float32) if found.states is None else found.states
         )
+        self._histories = Histories(found.item, found.offsets, found.time)
         self._known: Bool = np.diff(found.offsets) > 0  # bool[users]: of others nothing counts
         self._filter = None
         if filter_arn is not None:
@@ -86,7 +87,7 @@ class Segments:
 
     def answer(self, lines: Sequence[Line]) -> Iterator[Answered]:
         """Yield for each line its segment, or why it has none; lines that are filtered alike come together."""
-        asked: dict[Hashable, list[tuple[Line, Float32]]] = {}
+        asked: dict[Hashable, list[tuple[Line, Int32]]] = {}
         filtered: dict[Hashable, Parameters] = {}
         for line in lines:
             try:
@@ -102,8 +103,15 @@ class Segments:
                 filtered[key] = parameters
                 asked.setdefault(key, []).append((line, wanted))
         for key, questions in asked.items():
-            wanted = np.stack([vector for _, vector in questions])
-            found = best_users(self._users, wanted, self._size, self._allowed(filtered[key]), self._keep_on)
+            sets = ItemSets.of_each([items for _, items in questions])
+            found = best_users(
+                self._users,
+                vectors(self._model, sets),
+                self._size,
+                self._allowed(filtered[key]),
+                None if self._model.comes_back else Met(self._model, self._histories, sets),
+                self._keep_on,
+            )
             for (line, _), users in zip(questions, found, strict=True):
                 yield Answered(line, orjson.dumps({"usersList": self._artifact.users.names_of(users)}))
 
@@ -120,8 +128,8 @@ class Segments:
             return None if bool(self._known.all()) else self._known
         return self._known & self._filter.allowed(parameters)
 
-    def _wanted(self, question: Mapping[str, Any]) -> Float32:
-        """Return float32[d]: the vector of what a line asks for.
+    def _wanted(self, question: Mapping[str, Any]) -> Int32:
+        """Return int32[>= 1]: the items that a line asks for.
 
         Raises:
             UnreadableLine: it asks for nothing that the version knows.
@@ -130,7 +138,7 @@ class Segments:
         text = question.get(self._asked_with)
         if not isinstance(text, str):
             raise UnreadableLine(f"The line must have a member {self._asked_with} that is a text.")
-        return self._model.of_items(self._item(text) if self._asked_with == "itemId" else self._items(text))
+        return self._item(text) if self._asked_with == "itemId" else self._items(text)
 
     def _item(self, name: str) -> Int32:
         number = self._artifact.items.find(name)

@@ -62,7 +62,7 @@ def test_a_search_can_be_stopped() -> None:
         raise Stopped
 
     with pytest.raises(Stopped):
-        list(segments.best_users(np.ones((9, 2), np.float32), np.ones((1, 2), np.float32), 3, None, stop))
+        list(segments.best_users(np.ones((9, 2), np.float32), np.ones((1, 2), np.float32), 3, keep_on=stop))
 
 
 def histories(lists: list[list[int]]) -> Histories:
@@ -89,10 +89,12 @@ def planted() -> tuple[Histories, int]:
 def test_metrics_are_those_of_a_count_by_hand() -> None:
     found, n_items = planted()
     train, test = segments.split(found)
-    model = affinity.fit(TrainingData(n_items, train), Config(d=8, sweeps=4), Run(threads=1))
+    model = affinity.fit(TrainingData(n_items, train), Config(d=8), Run(threads=1))
     sets = ItemSets(np.array([0, 3, 4, 15], np.int32), np.array([0, 1, 3, 4], np.int64))
     metrics = segments.evaluate(model, train, test, sets)
     scores = model.states(train) @ model.items.T
+    for user in range(200):
+        scores[user, train.of(user)] = 0  # nobody comes back here
     hits, recalls, reached = [], [], set()
     for items in ([0], [3, 4], [15]):
         best: Int32 = base.top(scores[:, items].sum(axis=1), 2)
@@ -110,17 +112,46 @@ def test_metrics_are_those_of_a_count_by_hand() -> None:
 def test_segments_of_planted_tastes_are_of_users_who_have_them() -> None:
     found, n_items = planted()
     train, _ = segments.split(found)
-    model = affinity.fit(TrainingData(n_items, train), Config(d=8, sweeps=4), Run(threads=1))
-    # in the test a user meets what he has not met yet, so nobody of the best has met it: only the taste tells
-    wanted = np.stack([model.of_items(np.arange(10, dtype=np.int32)), model.items[15]])
-    first, second = segments.best_users(model.states(train), wanted, 20)
+    model = affinity.fit(TrainingData(n_items, train), Config(d=8), Run(threads=1))
+    sets = ItemSets.of_each([np.arange(10, dtype=np.int32), np.array([15], np.int32)])
+    met = segments.Met(model, train, sets)
+    first, second = segments.best_users(model.states(train), segments.vectors(model, sets), 20, None, met)
     assert (first % 2 == 0).all()
-    assert (second % 2 == 1).all()
+    assert (second[:15] % 2 == 1).all()
+    # only the taste tells: who has met the item already is not among those who will
+    assert not any(15 in train.of(user) for user in second[:15].tolist())
+
+
+@given(st.integers(1, 30), st.integers(1, 40), st.booleans(), st.integers(0, 99))
+@settings(max_examples=80, deadline=None)
+def test_what_met_items_brought_is_taken_off_each_once(
+    n_users: int, block: int, filtered: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    found = histories([rng.integers(0, 6, rng.integers(0, 9)).tolist() for _ in range(n_users)])
+    model = affinity.AffinityModel(Config(), whole(rng, 6, 3), whole(rng, 6, 3), False)
+    sets = ItemSets.of_each([np.array(one, np.int32) for one in ([2], [0, 1, 3], [5], [4, 5])])
+    users, allowed = whole(rng, n_users, 3), rng.random(n_users) < 0.5 if filtered else None
+    unmet = [
+        np.array(
+            [sum(users[u] @ model.items[i] for i in items if i not in found.of(u)) for u in range(n_users)]
+        )
+        for items in ([2], [0, 1, 3], [5], [4, 5])
+    ]
+    rows = range(n_users) if allowed is None else np.flatnonzero(allowed).tolist()
+    best = [sorted(rows, key=lambda row: (-scores[row], row))[:4] for scores in unmet]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "_BLOCK_SCORES", block)
+        patch.setattr(segments, "_BLOCK_WANTED", 1)
+        patch.setattr(segments, "_BLOCK_PAIRS", 3)
+        met = segments.Met(model, found, sets)
+        got = list(segments.best_users(users, segments.vectors(model, sets), 4, allowed, met))
+    assert [one.tolist() for one in got] == best
 
 
 def test_sets_that_nobody_met_in_the_test_do_not_count() -> None:
     train, test = histories([[0], [1]]), histories([[1], [1]])
-    model = affinity.fit(TrainingData(2, train), Config(d=2, sweeps=1), Run(threads=1))
+    model = affinity.fit(TrainingData(2, train), Config(d=2), Run(threads=1))
     every = segments.evaluate(model, train, test, ItemSets.each(2))
     only = segments.evaluate(
         model, train, test, ItemSets(np.array([1], np.int32), np.array([0, 1], np.int64))

@@ -70,6 +70,11 @@ GOOD: list[dict[str, Any]] = [
     excluding(items=["PRICE", "GENRE"], INTERACTIONS=["EVENT_VALUE"], Users=["AGE"]),
     including(items=["PRICE"], Interactions=["EVENT_TYPE", "USER_ID"]),
     including(items=["PRICE"]) | {"recipeArn": recipe_arn("aws-sims")},
+    {"recipeArn": recipe_arn("aws-item-affinity")},
+    {
+        "recipeArn": recipe_arn("aws-item-attribute-affinity"),
+        **config(algorithmHyperParameters={"hidden_dimension": "32"}),
+    },
     rate("rate(1 day)"),
     rate("rate(30 days)"),
 ]
@@ -91,8 +96,6 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"recipeArn": recipe_arn("aws-none")}, "ResourceNotFoundException", "aws-none"),
     (config(autoMLConfig={"recipeList": [recipe_arn("aws-none")]}), "ResourceNotFoundException", "aws-none"),
     ({"recipeArn": recipe_arn("aws-next-best-action")}, INVALID, "does not train"),
-    ({"recipeArn": recipe_arn("aws-item-affinity")}, INVALID, "does not train"),
-    ({"recipeArn": recipe_arn("aws-item-attribute-affinity")}, INVALID, "does not train"),
     ({"recipeArn": recipe_arn("aws-semantic-similarity")}, INVALID, "itemName"),
     (
         {
@@ -102,6 +105,12 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         },
         INVALID,
         "USER_PERSONALIZATION",
+    ),
+    ({"recipeArn": recipe_arn("aws-item-affinity"), "performHPO": True}, INVALID, "performHPO"),
+    (
+        {"recipeArn": recipe_arn("aws-item-affinity"), **config(algorithmHyperParameters={"bptt": "8"})},
+        INVALID,
+        "cannot have bptt",
     ),
     ({"recipeArn": recipe_arn("aws-vod-top-picks")}, INVALID, "recommender"),
     ({**V2, "performHPO": True}, INVALID, "performHPO"),
