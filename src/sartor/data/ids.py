@@ -75,7 +75,7 @@ class Ids:
 
     def names_of(self, numbers: NDArray[np.integer[Any]]) -> list[str]:
         """Return the names with some numbers, in their order."""
-        text = memoryview(self._text)
+        text = self._text.data
         begins, ends = self._offsets[numbers].tolist(), self._offsets[numbers + 1].tolist()
         return [str(text[begin:end], "utf-8") for begin, end in zip(begins, ends, strict=True)]
 

@@ -26,6 +26,8 @@ MAX_FILES: Final = 1000
 MAX_BYTES: Final = 1_000_000_000
 DEFAULT_RESULTS: Final = 25
 MAX_RESULTS: Final = 500
+#: The most users of one segment.
+MAX_SEGMENT: Final = 5_000_000
 ANSWERS, THEMES = "BATCH_INFERENCE", "THEME_GENERATION"
 #: The most lines of one file, by mode.
 MAX_LINES: Final[Mapping[str, int]] = {ANSWERS: 50_000_000, THEMES: 100}
@@ -100,6 +102,19 @@ def create_batch_inference_job(call: Call, request: Request) -> Draft:
     return _draft(call, request, "batch-inference-job", version, recipe, more)
 
 
+def create_batch_segment_job(call: Call, request: Request) -> Draft:
+    """Allow CreateBatchSegmentJob as far as the database knows; its files are the draft's slow check."""
+    version = call.find(request["solutionVersionArn"], "solution-version")
+    keep_active(version)
+    recipe = BY_ARN[version.body["recipeArn"]]
+    if recipe.segmenting is None:
+        raise invalid_input(f"Batch segment jobs are not supported by recipe {recipe.name}.")
+    results = request.get("numResults", DEFAULT_RESULTS)
+    if results < 1 or (call.quotas_on and results > MAX_SEGMENT):
+        raise invalid_input(f"numResults must be from 1 to {MAX_SEGMENT:,}, not {results}.")
+    return _draft(call, request, "batch-segment-job", version, recipe, {"numResults": results})
+
+
 def _draft(
     call: Call, request: Request, kind: str, version: Resource, recipe: Recipe, more: Mapping[str, Any]
 ) -> Draft:
@@ -148,10 +163,14 @@ def _filter(call: Call, arn: str, version: Resource, recipe: Recipe) -> Resource
     if found.body["datasetGroupArn"] != version.body["datasetGroupArn"]:
         raise invalid_input(f"Filter {arn} belongs to another dataset group than the solution version.")
     parsed = parse.parse(found.body["filterExpression"])
-    wanted = "UserID" if recipe.type == "USER_SEGMENTATION" else "ItemID"
+    wanted = "ItemID" if recipe.segmenting is None else "UserID"
     if tree.target(parsed) != wanted:
         raise invalid_input(
             f"Filter {arn} is about {tree.target(parsed)}; recipe {recipe.name} needs {wanted}."
+        )
+    if recipe.segmenting is not None and not recipe.segmenting.by_history and tree.uses_history(parsed):
+        raise invalid_input(
+            f"Filter {arn} uses Interactions; recipe {recipe.name} takes filters on Users alone."
         )
     if tree.uses_current_item(parsed) and recipe.type != "RELATED_ITEMS":
         raise invalid_input(f"Filter {arn} uses CurrentItem, which only recipes for related items have.")

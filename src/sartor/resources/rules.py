@@ -251,6 +251,7 @@ CREATE: Final[Mapping[str, Callable[[Call, Request], Draft]]] = {
     "campaign": campaigns.create_campaign,
     "filter": filters.create_filter,
     "batch-inference-job": batch_jobs.create_batch_inference_job,
+    "batch-segment-job": batch_jobs.create_batch_segment_job,
 }
 #: What a Describe operation answers beside the resource itself, by its kind.
 DESCRIBE: Final[Mapping[str, Callable[[Transaction, Resource], dict[str, Any]]]] = {

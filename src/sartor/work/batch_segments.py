@@ -4,7 +4,7 @@ All users are scored against the questions of a block in one product, some users
 more than reading the users' vectors once. Source: the guide's "Getting batch user segments with custom resources".
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, cast
 
@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from sartor.data import json_lines
-from sartor.data.json_lines import Line, UnreadableLine
+from sartor.data.json_lines import Answered, Line, UnreadableLine
 from sartor.errors import ApiError, JobFailed
 from sartor.filters import attributes
 from sartor.filters.columns import Columns
@@ -24,11 +24,13 @@ from sartor.realtime import artifact
 from sartor.recipes import BY_ARN
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.store import Resource
-from sartor.work.batch_files import Answered, Answers, answer_files
+from sartor.work.batch_files import Answers, answer_files
 from sartor.work.filtered_users import FilteredUsers
 from sartor.work.item_columns import columns_of
 from sartor.work.tools import Tools
 
+#: What a line brings for the placeholders of a filter, as a key.
+_Values = tuple[tuple[str, tuple[str, ...]], ...]
 #: So many users are in the answers of one block of lines at most; it bounds the memory.
 _USERS_AT_ONCE: Final = 4_000_000
 
@@ -76,9 +78,8 @@ class Segments:
         self._asked_with = segmenting.asked_with
         self._arn, self._artifact, self._size, self._tools = version.arn, found, size, tools
         self._model = cast(AffinityModel, found.model)
-        self._users = (
-            np.zeros((0, self._model.config.d), np.float32) if found.states is None else found.states
-        )
+        nobody = np.zeros((0, self._model.items.shape[1]), np.float32)
+        self._users = nobody if found.states is None else found.states
         self._histories = Histories(found.item, found.offsets, found.time)
         self._known: Bool = np.diff(found.offsets) > 0  # bool[users]: of others nothing counts
         self._filter = None
@@ -87,8 +88,7 @@ class Segments:
 
     def answer(self, lines: Sequence[Line]) -> Iterator[Answered]:
         """Yield for each line its segment, or why it has none; lines that are filtered alike come together."""
-        asked: dict[Hashable, list[tuple[Line, Int32]]] = {}
-        filtered: dict[Hashable, Parameters] = {}
+        asked: dict[_Values, list[tuple[Line, Int32]]] = {}
         for line in lines:
             try:
                 question = json_lines.read(line)
@@ -99,16 +99,14 @@ class Segments:
             except ApiError as error:
                 yield Answered(line, None, error.message)
             else:
-                key = tuple(sorted(parameters.items()))
-                filtered[key] = parameters
-                asked.setdefault(key, []).append((line, wanted))
-        for key, questions in asked.items():
+                asked.setdefault(tuple(sorted(parameters.items())), []).append((line, wanted))
+        for values, questions in asked.items():
             sets = ItemSets.of_each([items for _, items in questions])
             found = best_users(
                 self._users,
                 vectors(self._model, sets),
                 self._size,
-                self._allowed(filtered[key]),
+                self._allowed(dict(values)),
                 None if self._model.comes_back else Met(self._model, self._histories, sets),
                 self._keep_on,
             )

@@ -12,6 +12,7 @@ from sartor.resources.store import Resource
 from sartor.work import (
     attribution,
     batch_inference,
+    batch_segments,
     delete_users,
     export_data,
     import_data,
@@ -92,6 +93,7 @@ TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], Outcome]]] = {
     ("filter", "create"): _nothing,
     ("filter", "delete"): _nothing,
     ("batch-inference-job", "create"): batch_inference.run,
+    ("batch-segment-job", "create"): batch_segments.run,
 }
 #: How a task that is about to fail is recognised as done all the same; if it is not, it never will be.
 _SETTLED: Final[Mapping[tuple[str, str], Callable[[Task, Tools], bool]]] = {

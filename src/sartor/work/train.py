@@ -230,7 +230,9 @@ def _by_users(
 
 def _by_attributes(recipes: Sequence[Recipe]) -> bool:
     """Return whether versions of one of these recipes are asked by what items have in their columns."""
-    return any(one.segmenting is not None and one.segmenting.asked_with == "itemAttributes" for one in recipes)
+    return any(
+        one.segmenting is not None and one.segmenting.asked_with == "itemAttributes" for one in recipes
+    )
 
 
 def recipes_of(version: Resource) -> list[Recipe]:
