@@ -99,7 +99,7 @@ def _segments(folder: Path, users: Float32, items: Float32, met: Int32) -> Segme
     artifact.write_model(storage, "version", model, rows, {}, scratch)
     body = {"recipeArn": "arn:aws:personalize:::recipe/aws-item-affinity", "datasetGroupArn": "arn:g"}
     version = SimpleNamespace(arn="arn:v", body=body, private={"folder": "version"})
-    tools = SimpleNamespace(storage=storage, stop=lambda: False)
+    tools = SimpleNamespace(storage=storage, keep_on=lambda: None)
     return Segments(cast(Resource, version), None, BEST, cast(Tools, tools))
 
 

@@ -288,7 +288,7 @@ def test_users_who_are_deleted_are_in_no_segment_any_more(segments: Segments) ->
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("item-affinity", {"numResults": 0}, "numResults"),
+    ("item-affinity", {"numResults": 5_000_001}, "numResults"),
     ("item-affinity", {"jobInput": {"s3DataSource": {"path": "s3://training/nothing.json"}}}, "input path"),
     ("item-affinity", {"filter": 'INCLUDE ItemID WHERE Items.GENRE IN ("a")'}, "UserID"),
     ("item-attribute-affinity", {"filter": 'EXCLUDE UserID WHERE Interactions.EVENT_TYPE IN ("*")'}, "Users"),

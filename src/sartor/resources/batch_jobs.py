@@ -110,7 +110,7 @@ def create_batch_segment_job(call: Call, request: Request) -> Draft:
     if recipe.segmenting is None:
         raise invalid_input(f"Batch segment jobs are not supported by recipe {recipe.name}.")
     results = request.get("numResults", DEFAULT_RESULTS)
-    if results < 1 or (call.quotas_on and results > MAX_SEGMENT):
+    if not 1 <= results <= MAX_SEGMENT:
         raise invalid_input(f"numResults must be from 1 to {MAX_SEGMENT:,}, not {results}.")
     return _draft(call, request, "batch-segment-job", version, recipe, {"numResults": results})
 

@@ -40,7 +40,7 @@ def run(task: Task, tools: Tools) -> Outcome:
 
     Raises:
         JobFailed: the version or the filter is gone, or a file cannot be read or written.
-        InterruptedError: the job is to stop.
+        Stopped: the job must stop; what is answered is kept for the next attempt.
     """
     job = task.resource
     version = tools.store.get(job.body["solutionVersionArn"])
@@ -108,7 +108,7 @@ class Segments:
                 self._size,
                 self._allowed(dict(values)),
                 None if self._model.comes_back else Met(self._model, self._histories, sets),
-                self._keep_on,
+                self._tools.keep_on,
             )
             for (line, _), users in zip(questions, found, strict=True):
                 yield Answered(line, orjson.dumps({"usersList": self._artifact.users.names_of(users)}))
@@ -155,11 +155,6 @@ class Segments:
     @cached_property
     def _columns(self) -> Columns:
         return columns_of(self._artifact.attributes, len(self._artifact.items))
-
-    def _keep_on(self) -> None:
-        """Raise ``InterruptedError`` if the job is to stop, or may be another worker's by now."""
-        if self._tools.stop():
-            raise InterruptedError
 
 
 def _is_text_by_text(given: object) -> bool:

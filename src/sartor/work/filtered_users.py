@@ -13,7 +13,7 @@ from sartor.filters import apply, check, parse, tree, values
 from sartor.filters.columns import Columns
 from sartor.filters.values import Parameters
 from sartor.models.base import Bool, Int64
-from sartor.resources.records import Means, datasets_of, records_of, schema_of
+from sartor.resources.records import Means, records_of, schema_of
 
 _NO_VALUES: Final[Mapping[str, str]] = {}
 
@@ -37,7 +37,7 @@ class FilteredUsers:
         if found is None:
             raise JobFailed(f"Filter {arn} no longer exists.")
         self._users, self._means = users, means
-        self._datasets = datasets_of(group, means.store)
+        self._datasets = means.store.datasets(group)
         schemas: dict[str, Schema] = {
             name: schema_of(dataset, means.store) for name, dataset in self._datasets.items()
         }

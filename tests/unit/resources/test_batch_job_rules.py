@@ -1,6 +1,7 @@
-"""CreateBatchInferenceJob: each rule kept and broken once."""
+"""CreateBatchInferenceJob and CreateBatchSegmentJob: each rule kept and broken once."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sartor.resources.store import Store
 
 INVALID, IN_USE, MISSING = "InvalidInputException", "ResourceInUseException", "ResourceNotFoundException"
 ROLE = "arn:aws:iam::111122223333:role/batch"
-UP, UP2, RANKING, SIMILAR, TRENDING = (
+UP, UP2, RANKING, SIMILAR, TRENDING, OF_ITEMS, OF_ATTRIBUTES = (
     f"aws-{name}"
     for name in (
         "user-personalization",
@@ -19,6 +20,8 @@ UP, UP2, RANKING, SIMILAR, TRENDING = (
         "personalized-ranking",
         "similar-items",
         "trending-now",
+        "item-affinity",
+        "item-attribute-affinity",
     )
 )
 THEMES = {"themeGenerationConfig": {"fieldsForThemeGeneration": {"itemName": "NAME"}}}
@@ -44,7 +47,7 @@ class Shop:
         self.themes = self._with_texts()
         self.versions = {
             name: service.version(service.solution(self.group, name, recipeArn=recipe_arn(name)))
-            for name in (UP, UP2, RANKING, SIMILAR, TRENDING)
+            for name in (UP, UP2, RANKING, SIMILAR, TRENDING, OF_ITEMS, OF_ATTRIBUTES)
         }
         self.versions["texts"] = service.version(
             service.solution(self.themes, "texts", recipeArn=recipe_arn(SIMILAR))
@@ -76,8 +79,10 @@ class Shop:
         } | members
         return {name: value for name, value in given.items() if value is not None}
 
-    def refusal(self, recipe: str, **members: Any) -> tuple[str, str]:
-        found = self.service.refusal("CreateBatchInferenceJob", **self.request(recipe, **members))
+    def refusal(
+        self, recipe: str, operation: str = "CreateBatchInferenceJob", **members: Any
+    ) -> tuple[str, str]:
+        found = self.service.refusal(operation, **self.request(recipe, **members))
         return found.code, found.message
 
 
@@ -118,6 +123,7 @@ def test_what_the_guide_allows_is_allowed_and_described(
 
 BAD: list[tuple[str, dict[str, Any], str, str]] = [
     (TRENDING, {}, INVALID, "Batch inference is not supported by recipe aws-trending-now"),
+    (OF_ITEMS, {}, INVALID, "Batch inference is not supported by recipe aws-item-affinity"),
     (UP, {"numResults": 0}, INVALID, "numResults must be from 1 to 500, not 0"),
     (UP, {"numResults": 501}, INVALID, "not 501"),
     (UP, {"jobInput": path("s3://bucket/none")}, INVALID, "Invalid S3 input path."),
@@ -221,3 +227,45 @@ def store_of_aws(tmp_path_factory: pytest.TempPathFactory) -> Any:
     store = Store.open(f"sqlite:///{tmp_path_factory.mktemp('aws') / 'sartor.db'}")
     yield Service(store, Files())
     store.close()
+
+
+@pytest.mark.parametrize("recipe", [OF_ITEMS, OF_ATTRIBUTES])
+def test_a_segment_job_is_allowed_described_and_listed(shop: Shop, recipe: str) -> None:
+    arn_of_filter = shop.filter(f"of-{recipe}", "INCLUDE UserID WHERE Users.AGE > $AGE")
+    shop.service.work()
+    request = shop.request(recipe, filterArn=arn_of_filter, numResults=5_000_000)
+    arn = shop.service("CreateBatchSegmentJob", **request)["batchSegmentJobArn"]
+    assert arn.endswith(f":batch-segment-job/{request['jobName']}")
+    assert shop.service.refusal("DeleteFilter", filterArn=arn_of_filter).code == IN_USE
+    shop.service.work()
+    shown = shop.service.described("BatchSegmentJob", arn)
+    assert shown["status"] == "ACTIVE"
+    assert shown.items() >= request.items()
+    listed = shop.service("ListBatchSegmentJobs", solutionVersionArn=request["solutionVersionArn"])
+    assert arn in [one["batchSegmentJobArn"] for one in listed["batchSegmentJobs"]]
+
+
+BAD_SEGMENTS: list[tuple[str, dict[str, Any], str]] = [
+    (UP, {}, "Batch segment jobs are not supported by recipe aws-user-personalization"),
+    (OF_ITEMS, {"numResults": 0}, "numResults must be from 1 to 5,000,000, not 0"),
+    (OF_ITEMS, {"numResults": 5_000_001}, "not 5000001"),
+    (
+        OF_ITEMS,
+        {"filterArn": "EXCLUDE ItemID WHERE Items.PRICE < 3"},
+        "is about ItemID; recipe .* needs UserID",
+    ),
+    (OF_ATTRIBUTES, {"filterArn": 'EXCLUDE UserID WHERE Interactions.EVENT_TYPE IN ("*")'}, "on Users alone"),
+    (OF_ITEMS, {"jobInput": path("s3://bucket/none")}, "Invalid S3 input path."),
+]
+
+
+@pytest.mark.parametrize(("recipe", "members", "words"), BAD_SEGMENTS, ids=str)
+def test_a_segment_job_that_cannot_be_done_is_refused(
+    shop: Shop, recipe: str, members: dict[str, Any], words: str
+) -> None:
+    if "filterArn" in members:
+        members = {"filterArn": shop.filter(f"f{abs(hash(words))}", members["filterArn"])}
+        shop.service.work()
+    code, message = shop.refusal(recipe, "CreateBatchSegmentJob", **members)
+    assert code == INVALID
+    assert re.search(words, message), message
