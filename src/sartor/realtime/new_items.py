@@ -22,6 +22,8 @@ from sartor.realtime.scoring import Scores
 LOOK_SECONDS: Final = 5.0
 #: So many of them count, the newest ones.
 _MOST: Final = 20_000
+#: In a larger catalogue only categories count: so many texts are cut into words in a second or two.
+_MOST_TEXTS: Final = 100_000
 #: Of a text, so many of its words count.
 _WORDS: Final = 200
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -125,7 +127,8 @@ class _Index:
         self._fields = [
             one
             for one in columns.fields
-            if (one.categorical or one.textual) and one.name.casefold() not in left_out
+            if (one.categorical or (one.textual and len(counts) <= _MOST_TEXTS))
+            and one.name.casefold() not in left_out
         ]
         rows, tokens = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for one in self._fields:

@@ -5,8 +5,10 @@ the trainer is varied; the other tunable parameters keep their defaults. The ser
 public; here it is NDCG at 25, as it is for AutoML unless its ``metricName`` is one that is measured here.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -60,9 +62,9 @@ class Search:
     trials: Trials
     metric: str = OBJECTIVE
 
-    def score(self, candidate: Candidate, values: Parameters) -> float:
+    def score(self, candidate: Candidate, values: Parameters, run: Run) -> float:
         """Return how good a candidate is with some more parameters."""
-        data, run = candidate.data, self.run
+        data = candidate.data
         parameters = {**self.parameters, **values}
 
         def measure() -> float:
@@ -87,7 +89,7 @@ def best_recipe(candidates: Sequence[Candidate], search: Search) -> Candidate:
     different = [one for one in candidates if first[one.trainer.model] is one]
     if len(different) == 1:
         return candidates[0]
-    return _best(different, search.run, lambda one: search.score(one, {}))
+    return _best(different, search.run, lambda one, run: search.score(one, {}, run))
 
 
 def tuned(candidate: Candidate, config: Mapping[str, Any], search: Search) -> dict[str, str]:
@@ -111,17 +113,26 @@ def tuned(candidate: Candidate, config: Mapping[str, Any], search: Search) -> di
         tried += [{**tried[0], **{one.name: _drawn(one, rng) for one in ranges}} for _ in range(most - 1)]
     if len(tried) == 1:
         return tried[0]
-    return _best(tried, search.run, lambda values: search.score(candidate, values))
+    return _best(tried, search.run, lambda values, run: search.score(candidate, values, run))
 
 
-def _best(tried: Sequence[Choice], run: Run, score: Callable[[Choice], float]) -> Choice:
-    """Return the best of what is tried, one after the other."""
-    scores = []
+def _best(tried: Sequence[Choice], run: Run, score: Callable[[Choice, Run], float]) -> Choice:
+    """Return the best of what is tried, one after the other; progress says which trial it is, and the time of all."""
+    began, scores = time.monotonic(), []
     for number, one in enumerate(tried):
         run.keep_on()
-        run.progress({"phase": "tuning", "trial": number + 1, "trials": len(tried)})
-        scores.append(score(one))
+        known: dict[str, Any] = {"phase": "tuning", "trial": number + 1, "trials": len(tried)}
+        if number:
+            left = (time.monotonic() - began) / number * (len(tried) - number)
+            known["secondsLeft"] = round(left)
+        run.progress(known)
+        scores.append(score(one, replace(run, progress=partial(_within, run, known))))
     return tried[int(np.argmax(scores))]
+
+
+def _within(run: Run, known: Mapping[str, Any], done: Mapping[str, Any]) -> None:
+    """Say how far one trial is; the time that it has left is not that of all."""
+    run.progress({**{name: value for name, value in done.items() if name != "secondsLeft"}, **known})
 
 
 def _fixed(config: Mapping[str, Any]) -> set[str]:

@@ -1,6 +1,7 @@
 """What a training chooses by trying, with trials that a kill does not cost."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,21 @@ def test_what_has_a_value_is_not_varied(measured: Measured) -> None:
     assert all("popularity_discount_factor" not in one for one in measured.asked)
 
 
-def test_progress_names_each_trial(measured: Measured) -> None:
+def test_progress_names_each_trial_and_how_far_it_is(measured: Measured) -> None:
     said: list[dict[str, Any]] = []
-    tuned(candidate(measured), jobs(3), search(run=Run(progress=lambda done: said.append(dict(done)))))
+
+    def fit(data: TrainingData, parameters: Mapping[str, str], run: Run) -> Any:
+        run.progress({"epoch": 1, "epochs": 2, "secondsLeft": 1000})
+        return measured.fit(data, parameters, run)
+
+    one = replace(candidate(measured), trainer=replace(candidate(measured).trainer, fit=fit))
+    tuned(one, jobs(3), search(run=Run(progress=lambda done: said.append(dict(done)))))
     assert [(one["phase"], one["trial"], one["trials"]) for one in said] == [
-        ("tuning", at, 3) for at in (1, 2, 3)
+        ("tuning", at, 3) for at in (1, 1, 2, 2, 3, 3)
     ]
+    assert ["epoch" in one for one in said] == [False, True] * 3
+    assert ["secondsLeft" in one for one in said] == [False, False, True, True, True, True]
+    assert all(one.get("secondsLeft", 0) < 60 for one in said)
 
 
 def test_an_attempt_after_a_death_goes_on_where_the_first_was(
