@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         if len(self.buffer) < self.needed:
             return
         self.seconds.append(time.perf_counter() - self.begun)
+        self.answered()
         if not self.buffer.startswith(b"HTTP/1.1 200"):
             self.faults.append(self.buffer[:600].decode(errors="replace"))
         self.buffer = b""
@@ -64,6 +65,9 @@ class Connection(asyncio.Protocol):
             self.transport.close()
         else:
             self.send()
+
+    def answered(self) -> None:
+        """See the whole answer, which lies in the buffer."""
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.stopped:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from sartor.recipes import Segmenting, Serving
+    from sartor.recipes import Recipe, Segmenting, Serving
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by docs/generate.py; change the code, not this page. -->\n"
@@ -120,7 +120,7 @@ def quotas() -> Iterator[str]:
     from sartor.data.put import MAXIMUM_EVENT_BYTES
     from sartor.data.schema import MAXIMUM_CHARACTERS
     from sartor.realtime.rates import REQUESTS_PER_SECOND
-    from sartor.resources import batch_jobs, looks, rules
+    from sartor.resources import batch_jobs, looks, recommenders, rules
     from sartor.resources.tags import MAX_TAGS
     from sartor.wire.read import MAXIMUM_BODY_BYTES
     from sartor.work.import_data import MAXIMUM_BYTES
@@ -130,6 +130,7 @@ def quotas() -> Iterator[str]:
     yield "| quota | `--quotas aws` |\n| --- | --- |"
     yield f"| dataset groups that are pending, in progress or active | {rules.MAX_DATASET_GROUPS} |"
     yield f"| schemas | {rules.MAX_SCHEMAS} |"
+    yield f"| recommenders of a dataset group, those that are stopped too | {recommenders.MAX_RECOMMENDERS} |"
     yield f"| dataset import jobs that are pending or in progress | {rules.MAX_IMPORT_JOBS_AT_ONCE} |"
     for mode, size in MAXIMUM_BYTES.items():
         yield f"| bytes of one {mode} import | {size:,} |"
@@ -171,6 +172,8 @@ def recipes() -> Iterator[str]:
             continue
         yield f"## `{recipe.name}`\n\n{recipe.description}\n"
         yield f"- Model: {trainer.model}"
+        if recipe.domain is not None:
+            yield from _use_case(recipe)
         if serving is not None:
             yield from _answers(serving)
         if recipe.segmenting is not None:
@@ -184,19 +187,35 @@ def recipes() -> Iterator[str]:
             meant = trainer.meanings.get(one.name, "accepted, changes nothing")
             yield f"| `{one.name}` | {sort} | {one.rule} | {one.default} | {tuned} | {meant} |"
         yield ""
-    untrained = ", ".join(f"`{one.name}`" for one in RECIPES if one.trainer is None and one.domain is None)
-    yield f"## Not trained yet\n\n{untrained}, and the use cases of the domains.\n"
+    untrained = ", ".join(f"`{one.name}`" for one in RECIPES if one.trainer is None)
+    yield f"## Not trained yet\n\n{untrained}.\n"
+
+
+def _use_case(recipe: "Recipe") -> Iterator[str]:
+    """Yield what a use case counts."""
+    counted = (
+        "every event" if recipe.event_type is None else f"`{recipe.event_type}` events alone, in any case"
+    )
+    items = ", and an Items dataset" if recipe.needs_items else ""
+    yield f"- A use case of {recipe.domain}; it counts {counted}, and needs 1,000 of them{items}"
 
 
 def _answers(serving: "Serving") -> Iterator[str]:
     """Yield how a recipe answers."""
-    needs = f", with `{serving.needs}`" if serving.needs else ""
+    names = sorted({one for one in (serving.needs, *serving.requires) if one is not None}, reverse=True)
+    needs = f", with {' and '.join(f'`{name}`' for name in names)}" if names else ""
     scores = {"all": "of the whole catalogue", "subset": "of the best items", None: "none"}[serving.scored]
-    explored = {"configured": "as the campaign says", "managed": "a little, by itself", None: "no"}
+    explored = {
+        "configured": "as the campaign or the recommender says",
+        "managed": "a little, by itself",
+        None: "no",
+    }
     promotes = "yes" if serving.promotes else "no"
     yield f"- Asked by: {serving.operation}{needs}; scores: {scores}"
     yield f"- New items are explored: {explored[serving.explores]}; promotions: {promotes}"
     yield f"- In batch: {'yes' if serving.in_batch else 'no'}"
+    if serving.removes is not None:
+        yield f"- What the user had a `{serving.removes}` event with is not shown again"
     if serving.in_context:
         yield "- A request's context counts, and the attributes of a new user"
 

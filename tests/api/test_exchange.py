@@ -17,7 +17,6 @@ from botocore.exceptions import ClientError
 from conformance import shapes
 
 from api.conftest import Client
-from sartor.app import ANSWERED
 from sartor.wire import operations
 
 TARGET = "AmazonPersonalize.ListDatasetGroups"
@@ -86,19 +85,6 @@ def test_bytes_that_are_no_http_get_a_400(client: Client) -> None:
     with socket.create_connection((host, int(port)), timeout=10) as raw:
         raw.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         assert b" 400 " in raw.recv(1000)
-
-
-def test_every_operation_that_is_not_built_yet_says_so(client: Client) -> None:
-    not_built = {operation.name for operation in operations.load().all} - ANSWERED
-    assert "CreateRecommender" in not_built
-    with pytest.raises(ClientError) as refused:
-        client.personalize.create_recommender(
-            name="x",
-            datasetGroupArn="arn:aws:personalize:us-east-1:000000000000:dataset-group/x",
-            recipeArn="arn:aws:personalize:::recipe/aws-vod-top-picks",
-        )
-    assert refused.value.response["Error"]["Code"] == "InvalidInputException"
-    assert "CreateRecommender yet" in refused.value.response["Error"]["Message"]
 
 
 def test_the_other_services_answer_in_their_own_protocol(client: Client) -> None:

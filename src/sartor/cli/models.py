@@ -27,19 +27,21 @@ VALUE = click.option(
 
 
 @click.command()
-@click.argument("solution_version_arn")
+@click.argument("arn")
 @click.option("--follow", is_flag=True, help="Wait for its end; the exit code is 1 if it was not trained.")
 @settings_options("data", "host", "port")
 @JSON
-def training(solution_version_arn: str, follow: bool, as_json: bool, **flags: Any) -> None:
-    """Show how far a training is; once it is done, its metrics and what made the model.
+def training(arn: str, follow: bool, as_json: bool, **flags: Any) -> None:
+    """Show how far the training of a solution version or a recommender is; once it is done, what came of it.
 
     \b
     Example:
       sartor training arn:aws:personalize:us-east-1:000000000000:solution/for-you/1a2b3c4d --follow
     """
-    server = asked_about(solution_version_arn, "solution", "a solution version", flags)
-    path = f"/sartor/v1/solution-versions/{quote(solution_version_arn, safe='')}"
+    kind = "recommender" if _is_recommender(arn) else "solution"
+    word = "recommenders" if _is_recommender(arn) else "solution-versions"
+    server = asked_about(arn, kind, "a solution version or a recommender", flags)
+    path = f"/sartor/v1/{word}/{quote(arn, safe='')}"
     answer = server.ask(path)
     if follow:
         answer = _followed(answer, lambda: server.ask(path), quiet=as_json)
@@ -51,13 +53,13 @@ def training(solution_version_arn: str, follow: bool, as_json: bool, **flags: An
 
 
 @click.command()
-@click.argument("solution_version_arn")
+@click.argument("arn")
 @click.option("--verify", is_flag=True, required=True, help="Compare and keep nothing.")
 @click.option("--force", is_flag=True, help="Compare although the data changed since.")
 @settings_options("data", "database", "storage", "s3_endpoint")
 @JSON
-def retrain(solution_version_arn: str, verify: bool, force: bool, as_json: bool, **flags: Any) -> None:
-    """Train a solution version again from its record, and compare with what it made.
+def retrain(arn: str, verify: bool, force: bool, as_json: bool, **flags: Any) -> None:
+    """Train a solution version or a recommender again from its record, and compare with what it made.
 
     Reads the server's data folder; the server may run. The exit code is 0 if every number is equal, 1 if not.
 
@@ -73,10 +75,10 @@ def retrain(solution_version_arn: str, verify: bool, force: bool, as_json: bool,
     from sartor.work.retrain import verify as run
 
     with failures(JobFailed, Moved, OSError, ValueError, ImportError), _tools(flags) as tools:
-        version = tools.store.get(solution_version_arn)
-        if version is None or version.kind != "solution-version":
+        version = tools.store.get(arn)
+        if version is None or version.kind not in ("solution-version", "recommender"):
             raise click.ClickException(
-                f"There is no solution version {solution_version_arn} in this data folder."
+                f"There is no solution version or recommender {arn} in this data folder."
             )
         with _progress(quiet=as_json) as say:
             found = run(version, tools, Run(threads=tools.threads, progress=say), force)
@@ -88,7 +90,7 @@ def retrain(solution_version_arn: str, verify: bool, force: bool, as_json: bool,
 
 
 @click.command()
-@click.argument("campaign_arn")
+@click.argument("arn")
 @click.option("--user", metavar="ID", help="Who asks; recipes for users need it.")
 @click.option("--item", metavar="ID", help="The item that is looked at; recipes for related items need it.")
 @click.option("--filter", "filter_arn", metavar="ARN", help="A filter of the request.")
@@ -97,7 +99,7 @@ def retrain(solution_version_arn: str, verify: bool, force: bool, as_json: bool,
 @settings_options("data", "host", "port")
 @JSON
 def explain(
-    campaign_arn: str,
+    arn: str,
     user: str | None,
     item: str | None,
     filter_arn: str | None,
@@ -106,14 +108,15 @@ def explain(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Show why a campaign answers as it does: the model, what a filter removed, and the evidence for each item.
+    """Show why a campaign or a recommender answers as it does: the model, what was removed, the evidence.
 
     \b
     Example:
       sartor explain arn:aws:personalize:us-east-1:000000000000:campaign/for-you --user anna
     """
-    server = asked_about(campaign_arn, "campaign", "a campaign", flags)
-    asked = {"campaignArn": campaign_arn, "userId": user, "itemId": item, "filterArn": filter_arn}
+    kind = "recommender" if _is_recommender(arn) else "campaign"
+    server = asked_about(arn, kind, "a campaign or a recommender", flags)
+    asked = {f"{kind}Arn": arn, "userId": user, "itemId": item, "filterArn": filter_arn}
     answer = server.ask("/sartor/v1/explain", given({**asked, "numResults": results}, values))
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
@@ -161,6 +164,10 @@ def filter_test(
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     click.echo(texts.trial(answer))
+
+
+def _is_recommender(arn: str) -> bool:
+    return ":recommender/" in arn
 
 
 def _of_group(group: str, flags: dict[str, Any]) -> Asked:

@@ -1,4 +1,4 @@
-"""``/sartor/v1``: solution versions and their training, explanations, and filters that are tried out."""
+"""``/sartor/v1``: solution versions and recommenders with their training, explanations, filters that are tried out."""
 
 import re
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ from sartor.realtime.filtering import Filters
 from sartor.realtime.recommend import Recommender
 from sartor.realtime.trial import try_filter
 from sartor.resources.kinds import KINDS, arn_of, kind_of
+from sartor.resources.lifecycle import FAILED
 from sartor.resources.store import Resource
 from sartor.wire.read import Reader, read
 from sartor.wire.sign import Caller, HttpRequest
 
-_VERSION: Final = re.compile(r"/sartor/v1/solution-versions/(.+)")
+_TRAINED: Final = re.compile(r"/sartor/v1/(solution-version|recommender)s/(.+)")
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,13 @@ class ModelPages:
         Raises:
             ApiError: what it names is not there, or it has a fault.
         """
-        found = _VERSION.fullmatch(path)
+        found = _TRAINED.fullmatch(path)
         if found is not None and request.method != "POST":
-            return self._version(self._find(caller, "solution-version", found[1]))
+            return self._training(self._find(caller, found[1], found[2]))
         if path == "/sartor/v1/explain" and request.method == "POST":
             members = read(self.recommendation, request.body)
-            if "campaignArn" not in members:
-                raise invalid_input("The body misses campaignArn.")
+            if not {"campaignArn", "recommenderArn"} & members.keys():
+                raise invalid_input("The body misses campaignArn or recommenderArn.")
             return explain(self.recommender, self.filters, caller, members)
         if path == "/sartor/v1/filters/test" and request.method == "POST":
             members = asked.body(request, "FilterTest")
@@ -68,17 +69,17 @@ class ModelPages:
             raise not_found(arn)
         return found
 
-    def _version(self, version: Resource) -> dict[str, Any]:
+    def _training(self, version: Resource) -> dict[str, Any]:
         """Return how far a training is, or what it made and of what."""
         with self.deployments.means.store.read() as transaction:
             task = transaction.task(version.arn)
-        answer: dict[str, Any] = {"solutionVersionArn": version.arn, "status": version.status}
+        answer: dict[str, Any] = {KINDS[version.kind].arn_member: version.arn, "status": version.status}
         if version.failure_reason is not None:
             answer["failureReason"] = version.failure_reason
         if task is not None:
             answer["attempt"] = task.attempt
             answer["progress"] = task.progress or {}
-        for member in ("metrics", "record", "forgotten"):
-            if member in version.private:
+        for member in ("metrics", "record", "forgotten", FAILED):
+            if version.private.get(member):
                 answer[member] = version.private[member]
         return answer

@@ -153,19 +153,27 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 ("query", "limit", False),
             )
         },
-        "/sartor/v1/solution-versions/{solutionVersionArn}": {
-            "get": _path(
-                "How far a training is; once it is done, its metrics and the record of what made the model.",
-                _object(
-                    solutionVersionArn=_TEXT,
-                    status=_TEXT,
-                    failureReason=_TEXT,
-                    attempt=_WHOLE,
-                    progress={"type": "object"},
-                    metrics={"type": "object", "additionalProperties": _NUMBER},
-                    record={"type": "object"},
-                ),
-                ("path", "solutionVersionArn", True),
+        **{
+            f"/sartor/v1/{kind}s/{{{member}}}": {
+                "get": _path(
+                    "How far a training is; once it is done, its metrics and the record of what made the model.",
+                    _object(
+                        **{member: _TEXT},
+                        status=_TEXT,
+                        failureReason=_TEXT,
+                        attempt=_WHOLE,
+                        progress={"type": "object"},
+                        metrics={"type": "object", "additionalProperties": _NUMBER},
+                        record={"type": "object"},
+                        forgotten=_LIST,
+                        trainingFailed=_TEXT,
+                    ),
+                    ("path", member, True),
+                )
+            }
+            for kind, member in (
+                ("solution-version", "solutionVersionArn"),
+                ("recommender", "recommenderArn"),
             )
         },
         "/sartor/v1/explain": {
@@ -173,6 +181,8 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 **_path(
                     "Why GetRecommendations answers as it does: model, data, removed items, evidence.",
                     _object(
+                        campaignArn=_TEXT,
+                        recommenderArn=_TEXT,
                         solutionVersionArn=_TEXT,
                         recipe=_TEXT,
                         model=_TEXT,
@@ -184,7 +194,11 @@ OPENAPI: Final[Mapping[str, Any]] = {
                         },
                     ),
                 ),
-                "requestBody": {"content": {_JSON: {"schema": _object(campaignArn=_TEXT, userId=_TEXT)}}},
+                "requestBody": {
+                    "content": {
+                        _JSON: {"schema": _object(campaignArn=_TEXT, recommenderArn=_TEXT, userId=_TEXT)}
+                    }
+                },
             }
         },
         "/sartor/v1/filters/test": {

@@ -55,8 +55,10 @@ def training(answer: Mapping[str, Any]) -> str:
     attempt = answer.get("attempt", 0)
     if attempt > 1:
         said.append(f"attempt {attempt}")
-    line = f"{answer['solutionVersionArn']}: {'  '.join(word for word in said if word)}"
+    line = f"{_trained(answer)}: {'  '.join(word for word in said if word)}"
     parts = [f"{line}\n{answer['failureReason']}" if "failureReason" in answer else line]
+    if answer.get("trainingFailed"):
+        parts.append(f"Its last training by itself failed, and comes again: {answer['trainingFailed']}")
     if answer.get("metrics"):
         parts.append(_metrics(answer["metrics"]))
     if "record" in answer:
@@ -69,8 +71,13 @@ def training(answer: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _trained(answer: Mapping[str, Any]) -> str:
+    """Return the ARN of the solution version or the recommender that an answer is about."""
+    return str(answer.get("solutionVersionArn") or answer["recommenderArn"])
+
+
 def _metrics(metrics: Mapping[str, float]) -> str:
-    """Return the metrics of one solution version."""
+    """Return the metrics of one model."""
     return terminal.table(
         ("metric", "value"),
         [(name, f"{metrics[name]:.4f}") for name in sorted(metrics)],
@@ -127,7 +134,7 @@ def _record(record: Mapping[str, Any]) -> str:
 
 
 def explanation(answer: Mapping[str, Any], label: Callable[[str], str] = str) -> str:
-    """Return why a campaign answers as it does.
+    """Return why a campaign or a recommender answers as it does.
 
     Args:
         answer: of ``/sartor/v1/explain``.
@@ -137,7 +144,7 @@ def explanation(answer: Mapping[str, Any], label: Callable[[str], str] = str) ->
     lines = [
         f"Recipe {answer['recipe']}, model {answer['model']}, trained {_moment(answer['trainedAt'])} on "
         f"{answer['interactions']:,} interactions ({tables})",
-        answer["solutionVersionArn"],
+        _trained(answer),
     ]
     if answer["history"]:
         newest = [label(name) for name in answer["history"][::-1][:_NAMED]]
@@ -212,11 +219,11 @@ def comparison(found: Mapping[str, Any]) -> str:
 
 
 def deletion(found: Mapping[str, Any]) -> str:
-    """Return what a data deletion job has done, and which versions were trained with users who are deleted."""
+    """Return what a data deletion job has done, and what was trained with users who are deleted."""
     said = f"{found['jobArn']}: {found['status']}, {found['numDeleted']:,} users deleted"
     if not found["trainedWith"]:
-        return f"{said}\nNo solution version was trained with them."
-    rows = [(one["solutionVersionArn"], f"{one['users']:,}") for one in found["trainedWith"]]
+        return f"{said}\nNothing was trained with them."
+    rows = [(_trained(one), f"{one['users']:,}") for one in found["trainedWith"]]
     title = "Nobody is served them any more; their weights forget them once they are trained again"
     return f"{said}\n\n" + terminal.table(
         ("trained with deleted users", "users"), rows, title=title, align="<>"

@@ -60,6 +60,7 @@ class Selection:
         excluded: columns that are left out, by dataset type; all folded to lower case.
         included: the columns that alone are trained on, by dataset type, likewise; of other types all are.
         objective: the item column of an additional objective, as the schema spells it.
+        in_any_case: whether ``event_type`` is meant in any case, as use cases mean theirs.
     """
 
     event_type: str | None = None
@@ -68,6 +69,7 @@ class Selection:
     excluded: Mapping[str, Collection[str]] = field(default_factory=dict)
     objective: str | None = None
     included: Mapping[str, Collection[str]] = field(default_factory=dict)
+    in_any_case: bool = False
 
     def left_out(self, schema: Schema) -> frozenset[str]:
         """Return the columns of a dataset that are not trained on, folded to lower case."""
@@ -263,7 +265,10 @@ def _rules(selection: Selection, columns: set[str]) -> tuple[str, str]:
         return " OR ".join(count), f"CASE {' '.join(weigh)} ELSE 1.0 END"
     conditions = ["true"]
     if selection.event_type is not None:
-        conditions.append(f'"EVENT_TYPE" = {sql_text(selection.event_type)}')
+        wanted = sql_text(selection.event_type)
+        conditions.append(
+            f'lower("EVENT_TYPE") = lower({wanted})' if selection.in_any_case else f'"EVENT_TYPE" = {wanted}'
+        )
     if selection.threshold is not None:
         conditions.append(f"{value} >= {selection.threshold!r}")
     return " AND ".join(conditions), "1.0"

@@ -25,6 +25,8 @@ _LEAST_PROPOSED, _MOST_PROPOSED = 10, 50
 #: With this many interactions, histories say enough that metadata need not be asked; in units of ``enough``.
 _PLENTY: Final = 10
 _ANCHOR: Final = np.float32(-1)
+#: Who buys a second thing within an hour fills the same basket.
+_BASKET_SECONDS: Final = 3600
 
 Cells = tuple[Int64, Int64, Float32]
 
@@ -47,6 +49,9 @@ class Config:
         smoothing: interactions that every item is thought to have had in addition, where popularity is discounted.
         enough: with so many interactions, histories say as much about an item as metadata.
         new: what metadata says for a new item, against the strongest neighbour of a well-known one.
+        basket_seconds: interactions of a user that follow each other at most so late are one basket, in which
+            all pairs count alike; 0 knows no baskets.
+        beyond: what neighbours in histories say then, against those in baskets.
     """
 
     popularity_discount_factor: float = 0.0
@@ -62,6 +67,8 @@ class Config:
     smoothing: float = 10.0
     enough: float = 5.0
     new: float = 0.5
+    basket_seconds: int = 0
+    beyond: float = 0.2
 
 
 def sims_config(
@@ -86,6 +93,11 @@ def sims_config(
         max_item_interaction_count_percentile=max_item_interaction_count_percentile,
         metadata=False,
     )
+
+
+def together_config() -> Config:
+    """Return the config for what is bought together: in baskets first, and metadata does not count."""
+    return Config(popularity_discount_factor=0.5, metadata=False, basket_seconds=_BASKET_SECONDS, earlier=1.0)
 
 
 class SimilarModel(Model):
@@ -154,7 +166,13 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     counts = np.bincount(histories.items, minlength=data.n_items).astype(np.int64)
     room = _CELLS // max(data.n_items, 1)
     most = min(config.neighbours, max(room, _LEAST_NEIGHBOURS))
-    parts = list(_by_histories(histories, counts, most, config, run))
+    later = 1 / np.arange(1, config.lags + 1)
+    kernel = np.array([later, config.earlier * later], np.float32)
+    parts = list(_by_histories(histories, counts, kernel, most, config, run))
+    if config.basket_seconds:
+        parts = [(first, second, np.float32(config.beyond) * weights) for first, second, weights in parts]
+        baskets, alike = _baskets(histories, config.basket_seconds), np.ones((2, config.lags), np.float32)
+        parts += _by_histories(baskets, counts, alike, most, config, run)
     if config.metadata and data.features is not None:
         proposed = int(np.clip(room // 2, _LEAST_PROPOSED, _MOST_PROPOSED))
         parts += _by_metadata(Tokens(data.features), counts, proposed, config, run)
@@ -169,11 +187,9 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
 
 
 def _by_histories(
-    histories: Histories, counts: Int64, most: int, config: Config, run: Run
+    histories: Histories, counts: Int64, kernel: Float32, most: int, config: Config, run: Run
 ) -> Iterator[Cells]:
     """Yield the strongest neighbours by histories: up to 1, less for items of which histories say little."""
-    later = 1 / np.arange(1, config.lags + 1)
-    kernel = np.array([later, config.earlier * later], np.float32)
     discount = (counts + config.smoothing) ** -config.popularity_discount_factor
     trust = counts / (counts + config.enough)
     for found in cooccurrence.cells(histories, len(counts), kernel, run):
@@ -205,6 +221,14 @@ def _by_metadata(tokens: Tokens, counts: Int64, most: int, config: Config, run: 
         for first, second, cosine in looked:
             about = doubt[first] + (1 - doubt[first]) * config.new * doubt[second]
             yield first, second, (cosine * favour[second] * about).astype(np.float32)
+
+
+def _baskets(histories: Histories, seconds: int) -> Histories:
+    """Return histories that end where a user does nothing for longer than this."""
+    begins = np.diff(histories.times, prepend=0) > seconds
+    begins[histories.offsets[:-1][np.diff(histories.offsets) > 0]] = True
+    offsets = np.append(np.flatnonzero(begins), len(histories.items)).astype(np.int64)
+    return Histories(histories.items, offsets, histories.times, histories.weights)
 
 
 def _kept(histories: Histories, n_items: int, config: Config) -> Histories:

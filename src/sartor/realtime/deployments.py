@@ -38,6 +38,7 @@ _SPARE_VERSIONS: Final = 4
 _LATELY_SECONDS: Final = 3600.0
 #: A version that could not be loaded ahead is tried again after so many seconds.
 _AGAIN_SECONDS: Final = 60.0
+_RECOMMENDER: Final = "Recommender"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Deployment:
     noun: str
     version: Version
     config: Mapping[str, Any]
+
+    @property
+    def is_recommender(self) -> bool:
+        """Whether it is asked as a recommender."""
+        return self.noun == _RECOMMENDER
 
     @cached_property
     def metadata_on(self) -> bool:
@@ -102,6 +108,12 @@ def _versions_of(campaign: Resource) -> set[str]:
 _KINDS: Final[Mapping[str, _Kind]] = {
     "campaign": _Kind(
         "Campaign", "campaignConfig", lambda campaign: str(campaign.body["solutionVersionArn"]), _versions_of
+    ),
+    "recommender": _Kind(
+        _RECOMMENDER,
+        "recommenderConfig",
+        lambda recommender: recommender.arn,
+        lambda recommender: (recommender.arn,) if "artifact" in recommender.private else (),
     ),
 }
 

@@ -50,8 +50,10 @@ def explain(recommender: Recommender, filters: Filters, caller: "Caller", reques
     history = () if asked.history is None else asked.history.items.tolist()
     evidence = _evidence(asked, picked)
     return {
-        "campaignArn": asked.deployment.arn,
-        "solutionVersionArn": version.trained.arn,
+        **{name: request[name] for name in ("campaignArn", "recommenderArn") if name in request},
+        **(
+            {} if version.trained.arn == asked.deployment.arn else {"solutionVersionArn": version.trained.arn}
+        ),
         "recipe": version.recipe.name,
         "model": record["model"],
         "trainedAt": record["trainedAt"],
@@ -99,18 +101,27 @@ def _strongest(asked: Asked, history: Any, gains: Float32) -> list[dict[str, Any
 
 
 def _removed(filters: Filters, caller: "Caller", asked: Asked) -> list[dict[str, Any]]:
-    """Return what each rule of the request's filter removed, of all items and of the model's best."""
+    """Return what each rule removed, of all items and of the model's best: the use case's, the request's filter's."""
     arn = asked.request.get("filterArn")
-    if arn is None or asked.scores.items is not None:
+    if asked.scores.items is not None:
         return []
-    found = filters.of(caller, arn, asked.version.trained.group)
-    items = asked.version.items
-    best = top(asked.scores.values, _LOOKED_AT)
-    removed = []
-    for rule, mask in rules_of(found, asked):
-        gone = [items.name(int(row)) for row in best if not mask[row]]
-        removed.append({"filterArn": arn, "rule": rule, "items": int((~mask).sum()), "ofTheBest": gone})
-    return removed
+    items, best = asked.version.items, top(asked.scores.values, _LOOKED_AT)
+    unseen = filters.unseen(asked.version, asked.request, asked.history)
+    rules: list[tuple[dict[str, str], str, Bool]] = []
+    if unseen is not None:
+        rules.append(({}, f"{asked.serving.removes} events of the user", unseen))
+    if arn is not None:
+        found = filters.of(caller, arn, asked.version.trained.group)
+        rules += [({"filterArn": arn}, rule, mask) for rule, mask in rules_of(found, asked)]
+    return [
+        {
+            **named,
+            "rule": rule,
+            "items": int((~mask).sum()),
+            "ofTheBest": [items.name(int(row)) for row in best if not mask[row]],
+        }
+        for named, rule, mask in rules
+    ]
 
 
 def rules_of(found: Filter, asked: Asked) -> list[tuple[str, Bool]]:

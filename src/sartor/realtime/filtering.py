@@ -1,10 +1,10 @@
-"""A request's filter at work: which rows of a deployment's catalogue may be in the answer.
+"""Filters at work: which rows of a deployment's catalogue may be in the answer, by its use case and by the request.
 
 A filter's expression is parsed and held against the schemas once, and again when its resource or they change.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from sartor.filters.tree import Filter
 from sartor.models.base import Bool, Int32
 from sartor.realtime.deployments import Deployment
 from sartor.realtime.histories import History
+from sartor.realtime.scoring import Kept
 from sartor.realtime.version import Version
 from sartor.resources.call import inactive
 from sartor.resources.kinds import kind_of
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from sartor.wire.sign import Caller
 
 Request = dict[str, Any]
+
+#: What may be kept of what users have seen, in bytes.
+_UNSEEN_BYTES: Final = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -46,24 +50,26 @@ class Filters:
         self._store = store
         self._known: dict[str, _Known] = {}
         self._masks = Masks()
+        self._unseen: Kept[Bool | None] = Kept(_UNSEEN_BYTES)
 
     def allowed(
         self, caller: "Caller", deployment: Deployment, request: Request, history: History | None
     ) -> Bool | None:
-        """Return bool[rows]: what a request's filter allows; ``None`` if it has no filter.
+        """Return bool[rows]: what its use case and the request's filter allow; ``None`` allows all.
 
         Args:
             caller: who asks.
-            deployment: the campaign.
+            deployment: the campaign or recommender.
             request: with ``filterArn`` and ``filterValues``, and what the filter looks at: ``userId``, ``itemId``.
             history: what the user did.
 
         Raises:
             ApiError: there is no such filter, or it cannot be applied to this request.
         """
+        unseen = self.unseen(deployment.version, request, history)
         arn = request.get("filterArn")
         if arn is None:
-            return None
+            return unseen
         found = self.of(caller, arn, deployment.version.trained.group)
         self._keep_applicable(found, deployment, request, arn)
         version = deployment.version
@@ -74,7 +80,7 @@ class Filters:
         if tree.uses_history(found) and history is not None:
             seen = seen_rows(version, history)
         current = version.items.find(request["itemId"]) if request.get("itemId") else None
-        return apply.evaluate(
+        allowed = apply.evaluate(
             found,
             values.read(found, request.get("filterValues")),
             columns,
@@ -84,6 +90,32 @@ class Filters:
             current,
             self._masks,
         )
+        return allowed if unseen is None else _both(allowed, unseen)
+
+    def unseen(self, version: Version, request: Request, history: History | None) -> Bool | None:
+        """Return bool[rows]: what a use case does not remove by itself of what a user did; ``None`` if nothing is.
+
+        Source: the guide's pages of use cases: purchased items, or watched ones.
+        """
+        event_type = version.serving.removes
+        if event_type is None or history is None:
+            return None
+        version.items.take_up()
+        columns = version.items.columns
+
+        def made() -> tuple[Bool | None, int]:
+            names = history.seen.get(event_type.casefold(), ())
+            found_rows = (version.items.find(name) for name in names)
+            rows = [row for row in found_rows if row is not None and row < columns.n_rows]
+            if not rows:
+                return None, 0
+            found = np.ones(columns.n_rows, np.bool_)
+            found[rows] = False
+            found.flags.writeable = False  # who asks again is answered with what was answered
+            return found, found.nbytes
+
+        key = (*version.key, request["userId"], version.histories.state(), columns.n_rows)
+        return self._unseen.get(key, history.newest, made)
 
     def shared(self, of: Filter, version: Version, request: Request) -> apply.Shared | None:
         """Return what of a filter users share, for a request of one; ``None``: it has to be applied as a whole.
@@ -116,7 +148,7 @@ class Filters:
         if known is None or frozenset(self._store.stamps(known.arns)) != known.stamps:
             known = self._known[arn] = self._checked(arn)
         if known.group != group:
-            raise invalid_input(f"Filter {arn} belongs to another dataset group than the campaign.")
+            raise invalid_input(f"Filter {arn} belongs to another dataset group than what is asked.")
         return known.filter
 
     def _checked(self, arn: str) -> _Known:
@@ -146,12 +178,17 @@ class Filters:
         if tree.target(found) != "ItemID":
             raise invalid_input(f"Filter {arn} is about {tree.target(found)}; recommendations need ItemID.")
         if tree.uses_current_item(found) and serving.needs != "itemId":
-            raise invalid_input(
-                f"Filter {arn} uses CurrentItem, which only campaigns for related items have."
-            )
+            raise invalid_input(f"Filter {arn} uses CurrentItem, which only recipes for related items have.")
         needs_user = tree.uses_history(found) or tree.uses_current_user(found)
         if needs_user and not request.get("userId"):
             raise invalid_input(f"Filter {arn} looks at the user: userId is required.")
+
+
+def _both(allowed: Bool, unseen: Bool) -> Bool:
+    """Return what both allow; what is newer than one of them waits."""
+    rows = min(len(allowed), len(unseen))
+    found: Bool = allowed[:rows] & unseen[:rows]
+    return found
 
 
 def seen_rows(version: Version, history: History) -> dict[str, Int32]:

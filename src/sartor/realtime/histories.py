@@ -155,9 +155,15 @@ def counts(selection: Selection, cells: Mapping[str, Any]) -> bool:
         return rule is not None and (
             rule.threshold is None or (value is not None and value >= rule.threshold)
         )
-    if selection.event_type is not None and cells.get("EVENT_TYPE") != selection.event_type:
+    if selection.event_type is not None and not _is_of_type(selection, cells.get("EVENT_TYPE")):
         return False
     return selection.threshold is None or (value is not None and value >= selection.threshold)
+
+
+def _is_of_type(selection: Selection, event_type: str | None) -> bool:
+    if selection.in_any_case:
+        return (event_type or "").casefold() == str(selection.event_type).casefold()
+    return event_type == selection.event_type
 
 
 def _type_of(cells: Mapping[str, Any]) -> str:

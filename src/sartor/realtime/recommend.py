@@ -1,4 +1,4 @@
-"""GetRecommendations and GetPersonalizedRanking: a question to a campaign, and the ranking that answers it.
+"""GetRecommendations and GetPersonalizedRanking: a question to a campaign or a recommender, and what answers it.
 
 Source of the rules: the service model of personalize-runtime and the guide's pages on getting recommendations.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.data.ids import code_of
-from sartor.errors import invalid_input, quick_enough
+from sartor.errors import invalid_input, not_found, quick_enough
 from sartor.models.base import Bool, Float32, Int32, Query, top
 from sartor.realtime import exploration, promotions
 from sartor.realtime.attention import Answers
@@ -52,7 +52,7 @@ class Asked:
     """A request to a deployment, with what is known of it.
 
     Attributes:
-        deployment: the campaign.
+        deployment: the campaign or recommender.
         serving: how its recipe answers.
         request: as it came.
         history: what its user did; ``None`` if no user asks.
@@ -241,7 +241,7 @@ class Recommender:
         return self._scores.get((*version.key, who, *how), newest, made)
 
     def _deployment(self, caller: "Caller", request: Request, operation: str) -> Deployment:
-        """Return the campaign that a request asks, if it can be asked so.
+        """Return the campaign or recommender that a request asks, if it can be asked so.
 
         Raises:
             ApiError: there is none, or its recipe takes other requests.
@@ -249,7 +249,10 @@ class Recommender:
         campaign, recommender = request.get("campaignArn"), request.get("recommenderArn")
         if (campaign is None) == (recommender is None):
             raise invalid_input("Provide either campaignArn or recommenderArn.")
-        deployment = self._deployments.of(caller, campaign or recommender or "")
+        arn = campaign or recommender or ""
+        deployment = self._deployments.of(caller, arn)
+        if deployment.is_recommender != (recommender is not None):
+            raise not_found(arn)
         recipe = deployment.version.recipe
         serving = deployment.version.serving
         if serving.operation != operation:
@@ -257,8 +260,9 @@ class Recommender:
                 f"{deployment.noun} {deployment.arn} has the recipe {recipe.name}, "
                 f"which {serving.operation} asks, not {operation}."
             )
-        if serving.needs is not None and not request.get(serving.needs):
-            raise invalid_input(f"{serving.needs} is required for the recipe {recipe.name}.")
+        for member in (serving.needs, *serving.requires):
+            if member is not None and not request.get(member):
+                raise invalid_input(f"{member} is required for the recipe {recipe.name}.")
         _keep_metadata(deployment, request)
         return deployment
 
@@ -414,7 +418,7 @@ def _keep_metadata(deployment: Deployment, request: Request) -> None:
     if not deployment.metadata_on:
         raise invalid_input(
             f"{deployment.noun} {deployment.arn} does not give metadata: "
-            "set enableMetadataWithRecommendations in its campaignConfig."
+            "set enableMetadataWithRecommendations in its configuration."
         )
     columns = wanted.get("ITEMS")
     if columns is None or len(wanted) > 1:

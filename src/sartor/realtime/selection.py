@@ -1,16 +1,20 @@
 """Which interactions and columns a solution version trains on, out of its configuration."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from sartor.data.training import EventRule, Selection
+
+#: A member that says whether ``eventType`` is meant in any case, as use cases mean theirs.
+IN_ANY_CASE: Final = "inAnyCase"
 
 
 def selection_of(version: Mapping[str, Any], item_columns: Iterable[str] = ()) -> Selection:
     """Return what a solution version's members say of the data.
 
     Args:
-        version: its body, with ``eventType`` and ``solutionConfig`` if they were given.
+        version: its body, with ``eventType`` and ``solutionConfig`` if they were given; what a use case counts is
+            meant in any case.
         item_columns: the columns of the Items dataset, as its schema spells them.
     """
     columns = list(item_columns)
@@ -30,6 +34,7 @@ def selection_of(version: Mapping[str, Any], item_columns: Iterable[str] = ()) -
         _folded(of_columns.get("excludedDatasetColumns", {})),
         next((name for name in columns if name.casefold() == wanted), None),
         _folded(of_columns.get("includedDatasetColumns", {})),
+        in_any_case=bool(version.get(IN_ANY_CASE, False)),
     )
 
 

@@ -1,14 +1,18 @@
-"""What was trained, out of its resource's row: where it lies, and what its configuration said of the data."""
+"""What was trained, out of the row of a solution version or a recommender: where it lies, and on what of the data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sartor.realtime.artifact import Place, place_of
+from sartor.realtime.selection import IN_ANY_CASE
 from sartor.recipes import BY_ARN, Recipe
+from sartor.resources import groups
 from sartor.resources.stale_copies import DELETIONS
 from sartor.resources.store import Resource
 
+#: The member of a configuration that says which columns are trained with.
+_COLUMNS: Final = "trainingDataConfig"
 #: Where an artifact lies and where its users do, and how often users were deleted from what it serves.
 Key = tuple[str, str, int]
 
@@ -39,13 +43,43 @@ class Trained:
         return *self.place, self.deletions
 
 
-def trained_of(version: Resource) -> Trained:
-    """Return what was trained for a solution version."""
+def trained_of(resource: Resource) -> Trained:
+    """Return what was trained for a solution version or a recommender."""
     return Trained(
-        version.arn,
-        BY_ARN[version.body["recipeArn"]],
-        version.body["datasetGroupArn"],
-        place_of(version.private),
-        version.body,
-        int(version.private.get(DELETIONS, 0)),
+        resource.arn,
+        BY_ARN[resource.body["recipeArn"]],
+        resource.body["datasetGroupArn"],
+        place_of(resource.private),
+        training_of(resource),
+        int(resource.private.get(DELETIONS, 0)),
     )
+
+
+def training_of(resource: Resource) -> Mapping[str, Any]:
+    """Return what is trained for a solution version or a recommender, as members of a solution version.
+
+    Columns that came after its solution, or after the recommender, are left out.
+    """
+    body = resource.body
+    config: Mapping[str, Any] = body.get("solutionConfig", {})
+    if resource.kind == "recommender":
+        event_type = BY_ARN[body["recipeArn"]].event_type
+        config = {
+            name: body["recommenderConfig"][name] for name in (_COLUMNS,) if name in body["recommenderConfig"]
+        }
+        body = {
+            **{name: body[name] for name in ("datasetGroupArn", "recipeArn")},
+            **({} if event_type is None else {"eventType": event_type, IN_ANY_CASE: True}),
+        }
+    new: Mapping[str, Sequence[str]] = resource.private.get(groups.NEW_COLUMNS, {})
+    return {**body, "solutionConfig": _without(config, new) if new else config}
+
+
+def _without(config: Mapping[str, Any], columns: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return a configuration that leaves out more columns, by dataset type."""
+    chosen: Mapping[str, Any] = config.get(_COLUMNS, {})
+    excluded: Mapping[str, Sequence[str]] = chosen.get("excludedDatasetColumns", {})
+    left_out = {name.upper(): list(names) for name, names in excluded.items()}
+    for of_type, names in columns.items():
+        left_out[of_type] = [*left_out.get(of_type, ()), *names]
+    return {**config, _COLUMNS: {**chosen, "excludedDatasetColumns": left_out}}

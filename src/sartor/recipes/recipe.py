@@ -16,6 +16,7 @@ RecipeType = Literal[
     "PERSONALIZED_ACTIONS",
     "USER_SEGMENTATION",
 ]
+Domain = Literal["ECOMMERCE", "VIDEO_ON_DEMAND"]
 
 #: What only some recipes can do; see the guide's "Features available for each use case and recipe".
 #: update: a version can be trained on the new data alone. weights: event types are weighted. objective: an item
@@ -59,6 +60,9 @@ class Recipe:
         trainer: how it is trained; ``None`` if it is not yet.
         serving: how it answers; ``None``: it answers no requests, and its versions cannot be deployed.
         segmenting: how it answers which users a segment has; ``None`` of all others.
+        event_type: the type of events, in any case, that a use case counts alone; ``None``: what a solution says,
+            and all of them for use cases.
+        needs_items: whether it cannot do without an Items dataset.
     """
 
     name: str
@@ -67,12 +71,14 @@ class Recipe:
     algorithm: str
     transformation: Transformation
     parameters: tuple[Parameter, ...] = ()
-    domain: Literal["ECOMMERCE", "VIDEO_ON_DEMAND"] | None = None
+    domain: Domain | None = None
     since: float = 0.0
     features: frozenset[Feature] = frozenset()
     trainer: Trainer | None = None
     serving: Serving | None = None
     segmenting: Segmenting | None = None
+    event_type: str | None = None
+    needs_items: bool = False
 
     @property
     def explores_as_told(self) -> bool:

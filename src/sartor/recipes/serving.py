@@ -36,6 +36,8 @@ class Serving:
         promotes: whether a request may have promotions.
         in_context: whether a request's context counts.
         in_batch: whether batch inference jobs ask it too.
+        requires: what else a request must have, though the model does not ask for it.
+        removes: the type of events, in any case, whose items the request's user is not shown again.
     """
 
     operation: Operation = "GetRecommendations"
@@ -45,3 +47,5 @@ class Serving:
     promotes: bool = True
     in_context: bool = False
     in_batch: bool = True
+    requires: tuple[str, ...] = ()
+    removes: str | None = None

@@ -152,6 +152,12 @@ def _affinity(data: TrainingData, parameters: Parameters, run: Run) -> Model:
     return affinity.fit(data, affinity.Config() if width is None else affinity.Config(d=int(width)), run)
 
 
+def _together(data: TrainingData, _parameters: Parameters, run: Run) -> Model:
+    from sartor.models import similar
+
+    return similar.fit(data, similar.together_config(), run)
+
+
 def _kept(data: TrainingData, parameters: Parameters) -> TrainingData:
     """Return the data without the users whose histories are shorter or longer than the percentiles say."""
     low = float(parameters.get("min_user_history_length_percentile", "0.0"))
@@ -216,6 +222,13 @@ SEMANTIC: Final = Trainer(
     uses_features=False,
     by_texts=True,
     measures=_semantic_metrics,
+)
+#: What use cases ask of histories: neither metadata nor what is popular anyway.
+ALSO: Final = Trainer(_sims, "neighbours in histories alone (`similar`)", uses_features=False)
+TOGETHER: Final = Trainer(
+    _together,
+    "what lies in the same baskets, and near each other in histories (`similar`)",
+    uses_features=False,
 )
 POPULARITY: Final = Trainer(_popularity, "how many users interacted with each item (`popularity`)")
 TRENDING: Final = Trainer(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sartor.errors import ApiError, NotYet, already_exists, in_use, invalid_input, limit_exceeded, not_found
-from sartor.resources.kinds import COUNTED, CREATING, KINDS, arn_of, kind_of
+from sartor.resources.kinds import CREATING, KINDS, arn_of, kind_of
 from sartor.resources.store import Resource, Transaction
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Call:
         """
         if not self.quotas_on:
             return
-        statuses = COUNTED if has_status else None
+        statuses = KINDS[kind].counted if has_status else None
         if of is None:
             present = self.count(kind, statuses)
         else:

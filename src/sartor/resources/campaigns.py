@@ -4,14 +4,12 @@ Sources: the developer guide's "Creating a campaign", "Updating a campaign's con
 campaign updates", and the service model.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 from sartor.errors import in_use, invalid_input
-from sartor.numbers import number
 from sartor.recipes import BY_ARN, Recipe
-from sartor.resources import groups, tags, updates
+from sartor.resources import exploration, groups, tags, updates
 from sartor.resources.call import Call, Draft, Request, inactive, keep_active, lock_of
 from sartor.resources.kinds import CREATING
 from sartor.resources.store import Resource, Store, Transaction
@@ -22,11 +20,6 @@ MAX_CAMPAIGNS: Final = 5
 LATEST: Final = "/$LATEST"
 #: The statuses in which a campaign can be updated.
 _UPDATABLE: Final = ("ACTIVE", "CREATE FAILED")
-#: What ``itemExplorationConfig`` can set: least and greatest number.
-_EXPLORATION: Final[Mapping[str, tuple[float, float]]] = {
-    "explorationWeight": (0.0, 1.0),
-    "explorationItemAgeCutOff": (1.0, math.inf),
-}
 
 
 def create_campaign(call: Call, request: Request) -> Draft:
@@ -254,12 +247,7 @@ def _keep_config(transaction: Transaction, version: Resource, config: Mapping[st
     """
     require_known(_recipe(version), config)
     if config.get("enableMetadataWithRecommendations"):
-        group_arn = version.body["datasetGroupArn"]
-        if not groups.has_metadata(transaction, group_arn):
-            raise invalid_input(
-                "enableMetadataWithRecommendations needs an Items dataset with metadata columns in "
-                f"dataset group {group_arn}."
-            )
+        groups.require_metadata(transaction, version.body["datasetGroupArn"])
 
 
 def require_known(recipe: Recipe, config: Mapping[str, Any]) -> None:
@@ -269,21 +257,6 @@ def require_known(recipe: Recipe, config: Mapping[str, Any]) -> None:
         ApiError: ``InvalidInputException``.
     """
     if "itemExplorationConfig" in config:
-        _keep_exploration(recipe, config["itemExplorationConfig"])
+        exploration.require(recipe, config["itemExplorationConfig"])
     if "rankingInfluence" in config and "influence" not in recipe.features:
         raise invalid_input(f"rankingInfluence is not supported by recipe {recipe.name}.")
-
-
-def _keep_exploration(recipe: Recipe, given: Mapping[str, str]) -> None:
-    if not recipe.explores_as_told:
-        raise invalid_input(f"itemExplorationConfig is not supported by recipe {recipe.name}.")
-    for name, text in given.items():
-        if name not in _EXPLORATION:
-            raise invalid_input(
-                f"itemExplorationConfig has no parameter {name}; it has {', '.join(_EXPLORATION)}."
-            )
-        least, greatest = _EXPLORATION[name]
-        value = number(text)
-        if value is None or not least <= value <= greatest:
-            wanted = f"from {least} to {greatest}" if math.isfinite(greatest) else f"of at least {least}"
-            raise invalid_input(f"{name} must be a number {wanted}, not {text}.")

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from sartor.data.sources import Sources
     from sartor.wire.sign import Caller
 
-#: The statuses in which a resource can be deleted.
-_DELETABLE: Final = ("ACTIVE", "CREATE FAILED")
-
 
 class Control:
     """The control plane over one metadata database.
@@ -105,11 +102,11 @@ class Control:
         with self._store.write(lock_of(caller.account, caller.region)) as transaction:
             call = self._call(caller, transaction)
             resource = call.find(request[kind.arn_member], kind.name)
-            if resource.status is not None and resource.status not in _DELETABLE:
+            if resource.status is not None and resource.status not in kind.deleted_in:
                 raise in_use(
                     f"Resource {resource.arn} cannot be deleted while its status is {resource.status}."
                 )
-            if transaction.task(resource.arn) is not None:
+            if not lifecycle.make_way(transaction, resource.arn):
                 raise in_use(f"Resource {resource.arn} cannot be deleted: it is being updated.")
             holders = [(name, None) for name in kind.held_by]
             workers = [(name, UNFINISHED) for name in kind.held_by_work]

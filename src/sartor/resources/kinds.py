@@ -17,8 +17,11 @@ LANES: Final[tuple[Lane, ...]] = get_args(Lane)
 UNFINISHED: Final = ("CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING", "PENDING", "IN_PROGRESS")
 #: The statuses of what will be there soon.
 CREATING: Final = ("CREATE PENDING", "CREATE IN_PROGRESS")
-#: The statuses in which a resource counts against a quota of active resources.
-COUNTED: Final = ("CREATE PENDING", "CREATE IN_PROGRESS", "ACTIVE")
+#: The statuses in which a resource counts against a quota of active resources, and in which it can be deleted.
+COUNTED: Final = (*CREATING, "ACTIVE")
+DELETABLE: Final = ("ACTIVE", "CREATE FAILED")
+#: The statuses of a recommender that was active, and answers nobody now.
+STOPPED: Final = ("STOP PENDING", "STOP IN_PROGRESS", "INACTIVE", "START PENDING", "START IN_PROGRESS")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Kind:
         deletable: whether an operation deletes it; jobs stay for ever.
         updated_beside: whether it stays active while it is updated; see ``updates``.
         listed_by_known: whether its List operation refuses to list what belongs to nothing that exists.
+        counted: the statuses in which it counts against a quota of active ones.
+        deleted_in: the statuses in which it can be deleted.
     """
 
     name: str
@@ -57,6 +62,8 @@ class Kind:
     deletable: bool = True
     updated_beside: bool = False
     listed_by_known: bool = False
+    counted: tuple[str, ...] = COUNTED
+    deleted_in: tuple[str, ...] = DELETABLE
 
     def lane_of(self, verb: Verb) -> Lane:
         """Return the lane in which a piece of its work waits."""
@@ -166,6 +173,11 @@ _TABLE = (
         "{name}",
         listed_by="datasetGroupArn",
         lane="training",
+        long_verbs=("create", "train"),
+        updated_beside=True,
+        # one that is stopped keeps its place: StartRecommender has no error that says that there is none
+        counted=(*COUNTED, *STOPPED),
+        deleted_in=(*DELETABLE, "INACTIVE"),
     ),
     Kind(
         "batch-inference-job",

@@ -15,7 +15,7 @@ from sartor.errors import Damaged, Stopped, already_exists
 from sartor.resources import campaigns, updates
 from sartor.resources.call import Call, Draft, lock_of
 from sartor.resources.kinds import KINDS, Kind
-from sartor.resources.statuses import State, Verb, status_of
+from sartor.resources.statuses import UNSEEN, State, Verb, status_of
 from sartor.resources.store import Duplicate, Resource, Store, TaskRow, Transaction
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "give_up",
     "heartbeat",
     "keep",
+    "make_way",
     "owe",
     "release",
     "status_of",
@@ -52,6 +53,8 @@ _WHEN_STOPPING: Final[Mapping[State, State]] = {
     "failed": "stopped",
     "stopped": "stopped",
 }
+#: What Sartor keeps with a resource whose newest work that shows in no status failed: why.
+FAILED: Final = "trainingFailed"
 #: What else begins when a task is finished, in the transaction that finishes it.
 _AFTERWARDS: Final[Mapping[tuple[str, str], Callable[[Transaction, Resource, float], None]]] = {
     ("solution-version", "create"): campaigns.follow_latest,
@@ -68,7 +71,7 @@ class Task:
         id: its number.
         arn: whose work it is.
         kind: the resource's kind.
-        verb: ``create``, ``update`` or ``delete``.
+        verb: what is done for it.
         attempt: how often it has been claimed, this time included.
         worker: who holds the lease.
         resource: the resource as it was at the claim.
@@ -151,6 +154,15 @@ def _written(call: Call, kind: str, draft: Draft, status: str | None) -> Resourc
 def owe(transaction: Transaction, arn: str, kind: str, verb: Verb) -> None:
     """Write a task in the same transaction as the resource whose work it is."""
     transaction.add_task(arn, kind, verb, KINDS[kind].lane_of(verb))
+
+
+def make_way(transaction: Transaction, arn: str) -> bool:
+    """Drop work that nobody asked for, which comes again by itself; return whether no other work is owed."""
+    owed = transaction.task(arn)
+    if owed is not None and owed.verb in UNSEEN:
+        transaction.drop_task(owed.id)
+        return True
+    return owed is None
 
 
 def claim(
@@ -363,6 +375,10 @@ def _show(
     reason: str | None = None,
 ) -> None:
     """Show a task's state on its resource."""
+    if task.verb in UNSEEN:
+        if state == "failed":
+            transaction.merge_private(task.arn, {FAILED: reason})
+        return
     if task.verb == "update":
         updates.show(transaction, resource, state, now, reason)
         return

@@ -18,7 +18,9 @@ from sartor.resources import (
     batch_jobs,
     campaigns,
     filters,
+    groups,
     looks,
+    recommenders,
     solution_versions,
     solutions,
     tags,
@@ -218,7 +220,11 @@ def update_dataset(call: Call, request: Request) -> dict[str, Any]:
     if unfinished is not None:
         raise in_use(f"Dataset {dataset.arn} has an import in progress: {unfinished.arn}.")
     _keep_types_together(call.find(dataset.body["datasetGroupArn"], "dataset-group"), of_schema, dataset_type)
-    _keep_fields(_parsed(call.find(dataset.body["schemaArn"], "schema")), _parsed(of_schema), of_schema.arn)
+    old, new = _parsed(call.find(dataset.body["schemaArn"], "schema")), _parsed(of_schema)
+    _keep_fields(old, new, of_schema.arn)
+    added = {field.name for field in new.fields} - {field.name for field in old.fields}
+    if added:
+        groups.leave_out(call.transaction, dataset.body["datasetGroupArn"], dataset_type, added)
     change = {"schemaArn": of_schema.arn}
     updates.begin(
         call.transaction,
@@ -249,6 +255,7 @@ CREATE: Final[Mapping[str, Callable[[Call, Request], Draft]]] = {
     "solution": solutions.create_solution,
     "solution-version": solution_versions.create_solution_version,
     "campaign": campaigns.create_campaign,
+    "recommender": recommenders.create_recommender,
     "filter": filters.create_filter,
     "batch-inference-job": batch_jobs.create_batch_inference_job,
     "batch-segment-job": batch_jobs.create_batch_segment_job,
@@ -256,6 +263,7 @@ CREATE: Final[Mapping[str, Callable[[Call, Request], Draft]]] = {
 #: What a Describe operation answers beside the resource itself, by its kind.
 DESCRIBE: Final[Mapping[str, Callable[[Transaction, Resource], dict[str, Any]]]] = {
     "solution": solutions.described,
+    "recommender": recommenders.described,
 }
 #: What changes a resource that is there, by the operation's name.
 CHANGE: Final[Mapping[str, Callable[[Call, Request], dict[str, Any]]]] = {
@@ -266,6 +274,9 @@ CHANGE: Final[Mapping[str, Callable[[Call, Request], dict[str, Any]]]] = {
     "UpdateSolution": solutions.update_solution,
     "StopSolutionVersionCreation": solution_versions.stop_solution_version_creation,
     "UpdateCampaign": campaigns.update_campaign,
+    "UpdateRecommender": recommenders.update_recommender,
+    "StartRecommender": recommenders.start_recommender,
+    "StopRecommender": recommenders.stop_recommender,
 }
 #: What only reads, by the operation's name.
 READ: Final[Mapping[str, Callable[[Call, Request], dict[str, Any]]]] = {

@@ -1,8 +1,9 @@
-"""Automatic training: which solutions are due for a version that nobody asked for.
+"""Automatic training: which solutions are due for a version that nobody asked for, which recommenders for a model.
 
-Source: the developer guide's "Configuring automatic training". The first training begins within an hour after
-the solution is active, unless somebody trains it in that hour; the next ones by the solution's schedule, counted
-from the beginning of the training before, and only if there is new data.
+Sources: the developer guide's "Configuring automatic training" and "Maintaining recommendation relevance". The first
+training of a solution begins within an hour after it is active, unless somebody trains it in that hour; the next ones
+by its schedule, counted from the beginning of the training before, and only if there is new data. A recommender is
+trained anew every week, and goes on answering meanwhile.
 """
 
 import logging
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sartor.errors import ApiError
-from sartor.resources import lifecycle, solution_config, solution_versions
+from sartor.resources import lifecycle, recommenders, solution_config, solution_versions
 from sartor.resources.call import Call, lock_of
 from sartor.resources.kinds import KINDS, UNFINISHED
 from sartor.resources.store import Resource, Store, Transaction
@@ -51,6 +52,29 @@ def due_training(store: Store, now: float, has_new_data: HasNewData, quotas_on: 
         if version is not None:
             begun.append(version)
     return begun
+
+
+def due_models(store: Store, now: float) -> list[str]:
+    """Owe the recommenders whose week is over a training.
+
+    Args:
+        store: the metadata database.
+        now: epoch seconds.
+
+    Returns:
+        Their ARNs.
+    """
+    with store.read() as transaction:
+        due = [one for one in transaction.every("recommender") if recommenders.is_due(one, now)]
+    owed = []
+    for recommender in due:
+        with store.write(lock_of(recommender.account, recommender.region)) as transaction:
+            found = transaction.get(recommender.arn)
+            is_free = transaction.task(recommender.arn) is None
+            if found is not None and is_free and recommenders.is_due(found, now):
+                recommenders.owe_training(transaction, found, now)
+                owed.append(found.arn)
+    return owed
 
 
 def _since(transaction: Transaction, solution: Resource, now: float) -> float | None:

@@ -49,7 +49,7 @@ def create_solution_version(
     keep_active(group)
     needed = BY_ARN[solution.body["recipeArn"]].needed
     datasets = groups.trained_datasets(call.transaction, group, needed)
-    _keep_data(call, datasets[needed])
+    groups.require_data(call, datasets[needed])
     tail = request.get("name") or _free_id(call, solution)
     arn = call.free_arn(_KIND, solution=solution.name, id=tail)
     first_tags = tags.checked(request.get("tags"))
@@ -68,6 +68,7 @@ def create_solution_version(
         # The random part keeps it apart from what is left of a deleted one of the same name.
         private={
             "folder": f"{call.account}/{call.region}/solutions/{solution.name}-{secrets.token_hex(4)}",
+            groups.NEW_COLUMNS: solution.private.get(groups.NEW_COLUMNS, {}),
         },
         parents=(solution.arn, group.arn, *(dataset.arn for dataset in datasets.values())),
         tags=first_tags,
@@ -115,21 +116,6 @@ def get_solution_metrics(call: Call, request: Request) -> dict[str, Any]:
         "solutionVersionArn": version.arn,
         "metrics": {name: round(value, METRIC_DIGITS) for name, value in metrics.items()},
     }
-
-
-def _keep_data(call: Call, needed: Resource) -> None:
-    """Refuse to train where no interaction was ever imported or put, or no item if those are what is needed.
-
-    Raises:
-        ApiError: ``InvalidInputException``, of interactions with Amazon's text.
-    """
-    imported = call.transaction.child(needed.arn, "dataset-import-job", ("ACTIVE",), newer_than=needed.seq)
-    if imported is None and not call.transaction.has_put(needed.seq):
-        of_type = needed.body["datasetType"]
-        others = " or EVENT_INTERACTIONS" if of_type == "INTERACTIONS" else ""
-        raise invalid_input(
-            f"Dataset group must contain an {of_type} dataset with successfully completed dataset import job{others}"
-        )
 
 
 def _mode(call: Call, solution: Resource, mode: str) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-Verb = Literal["create", "update", "delete"]
+#: ``train`` is a training that nobody asked for, of a resource that goes on as it is until it has a new model.
+Verb = Literal["create", "update", "start", "stop", "train", "delete"]
 State = Literal["waiting", "running", "finished", "failed", "stopping", "stopped"]
 
 #: What a task's state makes of its resource's status, or of the update's that it is. ``CREATE FAILED`` is the one
@@ -19,10 +20,20 @@ STATUS: Final[Mapping[tuple[str, State], str]] = {
     ("update", "running"): "UPDATE IN_PROGRESS",
     ("update", "finished"): "ACTIVE",
     ("update", "failed"): "CREATE FAILED",
+    ("stop", "waiting"): "STOP PENDING",
+    ("stop", "running"): "STOP IN_PROGRESS",
+    ("stop", "finished"): "INACTIVE",
+    ("stop", "failed"): "ACTIVE",
+    ("start", "waiting"): "START PENDING",
+    ("start", "running"): "START IN_PROGRESS",
+    ("start", "finished"): "ACTIVE",
+    ("start", "failed"): "INACTIVE",
     ("delete", "waiting"): "DELETE PENDING",
     ("delete", "running"): "DELETE IN_PROGRESS",
     ("delete", "failed"): "CREATE FAILED",
 }
+#: Work of these verbs shows in no status, and gives way to all that is asked for.
+UNSEEN: Final[frozenset[str]] = frozenset({"train"})
 #: Data deletion jobs alone have words of their own.
 _DELETION_JOB: Final[Mapping[State, str]] = {
     "waiting": "PENDING",
@@ -39,6 +50,7 @@ _OTHERS: Final[Mapping[tuple[str, str], Mapping[State, str]]] = {
     ("data-deletion-job", "create"): _DELETION_JOB,
     ("campaign", "update"): _BESIDE,
     ("solution", "update"): _BESIDE,
+    ("recommender", "update"): _BESIDE,
 }
 
 

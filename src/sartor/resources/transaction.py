@@ -279,6 +279,10 @@ class Transaction:
         dropped = sa.delete(TASK).where(TASK.c.arn == arn, TASK.c.worker.is_(None))
         return self._connection.execute(dropped).rowcount == 1
 
+    def drop_task(self, task_id: int) -> None:
+        """Remove a task; whoever has it hears with its next renewal that the lease is lost."""
+        self._connection.execute(sa.delete(TASK).where(TASK.c.id == task_id))
+
     def task(self, arn: str) -> TaskRow | None:
         """Return the work that is owed to a resource, if any."""
         row = self._connection.execute(sa.select(*TASK_COLUMNS).where(TASK.c.arn == arn)).first()

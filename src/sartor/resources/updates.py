@@ -8,7 +8,7 @@ a member of the Describe answer, such as ``latestCampaignUpdate``.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sartor.resources.kinds import KINDS, Kind
+from sartor.resources.kinds import KINDS, Kind, Lane
 from sartor.resources.statuses import State, status_of
 from sartor.resources.store import Resource, Transaction
 
@@ -22,6 +22,7 @@ def begin(
     body: Mapping[str, Any],
     private: Mapping[str, Any] | None = None,
     parents: Collection[str] | None = None,
+    lane: Lane | None = None,
 ) -> None:
     """Owe a resource an update.
 
@@ -34,6 +35,7 @@ def begin(
         private: what only Sartor knows of it from then on.
         parents: what the resource names from then on; ``None`` for what it names now. Until the update has
             ended it names the old and the new.
+        lane: in which it waits, if not in that of its kind's updates.
     """
     kind = KINDS[resource.kind]
     old = transaction.parents(resource.arn)
@@ -53,7 +55,7 @@ def begin(
     )
     transaction.set_parents(resource.arn, [*old, *new])
     _show_status(transaction, kind, resource, "waiting", now)
-    transaction.add_task(resource.arn, kind.name, "update", kind.lane_of("update"))
+    transaction.add_task(resource.arn, kind.name, "update", lane or kind.lane_of("update"))
 
 
 def show(

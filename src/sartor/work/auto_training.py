@@ -1,10 +1,10 @@
-"""The chore of automatic training: solutions that are due and have new data get a new version."""
+"""The chore of automatic training: solutions that are due and have new data get a new version, recommenders a model."""
 
 import logging
 from functools import partial
 
 from sartor.recipes import BY_ARN
-from sartor.resources.schedule import due_training
+from sartor.resources.schedule import due_models, due_training
 from sartor.resources.store import Resource, Store
 from sartor.work.tools import Tools
 
@@ -13,7 +13,8 @@ LOG = logging.getLogger("sartor.work.auto_training")
 
 def train_what_is_due(tools: Tools, now: float) -> None:
     """Begin the trainings that are due; ``now`` is epoch seconds."""
-    for arn in due_training(tools.store, now, partial(has_new_data, tools.store), tools.quotas_on):
+    versions = due_training(tools.store, now, partial(has_new_data, tools.store), tools.quotas_on)
+    for arn in (*versions, *due_models(tools.store, now)):
         LOG.info("the training of %s begins by itself", arn)
 
 

@@ -16,6 +16,7 @@ from sartor.work import (
     delete_users,
     export_data,
     import_data,
+    old_models,
     train,
     update_dataset,
 )
@@ -57,6 +58,12 @@ def _delete_group(task: Task, _tools: Tools) -> Outcome:
     return Outcome(removes=(task.arn.replace(":dataset-group/", ":dataset/") + "/EVENT_INTERACTIONS",))
 
 
+def _delete_recommender(task: Task, tools: Tools) -> Outcome:
+    """Delete a recommender's models."""
+    tools.storage.delete_folder(task.resource.private["folder"])
+    return Outcome()
+
+
 def _delete_solution(task: Task, tools: Tools) -> Outcome:
     """Delete the versions of a solution, with their models."""
     with tools.store.read() as transaction:
@@ -90,6 +97,12 @@ TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], Outcome]]] = {
     ("campaign", "create"): _nothing,
     ("campaign", "update"): _nothing,
     ("campaign", "delete"): _nothing,
+    ("recommender", "create"): train.run,
+    ("recommender", "train"): train.run,
+    ("recommender", "update"): train.update,
+    ("recommender", "start"): _nothing,
+    ("recommender", "stop"): _nothing,
+    ("recommender", "delete"): _delete_recommender,
     ("filter", "create"): _nothing,
     ("filter", "delete"): _nothing,
     ("batch-inference-job", "create"): batch_inference.run,
@@ -99,6 +112,9 @@ TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], Outcome]]] = {
 _SETTLED: Final[Mapping[tuple[str, str], Callable[[Task, Tools], bool]]] = {
     ("dataset-import-job", "create"): import_data.settled,
     ("solution-version", "create"): train.settled,
+    ("recommender", "create"): train.settled,
+    ("recommender", "train"): train.settled,
+    ("recommender", "update"): train.settled,
 }
 
 
@@ -109,7 +125,7 @@ def settled(task: Task, tools: Tools) -> bool:
 
 
 class Sweeps:
-    """Deletes what dead jobs left in the tables of all datasets, and what is kept no longer; merges small parts.
+    """Deletes what dead jobs left in the tables of all datasets and of models, and old models; merges small parts.
 
     Args:
         holder: a name that no other worker has.
@@ -126,6 +142,7 @@ class Sweeps:
                 self._sweep(dataset, records_of(dataset, tools), tools)
             except Exception:
                 LOG.exception("%s could not be swept; the others are", dataset.arn)
+        old_models.sweep(tools)
 
     def _sweep(self, dataset: Resource, records: DatasetRecords, tools: Tools) -> None:
         now = time.time()

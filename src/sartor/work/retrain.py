@@ -1,4 +1,4 @@
-"""``sartor retrain --verify``: train a solution version again from its record, and compare what comes out.
+"""``sartor retrain --verify``: train a version or a recommender again from its record, and compare what comes out.
 
 Equal data, seed, threads and library versions give equal arrays on one machine; whatever differs is named.
 """
@@ -16,10 +16,12 @@ from sartor.errors import JobFailed
 from sartor.models.base import Model, Run
 from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
+from sartor.realtime.trained import training_of
+from sartor.resources.kinds import KINDS
 from sartor.resources.records import Means
 from sartor.resources.store import Resource
-from sartor.work.forget_users import FORGOTTEN
 from sartor.work.train import tables_of, train
+from sartor.work.trained_users import FORGOTTEN
 
 #: What is compared of the rows beside the names of items and users.
 _ROWS: Final = ("offsets", "item", "time", "seen_offsets", "seen_item", "seen_type", "seen_time")
@@ -71,13 +73,15 @@ class Comparison:
     """What a second training made, against the first.
 
     Attributes:
-        version: the ARN of the solution version.
+        member: what its ARN is called, such as ``solutionVersionArn``.
+        version: the ARN of the solution version or the recommender.
         arrays: how many arrays were compared.
         differences: those that are not equal.
         changes: what is no longer what it was: tables, libraries.
         metrics: by name, of the first and of the second training, where they differ.
     """
 
+    member: str
     version: str
     arrays: int
     differences: tuple[Difference, ...]
@@ -92,7 +96,7 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {
-            "solutionVersionArn": self.version,
+            self.member: self.version,
             "equal": self.equal,
             "arrays": self.arrays,
             "differences": [vars(one) for one in self.differences],
@@ -102,7 +106,7 @@ class Comparison:
 
 
 def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Comparison:
-    """Train a solution version again as its record says, and compare.
+    """Train a solution version or a recommender again as its record says, and compare.
 
     Args:
         version: ACTIVE.
@@ -115,6 +119,7 @@ def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Co
         Moved: the tables changed since, and nothing forces a comparison.
         Stopped: the run says so.
     """
+    version = replace(version, body=dict(training_of(version)))
     if version.status != "ACTIVE" or "folder" not in version.private:
         raise JobFailed(f"{version.arn} must be ACTIVE, but its status is {version.status}.")
     try:
@@ -137,7 +142,8 @@ def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Co
         if known.get(name) != second.metrics.get(name)
     }
     changes = (*moved, *_library_changes(record, second.record))
-    return Comparison(version.arn, len(was.keys() | now.keys()), tuple(differences), changes, metrics)
+    member = KINDS[version.kind].arn_member
+    return Comparison(member, version.arn, len(was.keys() | now.keys()), tuple(differences), changes, metrics)
 
 
 def _moved(record: Mapping[str, Any], now: Mapping[str, Mapping[str, int]]) -> tuple[Change, ...]:
@@ -153,7 +159,7 @@ def _moved(record: Mapping[str, Any], now: Mapping[str, Mapping[str, int]]) -> t
 
 def _forgotten(version: Resource) -> tuple[Change, ...]:
     """Return that users whom it was trained with are deleted, if so: nobody can train with them again."""
-    users = sum(one["users"] for one in version.private.get(FORGOTTEN, ()))
+    users = sum(one["users"] for one in version.private.get(FORGOTTEN) or ())
     return (Change("deleted users", 0, users),) if users else ()
 
 

@@ -1,4 +1,4 @@
-"""Training: a solution version from the group's datasets as they are, its metrics, and a record of what made it.
+"""Training: a solution version or recommender from the group's datasets as they are, metrics, and what made it.
 
 The split and the metrics are those of the guide's page "Evaluating a solution version with metrics". An attempt
 that dies leaves files that the next one replaces; nothing serves a version before it is ACTIVE.
@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -29,14 +29,17 @@ from sartor.models.objective import leaning
 from sartor.models.segments import ItemSets
 from sartor.realtime import artifact
 from sartor.realtime.selection import selection_of
+from sartor.realtime.trained import training_of
 from sartor.recipes import BY_ARN, Recipe, Trainer, recipe_arn
 from sartor.recipes.trainers import Parameters, has_sequence_model
+from sartor.resources.kinds import KINDS
 from sartor.resources.lifecycle import Outcome, Task
+from sartor.resources.recommenders import trained_anew, trained_from
 from sartor.resources.records import Means, records_of
 from sartor.resources.store import Resource
 from sartor.work.item_columns import sets_of_each_value
 from sartor.work.tools import Tools
-from sartor.work.trained_users import Rows, TrainedUsers
+from sartor.work.trained_users import Rows, TrainedUsers, attempt_folder, delete_attempts
 from sartor.work.trials import Trials
 from sartor.work.tuning import OBJECTIVE, Candidate, Search, best_recipe, tuned
 
@@ -73,16 +76,32 @@ class Trained:
 
 
 def run(task: Task, tools: Tools) -> Outcome:
-    """Train the solution version, store its model, and return where it lies and its metrics.
+    """Train the solution version or the recommender, store its model, and return where it lies and its metrics.
 
     Raises:
         JobFailed: there is too little data.
         Stopped: it was told to stop, or the lease is lost.
     """
-    version = task.resource
+    return _run(task.resource, task, tools)
+
+
+def update(task: Task, tools: Tools) -> Outcome:
+    """Train a recommender anew whose columns change, with those that it will have; nothing else needs doing.
+
+    Raises:
+        JobFailed: there is too little data.
+        Stopped: the lease is lost.
+    """
+    changed = trained_anew(task.resource)
+    return Outcome() if changed is None else _run(changed, task, tools)
+
+
+def _run(resource: Resource, task: Task, tools: Tools) -> Outcome:
+    """Train what a resource says, as the task's."""
+    version = replace(resource, body=dict(training_of(resource)))
     began = time.time()
     run = Run(seed=0, threads=tools.threads, progress=tools.progress, stop=tools.stop)
-    folder = f"{version.private['folder']}/{task.attempt}"
+    folder = attempt_folder(version, task.id, task.attempt)
     try:
         with tempfile.TemporaryDirectory(prefix="train-", dir=tools.scratch) as scratch:
             users = TrainedUsers(task, folder, tools, Path(scratch))
@@ -100,15 +119,26 @@ def run(task: Task, tools: Tools) -> Outcome:
             tools.storage.delete_folder(folder)
         raise
     hours = round((time.time() - began) / 3600, 3)
+    is_version = version.kind == "solution-version"
     return Outcome(
-        {"trainingHours": hours, "recipeArn": recipe_arn(trained.recipe), **_tuned(trained)},
-        {"artifact": folder, "metrics": trained.metrics, "record": trained.record},
+        {"trainingHours": hours, "recipeArn": recipe_arn(trained.recipe), **_tuned(trained)}
+        if is_version
+        else {},
+        {
+            "artifact": folder,
+            "metrics": trained.metrics,
+            "record": trained.record,
+            **({} if is_version else trained_from(resource)),
+        },
+        also=users.take_over,
     )
 
 
 def settled(task: Task, tools: Tools) -> bool:
     """Delete what the attempts of a training that fails have left: none of them says that it is done."""
-    tools.storage.delete_folder(task.resource.private["folder"])
+    delete_attempts(task, tools)
+    tools.storage.delete_folder(attempt_folder(task.resource, task.id, task.attempt))
+    Trials(tools.storage, task.resource.private["folder"]).forget()
     return False
 
 
@@ -418,7 +448,7 @@ def _record(
         except importlib.metadata.PackageNotFoundError:
             continue
     return {
-        "solutionVersionArn": version.arn,
+        KINDS[version.kind].arn_member: version.arn,
         "recipe": recipe.name,
         "model": model.name,
         "parameters": dict(parameters),

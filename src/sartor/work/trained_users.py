@@ -1,12 +1,15 @@
-"""The users of a version that is being trained: where a deletion finds them, however long the training takes.
+"""The users of what is being trained: where a deletion finds them, however long the training takes.
 
-They are stored as soon as they are read, and the version's row says where. A deletion replaces them there as it does
-in versions that are trained; what the training adds in the end, it adds to whoever is left.
+They are stored as soon as they are read, and the row of the version or the recommender says where, beside what a
+recommender goes on serving. A deletion replaces them there as it does in what is trained; what the training adds in the
+end, it adds to whoever is left.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
 from sartor.data.training import TrainingRows
 from sartor.errors import Stopped
@@ -15,13 +18,15 @@ from sartor.realtime import served_users
 from sartor.resources import lifecycle
 from sartor.resources.lifecycle import Task
 from sartor.resources.stale_copies import DELETIONS
-from sartor.resources.store import Transaction
+from sartor.resources.store import Resource, Transaction
 from sartor.work.tools import Tools
 
 #: Rows, and which state of which table they are of.
 Rows = tuple[TrainingRows, dict[str, dict[str, int]]]
-#: What a version's row has for Sartor: where its users lie.
-USERS = "users"
+#: What a row has for Sartor: where the users of its artifact lie, and which jobs deleted how many of those it was
+#: trained with; the same two of the artifact that is being made.
+USERS, FORGOTTEN = "users", "forgotten"
+COMING: Final = {USERS: "comingUsers", FORGOTTEN: "comingForgotten"}
 
 
 class TrainedUsers:
@@ -47,15 +52,15 @@ class TrainedUsers:
             self._tools.storage,
             self._task.resource.body["datasetGroupArn"],
         )
-        for attempt in range(1, self._task.attempt):  # they have what users did, and none can be the outcome
-            storage.delete_folder(f"{self._task.resource.private['folder']}/{attempt}")
+        delete_attempts(self._task, self._tools)  # they have what users did, and none can be the outcome
         while True:
             with store.read() as transaction:
                 before = _deletions(transaction, group)
             rows, tables = read()
             place = served_users.new_place(self._folder)
             served_users.write(storage, place, rows.users, served_users.rows_of(rows), None, self._scratch)
-            if self._keep(place, partial(_has_deletions, group, before)):
+            nobody: dict[str, Any] = {COMING[FORGOTTEN]: []}
+            if self._keep(place, partial(_has_deletions, group, before), nobody):
                 return rows, tables
 
     def keep_states(self, model: Model, keep_on: Callable[[], None]) -> None:
@@ -80,11 +85,24 @@ class TrainedUsers:
                 storage.delete_folder(old)
                 return
 
-    def _keep(self, place: str, holds: Callable[[Transaction], bool]) -> bool:
+    def take_over(self, transaction: Transaction) -> None:
+        """Let the row serve the users who are left, in the transaction that ends the training."""
+        found = transaction.get(self._task.arn)
+        if found is not None:
+            known = {name: found.private.get(coming) for name, coming in COMING.items()}
+            transaction.merge_private(self._task.arn, {**known, **dict.fromkeys(COMING.values())})
+
+    def _keep(
+        self,
+        place: str,
+        holds: Callable[[Transaction], bool],
+        more: Mapping[str, Any] = MappingProxyType({}),
+    ) -> bool:
         """Write down where the users lie, or remove them if what they were made from is not as it was."""
         kept = False
         try:
-            kept = lifecycle.keep(self._tools.store, self._task, {USERS: place}, holds)
+            known = {COMING[USERS]: place, **more}
+            kept = lifecycle.keep(self._tools.store, self._task, known, holds)
         finally:
             if not kept:
                 self._tools.storage.delete_folder(place)
@@ -94,9 +112,20 @@ class TrainedUsers:
         return self._place(transaction) == place
 
     def _place(self, transaction: Transaction) -> str | None:
-        """Return where the version's row says that the users lie."""
-        version = transaction.get(self._task.arn)
-        return None if version is None else version.private.get(USERS)
+        """Return where the row says that the users lie."""
+        found = transaction.get(self._task.arn)
+        return None if found is None else found.private.get(COMING[USERS])
+
+
+def attempt_folder(resource: Resource, task_id: int, attempt: int) -> str:
+    """Return where an attempt at a training stores what it makes; no other has it, nor one of another training."""
+    return f"{resource.private['folder']}/{task_id}-{attempt}"
+
+
+def delete_attempts(task: Task, tools: Tools) -> None:
+    """Delete what earlier attempts at a training have left."""
+    for attempt in range(1, task.attempt):
+        tools.storage.delete_folder(attempt_folder(task.resource, task.id, attempt))
 
 
 def _has_deletions(group: str, number: int, transaction: Transaction) -> bool:

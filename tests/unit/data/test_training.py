@@ -101,6 +101,8 @@ def test_each_users_interactions_lie_together_oldest_first() -> None:
     [
         (Selection(event_type="view"), {"u": ["b", "a"], "v": []}),
         (Selection(event_type="buy", threshold=3.0), {"u": ["c"], "v": []}),
+        (Selection(event_type="View"), {"u": [], "v": []}),
+        (Selection(event_type="View", in_any_case=True), {"u": ["b", "a"], "v": []}),
         (Selection(threshold=2.0), {"u": ["c"], "v": ["b", "a"]}),
         (
             Selection(event_rules={"buy": EventRule(0.5), "view": EventRule(1.0, 1.0)}),

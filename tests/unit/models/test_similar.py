@@ -199,3 +199,38 @@ def test_a_training_can_be_stopped_while_it_counts_and_compares() -> None:
         asked = iter([False] * after)
         with pytest.raises(Stopped):
             similar.fit(with_groups(cold=[3]), None, Run(stop=lambda: next(asked, True)))  # noqa: B023
+
+
+def baskets(pairs: list[list[int]], gap: int) -> Histories:
+    """Return one history of each list: two items at once, then two more after a gap in seconds."""
+    found = histories(pairs)
+    times = np.concatenate([[0, 1, gap, gap + 1] for _ in pairs]).astype(np.int64)
+    return Histories(found.items, found.offsets, times)
+
+
+def test_what_is_bought_together_lies_in_one_basket() -> None:
+    """Item 1 follows item 0 in every history, but on another day than the 2 that lies with the 0."""
+    lists = [[2, 0, 1, 3]] * 30
+    model = similar.fit(TrainingData(4, baskets(lists, 86_400)), similar.together_config())
+    assert best(model, 0, 1) == [2]
+    assert best(model, 2, 1) == [0], "whichever was put in first"
+    assert best(model, 1, 1) == [3]
+    assert model.score(Query(NOBODY, 0))[1] > 1, "neighbours in the history come after those in the basket"
+    at_once = similar.fit(TrainingData(4, baskets(lists, 60)), similar.together_config())
+    one, other = at_once.score(Query(NOBODY, 0))[[1, 2]].tolist()
+    assert one == other, "all lies in one basket"
+
+
+def test_what_sells_best_is_not_what_is_bought_together_with_everything() -> None:
+    rng = np.random.default_rng(3)
+    lists = [[2 * pair, 2 * pair + 1, 20, 2 * pair] for pair in rng.integers(10, size=400).tolist()]
+    model = similar.fit(TrainingData(21, histories([one[:3] for one in lists])), similar.together_config())
+    for pair in range(10):
+        assert best(model, 2 * pair, 1) == [2 * pair + 1]
+        assert best(model, 2 * pair + 1, 1) == [2 * pair]
+
+
+def test_an_empty_history_has_no_basket() -> None:
+    nothing = Histories(np.zeros(0, np.int32), np.zeros(3, np.int64), np.zeros(0, np.int64))
+    model = similar.fit(TrainingData(3, nothing), similar.together_config())
+    assert sorted(best(model, 0, 3)) == [0, 1, 2]

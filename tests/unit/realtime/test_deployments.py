@@ -336,3 +336,53 @@ def test_campaigns_change_while_many_threads_ask() -> None:
         thread.join(SECONDS)
     assert not failures
     assert set(served.loads.values()) == {1}
+
+
+class Recommenders(Rows):
+    """A recommender ``r`` that serves what it was trained for itself."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        body = {**TRAINED, "recipeArn": "arn:aws:personalize:::recipe/aws-vod-trending-now"}
+        row = resource("recommender", "r", 1, **body, recommenderConfig={})
+        self._add(replace(row, private={"folder": "r", "artifact": "r/1-1"}))
+
+    def swap(self, **changes: Any) -> None:
+        row = self._rows[f"{ARN}:recommender/r"]
+        self._add(replace(row, updated_at=row.updated_at + 1, **changes))
+
+
+def test_a_recommender_that_is_trained_anew_answers_from_its_new_model_with_the_next_request() -> None:
+    rows = Recommenders()
+    served = Served(rows)
+
+    def ask() -> str:
+        return served.of(CALLER, f"{ARN}:recommender/r").version.trained.place.folder
+
+    served._look()
+    assert served.loaded() == {"r/1-1"}, "it is loaded before it is asked"
+    assert [ask(), ask()] == ["r/1-1", "r/1-1"]
+    rows.swap(private={"folder": "r", "artifact": "r/2-1"})
+    assert ask() == "r/2-1"
+    served._look()
+    assert served.loaded() == {"r/2-1"}
+    assert served.loads == {"r/1-1": 1, "r/2-1": 1}
+
+
+@pytest.mark.parametrize("status", ["STOP PENDING", "STOP IN_PROGRESS", "INACTIVE", "CREATE FAILED"])
+def test_a_recommender_that_is_not_active_answers_nobody(status: str) -> None:
+    rows = Recommenders()
+    served = Served(rows)
+    served.of(CALLER, f"{ARN}:recommender/r")
+    rows.swap(status=status)
+    with pytest.raises(ApiError, match=status) as refused:
+        served.of(CALLER, f"{ARN}:recommender/r")
+    assert refused.value.code == "InvalidInputException"
+
+
+def test_a_recommender_that_has_no_model_yet_is_not_looked_for() -> None:
+    rows = Recommenders()
+    rows.swap(status="CREATE IN_PROGRESS", private={"folder": "r"})
+    served = Served(rows)
+    served._look()
+    assert served.loads == {}

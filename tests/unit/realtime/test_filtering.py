@@ -55,12 +55,16 @@ def made(service: Service, group: str, expression: str, name: str = "f", work: b
     return str(arn)
 
 
-def deployed(group: str, needs: str = "userId", user: dict[str, str] | None = None) -> Any:
+def deployed(
+    group: str, needs: str = "userId", user: dict[str, str] | None = None, removes: str | None = None
+) -> Any:
     version = SimpleNamespace(
         trained=SimpleNamespace(group=group),
         items=Catalogue(),
-        serving=SimpleNamespace(needs=needs),
+        serving=SimpleNamespace(needs=needs, removes=removes),
         user=lambda _name: user,
+        key=("folder", "users", 0),
+        histories=SimpleNamespace(state=lambda: 1),
     )
     return SimpleNamespace(version=version, noun="Campaign")
 
@@ -113,13 +117,40 @@ def test_a_filter_that_looks_at_the_current_item_is_for_related_items(service: S
     arn = made(service, group, SAME_GENRE)
     related = deployed(group, needs="itemId")
     assert allowed(service, related, filterArn=arn, itemId="b", userId="u") == ["b"]
-    with pytest.raises(ApiError, match="only campaigns for related items"):
+    with pytest.raises(ApiError, match="only recipes for related items"):
         allowed(service, deployed(group), filterArn=arn, userId="u")
 
 
 def test_a_filter_that_looks_at_the_user_needs_one(service: Service, group: str) -> None:
     with pytest.raises(ApiError, match="userId is required"):
         allowed(service, deployed(group), filterArn=made(service, group, NOT_WATCHED))
+
+
+def test_a_use_case_leaves_out_what_a_user_did_before_a_filter_is_looked_at(
+    service: Service, group: str
+) -> None:
+    bought = deployed(group, removes="Purchase")
+    past = history(purchase=frozenset({"a", "unknown"}), view=frozenset({"b"}))
+    assert allowed(service, bought, past, userId="u") == ["b", "c"]
+    assert allowed(service, bought, history(view=frozenset({"b"})), userId="v") is None
+    assert allowed(service, bought, None) is None
+    arn = made(service, group, 'INCLUDE ItemID WHERE Items.GENRE IN ("comedy", "drama")')
+    assert allowed(service, bought, past, filterArn=arn, userId="u") == ["b"]
+
+
+def test_what_a_use_case_leaves_out_is_found_once_until_something_new_is_done(
+    service: Service, group: str
+) -> None:
+    filters, deployment = Filters(service.store), deployed(group, removes="Watch")
+    past = history(watch=frozenset("a"))
+    first = filters.allowed(CALLER, deployment, {"userId": "u"}, past)
+    assert filters.allowed(CALLER, deployment, {"userId": "u"}, past) is first
+    assert first is not None
+    assert not first.flags.writeable
+    newer = History(1, past.items, past.times, lambda: {"watch": frozenset("ab")})
+    after = filters.allowed(CALLER, deployment, {"userId": "u"}, newer)
+    assert after is not None
+    assert after.tolist() == [False, False, True]
 
 
 def test_it_is_parsed_once_however_often_it_is_asked_for(

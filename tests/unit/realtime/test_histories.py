@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from live_records import Live, live
 from sartor.data.training import Selection
 from sartor.realtime import histories, seen
 from sartor.realtime.artifact import Artifact
-from sartor.realtime.histories import Histories
+from sartor.realtime.histories import Histories, counts
 from sartor.realtime.seen import SeenNow
 from tables import schema_of
 from unit.realtime.artifacts import artifact
@@ -173,14 +172,9 @@ def test_a_user_who_acts_while_threads_ask_loses_nothing_and_nothing_comes_twice
     assert found(some, "u")[0] == list(range(30))
 
 
-def test_what_filters_see_is_found_when_one_first_asks() -> None:
-    asked: list[int] = []
-    history = histories.History(
-        0,
-        np.zeros(0, np.int32),
-        np.zeros(0, np.int64),
-        lambda: asked.append(1) or SimpleNamespace(),  # type: ignore
-    )
-    assert asked == []
-    assert history.seen is history.seen
-    assert asked == [1]
+def test_a_use_case_means_its_event_type_in_any_case_and_a_solution_as_it_is_written() -> None:
+    events = [{"EVENT_TYPE": name} for name in ("Watch", "watch", "WATCH", "Click", None)]
+    exact, folded = Selection(event_type="Watch"), Selection(event_type="Watch", in_any_case=True)
+    assert [counts(exact, event) for event in events] == [True, False, False, False, False]
+    assert [counts(folded, event) for event in events] == [True, True, True, False, False]
+    assert not counts(folded, {})

@@ -171,10 +171,42 @@ def test_what_recipes_can_do_is_the_matrix_of_the_guide() -> None:
         "weights": {"aws-user-personalization-v2", "aws-personalized-ranking-v2"},
         "objective": {"aws-user-personalization", "aws-personalized-ranking"},
     }
-    assert {one.name for one in RECIPES if one.explores_as_told} == {"aws-user-personalization"}
+    assert {one.name for one in RECIPES if one.explores_as_told} == {
+        "aws-user-personalization",
+        "aws-ecomm-recommended-for-you",
+        "aws-vod-top-picks",
+    }
     assert {
         one.name for one in RECIPES if one.serving and one.serving.operation == "GetPersonalizedRanking"
     } == {"aws-personalized-ranking-v2", "aws-personalized-ranking"}
+
+
+#: By use case: what it must be asked with, the events that it counts, those whose items it leaves out.
+ASKED = {
+    "aws-ecomm-popular-items-by-views": ({"userId"}, "View", None),
+    "aws-ecomm-popular-items-by-purchases": ({"userId"}, "Purchase", None),
+    "aws-ecomm-frequently-bought-together": ({"itemId"}, "Purchase", None),
+    "aws-ecomm-customers-who-viewed-x-also-viewed": ({"userId", "itemId"}, "View", "Purchase"),
+    "aws-ecomm-recommended-for-you": ({"userId"}, None, "Purchase"),
+    "aws-vod-because-you-watched-x": ({"userId", "itemId"}, "Watch", "Watch"),
+    "aws-vod-more-like-x": ({"userId", "itemId"}, None, "Watch"),
+    "aws-vod-most-popular": ({"userId"}, "Watch", None),
+    "aws-vod-trending-now": (set(), None, None),
+    "aws-vod-top-picks": ({"userId"}, None, "Watch"),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_use_case_is_asked_and_counts_as_its_page_says(name: str) -> None:
+    recipe = named(name)
+    assert recipe.serving is not None
+    needed = {one for one in (recipe.serving.needs, *recipe.serving.requires) if one is not None}
+    assert (needed, recipe.event_type, recipe.serving.removes) == ASKED[name]
+    assert recipe.serving.scored is None
+    assert recipe.serving.promotes
+    assert recipe.serving.in_context == name.endswith(("for-you", "top-picks"))
+    assert recipe.needs_items == (name == "aws-vod-more-like-x")
+    assert not recipe.parameters
 
 
 def test_values_have_the_types_of_their_parameters() -> None:

@@ -18,9 +18,9 @@ from sartor.realtime import artifact, served_users
 from sartor.resources import lifecycle
 from sartor.resources.lifecycle import Task
 from sartor.resources.store import Resource, Store
-from sartor.work.forget_users import FORGOTTEN, forget_users
+from sartor.work.forget_users import forget_users
 from sartor.work.tools import Tools
-from sartor.work.trained_users import TrainedUsers
+from sartor.work.trained_users import COMING, FORGOTTEN, USERS, TrainedUsers, attempt_folder
 
 ARN = "arn:aws:personalize:us-east-1:000000000000"
 GROUP, SOLUTION, VERSION = f"{ARN}:dataset-group/g", f"{ARN}:solution/s", f"{ARN}:solution/s/1"
@@ -77,7 +77,11 @@ class Training:
 
     def users(self) -> TrainedUsers:
         self.scratch.mkdir(exist_ok=True)
-        return TrainedUsers(self.task, "v/1", self.tools, self.scratch)
+        return self.users_of(self.task)
+
+    def users_of(self, task: Task) -> TrainedUsers:
+        folder = attempt_folder(task.resource, task.id, task.attempt)
+        return TrainedUsers(task, folder, self.tools, self.scratch)
 
     def delete(self, *names: str) -> list[dict[str, Any]]:
         return forget_users(cast("Task", _Job(self.task.resource)), names, self.tools)
@@ -86,7 +90,7 @@ class Training:
         """Return whose histories are stored, and their states; each has his own items."""
         version = self.store.get(VERSION)
         assert version is not None
-        place = artifact.place_of(version.private).users
+        place = version.private.get(COMING[USERS]) or artifact.place_of(version.private).users
         names, arrays, states = served_users.read(self.storage, place)
         for number, name in enumerate(names.names()):
             begin, end = arrays["offsets"][number : number + 2]
@@ -193,13 +197,16 @@ def test_who_is_deleted_while_the_model_is_fitted_or_its_states_are_computed_is_
     assert training.stored() == (["a", "d", "e"], [0.0, 3.0, 4.0])
     version = training.store.get(VERSION)
     assert version is not None
-    assert version.private[FORGOTTEN] == [{"job": JOB, "users": 2}, {"job": JOB, "users": 1}]
-    lifecycle.finish(training.store, training.task, lifecycle.Outcome({}, {"artifact": "v/1"}))
+    forgotten = [{"job": JOB, "users": 2}, {"job": JOB, "users": 1}]
+    assert version.private[COMING[FORGOTTEN]] == forgotten
+    outcome = lifecycle.Outcome({}, {"artifact": "v/1-1"}, also=users.take_over)
+    assert lifecycle.finish(training.store, training.task, outcome)
     before = training.store.get(VERSION)
     assert training.delete("a", "d", "e") == [{"solutionVersionArn": VERSION, "users": 6}]
     assert training.stored() == ([], None)
     after = training.store.get(VERSION)
     assert before is not None
+    assert before.private[FORGOTTEN] == forgotten
     assert after is not None
     assert after.updated_at > before.updated_at, "every process loads it anew"
 
@@ -211,8 +218,43 @@ def test_what_an_attempt_that_died_stored_is_gone_once_the_next_has_read(trainin
     again = lifecycle.claim(training.store, "another", ["training"], time.time(), 1000.0)
     assert again is not None
     assert again.attempt == 2
-    TrainedUsers(again, "v/2", training.tools, training.scratch).reading(lambda: (rows("a"), {}))
+    training.users_of(again).reading(lambda: (rows("a"), {}))
     assert training.stored() == (["a"], None)
     with pytest.raises(Stopped):  # the first one wakes up
         training.users().reading(lambda: (rows(*"abc"), {}))
     assert training.stored() == (["a"], None)
+
+
+def test_what_a_recommender_serves_is_forgotten_beside_what_is_being_trained_for_it(
+    training: Training,
+) -> None:
+    """The one that serves was trained with a and b; the one that comes with all four."""
+    with training.store.write() as transaction:
+        transaction.merge_private(VERSION, {"artifact": "v/0-1", USERS: "v/0-1/users"})
+    before = rows(*"ab")
+    served_users.write(
+        training.storage,
+        "v/0-1/users",
+        before.users,
+        served_users.rows_of(before),
+        None,
+        training.tools.scratch,
+    )
+    users = training.users()
+    users.reading(lambda: (rows(*"abcd"), {}))
+    assert training.delete("a", "d") == [{"solutionVersionArn": VERSION, "users": 2}]
+    version = training.store.get(VERSION)
+    assert version is not None
+    assert version.private[FORGOTTEN] == [{"job": JOB, "users": 1}]
+    places = artifact.place_of(version.private).users, version.private[COMING[USERS]]
+    stored = [served_users.read(training.storage, place)[0].names() for place in places]
+    assert stored == [["b"], ["b", "c"]]
+    users.keep_states(cast("Model", Remembering()), lambda: None)
+    assert lifecycle.finish(
+        training.store, training.task, lifecycle.Outcome({}, {"artifact": "v/1-1"}, also=users.take_over)
+    )
+    version = training.store.get(VERSION)
+    assert version is not None
+    assert version.private[FORGOTTEN] == [{"job": JOB, "users": 2}], "whom its weights know"
+    assert training.delete("nobody") == [{"solutionVersionArn": VERSION, "users": 2}]
+    assert training.stored() == (["b", "c"], [1.0, 2.0])
