@@ -28,6 +28,7 @@ _SETTINGS_FILE: Final = "model.json"
 _GROUPS: Final = 5
 #: Rows with more candidates than so many for each item that is wanted are sorted alone.
 _WIDE: Final = 8
+_HALF, _LOW, _MAGNITUDE = np.uint64(32), np.uint64(2**32 - 1), np.uint32(2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,14 @@ class Model(ABC):
         """
         return None
 
+    def product(self) -> tuple[Float32, Float32] | None:
+        """Return float32[items, d] and float32[items]: scores are ``states`` times the first, plus the second.
+
+        Returns:
+            ``None`` if they are made otherwise.
+        """
+        return None
+
     def shortlist(self, query: Query, size: int) -> tuple[Int32, Float32] | None:
         """Return items that may be the best and their exact scores, best first, without a look at all items.
 
@@ -279,8 +288,10 @@ def top(scores: Float32, n: int, allowed: Bool | None = None) -> Int32:
     return candidates[order].astype(np.int32)
 
 
-def top_of_each(scores: Float32, n: int) -> Int32:
-    """Return int32[rows, n]: the best items of each row as ``top`` has them; -1 where there are fewer.
+def top_of_each(scores: Float32, n: int) -> tuple[Int32, Float32]:
+    """Return int32[rows, n] and float32[rows, n]: the best items of each row as ``top`` has them, and their scores.
+
+    Where there are fewer, the items are -1 and the scores minus infinity.
 
     Args:
         scores: float32[rows, items]; what is minus infinity is never chosen.
@@ -288,31 +299,47 @@ def top_of_each(scores: Float32, n: int) -> Int32:
     """
     rows, items = scores.shape
     found = np.full((rows, n), -1, np.int32)
+    values = np.full((rows, n), -np.inf, np.float32)
     flat = np.flatnonzero(scores >= _edges(scores, n)[:, None])
     row = flat // max(items, 1)
-    item = (flat - row * items).astype(np.int32)
     counts = np.bincount(row, minlength=rows)
     many = counts > _WIDE * n + _WIDE  # very many equal ones
     for at in np.flatnonzero(many).tolist():
         best = top(scores[at], n, np.isfinite(scores[at]))
-        found[at, : len(best)] = best
+        found[at, : len(best)], values[at, : len(best)] = best, scores[at, best]
     if many.any():
         kept = ~many[row]
-        flat, row, item, counts = flat[kept], row[kept], item[kept], np.where(many, 0, counts)
+        flat, row, counts = flat[kept], row[kept], np.where(many, 0, counts)
     if not len(flat):
-        return found
-    width = int(counts.max())
+        return found, values
+    item = flat - row * items
+    width = max(int(counts.max()), n)
+    # one number a candidate, the smaller the better: of equal scores the smaller item
+    keys = np.full((rows, width), np.iinfo(np.uint64).max)
     starts = np.cumsum(counts) - counts
-    column = np.arange(len(flat)) - starts[row]
-    values = np.full((rows, width), np.inf, np.float32)
-    values[row, column] = -scores.reshape(-1)[flat]
-    candidates = np.full((rows, width), -1, np.int32)
-    candidates[row, column] = item
-    order = np.argsort(values, axis=1, kind="stable")[:, :n]  # of equal ones the smaller number first
-    best_of = np.take_along_axis(candidates, order, axis=1)
-    some = ~many
-    found[some, : best_of.shape[1]] = best_of[some]
-    return found
+    keys[row, np.arange(len(flat)) - starts[row]] = _descending(scores[row, item]) << _HALF | item.astype(
+        np.uint64
+    )
+    keys.sort(axis=1)
+    best_of = keys[:, :n]
+    filled = np.arange(n) < counts[:, None]
+    np.copyto(found, (best_of & _LOW).astype(np.int32), where=filled)
+    np.copyto(values, _scores_of(best_of >> _HALF), where=filled)
+    return found, values
+
+
+def _descending(scores: Float32) -> NDArray[np.uint64]:
+    """Return uint64[k] below 2 to the 32nd, the smaller the larger a score is."""
+    bits = (scores + np.float32(0)).view(np.uint32)  # there is but one zero
+    signed = bits >> np.uint32(31) != 0
+    return np.where(signed, bits, ~bits & _MAGNITUDE).astype(np.uint64)
+
+
+def _scores_of(keys: NDArray[np.uint64]) -> Float32:
+    """Return float32[...]: the scores of which ``_descending`` has made these."""
+    bits = keys.astype(np.uint32)
+    signed = bits >> np.uint32(31) != 0
+    return np.where(signed, bits, ~bits & _MAGNITUDE).astype(np.uint32).view(np.float32)
 
 
 def _edges(scores: Float32, n: int) -> Float32:

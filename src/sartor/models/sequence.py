@@ -90,6 +90,10 @@ class SequenceModel(Model):
         """Return float32[users, d]: what the product with the items is taken of."""
         return self._in_blocks([histories.of(user) for user in range(histories.n_users)], keep_on)
 
+    def product(self) -> tuple[Float32, Float32]:
+        """Return the items and the bias of each."""
+        return self.items, self.bias
+
     def shortlist(self, query: Query, size: int) -> tuple[Int32, Float32] | None:
         """Return the likely best items and their exact scores; ``None`` without an index."""
         if self._index is None:

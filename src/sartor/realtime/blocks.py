@@ -6,10 +6,9 @@ for one by one. What each is answered is what ``recommend`` answers.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from sartor.data.ids import codes_of
@@ -17,25 +16,24 @@ from sartor.errors import ApiError
 from sartor.filters import tree
 from sartor.filters.apply import Shared
 from sartor.filters.tree import Filter
-from sartor.models.base import Bool, Float32, Int32, Int64, Query, top_of_each
+from sartor.models.base import Bool, Int32, Int64
 from sartor.realtime import exploration, seen
+from sartor.realtime.answer_rows import AnswerRows
+from sartor.realtime.block_scores import BlockScores
 from sartor.realtime.deployments import Deployment
 from sartor.realtime.filtering import Filters
 from sartor.realtime.histories import SEEN_OF_A_TYPE
 from sartor.realtime.in_context import MOST_INTERACTIONS
 from sartor.realtime.picked import Picked
-from sartor.realtime.recommend import DIGITS, POPULAR
-from sartor.realtime.scoring import LARGE_CATALOGUE, Shares
+from sartor.realtime.recommend import POPULAR
+from sartor.realtime.scoring import LARGE_CATALOGUE
 
 if TYPE_CHECKING:
     from sartor.wire.sign import Caller
 
-Request = dict[str, Any]
+Values = Mapping[str, str]
 Float64 = NDArray[np.float64]
 
-#: The scores of one block take about so many bytes: they stay near the processor.
-_BLOCK_BYTES: Final = 2**22
-_LEAST_ROWS, _MOST_ROWS = 8, 256
 _NO_ITEMS: Final = np.zeros(0, np.int32)
 _NOTHING: Final[frozenset[str]] = frozenset()
 _EVERYTHING: Final = Shared(np.zeros(0, np.bool_), _NOTHING)
@@ -48,14 +46,12 @@ class _Asked:
     Attributes:
         places: which requests of the block they have made.
         codes: uint64[users], which stand for their ids.
-        newest: uint64[users], the number of each one's newest put record.
         numbers: int64[users], in the artifact; -1 is unknown.
         shared: what the filter says for each.
     """
 
     places: list[int]
     codes: exploration.Numbers
-    newest: exploration.Numbers
     numbers: Int64
     shared: list[Shared]
 
@@ -82,8 +78,9 @@ class Blocks:
         self._cut_off_seconds = exploration.cut_off_seconds(deployment.exploration)
         self._seeds = exploration.Seeds(self._version.key)
         self._subset = self._serving.scored == "subset"
-        self._names: list[bytes] = []
-        self._penalties: dict[int, tuple[Bool, Float32]] = {}
+        self._scores = BlockScores(self._version)
+        self._rows_written: AnswerRows | None = None
+        self._rows_seen: tuple[seen.Seen, Int32] | None = None
 
     @property
     def able(self) -> bool:
@@ -95,94 +92,84 @@ class Blocks:
     @property
     def rows(self) -> int:
         """How many users make a good block."""
-        fitting = _BLOCK_BYTES // (4 * max(self._version.model_items, 1))
-        return int(np.clip(fitting, _LEAST_ROWS, _MOST_ROWS))
+        return self._scores.rows
 
-    def outputs(self, requests: Mapping[int, Request]) -> dict[int, bytes]:
-        """Return the answers to those requests that can be answered together, as JSON, by their places."""
+    def outputs(
+        self, places: Sequence[int], names: Sequence[str], values: Sequence[Values | None]
+    ) -> dict[int, bytes]:
+        """Return the answers to those users that can be answered together, as JSON, by their places.
+
+        Args:
+            places: of each user, whatever they are.
+            names: the users' ids.
+            values: the ``filterValues`` of each.
+        """
         self._version.items.take_up()
-        asked = self._asked(requests)
+        asked = self._asked(places, names, values)
         if not asked.places:
             return {}
-        model, new = self._version.model, self._version.new
-        scores = model.score_batch(self._queries(asked))
-        scores = scores if new is None else new.among_all(scores)
-        shares = Shares.of(scores, model.has_logits, self._subset)
         gone = self._gone(asked)
-        self._mask(scores, asked, gone)
-        rows = top_of_each(scores, min(self._results, scores.shape[1]))
-        values = np.take_along_axis(scores, np.maximum(rows, 0), axis=1)
-        rows[values < shares.edge[:, None]] = -1
-        with np.errstate(invalid="ignore"):
-            rounded = shares.at(values).astype(np.float64).round(DIGITS)
-        return self._written(asked, rows, rounded, gone)
+        masks = [None if one is _EVERYTHING else one.kept for one in asked.shared]
+        found = self._scores.of(asked.numbers, masks, gone, self._results)
+        return self._written(asked, *found, gone)
 
-    def _asked(self, requests: Mapping[int, Request]) -> _Asked:
+    def _asked(self, places: Sequence[int], names: Sequence[str], values: Sequence[Values | None]) -> _Asked:
         """Return the users who can be answered together."""
-        plain = {at: one for at, one in requests.items() if one.get("userId") and not one.get("context")}
-        newest = self._version.histories.unchanged([one["userId"] for one in plain.values()])
-        found = [(at, one) for at, one in plain.items() if one["userId"] in newest]
-        codes = codes_of([one["userId"] for _, one in found])
+        codes = codes_of(names)
         numbers = self._version.artifact.users.find_codes(codes)
-        shared = self._shared([one for _, one in found])
-        kept = [
-            at
-            for at, (one, number) in enumerate(zip(found, numbers.tolist(), strict=True))
-            if shared[at] is not None and not self._in_context(one[1]["userId"], number)
-        ]
+        shared = self._shared(names, values)
+        changed = self._version.histories.changed(names)
+        alone = {at for at, one in enumerate(shared) if one is None}
+        if changed:
+            alone.update(at for at, name in enumerate(names) if name in changed)
+        if self._serving.in_context and self._version.in_context:
+            alone.update(
+                at
+                for at, (name, number) in enumerate(zip(names, numbers.tolist(), strict=True))
+                if self._in_context(name, number)
+            )
+        together = [at for at in range(len(names)) if at not in alone] if alone else range(len(names))
         return _Asked(
-            places=[found[at][0] for at in kept],
-            codes=codes[kept],
-            newest=np.array([newest[found[at][1]["userId"]] for at in kept], np.uint64),
-            numbers=numbers[kept],
-            shared=[one for at in kept if (one := shared[at]) is not None],
+            places=[places[at] for at in together],
+            codes=codes[together],
+            numbers=numbers[together],
+            shared=[one for at in together if (one := shared[at]) is not None],
         )
 
-    def _shared(self, requests: Sequence[Request]) -> list[Shared | None]:
-        """Return what the filter says for each request; ``None`` if the request is to be asked alone."""
+    def _shared(self, names: Sequence[str], values: Sequence[Values | None]) -> Sequence[Shared | None]:
+        """Return what the filter says for each user; ``None`` if the user is to be asked for alone."""
         if self._filter_arn is None:
-            return [_EVERYTHING] * len(requests)
+            return [_EVERYTHING] * len(names)
         try:
             found = self._filters.of(self._caller, self._filter_arn, self._version.trained.group)
         except ApiError:
-            return [None] * len(requests)
+            return [None] * len(names)
         if tree.uses_current_user(found):
-            return [self._shared_of(found, one) for one in requests]
+            return [self._shared_of(found, *one) for one in zip(names, values, strict=True)]
+        if not any(values):
+            return [self._shared_of(found, None, None)] * len(names)
         known: dict[tuple[tuple[str, str], ...], Shared | None] = {}
         of_each = []
-        for one in requests:
-            key = tuple(sorted(one["filterValues"].items())) if one.get("filterValues") else ()
+        for given in values:
+            key = tuple(sorted(given.items())) if given else ()
             if key not in known:
-                known[key] = self._shared_of(found, one)
+                known[key] = self._shared_of(found, None, given)
             of_each.append(known[key])
         return of_each
 
-    def _shared_of(self, found: Filter, request: Request) -> Shared | None:
+    def _shared_of(self, found: Filter, name: str | None, given: Values | None) -> Shared | None:
         try:
-            return self._filters.shared(found, self._version, request)
+            return self._filters.shared(found, self._version, name, given)
         except ApiError:
             return None
 
     def _in_context(self, name: str, number: int) -> bool:
         """Return whether a user's attributes say something, which is looked at one by one."""
-        if not self._serving.in_context or not self._version.in_context:
-            return False
         offsets = self._version.artifact.offsets
         if number >= 0 and int(offsets[number + 1] - offsets[number]) > MOST_INTERACTIONS:
             return False
-        user = self._version.user(name)
-        return bool(user) and bool(self._version.in_context.values({}, user or {}))
-
-    def _queries(self, asked: _Asked) -> list[Query]:
-        found = self._version.artifact
-        states, items = found.states, found.item
-        begins, ends = found.offsets[asked.numbers].tolist(), found.offsets[asked.numbers + 1].tolist()
-        return [
-            Query(_NO_ITEMS)
-            if number < 0
-            else Query(items[begin:end], None, None if states is None else states[number])
-            for number, begin, end in zip(asked.numbers.tolist(), begins, ends, strict=True)
-        ]
+        user = self._version.user(name) or {}
+        return bool(user) and bool(self._version.in_context.values({}, user))
 
     def _gone(self, asked: _Asked) -> dict[int, Int32]:
         """Return the rows that users have had, as far as the filter removes them, by the user's place in the block."""
@@ -206,37 +193,12 @@ class Blocks:
 
     def _rows_of(self, now: seen.Seen) -> Int32:
         """Return int32[seen items]: the row of each item that was seen."""
-        if now.items is self._version.artifact.items:
-            return np.arange(len(now.items), dtype=np.int32)
-        rows = (self._version.items.find(name) for name in now.items.names())
-        return np.array([-1 if row is None else row for row in rows], np.int32)
-
-    def _mask(self, scores: Float32, asked: _Asked, gone: Mapping[int, Int32]) -> None:
-        """Give minus infinity to what filters do not allow."""
-        n_items = scores.shape[1]
-        kept = [id(one.kept) for one in asked.shared]
-        if self._filter_arn is None:
-            return
-        if len(set(kept)) == 1:
-            scores += self._penalty(asked.shared[0].kept, n_items)
-        else:
-            for at, one in enumerate(asked.shared):
-                scores[at] += self._penalty(one.kept, n_items)
-        if gone:
-            where = np.repeat(np.fromiter(gone, np.int64, len(gone)), [len(one) for one in gone.values()])
-            rows = np.concatenate(list(gone.values()))
-            known = rows < n_items
-            scores[where[known], rows[known]] = -np.inf
-
-    def _penalty(self, kept: Bool, n_items: int) -> Float32:
-        """Return float32[items]: 0 for what a mask keeps, else minus infinity."""
-        found = self._penalties.get(id(kept))
-        if found is None or found[0] is not kept:
-            found = (kept, np.where(kept[:n_items], 0, -np.inf).astype(np.float32))
-            if len(self._penalties) >= _MOST_ROWS:
-                self._penalties.clear()
-            self._penalties[id(kept)] = found
-        return found[1]
+        known = self._rows_seen
+        if known is None or known[0] is not now:
+            rows = (self._version.items.find(name) for name in now.items.names())
+            known = (now, np.array([-1 if row is None else row for row in rows], np.int32))
+            self._rows_seen = known
+        return known[1]
 
     def _written(
         self, asked: _Asked, rows: Int32, shares: Float64, gone: Mapping[int, Int32]
@@ -246,23 +208,30 @@ class Blocks:
         changed = self._explored(asked, rows, counts, gone)
         explored = changed != rows
         last = np.take_along_axis(shares, np.maximum(counts - 1, 0)[:, None], axis=1)
-        items, scores = changed.tolist(), np.where(explored, last, shares).tolist()
-        wanted = min(self._results, self._version.model_items)
-        found = {}
-        for at, (place, n, others) in enumerate(
-            zip(asked.places, counts.tolist(), explored.any(axis=1).tolist(), strict=True)
-        ):
-            if not self._subset or (n == wanted and not others):
-                found[place] = self._plain(items[at][:n], scores[at][:n])
-                continue
+        scores = np.where(explored, last, shares)
+        wanted = rows.shape[1]
+        plain = counts == wanted
+        if self._subset:
+            plain &= ~explored.any(axis=1) & (counts == self._results)
+        writer = self._writer
+        users = np.flatnonzero(plain)
+        texts = writer.written(changed[users, :wanted], scores[users, :wanted])
+        found = {asked.places[at]: text for at, text in zip(users.tolist(), texts, strict=True)}
+        for at in np.flatnonzero(~plain).tolist():
+            n = int(counts[at])
             picked = [
-                Picked(row, share)
-                for row, share in zip(rows[at, :n].tolist(), shares[at].tolist(), strict=False)
+                Picked(*one) for one in zip(rows[at, :n].tolist(), shares[at, :n].tolist(), strict=True)
             ]
-            if n < wanted:
-                found[place] = self._with_reasons(self._filled(asked, at, picked, gone.get(at)))
-            else:
-                found[place] = self._with_reasons(exploration.with_explored(picked, items[at]))
+            if self._subset and n < self._results:
+                picked = self._filled(asked, at, picked, gone.get(at))
+            elif n:
+                picked = exploration.with_explored(picked, changed[at, :n].tolist())
+            of_each = (
+                [one.row for one in picked],
+                [one.score for one in picked],
+                [one.reason for one in picked],
+            )
+            found[asked.places[at]] = writer.one(*of_each)
         return found
 
     def _filled(self, asked: _Asked, at: int, picked: list[Picked], gone: Int32 | None) -> list[Picked]:
@@ -270,7 +239,7 @@ class Blocks:
         allowed = self._allowed(asked.shared[at], gone)
         picked = [*picked, *self._fill(picked, allowed)]
         new = self._version.new_items(self._cut_off_seconds)
-        seed = self._seeds.of(int(asked.codes[at]), int(asked.newest[at]))
+        seed = self._seeds.of(int(asked.codes[at]), 0)
         return exploration.explored(picked, new, allowed, self._share, seed)
 
     def _explored(self, asked: _Asked, rows: Int32, counts: Int64, gone: Mapping[int, Int32]) -> Int32:
@@ -278,7 +247,7 @@ class Blocks:
         if self._share <= 0.0:
             return rows
         new = self._version.new_items(self._cut_off_seconds)
-        seeds = self._seeds.of_all(asked.codes, asked.newest)
+        seeds = self._seeds.of_all(asked.codes)
         users = np.flatnonzero(exploration.any_explored(self._share, seeds, counts))
         if not len(users) or not len(new.rows):
             return rows
@@ -294,7 +263,7 @@ class Blocks:
         if self._filter_arn is None:
             return lambda _at, rows: exploration.within(rows, limit, None)
         kept = [asked.shared[at].kept for at in users.tolist()]
-        alike = all(one is kept[0] for one in kept)
+        alike = len(set(map(id, kept))) == 1
         width = max(len(one) for one in kept)
         had = [at * width + gone[user] for at, user in enumerate(users.tolist()) if user in gone]
         taken = np.concatenate(had) if had else _NO_ITEMS
@@ -328,26 +297,12 @@ class Blocks:
         free = popular[~np.isin(popular, [one.row for one in picked])][: self._results - len(picked)]
         return [Picked(row, reason=POPULAR) for row in free.tolist()]
 
-    def _plain(self, rows: list[int], scores: list[float]) -> bytes:
-        """Return an answer of the model's own choice."""
-        known = self._known_names(rows)
-        names = b",".join([known[row] for row in rows])
-        reasons = b',"reasons":[%b]' % b",".join([b"[]"] * len(rows)) if self._subset else b""
-        return b'{"recommendedItems":[%b],"scores":%b%b}' % (names, orjson.dumps(scores), reasons)
-
-    def _with_reasons(self, picked: Sequence[Picked]) -> bytes:
-        """Return an answer that is not the model's alone."""
-        known = self._known_names([one.row for one in picked])
-        names = b",".join([known[one.row] for one in picked])
-        reasons = b""
-        if self._subset:
-            reasons = b',"reasons":%b' % orjson.dumps([[one.reason] if one.reason else [] for one in picked])
-        scores = orjson.dumps([one.score for one in picked])
-        return b'{"recommendedItems":[%b],"scores":%b%b}' % (names, scores, reasons)
-
-    def _known_names(self, rows: Sequence[int]) -> list[bytes]:
-        """Return items' ids as JSON, those of some rows among them."""
-        if max(rows, default=-1) >= len(self._names):
-            items = self._version.items
-            self._names = [orjson.dumps(items.name(one)) for one in range(len(items))]
-        return self._names
+    @property
+    def _writer(self) -> AnswerRows:
+        """What writes answers about all items that are there now."""
+        items = self._version.items
+        known = self._rows_written
+        if known is None or len(known.names) < len(items):
+            every = [items.name(row) for row in range(len(items))]
+            known = self._rows_written = AnswerRows(every, self._subset)
+        return known

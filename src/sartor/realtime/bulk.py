@@ -80,27 +80,34 @@ class Bulk:
 
     def answer(self, lines: Sequence[Line]) -> Iterator[Answered]:
         """Yield the answer to each line, in order."""
-        requests: dict[int, dict[str, Any]] = {}
-        reasons: dict[int, str] = {}
+        together = self._together(lines) if self._blocks.able else {}
+        for at, line in enumerate(lines):
+            output = together.get(at)
+            yield self._alone(line) if output is None else Answered(line, output)
+
+    def _together(self, lines: Sequence[Line]) -> dict[int, bytes]:
+        """Return the answers to lines that ask for users, by their places, as far as they are given together."""
+        names = json_lines.texts_of(lines, "userId")
+        if names is not None and max(map(len, names)) <= _MOST_ID:
+            return self._blocks.outputs(range(len(lines)), names, [None] * len(lines))
+        found = []
         for at, line in enumerate(lines):
             try:
-                requests[at] = self._asked(json_lines.read(line))
-            except UnreadableLine as error:
-                reasons[at] = str(error)
-        together = self._blocks.outputs(requests) if self._blocks.able else {}
-        for at, line in enumerate(lines):
-            if at in reasons:
-                yield Answered(line, None, reasons[at])
-            elif at in together:
-                yield Answered(line, together[at])
-            else:
-                yield self._alone(line, requests[at])
+                request = self._asked(json_lines.read(line))
+            except UnreadableLine:
+                continue
+            if "userId" in request and not request.get("context"):
+                found.append((at, request["userId"], request.get("filterValues")))
+        places, users, values = zip(*found, strict=True) if found else ((), (), ())
+        return self._blocks.outputs(places, users, values)
 
-    def _alone(self, line: Line, request: dict[str, Any]) -> Answered:
+    def _alone(self, line: Line) -> Answered:
         """Return the answer to one line, or why there is none."""
         try:
-            request = self._every | request
+            request = self._every | self._asked(json_lines.read(line))
             output = self._ranked(request) if self._ranks else self._recommended(request)
+        except UnreadableLine as error:
+            return Answered(line, None, str(error))
         except ApiError as error:
             return Answered(line, None, error.message)
         return Answered(line, orjson.dumps(output))

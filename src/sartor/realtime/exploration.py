@@ -32,6 +32,7 @@ _SEEDS: Final = 2**48
 _MOST_PLACES: Final = 512
 #: The constants of the generator splitmix64, and what keeps the numbers of two seeds apart.
 _STEP: Final = 0x9E3779B97F4A7C15
+_STRIDE: Final = np.uint64(_STEP)
 _SPREAD: Final = np.uint64(0xD1342543DE82EF95)
 _MASK: Final = 2**64 - 1
 #: From numbers of 64 bits to seeds, and to the 53 bits of a fraction.
@@ -104,14 +105,14 @@ class Seeds:
 
         Args:
             code: stands for the user's id.
-            newest: the number of the newest record of the user.
+            newest: the number of the newest record of the user, 0 if nothing is new since the training.
         """
         found: int = _mixed((code ^ self._base()) + newest * _STEP & _MASK) >> _SEED_SHIFT
         return found
 
-    def of_all(self, codes: Numbers, newest: Numbers) -> Numbers:
-        """Return uint64[users]: ``of`` for each user."""
-        found: Numbers = _mixed((codes ^ np.uint64(self._base())) + newest * np.uint64(_STEP)) >> _SEED_SHIFT
+    def of_all(self, codes: Numbers) -> Numbers:
+        """Return uint64[users]: ``of`` for each of some users of whom nothing is new."""
+        found: Numbers = _mixed(codes ^ np.uint64(self._base())) >> _SEED_SHIFT
         return found
 
     def _base(self) -> int:
@@ -186,7 +187,7 @@ def explored_rows(rows: Int32, new: New, is_free: Free, share: float, seeds: Num
         for attempt in range(_TRIES):
             if not len(left):
                 break
-            chosen = new.drawn(_draws(seeds[left], _MOST_PLACES + _TRIES * number + attempt))
+            chosen = new.drawn(_draws(seeds[left], _number_of(number, attempt)))
             free = is_free(left, chosen) & ~_has(rows, left, chosen) & ~_has(result, left, chosen)
             result[left[free], places[left[free], number]] = chosen[free]
             left = left[~free]
@@ -206,7 +207,7 @@ def _searched(at: int, new: New, is_free: Free, taken: Int32, seed: Numbers, num
     if not free.any():
         return None
     left = New(new.rows[free], np.cumsum(chances[free]), new.limit)
-    return int(left.drawn(_draws(seed, _MOST_PLACES + _TRIES * number))[0])
+    return int(left.drawn(_draws(seed, _number_of(number, 0)))[0])
 
 
 def _has(rows: Int32, at: NDArray[np.intp], chosen: Int32) -> Bool:
@@ -228,21 +229,22 @@ def _places(share: float, seeds: Numbers, counts: NDArray[np.integer]) -> Int64:
         counts: int[users], how many places there are.
     """
     most = int(counts.max(initial=0))
-    draws = np.empty((len(seeds), most))
+    draws = _draws(seeds[:, None], np.arange(most, dtype=np.uint64))
     draws[:, :1] = (seeds / _SEEDS)[:, None]
-    for number in range(1, most):
-        draws[:, number] = _draws(seeds, number)
     gaps = np.zeros_like(draws) if share >= 1.0 else np.floor(np.log1p(-draws) / math.log1p(-share))
     places = np.cumsum(gaps + 1, axis=1) - 1
     found = np.where(places < counts[:, None], places, -1).astype(np.int64)
     return found[:, : int((found >= 0).sum(axis=1).max(initial=0))]
 
 
-def _draws(seeds: Numbers, number: int) -> Float64:
-    """Return float64[seeds]: the draw of a number from [0, 1) for each seed."""
-    found: Float64 = (
-        _mixed(seeds * _SPREAD + np.uint64(number * _STEP & _MASK)) >> _FRACTION_SHIFT
-    ) * 2.0**-53
+def _number_of(place: int, attempt: int) -> Numbers:
+    """Return uint64[1]: which number is drawn when an item is tried for an explored place."""
+    return np.array([_MOST_PLACES + _TRIES * place + attempt], np.uint64)
+
+
+def _draws(seeds: Numbers, numbers: Numbers) -> Float64:
+    """Return float64[...]: the draws of some numbers from [0, 1) for some seeds."""
+    found: Float64 = (_mixed(seeds * _SPREAD + numbers * _STRIDE) >> _FRACTION_SHIFT) * 2.0**-53
     return found
 
 

@@ -3,6 +3,7 @@
 A filter's expression is parsed and held against the schemas once, and again when its resource or they change.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -117,22 +118,25 @@ class Filters:
         key = (*version.key, request["userId"], version.histories.state(), columns.n_rows)
         return self._unseen.get(key, history.newest, made)
 
-    def shared(self, of: Filter, version: Version, request: Request) -> apply.Shared | None:
+    def shared(
+        self, of: Filter, version: Version, user: str | None, given: Mapping[str, str] | None
+    ) -> apply.Shared | None:
         """Return what of a filter users share, for a request of one; ``None``: it has to be applied as a whole.
 
         Args:
             of: the filter.
             version: what answers; its items are taken as they are.
-            request: with ``filterValues`` and ``userId``.
+            user: the id of who asks; ``None``: the filter has no IF.
+            given: the ``filterValues``.
 
         Raises:
             ApiError: it cannot be applied to this request.
         """
         if tree.target(of) != "ItemID" or tree.uses_current_item(of):
             return None
-        user = version.user(request.get("userId")) if tree.uses_current_user(of) else None
-        parameters = values.read(of, request.get("filterValues"))
-        return apply.shared(of, parameters, version.items.columns, user, self._masks)
+        attributes = version.user(user) if tree.uses_current_user(of) else None
+        parameters = values.read(of, given)
+        return apply.shared(of, parameters, version.items.columns, attributes, self._masks)
 
     def of(self, caller: "Caller", arn: str, group: str) -> Filter:
         """Return the caller's active filter of a dataset group, checked.

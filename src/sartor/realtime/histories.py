@@ -80,11 +80,16 @@ class Histories:
         """Return the number of a user's newest put record."""
         return self._put.newest_of(self._dataset, user)
 
-    def unchanged(self, users: Sequence[str]) -> dict[str, int]:
-        """Return the users of whom nothing is new since the training, each with the number of the newest put record."""
+    def changed(self, users: Sequence[str]) -> set[str]:
+        """Return those users of whom calls have put something since the training."""
+        if self._put.newest(self._dataset) <= self._after:
+            return set()
         newest = self._put.newest_of_each(self._dataset, users)
-        found = ((user, newest.get(user, 0)) for user in users)
-        return {user: number for user, number in found if number <= self._after}
+        return {user for user, number in newest.items() if number > self._after}
+
+    def since_training(self, history: History | None) -> int:
+        """Return the number of a user's newest put record, 0 if the training has seen it or there is none."""
+        return history.newest if history is not None and history.newest > self._after else 0
 
     def of(self, user: str, newest: int) -> History:
         """Return what a user did, of a user id or an anonymous session's.

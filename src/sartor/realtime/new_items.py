@@ -51,6 +51,9 @@ class NewItems:
         self._index: _Index | None = None
         self._spoken = _Spoken(np.zeros(0, np.int32), _nobody(0), np.zeros((0, NEIGHBOURS), np.float32))
 
+    def __bool__(self) -> bool:
+        return len(self._spoken.rows) > 0
+
     def look(self) -> None:
         """Take up what is new."""
         columns = self._items.columns

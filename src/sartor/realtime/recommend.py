@@ -365,7 +365,7 @@ def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:
     if asked.allowed is None:  # else the filter has taken up what is new
         version.items.take_up()
     new = version.new_items(exploration.cut_off_seconds(config))
-    newest = 0 if asked.history is None else asked.history.newest
+    newest = version.histories.since_training(asked.history)
     seed = exploration.Seeds(version.key).of(code_of(asked.request.get("userId") or ""), newest)
     return exploration.explored(picked, new, asked.allowed, share, seed)
 

@@ -29,8 +29,10 @@ _LEAST_SPREAD: Final = np.float32(1e-9)
 _SCALE: Final = 2.0
 #: How many items a shortlist has at least.
 SHORTLIST: Final = 2_000
-#: A recipe that scores its best items only scores so many.
-BEST: Final = 2_000
+#: A recipe that scores its best items only scores so many; of fewer all, as finding the best would take longer.
+BEST: Final = 5_000
+#: Highest logits between these need not be taken from all logits before these become powers.
+_PLAIN: Final = (-20.0, 60.0)
 #: Answers of up to so many items are kept beside the scores, and what one takes, in bytes.
 MOST_ANSWERED: Final = 50
 _ANSWER_BYTES: Final = 20_000
@@ -151,8 +153,15 @@ class Shares:
     total: Float32
 
     @classmethod
-    def of(cls, values: Float32, logits: bool, subset: bool) -> "Shares":
-        """Return the softmax over float32[rows, items] as ``Scores`` has it for one row."""
+    def of(cls, values: Float32, logits: bool, subset: bool, room: Float32 | None = None) -> "Shares":
+        """Return the softmax over float32[rows, items] as ``Scores`` has it for one row.
+
+        Args:
+            values: the scores.
+            logits: whether they are logits.
+            subset: whether shares are those of the best ``BEST`` alone.
+            room: float32[rows, items], what may be written to.
+        """
         rows, items = values.shape
         mean = spread = np.zeros((rows, 1), np.float32)
         if not logits:
@@ -168,7 +177,12 @@ class Shares:
                 equal[row] = (values[row] == edge[row]).sum() - (powers[row] == edge[row]).sum()
         powers = _logits_of_each(powers, mean, spread)
         highest = powers.max(axis=1, keepdims=True)
-        powers = np.exp(np.subtract(powers, highest, out=None if powers is values else powers))
+        room = room if powers is values else powers
+        if _PLAIN[0] < highest.min() and highest.max() < _PLAIN[1]:
+            highest = np.zeros_like(highest)
+        else:
+            powers = np.subtract(powers, highest, out=room)
+        powers = np.exp(powers, out=room)
         total = powers @ np.ones((powers.shape[1], 1), np.float32)
         if equal.any():
             total += equal[:, None] * np.exp(_logits_of_each(edge[:, None], mean, spread) - highest)

@@ -113,3 +113,25 @@ def test_a_line_without_an_answer_is_json_in_both_files(text: bytes) -> None:
     assert (written["output"], written["error"]) == (None, "no such thing")
     assert (fault["line"], fault["error"], fault["input"]) == (3, "no such thing", written["input"])
     assert len(str(written["input"])) <= 200
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([b'{"userId":"1"}', b'{ "userId" :\t"\xc3\xbc b,}" }'], ["1", "ü b,}"]),
+        ([b'{"userId":"1"}', b'{"userId":"2","filterValues":{}}'], None),
+        ([b'{"userId":"1"}', b'{"itemId":"2"}'], None),
+        ([b'{"userId":"1"}', b'{"userId":"\\u0041"}'], None),
+        ([b'{"userId":"1"}', b'{"userId":""}'], None),
+        ([b'{"userId":"1"}', b'{"userId":"\xff"}'], None),
+        ([b'{"userId":"1"}', b'{"userId":"a\tb"}'], None),
+        ([b'{"userId":"1"}', b'{"userId":"1"}{"userId":"1"}'], None),
+    ],
+)
+def test_lines_of_one_text_each_are_read_at_once_and_all_others_one_by_one(
+    texts: list[bytes], expected: list[str] | None
+) -> None:
+    lines = [Line(number, text) for number, text in enumerate(texts, 1)]
+    assert json_lines.texts_of(lines, "userId") == expected
+    if expected is not None:
+        assert [json_lines.read(line)["userId"] for line in lines] == expected

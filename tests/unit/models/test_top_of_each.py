@@ -31,13 +31,15 @@ def scores_of(kind: str, rows: int, items: int) -> Float32:
 )
 def test_the_best_of_each_row_are_the_best_of_that_row(kind: str, n: int, items: int) -> None:
     scores = scores_of(kind, 17, items)
-    found = top_of_each(scores, n)
-    assert found.shape == (17, n)
-    for row, best in zip(scores, found, strict=True):
+    found, values = top_of_each(scores, n)
+    assert found.shape == values.shape == (17, n)
+    for row, best, having in zip(scores, found, values, strict=True):
         expected = top(row, n, np.isfinite(row))
         assert best[best >= 0].tolist() == expected.tolist()
         assert (best[len(expected) :] == -1).all()
+        np.testing.assert_array_equal(having[: len(expected)], row[expected])
+        assert np.isneginf(having[len(expected) :]).all()
 
 
 def test_no_rows_have_no_best_items() -> None:
-    assert top_of_each(np.zeros((0, 10), np.float32), 3).shape == (0, 3)
+    assert top_of_each(np.zeros((0, 10), np.float32), 3)[0].shape == (0, 3)

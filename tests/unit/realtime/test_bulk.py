@@ -139,7 +139,15 @@ class Shop:
         self.filters = {name: self._filter(name, text) for name, text in FILTERS.items()}
         self.service.work()
 
-    def bulk(self, kind: str, recipe: str, results: int, of: str | None, weight: str = "0") -> Bulk:
+    def bulk(
+        self,
+        kind: str,
+        recipe: str,
+        results: int,
+        of: str | None,
+        weight: str = "0",
+        new_items: bool = True,
+    ) -> Bulk:
         body = {"recipeArn": recipe_arn(recipe), "datasetGroupArn": self.group, "solutionConfig": {}}
         arn = f"arn:aws:personalize:eu-central-1:111122223333:solution/{kind}/1"
         row = Resource(
@@ -155,8 +163,9 @@ class Shop:
             1.0,
         )
         version = load(trained_of(row), self.tools)
-        for one in version.followers:
-            one.look()
+        if new_items:
+            for one in version.followers:
+                one.look()
         config = {"itemExplorationConfig": {"explorationWeight": weight}}
         caller: Any = self.service.caller
         filter_arn = None if of is None else self.filters[of]
@@ -223,13 +232,25 @@ def answered(bulk: Bulk, lines: list[Line], monkeypatch: pytest.MonkeyPatch, tog
 
 @pytest.mark.parametrize("of", [None, *FILTERS])
 @pytest.mark.parametrize(
-    ("kind", "recipe", "weight"),
-    [("logits", UP, "0"), ("logits", UP2, "0"), ("blend", UP, "0.8"), ("blend", UP2, "0")],
+    ("kind", "recipe", "weight", "new_items"),
+    [
+        ("logits", UP, "0", True),
+        ("logits", UP, "0.5", False),
+        ("logits", UP2, "0", False),
+        ("blend", UP, "0.8", True),
+        ("blend", UP2, "0", False),
+    ],
 )
 def test_users_who_are_answered_together_get_what_each_gets_alone(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch, kind: str, recipe: str, weight: str, of: str | None
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    recipe: str,
+    weight: str,
+    new_items: bool,
+    of: str | None,
 ) -> None:
-    bulk, lines = shop.bulk(kind, recipe, 25, of, weight), lines_of(of)
+    bulk, lines = shop.bulk(kind, recipe, 25, of, weight, new_items), lines_of(of)
     together = answered(bulk, lines, monkeypatch, together=True)
     alone = answered(bulk, lines, monkeypatch, together=False)
     for (_, reason, found), (_, expected_reason, expected) in zip(together, alone, strict=True):
@@ -250,7 +271,7 @@ def test_most_users_are_answered_together(shop: Shop, monkeypatch: pytest.Monkey
     alone: list[str] = []
     for of in (None, "metadata", "values", "narrow", "had", "bought", "old"):
         bulk = shop.bulk("logits", UP2, 25, of)
-        monkeypatch.setattr(bulk, "_alone", lambda line, request: alone.append(request["userId"]))
+        monkeypatch.setattr(bulk, "_alone", lambda line: alone.append(json.loads(line.text)["userId"]))
         list(
             bulk.answer(
                 [line for line in lines_of(of) if b'"dear"' not in line.text and b"{}" not in line.text]
@@ -259,10 +280,12 @@ def test_most_users_are_answered_together(shop: Shop, monkeypatch: pytest.Monkey
         assert set(alone) <= {"active", "user-9"}, of
 
 
-def test_a_user_without_anything_new_is_one_whose_put_records_the_training_has_seen(shop: Shop) -> None:
+def test_a_user_of_whom_something_is_new_is_one_with_records_that_the_training_has_not_seen(
+    shop: Shop,
+) -> None:
     histories = shop.bulk("logits", UP, 5, None)._blocks._version.histories
-    found = histories.unchanged(["user-1", "user-9", "active", "nobody"])
-    assert found == {"user-1": 0, "nobody": 0}
+    found = histories.changed(["user-1", "user-9", "active", "nobody"])
+    assert found == {"user-9", "active"}
 
 
 def test_a_ranking_is_of_the_items_of_the_line(shop: Shop) -> None:
