@@ -130,7 +130,8 @@ class BlockScores:
         nothing = Histories(_NO_ITEMS, np.zeros(2, np.int64), np.zeros(0, np.int64))
         states = self._model.states(nothing)
         assert states is not None, "the artifact has them"
-        return states[0]
+        state: Float32 = states[0]
+        return state
 
     def _layout(self, mask: Bool | None) -> _Layout:
         """Return the items in the order of a mask."""
@@ -163,4 +164,4 @@ def _take_out(scores: Float32, masks: Sequence[Bool | None]) -> None:
             continue
         denied = np.ones(scores.shape[1], np.bool_)
         denied[: len(mask)] = ~mask[: scores.shape[1]]
-        scores[np.ix_(some, np.flatnonzero(denied))] = -np.inf
+        scores[np.ix_(np.array(some), np.flatnonzero(denied))] = -np.inf
