@@ -1,6 +1,6 @@
 """How much attention items have had: interactions, and impressions that led to nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,17 +15,22 @@ from tables import schema_of
 FIELDS = (("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"))
 WITH_IMPRESSIONS = schema_of("Interactions", *FIELDS, ("IMPRESSION", "string"))
 WITHOUT = schema_of("Interactions", *FIELDS)
-ROWS = {"a": 0, "b": 1, "c": 2}
 
 
 class Items:
-    """A catalogue of three items."""
+    """A catalogue of three items at first."""
+
+    def __init__(self) -> None:
+        self._names = ["a", "b", "c"]
 
     def __len__(self) -> int:
-        return len(ROWS)
+        return len(self._names)
 
     def find(self, name: str) -> int | None:
-        return ROWS.get(name)
+        return self._names.index(name) if name in self._names else None
+
+    def add(self, names: Iterable[str]) -> None:
+        self._names += [name for name in names if name not in self._names]
 
 
 @pytest.fixture
@@ -57,6 +62,13 @@ def test_interactions_count_and_impressions_of_other_items_too(dataset: Live) ->
     found.look()
     assert found.counts.tolist() == [2, 2, 2]
     assert found.changes == 1
+
+
+def test_an_item_that_nobody_described_has_a_place_once_somebody_interacts_with_it(dataset: Live) -> None:
+    found = watched(dataset)
+    dataset.bring(event("new", 1, "shown only|a"), event("new", 2, ""))
+    found.look()
+    assert found.counts.tolist() == [1, 0, 0, 2]
 
 
 def test_the_same_records_are_counted_once_and_newer_ones_anew(dataset: Live) -> None:
