@@ -21,7 +21,7 @@ from typing import Any, cast
 
 from bench import inputs, table
 from bench.table import Row
-from sartor.app import open_parts, tools_of
+from sartor.app import open_backend, tools_of
 from sartor.data import versions
 from sartor.data.check import Part
 from sartor.data.dataset import DatasetRecords, write_part
@@ -134,9 +134,9 @@ THINGS: dict[str, Callable[[Dataset], object]] = {
 def dataset() -> Iterator[Dataset]:
     """Give an empty dataset of interactions in a data folder of its own."""
     with TemporaryDirectory(dir=inputs.folder()) as folder:
-        parts = open_parts(load({"data": folder, "quotas": "off"}, {}))
+        backend = open_backend(load({"data": folder, "quotas": "off"}, {}))
         try:
-            handlers = bound(OPERATIONS, Control(parts.store, False, parts.sources))
+            handlers = bound(OPERATIONS, Control(backend.store, False, backend.sources))
             caller = cast("Any", SimpleNamespace(account="000000000000", region="us-east-1"))
             columns = [{"name": name, "type": kind} for name, kind in FIELDS]
             schema = {
@@ -149,22 +149,22 @@ def dataset() -> Iterator[Dataset]:
             arn = f"{PREFIX}:dataset/g/INTERACTIONS"
             handlers["CreateSchema"].handler(caller, {"name": "s", "schema": json.dumps(schema)})
             handlers["CreateDatasetGroup"].handler(caller, {"name": "g"})
-            with parts.store.write() as transaction:
+            with backend.store.write() as transaction:
                 transaction.set_status(f"{PREFIX}:dataset-group/g", "ACTIVE", 1.0)
             of_group = {"datasetGroupArn": f"{PREFIX}:dataset-group/g", "schemaArn": f"{PREFIX}:schema/s"}
             handlers["CreateDataset"].handler(
                 caller, {"name": "d", "datasetType": "Interactions", **of_group}
             )
-            with parts.store.write() as transaction:
+            with backend.store.write() as transaction:
                 transaction.set_status(arn, "ACTIVE", 1.0)
                 transaction.merge_private(arn, {"table": "tables/t/bulk"})
-            resource = parts.store.get(arn)
+            resource = backend.store.get(arn)
             assert resource is not None
-            tools = tools_of(parts)
+            tools = tools_of(backend)
             records = records_of(resource, tools)
             yield Dataset(records, tools, Sweeps("bench"), _row(records, Path(folder)))
         finally:
-            parts.close()
+            backend.close()
 
 
 def _row(records: DatasetRecords, folder: Path) -> bytes:

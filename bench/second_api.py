@@ -9,12 +9,12 @@ from pathlib import Path
 import uvicorn
 
 from sartor import settings
-from sartor.app import build, open_parts
+from sartor.app import build, open_backend
 
 if __name__ == "__main__":
     data, port = Path(sys.argv[1]), int(sys.argv[2])
     uvicorn.run(
-        build(open_parts(settings.load({"data": data, "quotas": "off"}, {}))),
+        build(open_backend(settings.load({"data": data, "quotas": "off"}, {}))),
         port=port,
         loop="uvloop",
         http="httptools",

@@ -52,7 +52,7 @@ What AWS has no operation for:       /sartor/v1/openapi.json
 
 
 @dataclass(frozen=True)
-class Parts:
+class Backend:
     """What the API and the workers share.
 
     Attributes:
@@ -91,7 +91,7 @@ class Parts:
         self.scratch.close()
 
 
-def open_parts(settings: Settings) -> Parts:
+def open_backend(settings: Settings) -> Backend:
     """Open the database and the storage that the settings name.
 
     Raises:
@@ -107,7 +107,7 @@ def open_parts(settings: Settings) -> Parts:
         raise
     storage = open_storage(settings.storage, settings.s3_endpoint, scratch.folder)
     means = Means(store, storage, scratch.folder, settings.memory_bytes)
-    return Parts(settings, means, Sources(settings), Keys(settings.data / "keys.json"), scratch)
+    return Backend(settings, means, Sources(settings), Keys(settings.data / "keys.json"), scratch)
 
 
 def _open_store(settings: Settings) -> Store:
@@ -124,32 +124,32 @@ def _open_store(settings: Settings) -> Store:
         raise OSError(f"The database {url.rpartition('@')[2]} cannot be opened: {reason}") from error
 
 
-def build(parts: Parts, metrics_port: int | None = None) -> Exchange:
+def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     """Return the service as an ASGI application.
 
     Args:
-        parts: of the service.
+        backend: of the service.
         metrics_port: the port that answers ``/metrics`` alone, if there is one.
     """
-    settings = parts.settings
+    settings = backend.settings
     service = operations.load()
-    resources = Control(parts.store, settings.quotas == "aws", parts.sources)
+    resources = Control(backend.store, settings.quotas == "aws", backend.sources)
     authority = Authority(
-        parts.keys.get, None if settings.auth == "signed" else (settings.account, settings.region)
+        backend.keys.get, None if settings.auth == "signed" else (settings.account, settings.region)
     )
-    metrics = Metrics(parts.store)
-    deployments = Deployments(parts.means)
-    filters = Filters(parts.store)
-    recommender = Recommender(deployments, filters, parts.store.at_once)
-    recorder = Recorder(parts.store, settings.quotas == "aws", recommender.answers.of)
+    metrics = Metrics(backend.store)
+    deployments = Deployments(backend.means)
+    filters = Filters(backend.store)
+    recommender = Recommender(deployments, filters, backend.store.at_once)
+    recorder = Recorder(backend.store, settings.quotas == "aws", recommender.answers.of)
     console = Console(
-        parts.means,
+        backend.means,
         ModelPages(deployments, recommender, filters, service.by_path["/recommendations"].reader),
     )
     shown = Route(lambda _caller, _request: (200, *metrics.render()), signed=False)
     openly = metrics_port is None and is_loopback(settings.host)
     live = Route(lambda _caller, _request: (200, "text/plain", b"live\n"), signed=False)
-    ready = Route(lambda _caller, _request: _ready(parts), signed=False)
+    ready = Route(lambda _caller, _request: _ready(backend), signed=False)
     routes: dict[str, Route] = {
         "/": Route(
             lambda _caller, _request: (200, "text/plain; charset=utf-8", WELCOME.encode()), signed=False
@@ -160,7 +160,7 @@ def build(parts: Parts, metrics_port: int | None = None) -> Exchange:
         "/sartor/v1/openapi.json": Route(console.openapi, signed=False),
         "/sartor/v1/": Route(console.answer, signed=True, methods=("GET", "HEAD", "POST")),
     }
-    near = parts.store.local
+    near = backend.store.local
     return Exchange(
         service,
         {
@@ -172,30 +172,30 @@ def build(parts: Parts, metrics_port: int | None = None) -> Exchange:
         routes,
         {} if metrics_port is None else {metrics_port: {"/metrics": shown}},
         observe=metrics.observe,
-        parts=(deployments,),
+        background=(deployments,),
         admit=keep_local if settings.auth == "open" else admit_all,
     )
 
 
 def build_worker(
-    parts: Parts, stopping: threading.Event, begin_anew: Callable[[], None] = end_process
+    backend: Backend, stopping: threading.Event, begin_anew: Callable[[], None] = end_process
 ) -> Worker:
     """Return a worker that ends when ``stopping`` is set.
 
     Args:
-        parts: what it shares with the API.
+        backend: what it shares with the API.
         stopping: says when to end.
         begin_anew: ends a process whose work hangs.
     """
-    return Worker(parts.settings, tools_of(parts, stopping.is_set), stopping, begin_anew)
+    return Worker(backend.settings, tools_of(backend, stopping.is_set), stopping, begin_anew)
 
 
-def tools_of(parts: Parts, stop: Callable[[], bool] = lambda: False) -> Tools:
+def tools_of(backend: Backend, stop: Callable[[], bool] = lambda: False) -> Tools:
     """Return what a job gets to work with."""
-    settings = parts.settings
+    settings = backend.settings
     return Tools(
-        **vars(parts.means),
-        sources=parts.sources,
+        **vars(backend.means),
+        sources=backend.sources,
         lease_seconds=settings.lease_seconds,
         drain_seconds=settings.drain_seconds,
         history_days=settings.history_days,
@@ -208,14 +208,14 @@ def tools_of(parts: Parts, stop: Callable[[], bool] = lambda: False) -> Tools:
     )
 
 
-def _ready(parts: Parts) -> tuple[int, str, bytes]:
+def _ready(backend: Backend) -> tuple[int, str, bytes]:
     """Ask the database and the storage whether they answer."""
     faults: list[str] = []
     checks: dict[str, Callable[[], object]] = {
-        "database": parts.store.check,
-        "storage": parts.storage.check,
-        "disk": parts.keep_room,
-        "keys": parts.keys.all,
+        "database": backend.store.check,
+        "storage": backend.storage.check,
+        "disk": backend.keep_room,
+        "keys": backend.keys.all,
     }
     for name, check in checks.items():
         try:

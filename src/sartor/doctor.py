@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sartor.app import Parts, open_parts
+from sartor.app import Backend, open_backend
 from sartor.private import is_private
 from sartor.settings import Settings
 from sartor.wire import fingerprint
@@ -37,10 +37,10 @@ def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a server needs, and return what was found."""
     findings = [_python(), _botocore(), *_extras(settings)]
     try:
-        parts = open_parts(settings)
+        backend = open_backend(settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user wants to read it here
         return [*findings, Finding("open", False, f"{error}. Check --data, --database and --storage.")]
-    looks: dict[str, Callable[[Parts], str]] = {
+    looks: dict[str, Callable[[Backend], str]] = {
         "database": _database,
         "storage": _storage,
         "disk": _disk,
@@ -48,10 +48,10 @@ def examine(settings: Settings) -> list[Finding]:
     }
     for name, look in looks.items():
         try:
-            findings.append(Finding(name, True, look(parts)))
+            findings.append(Finding(name, True, look(backend)))
         except Exception as error:  # noqa: BLE001 - as above
             findings.append(Finding(name, False, str(error)))
-    parts.close()
+    backend.close()
     return findings
 
 
@@ -82,30 +82,30 @@ def _extras(settings: Settings) -> list[Finding]:
     return [Finding("postgres", there, text)]
 
 
-def _database(parts: Parts) -> str:
-    parts.store.check()
-    return f"{parts.settings.database.rpartition('@')[2]} answers"
+def _database(backend: Backend) -> str:
+    backend.store.check()
+    return f"{backend.settings.database.rpartition('@')[2]} answers"
 
 
-def _storage(parts: Parts) -> str:
-    parts.storage.check()
-    return f"{parts.storage.uri} answers"
+def _storage(backend: Backend) -> str:
+    backend.storage.check()
+    return f"{backend.storage.uri} answers"
 
 
-def _disk(parts: Parts) -> str:
-    if not is_private(parts.settings.data):
+def _disk(backend: Backend) -> str:
+    if not is_private(backend.settings.data):
         raise PermissionError(
-            f"others may look into {parts.settings.data}: chmod -R go= {parts.settings.data}"
+            f"others may look into {backend.settings.data}: chmod -R go= {backend.settings.data}"
         )
-    free = shutil.disk_usage(parts.settings.data).free
+    free = shutil.disk_usage(backend.settings.data).free
     if free < LOW_SPACE_BYTES:
-        raise OSError(f"only {free / 1e9:.1f} GB are free in {parts.settings.data}; imports need room")
+        raise OSError(f"only {free / 1e9:.1f} GB are free in {backend.settings.data}; imports need room")
     return f"{free / 1e9:.0f} GB are free"
 
 
-def _keys(parts: Parts) -> str:
-    path = parts.settings.data / "keys.json"
-    keys = parts.keys.all()
+def _keys(backend: Backend) -> str:
+    path = backend.settings.data / "keys.json"
+    keys = backend.keys.all()
     if not path.exists():
         return "none yet; the first `sartor serve` makes one"
     if os.name == "posix" and path.stat().st_mode & 0o077:

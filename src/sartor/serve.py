@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sartor.app import Parts, build, build_worker, open_parts
+from sartor.app import Backend, build, build_worker, open_backend
 from sartor.private import keep_private
 from sartor.settings import Settings, SettingsError
 from sartor.wire import fingerprint
@@ -72,16 +72,16 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
         signal.signal(number, _end)
     keep_private(settings.data)
     with _only_server(settings), _listening(settings) as listeners:
-        parts = open_parts(settings)
-        parts.keys.first(settings.account)
+        backend = open_backend(settings)
+        backend.keys.first(settings.account)
         crew = _Crew(settings.workers, environment)
         try:
             crew.start()
             with _address(settings, listeners[0]) as url:
-                _run_api(parts, listeners, url)
+                _run_api(backend, listeners, url)
         finally:
             crew.stop()
-            parts.close()
+            backend.close()
             gc.unfreeze()  # libraries complain at the end of what is frozen and so never let go
 
 
@@ -96,12 +96,12 @@ def work(settings: Settings, parent: int | None = None) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    parts = open_parts(settings)
+    backend = open_backend(settings)
     if parent is not None:
         threading.Thread(target=_watch_parent, args=(parent, stopping), daemon=True).start()
     alone = parent is None
-    build_worker(parts, stopping, partial(_begin_anew, stopping) if alone else end_process).run()
-    parts.close()
+    build_worker(backend, stopping, partial(_begin_anew, stopping) if alone else end_process).run()
+    backend.close()
 
 
 def _begin_anew(stopping: threading.Event) -> None:
@@ -124,7 +124,7 @@ def _end(*_: object) -> None:
     sys.exit(0)
 
 
-def _run_api(parts: Parts, listeners: list[socket.socket], url: str) -> None:
+def _run_api(backend: Backend, listeners: list[socket.socket], url: str) -> None:
     """Run the API on sockets that listen already; a second one answers ``/metrics`` alone."""
     import asyncio
 
@@ -148,13 +148,13 @@ def _run_api(parts: Parts, listeners: list[socket.socket], url: str) -> None:
     _say_what_differs()
     ports = [listener.getsockname()[1] for listener in listeners]
     for port in ports[1:]:
-        LOG.info("metrics are at %s/metrics", _url(parts.settings.host, port))
+        LOG.info("metrics are at %s/metrics", _url(backend.settings.host, port))
     config = uvicorn.Config(
-        build(parts, *ports[1:]),
+        build(backend, *ports[1:]),
         access_log=False,
         log_config=None,
         loop="auto",  # uvloop if it is installed
-        http=connection.bounded(_connections(parts.settings)),
+        http=connection.bounded(_connections(backend.settings)),
         ws="none",
         server_header=False,
         proxy_headers=False,

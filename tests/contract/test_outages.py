@@ -35,13 +35,13 @@ def schema(name: str) -> str:
 
 
 def activate(app: App, arn: str, **private: Any) -> None:
-    with app.parts.store.write() as transaction:
+    with app.backend.store.write() as transaction:
         transaction.set_status(arn, "ACTIVE", 1.0)
         transaction.merge_private(arn, private)
 
 
 def database_of(app: App) -> Sqlite:
-    database = app.parts.store.database
+    database = app.backend.store.database
     assert isinstance(database, Sqlite)
     return database
 
@@ -136,7 +136,7 @@ def lines(log: pytest.LogCaptureFixture, name: str) -> list[str]:
 def test_while_another_process_locks_the_database_writes_are_503_and_then_work_again(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = str(app.parts.settings.data / "sartor.db")
+    path = str(app.backend.settings.data / "sartor.db")
     with subprocess.Popen([sys.executable, "-c", HOLDS, path], stdin=-1, stdout=-1) as holder:
         assert holder.stdin is not None and holder.stdout is not None
         holder.stdout.readline()
@@ -153,7 +153,7 @@ def test_while_another_process_locks_the_database_writes_are_503_and_then_work_a
 def test_while_the_disk_is_full_writes_are_503_and_then_work_again(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = app.parts.store
+    store = app.backend.store
     database = database_of(app)
     with store.write() as transaction:  # SQLite's own way to have no room
         pages = transaction._connection.exec_driver_sql("PRAGMA page_count").scalar()

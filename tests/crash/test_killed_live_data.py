@@ -25,7 +25,7 @@ from deltalake import DeltaTable
 
 from api.schemas import schema
 from crash.dying_worker import STEPS
-from sartor.app import Parts, build_worker, open_parts
+from sartor.app import Backend, build_worker, open_backend
 from sartor.data.dataset import DatasetRecords
 from sartor.demo.server import Server
 from sartor.resources.records import records_of
@@ -81,12 +81,12 @@ class Reader:
 
     def __init__(self, data: Path, bucket: Path) -> None:
         flags = {"data": str(data), "bucket": (f"shop={bucket}",), "quotas": "off"}
-        self.parts: Parts = open_parts(load(flags, AT_ONCE))
+        self.backend: Backend = open_backend(load(flags, AT_ONCE))
 
     def records(self, dataset: str) -> DatasetRecords:
-        resource = self.parts.store.get(dataset)
+        resource = self.backend.store.get(dataset)
         assert resource is not None
-        return records_of(resource, self.parts.means)
+        return records_of(resource, self.backend.means)
 
     def rows(self, dataset: str, columns: str) -> set[tuple[Any, ...]]:
         """Return what a reader sees, all of it different; rows that are stored twice are an error."""
@@ -103,7 +103,7 @@ class Reader:
         }
 
     def close(self) -> None:
-        self.parts.close()
+        self.backend.close()
 
 
 class Shop:
@@ -285,7 +285,7 @@ def test_records_are_there_once_at_every_moment_of_a_drain_that_is_killed(
             "the next worker drains",
         )
     shop.check()
-    assert sum(total for *_, total in shop.reader.parts.store.samples.totals()) == shop.watched
+    assert sum(total for *_, total in shop.reader.backend.store.samples.totals()) == shop.watched
 
 
 @pytest.mark.parametrize(("step", "when"), both_moments("export"))

@@ -137,4 +137,4 @@ def test_records_are_there_once_when_a_drain_wakes_up(shop: Shop, step: str) -> 
             records.put_table.sweep(-60.0)  # what the one that sleeps has stored
         shop.check()
     shop.check()
-    assert sum(total for *_, total in shop.reader.parts.store.samples.totals()) == shop.watched
+    assert sum(total for *_, total in shop.reader.backend.store.samples.totals()) == shop.watched

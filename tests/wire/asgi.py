@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from sartor.app import build, open_parts
+from sartor.app import build, open_backend
 from sartor.settings import load
 
 JSON = {"content-type": "application/json"}
@@ -30,8 +30,8 @@ class App:
 
     def __init__(self, data: Path, **options: str) -> None:
         flags = {"data": data, "auth": "open", "quotas": "off", **options}
-        self.parts = open_parts(load(flags, {}))
-        self.exchange = build(self.parts)
+        self.backend = open_backend(load(flags, {}))
+        self.exchange = build(self.backend)
 
     def ask(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] = JSON) -> Answered:
         """Return the answer to one request; ``Host`` is a loopback name unless the headers say another."""
@@ -65,4 +65,4 @@ class App:
         return self.ask("POST", "/", body, {"content-type": "application/x-amz-json-1.1", **target})
 
     def close(self) -> None:
-        self.parts.close()
+        self.backend.close()

@@ -129,7 +129,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 def activate(app: App, arn: str, **private: Any) -> None:
-    with app.parts.store.write() as transaction:
+    with app.backend.store.write() as transaction:
         transaction.set_status(arn, "ACTIVE", 1.0)
         transaction.merge_private(arn, private)
 

@@ -59,7 +59,7 @@ def training(arn: str, follow: bool, as_json: bool, **flags: Any) -> None:
 @settings_options("data", "database", "storage", "s3_endpoint")
 @JSON
 def retrain(arn: str, verify: bool, force: bool, as_json: bool, **flags: Any) -> None:
-    """Train a solution version or a recommender again from its record, and compare with what it made.
+    """Train a solution version or a recommender again from its provenance, and compare with what it made.
 
     Reads the server's data folder; the server may run. The exit code is 0 if every number is equal, 1 if not.
 
@@ -223,15 +223,15 @@ def _progress(quiet: bool) -> Iterator[Callable[..., None]]:
 @contextmanager
 def _tools(flags: dict[str, Any]) -> Iterator["Tools"]:
     """Give what a training needs, of a data folder."""
-    from sartor.app import open_parts, tools_of
+    from sartor.app import open_backend, tools_of
     from sartor.serve import wait_without_spinning
 
     wait_without_spinning()
     settings = settings_of(flags)
     if not settings.data.exists():
         raise click.ClickException(f"There is no data folder {settings.data}; name the server's with --data.")
-    parts = open_parts(settings)
+    backend = open_backend(settings)
     try:
-        yield tools_of(parts)
+        yield tools_of(backend)
     finally:
-        parts.close()
+        backend.close()

@@ -156,7 +156,7 @@ OPENAPI: Final[Mapping[str, Any]] = {
         **{
             f"/sartor/v1/{kind}s/{{{member}}}": {
                 "get": _path(
-                    "How far a training is; once it is done, its metrics and the record of what made the model.",
+                    "How far a training is; once it is done, its metrics and, as ``record``, its provenance.",
                     _object(
                         **{member: _TEXT},
                         status=_TEXT,

@@ -62,7 +62,7 @@ def training(answer: Mapping[str, Any]) -> str:
     if answer.get("metrics"):
         parts.append(_metrics(answer["metrics"]))
     if "record" in answer:
-        parts.append(_record(answer["record"]))
+        parts.append(_provenance(answer["record"]))
     if answer.get("forgotten"):
         users = sum(one["users"] for one in answer["forgotten"])
         parts.append(
@@ -108,26 +108,26 @@ def compared_metrics(metrics: Mapping[str, Mapping[str, float]], against: str) -
     )
 
 
-def _record(record: Mapping[str, Any]) -> str:
+def _provenance(provenance: Mapping[str, Any]) -> str:
     """Return what made a model."""
     tables = ", ".join(
         f"{name} version {state['bulkVersion']}, put records up to {state['putNumber']}"
-        for name, state in record["tables"].items()
+        for name, state in provenance["tables"].items()
     )
-    libraries = ", ".join(f"{name} {version}" for name, version in record["libraries"].items())
-    parameters = ", ".join(f"{name} {value}" for name, value in record["parameters"].items())
+    libraries = ", ".join(f"{name} {version}" for name, version in provenance["libraries"].items())
+    parameters = ", ".join(f"{name} {value}" for name, value in provenance["parameters"].items())
     facts = {
-        "recipe": record["recipe"],
-        "model": record["model"],
-        "trained at": _moment(record["trainedAt"]),
+        "recipe": provenance["recipe"],
+        "model": provenance["model"],
+        "trained at": _moment(provenance["trainedAt"]),
         "interactions": (
-            f"{record['interactions']:,} of {record['users']:,} users and {record['items']:,} items"
+            f"{provenance['interactions']:,} of {provenance['users']:,} users and {provenance['items']:,} items"
         ),
-        "event type": record.get("eventType"),
+        "event type": provenance.get("eventType"),
         "tables": tables,
         "parameters": parameters,
-        "seed, threads": f"{record['seed']}, {record['threads']}",
-        "made with": f"sartor {record['sartor']}, {libraries}",
+        "seed, threads": f"{provenance['seed']}, {provenance['threads']}",
+        "made with": f"sartor {provenance['sartor']}, {libraries}",
     }
     rows = [(name, str(value)) for name, value in facts.items() if value]
     return terminal.table((), rows, title="What made it", bold_columns=(0,))

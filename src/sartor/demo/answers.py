@@ -24,17 +24,17 @@ class Item(NamedTuple):
 _NONE = Item("", "", "")
 
 
-def trainings(records: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, float]) -> str:
+def trainings(provenances: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, float]) -> str:
     """Return a table with a line for each training.
 
     Args:
-        records: what made each model, by recipe.
+        provenances: what made each model, by recipe.
         seconds: how long each took, by recipe.
     """
     rows = []
-    for recipe, record in records.items():
-        counts = [f"{record[name]:,}" for name in ("interactions", "users", "items")]
-        rows.append((recipe.removeprefix("aws-"), record["model"], *counts, f"{seconds[recipe]:,.1f}"))
+    for recipe, provenance in provenances.items():
+        counts = [f"{provenance[name]:,}" for name in ("interactions", "users", "items")]
+        rows.append((recipe.removeprefix("aws-"), provenance["model"], *counts, f"{seconds[recipe]:,.1f}"))
     headings = ("recipe", "model", "rows", "users", "items", "seconds")
     return terminal.table(headings, rows, title="Trained", align="<<>>>>")
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from sartor.app import Parts, open_parts
+from sartor.app import Backend, open_backend
 from sartor.console import terminal, texts
 from sartor.data.dataset import DatasetRecords
 from sartor.data.synthetic import World
@@ -83,8 +83,9 @@ def run(
         server = Server(home, {BUCKET: home / "demo"})
         cleanup.callback(server.stop)
         click.echo(f"{server.url} is ready after {server.ready_seconds:.1f} s")
-        with closing(open_parts(load({"data": str(home)}))) as parts:  # to read what the service has by then
-            personal = _toured(_Tour(server, parts), files)
+        # to read what the service has by then
+        with closing(open_backend(load({"data": str(home)}))) as backend:
+            personal = _toured(_Tour(server, backend), files)
         if keep:
             cleanup.pop_all()
     _say_what_next(server, home, personal, keep=keep, stays=keep or data_folder is not None)
@@ -107,9 +108,9 @@ def _toured(tour: "_Tour", files: list[DataFile]) -> Personal:
 class _Tour:
     """The part of the demo that talks to the service."""
 
-    def __init__(self, server: Server, parts: Parts) -> None:
+    def __init__(self, server: Server, backend: Backend) -> None:
         self.server = server
-        self.parts = parts
+        self.backend = backend
         self.client = server.client()
         self.group = script.free_group_name(self.client)
         self.group_arn = ""
@@ -187,9 +188,9 @@ class _Tour:
         return self._records(dataset_type).count()
 
     def _records(self, dataset_type: str) -> DatasetRecords:
-        dataset = self.parts.store.get(self.datasets[dataset_type])
+        dataset = self.backend.store.get(self.datasets[dataset_type])
         assert dataset is not None, "it was created a moment ago"
-        return records_of(dataset, self.parts.means)
+        return records_of(dataset, self.backend.means)
 
 
 def _make_files(world: World, folder: Path) -> list[DataFile]:

@@ -1,4 +1,4 @@
-"""A trained model's folder in storage: the model, the names of its items and users, what users had done, and a record.
+"""A trained model's folder in storage: the model, the names of its items and users, what users had done, what made it.
 
 Written once by training, read by every process that serves it; all of it is memory-mapped.
 """
@@ -22,7 +22,7 @@ from sartor.models.base import Float32, Histories, Int32, Int64, Model
 from sartor.realtime import served_users
 
 #: Written last: a folder without it is not whole.
-_RECORD: Final = "record.json"
+_PROVENANCE: Final = "record.json"
 _MODEL: Final = "model"
 
 
@@ -39,9 +39,9 @@ class Artifact:
         time: int64[n], epoch seconds.
         seen_offsets: int64[users + 1], the same for all interactions.
         seen_item: int32[m].
-        seen_type: int16[m], a number into ``record["eventTypes"]``.
+        seen_type: int16[m], a number into ``provenance["eventTypes"]``.
         seen_time: int64[m], epoch seconds.
-        record: what made it, as JSON.
+        provenance: what made it, as JSON.
         states: float32[users, d], what the model computed of the training interactions beforehand; ``None`` if nothing.
         contexts: in which contexts the training interactions were.
         attributes: what the items had in their columns, if segments can be asked for by it.
@@ -57,13 +57,13 @@ class Artifact:
     seen_item: Int32
     seen_type: NDArray[np.int16]
     seen_time: Int64
-    record: Mapping[str, Any]
+    provenance: Mapping[str, Any]
     states: Float32 | None = None
     contexts: Contexts = field(default_factory=Contexts)
     attributes: Attributes = field(default_factory=Attributes)
 
 
-#: What has arrays of its own; what contexts say of whom is in the record.
+#: What has arrays of its own; what contexts say of whom is in the provenance.
 NAMED: Final = ("items", "users", "contexts", "attributes")
 
 
@@ -72,7 +72,7 @@ def write(
     folder: str,
     model: Model,
     rows: TrainingRows,
-    record: Mapping[str, Any],
+    provenance: Mapping[str, Any],
     scratch: Path,
     keep_on: Callable[[], None] = lambda: None,
 ) -> None:
@@ -83,17 +83,22 @@ def write(
         folder: its folder there.
         model: fitted on ``rows``.
         rows: with the names of items and users.
-        record: what made it, as JSON.
+        provenance: what made it, as JSON.
         scratch: a local folder that is empty.
         keep_on: called at least once a second; what it raises ends the work.
     """
     states = model.states(Histories(rows.item, rows.offsets, rows.time), keep_on)
     served_users.write(storage, folder, rows.users, served_users.rows_of(rows), states, scratch)
-    write_model(storage, folder, model, rows, record, scratch)
+    write_model(storage, folder, model, rows, provenance, scratch)
 
 
 def write_model(
-    storage: Blobs, folder: str, model: Model, rows: TrainingRows, record: Mapping[str, Any], scratch: Path
+    storage: Blobs,
+    folder: str,
+    model: Model,
+    rows: TrainingRows,
+    provenance: Mapping[str, Any],
+    scratch: Path,
 ) -> None:
     """Store what an artifact has beside its users."""
     base.save(model, scratch / _MODEL)
@@ -102,7 +107,7 @@ def write_model(
             np.save(scratch / f"{kind}.{name}.npy", array, allow_pickle=False)
     for file in sorted(path for path in scratch.rglob("*") if path.is_file()):
         storage.put_file(f"{folder}/{file.relative_to(scratch).as_posix()}", file)
-    storage.put(f"{folder}/{_RECORD}", json.dumps(record, indent=2).encode())
+    storage.put(f"{folder}/{_PROVENANCE}", json.dumps(provenance, indent=2).encode())
 
 
 class Place(NamedTuple):
@@ -127,16 +132,16 @@ def place_of(version: Mapping[str, Any]) -> Place:
     return Place(folder, str(version.get("users") or folder))
 
 
-def read_record(storage: Blobs, folder: str) -> dict[str, Any]:
+def read_provenance(storage: Blobs, folder: str) -> dict[str, Any]:
     """Return what made an artifact; raises ``FileNotFoundError`` if it is not whole."""
-    found: dict[str, Any] = json.loads(storage.get(f"{folder}/{_RECORD}"))
+    found: dict[str, Any] = json.loads(storage.get(f"{folder}/{_PROVENANCE}"))
     return found
 
 
 def read(storage: Blobs, place: Place) -> Artifact:
     """Return an artifact; raises ``FileNotFoundError`` if it is not whole."""
     folder = place.folder
-    record = read_record(storage, folder)
+    provenance = read_provenance(storage, folder)
     files = {
         path.removeprefix(f"{folder}/"): storage.local(path)
         for path, _ in storage.list(folder)
@@ -148,24 +153,24 @@ def read(storage: Blobs, place: Place) -> Artifact:
         model=base.load(files[f"{_MODEL}/model.json"].parent),
         items=Ids.restored(items),
         users=users,
-        record=record,
+        provenance=provenance,
         states=states,
-        contexts=_contexts(record, files),
-        attributes=_attributes(record, files),
+        contexts=_contexts(provenance, files),
+        attributes=_attributes(provenance, files),
         **arrays,
     )
 
 
-def _contexts(record: Mapping[str, Any], files: Mapping[str, Path]) -> Contexts:
+def _contexts(provenance: Mapping[str, Any], files: Mapping[str, Path]) -> Contexts:
     """Return the contexts; an artifact of an earlier Sartor has none."""
-    found = record.get("contexts", {})
+    found = provenance.get("contexts", {})
     if not found.get("values"):
         return Contexts()
     arrays = (served_users.load(files[f"contexts.{name}.npy"]) for name in Contexts.ARRAYS)
     return Contexts(found["bounds"], found["values"], *arrays)
 
 
-def _attributes(record: Mapping[str, Any], files: Mapping[str, Path]) -> Attributes:
+def _attributes(provenance: Mapping[str, Any], files: Mapping[str, Path]) -> Attributes:
     """Return the attributes; an artifact of an earlier Sartor has none."""
     named = {
         name.removeprefix("attributes.").removesuffix(".npy"): path
@@ -173,4 +178,4 @@ def _attributes(record: Mapping[str, Any], files: Mapping[str, Path]) -> Attribu
         if name.startswith("attributes.")
     }
     arrays = {name: served_users.load(path) for name, path in named.items()}
-    return Attributes.restored(record.get("attributes", ()), arrays)
+    return Attributes.restored(provenance.get("attributes", ()), arrays)

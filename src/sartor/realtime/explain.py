@@ -46,7 +46,7 @@ def explain(recommender: Recommender, filters: Filters, caller: "Caller", reques
     """
     asked, picked = recommender.recommend(caller, request)
     version, items = asked.version, asked.version.items
-    record = version.artifact.record
+    provenance = version.artifact.provenance
     history = () if asked.history is None else asked.history.items.tolist()
     evidence = _evidence(asked, picked)
     return {
@@ -55,10 +55,10 @@ def explain(recommender: Recommender, filters: Filters, caller: "Caller", reques
             {} if version.trained.arn == asked.deployment.arn else {"solutionVersionArn": version.trained.arn}
         ),
         "recipe": version.recipe.name,
-        "model": record["model"],
-        "trainedAt": record["trainedAt"],
-        "tables": record["tables"],
-        "interactions": record["interactions"],
+        "model": provenance["model"],
+        "trainedAt": provenance["trainedAt"],
+        "tables": provenance["tables"],
+        "interactions": provenance["interactions"],
         "history": [items.name(row) for row in history[-_SHOWN_HISTORY:]],
         "items": [
             {

@@ -70,7 +70,7 @@ class Histories:
         self._selection = selection
         self._put = put
         self._dataset = dataset
-        self._after = int(artifact.record["tables"]["INTERACTIONS"]["putNumber"])
+        self._after = int(artifact.provenance["tables"]["INTERACTIONS"]["putNumber"])
 
     def state(self) -> int:
         """Return what changes when filters see other interactions of imports."""

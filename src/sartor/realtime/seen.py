@@ -96,7 +96,7 @@ def newest_of_types(
 
 def of_artifact(artifact: Artifact) -> Seen:
     """Return what was there when an artifact's model was trained."""
-    state = artifact.record["tables"]["INTERACTIONS"]
+    state = artifact.provenance["tables"]["INTERACTIONS"]
     return Seen(
         artifact.users,
         artifact.items,
@@ -104,7 +104,7 @@ def of_artifact(artifact: Artifact) -> Seen:
         artifact.seen_item,
         artifact.seen_type,
         artifact.seen_time,
-        tuple(name.casefold() for name in artifact.record["eventTypes"]),
+        tuple(name.casefold() for name in artifact.provenance["eventTypes"]),
         state["bulkVersion"],
         state["putNumber"],
     )

@@ -131,7 +131,7 @@ class Version:
 
         An item without ``CREATION_TIMESTAMP`` is as old as its first interaction; one without either is new.
         """
-        newest = self.artifact.record["newestInteraction"]
+        newest = self.artifact.provenance["newestInteraction"]
         if newest is None:
             return New.of(np.zeros(0, np.int32), self.counts)
         columns = self.items.columns
@@ -228,7 +228,7 @@ def _later_texts(
     """Return the model with what came after the training, if the solution takes that up."""
     if not trained.training.get("performIncrementalUpdate", False):
         return None
-    state = found.record["tables"]["ITEMS"]
+    state = found.provenance["tables"]["ITEMS"]
     seen = (state["bulkVersion"], state["putNumber"])
     return LaterTexts(cast(SemanticModel, found.model), seen, items, selection, find_records)
 

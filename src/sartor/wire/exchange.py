@@ -51,7 +51,7 @@ _ROUTE_ERRORS: Final = {
 _JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0", "application/json")
 
 
-class Part(Protocol):
+class Background(Protocol):
     """Something with a thread of its own."""
 
     def start(self) -> None:
@@ -92,7 +92,7 @@ class Exchange:
         routes: further paths; one that ends with ``/`` takes everything below it.
         ports: ports that answer these paths and nothing else.
         observe: takes operation, HTTP status and seconds of each answer.
-        parts: what starts and stops with the server.
+        background: what starts and stops with the server.
         admit: refuses what may not even ask, by its HTTP method and headers.
     """
 
@@ -104,7 +104,7 @@ class Exchange:
         routes: Mapping[str, Route] | None = None,
         ports: Mapping[int, Mapping[str, Route]] | None = None,
         observe: Callable[[str, int, float], None] = lambda _operation, _status, _seconds: None,
-        parts: Sequence[Part] = (),
+        background: Sequence[Background] = (),
         admit: Callable[[str, Mapping[str, str]], None] = admit_all,
     ) -> None:
         self._operations = operations
@@ -115,7 +115,7 @@ class Exchange:
         self._folders = [root for root in self._routes if root != "/" and root.endswith("/")]
         self._ports = ports or {}
         self._observe = observe
-        self._parts = parts
+        self._background = background
         self._admit = admit
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self._wakes = Wakes()
@@ -263,8 +263,8 @@ class Exchange:
         """Follow the server's start and stop."""
         while True:
             message = await receive()
-            for part in self._parts:
-                (part.start if message["type"] == "lifespan.startup" else part.stop)()
+            for one in self._background:
+                (one.start if message["type"] == "lifespan.startup" else one.stop)()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""``sartor retrain --verify``: train a version or a recommender again from its record, and compare what comes out.
+"""``sartor retrain --verify``: train a version or a recommender again from its provenance, and compare what comes out.
 
 Equal data, seed, threads and library versions give equal arrays on one machine; whatever differs is named.
 """
@@ -106,12 +106,12 @@ class Comparison:
 
 
 def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Comparison:
-    """Train a solution version or a recommender again as its record says, and compare.
+    """Train a solution version or a recommender again as its provenance says, and compare.
 
     Args:
         version: ACTIVE.
         means: what is needed to reach the datasets and the artifact.
-        run: takes progress and may stop; seed and threads are the record's.
+        run: takes progress and may stop; seed and threads are the provenance's.
         force: compare although the tables changed since.
 
     Raises:
@@ -126,13 +126,13 @@ def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Co
         first = artifact.read(means.storage, artifact.place_of(version.private))
     except FileNotFoundError as error:
         raise JobFailed(f"The model of {version.arn} is not in the storage.") from error
-    record = first.record
-    moved = (*_moved(record, tables_of(version, means)), *_forgotten(version))
+    provenance = first.provenance
+    moved = (*_moved(provenance, tables_of(version, means)), *_forgotten(version))
     if moved and not force:
         words = "; ".join(map(str, moved))
         raise Moved(f"The data changed since the training ({words}). Compare all the same with --force.")
-    again = replace(run, seed=record["seed"], threads=record["threads"])
-    second = train(version, means, again, quotas_on=False, sequence_on=record.get("sequenceModels", True))
+    again = replace(run, seed=provenance["seed"], threads=provenance["threads"])
+    second = train(version, means, again, quotas_on=False, sequence_on=provenance.get("sequenceModels", True))
     was, now = _arrays(first.model, first), _arrays(second.model, second.rows)
     differences = [*_of_settings(first.model, second.model), *_differences(was, now)]
     known: Mapping[str, float] = version.private.get("metrics", {})
@@ -141,14 +141,14 @@ def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Co
         for name in sorted({*known, *second.metrics})
         if known.get(name) != second.metrics.get(name)
     }
-    changes = (*moved, *_library_changes(record, second.record))
+    changes = (*moved, *_library_changes(provenance, second.provenance))
     member = KINDS[version.kind].arn_member
     return Comparison(member, version.arn, len(was.keys() | now.keys()), tuple(differences), changes, metrics)
 
 
-def _moved(record: Mapping[str, Any], now: Mapping[str, Mapping[str, int]]) -> tuple[Change, ...]:
+def _moved(provenance: Mapping[str, Any], now: Mapping[str, Mapping[str, int]]) -> tuple[Change, ...]:
     """Return what changed of the tables."""
-    then: Mapping[str, Mapping[str, int]] = record["tables"]
+    then: Mapping[str, Mapping[str, int]] = provenance["tables"]
     return tuple(
         Change(f"{name} {words}", then.get(name, {}).get(state), now.get(name, {}).get(state))
         for name in sorted({*then, *now})
@@ -165,7 +165,7 @@ def _forgotten(version: Resource) -> tuple[Change, ...]:
 
 def _library_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Change, ...]:
     """Return which versions of libraries, and of Sartor, are not those of the first training."""
-    was, is_now = ({"sartor": record["sartor"], **record["libraries"]} for record in (then, now))
+    was, is_now = ({"sartor": provenance["sartor"], **provenance["libraries"]} for provenance in (then, now))
     return tuple(
         Change(name, was.get(name), is_now.get(name))
         for name in sorted({*was, *is_now})

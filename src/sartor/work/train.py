@@ -62,7 +62,7 @@ class Trained:
         model: fitted.
         rows: what it was fitted on.
         metrics: by Amazon's names, not rounded.
-        record: what made it, as JSON.
+        provenance: what made it, as JSON.
         tuned: the hyperparameters that an optimization found; none without one.
         recipe: of which it is, its solution's or what AutoML chose.
     """
@@ -70,7 +70,7 @@ class Trained:
     model: Model
     rows: TrainingRows
     metrics: dict[str, float]
-    record: dict[str, Any]
+    provenance: dict[str, Any]
     tuned: dict[str, str]
     recipe: Recipe
 
@@ -110,7 +110,7 @@ def _run(resource: Resource, task: Task, tools: Tools) -> Outcome:
             run.keep_on()
             users.keep_states(trained.model, run.keep_on)
             artifact.write_model(
-                tools.storage, folder, trained.model, trained.rows, trained.record, Path(scratch)
+                tools.storage, folder, trained.model, trained.rows, trained.provenance, Path(scratch)
             )
             run.keep_on()
             trials.forget()
@@ -127,7 +127,7 @@ def _run(resource: Resource, task: Task, tools: Tools) -> Outcome:
         {
             "artifact": folder,
             "metrics": trained.metrics,
-            "record": trained.record,
+            "record": trained.provenance,
             **({} if is_version else trained_from(resource)),
         },
         also=users.take_over,
@@ -191,9 +191,9 @@ def train(
     fitted = _by_texts if by_texts else _by_users if recipes[0].segmenting is not None else _on_held_out
     candidate, model, metrics, best = fitted(candidates, rows, version, run, trials or Trials())
     parameters = {**parameters_of(version), **best}
-    record = _record(version, candidate.recipe, model, parameters, rows, tables, run)
-    record["sequenceModels"] = sequence_on and has_sequence_model()
-    return Trained(model, rows, metrics, record, best, candidate.recipe)
+    provenance = _provenance(version, candidate.recipe, model, parameters, rows, tables, run)
+    provenance["sequenceModels"] = sequence_on and has_sequence_model()
+    return Trained(model, rows, metrics, provenance, best, candidate.recipe)
 
 
 #: What was chosen, its model and metrics, and what an optimization found.
@@ -431,7 +431,7 @@ def _fitted(
     return leaning(model, rewards, OBJECTIVE_WEIGHT[objective.get("objectiveSensitivity", "OFF")])
 
 
-def _record(
+def _provenance(
     version: Resource,
     recipe: Recipe,
     model: Model,

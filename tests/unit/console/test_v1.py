@@ -32,10 +32,10 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     app.call("CreateSchema", {"name": "s", "schema": json.dumps(SCHEMA)})
     app.call("CreateDatasetGroup", {"name": "g"})
     of_group = {"datasetGroupArn": group, "schemaArn": schema, "datasetType": "Interactions"}
-    with app.parts.store.write() as transaction:
+    with app.backend.store.write() as transaction:
         transaction.set_status(group, "ACTIVE", 1.0)
     assert app.call("CreateDataset", {"name": "d", **of_group}).status == 200
-    with app.parts.store.write() as transaction:
+    with app.backend.store.write() as transaction:
         transaction.set_status(DATASET, "ACTIVE", 1.0)
         transaction.merge_private(DATASET, {"table": "tables/t"})
     yield app

@@ -38,7 +38,7 @@ def artifact(*rows: Seen, items: tuple[str, ...] = (), put_number: int = 0, stat
             seen_item=column(ordered, 1, names, np.int32),
             seen_type=column(ordered, 3, types, np.int16),
             seen_time=np.array([row[2] for row in ordered], np.int64),
-            record={
+            provenance={
                 "eventTypes": types,
                 "tables": {"INTERACTIONS": {"bulkVersion": -1, "putNumber": put_number}},
             },

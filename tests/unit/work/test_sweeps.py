@@ -67,7 +67,7 @@ def items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Items]:
     schema = {"type": "record", "name": "Items", "namespace": "a", "version": "1.0", "fields": FIELDS}
     app.call("CreateSchema", {"name": "s", "schema": json.dumps(schema)})
     app.call("CreateDatasetGroup", {"name": "g"})
-    store = app.parts.store
+    store = app.backend.store
     with store.write() as transaction:
         transaction.set_status(f"{ARN}:dataset-group/g", "ACTIVE", 1.0)
     of_group = {"datasetGroupArn": f"{ARN}:dataset-group/g", "schemaArn": f"{ARN}:schema/s"}
@@ -77,7 +77,7 @@ def items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Items]:
         transaction.merge_private(f"{ARN}:dataset/g/ITEMS", {"table": "tables/t/bulk"})
     resource = store.get(f"{ARN}:dataset/g/ITEMS")
     assert resource is not None
-    tools = tools_of(app.parts)
+    tools = tools_of(app.backend)
     clock = SimpleNamespace(now=time.time())
     monkeypatch.setattr(jobs, "time", SimpleNamespace(time=lambda: clock.now))
     yield Items(records_of(resource, tools), tools, tmp_path / "storage/tables/t", clock)
