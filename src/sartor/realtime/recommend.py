@@ -233,12 +233,21 @@ class Recommender:
         def made() -> tuple[Scores, int]:
             quick_enough(version.model_items >= LARGE_CATALOGUE)
             found = scores_of(version.model, asked.query, asked.serving.scored == "subset")
-            found = _with_new(asked, _in_context(asked, found))
+            found = _in_context(asked, found)
             return found, found.nbytes
 
         who = None if needs is None else asked.request.get(needs)
-        how = (version.changes, asked.context, asked.deployment.influence)
-        return self._scores.get((*version.key, who, *how), newest, made)
+        key = (*version.key, who, version.changes, asked.context, asked.deployment.influence)
+        found = self._scores.get(key, newest, made)
+        new = version.new
+        if new is None or not new.changes:
+            return found
+
+        def widened() -> tuple[Scores, int]:
+            known = new.among(found)
+            return known, known.nbytes
+
+        return self._scores.get((*key, new.changes), newest, widened)
 
     def _deployment(self, caller: "Caller", request: Request, operation: str) -> Deployment:
         """Return the campaign or recommender that a request asks, if it can be asked so.

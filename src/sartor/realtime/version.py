@@ -102,8 +102,8 @@ class Version:
 
     @property
     def changes(self) -> int:
-        """How often items were taken up since the training; scores of before are old."""
-        return sum(one.changes for one in (self.new, self.later) if one is not None)
+        """How often the model has taken up something since the training; scores of before are old."""
+        return 0 if self.later is None else self.later.changes
 
     @property
     def followers(self) -> tuple["Follower", ...]:
