@@ -10,6 +10,8 @@ from typing import Any, Final
 from sartor.data import synthetic
 from sartor.data.synthetic import Topic, World
 
+#: Where the files lie; for the service the bucket, for this machine a folder.
+BUCKET: Final = "demo"
 NAMESPACE: Final = "com.amazonaws.personalize.schema"
 
 TOPICS: Final = (

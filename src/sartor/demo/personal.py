@@ -1,6 +1,7 @@
 """The second half of the demo: from imported data to recommendations, and what an event changes in them."""
 
 import csv
+import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Final
 import click
 
 from sartor.console import terminal, texts
-from sartor.demo import answers, script
+from sartor.demo import answers, data, script
 from sartor.demo.answers import Item
 from sartor.demo.script import Training
 from sartor.demo.server import Server
@@ -25,6 +26,10 @@ RECIPES: Final = (
 )
 _POPULARITY, _, _SIMILAR, _PERSONAL = RECIPES
 EVENT_TYPE: Final = "View"
+#: The use case that is shown of the shop's domain.
+_USE_CASE: Final = "aws-ecomm-customers-who-viewed-x-also-viewed"
+#: For so many users a batch job answers at most.
+_BATCH_USERS: Final = 1000
 #: What answers carry of each item.
 COLUMNS: Final = ["TITLE", "CATEGORY_L1", "PRICE"]
 #: How many items an answer of the demo has.
@@ -47,7 +52,7 @@ class Personal:
         server: the service.
         group: the dataset group's name, which begins the names of what is made.
         group_arn: its ARN.
-        items_file: the catalogue that was imported.
+        items_file: the catalogue that was imported; it lies in the folder that is the bucket.
         interactions: how to read the interactions.
 
     Attributes:
@@ -73,6 +78,7 @@ class Personal:
         self._runtime = server.client("personalize-runtime")
         self._interactions = interactions
         self._items = _catalogue(items_file)
+        self._folder = items_file.parent
         self._versions: dict[str, str] = {}
         self._similar = self._filter = ""
         self._views: list[str] = []
@@ -158,6 +164,48 @@ class Personal:
                 "Recipe aws-similar-items", ("item", [item]), ("who looked at it looks at", related)
             )
         )
+
+    def recommender(self) -> None:
+        """Create a recommender of the shop's domain, and ask it about the item that was looked at."""
+        item = self._looked_at or self._items[self._views[0]]
+        made = script.create_recommender(
+            self._client, f"{self.group}-also-viewed", self._group_arn, _USE_CASE
+        )
+        found = script.recommend(
+            self._runtime,
+            made["recommenderArn"],
+            COLUMNS,
+            itemId=item.id,
+            userId=self.user,
+            numResults=SHOWN,
+        )
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in sorted(made["modelMetrics"].items())[:3])
+        click.echo(f"{made['name']} is ACTIVE; its metrics: {metrics}")
+        related = self._named(one["itemId"] for one in found)
+        _tell(answers.beside(f"Use case {_USE_CASE}", ("item", [item]), ("others viewed too", related)))
+
+    def batch(self) -> None:
+        """Answer for many users in one job, and show the first lines that it wrote."""
+        rows = self._interactions(f"SELECT DISTINCT USER_ID FROM data ORDER BY USER_ID LIMIT {_BATCH_USERS}")
+        lines = [json.dumps({"userId": user}) for (user,) in rows]
+        source = self._folder / "users.json"
+        source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        begun = time.monotonic()
+        script.infer(
+            self._client,
+            f"{self.group}-for-all",
+            self.version,
+            f"s3://{data.BUCKET}/{source.name}",
+            f"s3://{data.BUCKET}/for-all/",
+            SHOWN,
+        )
+        seconds = time.monotonic() - begun
+        written = (self._folder / "for-all" / f"{source.name}.out").read_text(encoding="utf-8").splitlines()
+        click.echo(
+            f"{len(written):,} users have their {SHOWN} items after {seconds:.1f} s, one line for each:"
+        )
+        for line in written[:2]:
+            click.echo(f"\n{line[:300]}")
 
     def explain(self) -> None:
         """Show the evidence for the first items of the answer."""

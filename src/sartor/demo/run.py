@@ -28,7 +28,6 @@ from sartor.settings import load
 MINIMUM_INTERACTIONS: Final = 2000
 #: What is trained within a minute on two cores.
 INTERACTIONS: Final = 80_000
-BUCKET: Final = "demo"
 #: Rows of the file that is broken on purpose.
 _BROKEN_ROWS: Final = 2000
 
@@ -40,6 +39,8 @@ _SHOWN: Final[tuple[tuple[str, tuple[Callable[[Personal], None], ...]], ...]] = 
     ("A filter, with a placeholder that each request fills", (Personal.filter,)),
     ("One event off the user's taste, and the next answer", (Personal.put_event,)),
     ("Similar items", (Personal.similar,)),
+    ("A recommender of the shop's domain, which trains itself", (Personal.recommender,)),
+    ("Recommendations for many users, as a file", (Personal.batch,)),
     ("Why? What Amazon does not tell", (Personal.explain,)),
 )
 
@@ -80,7 +81,7 @@ def run(
         _step("Making a shop's data: users, items, and a year of what they did")
         files = _make_files(world, home / "demo")
         _step("Starting the service")
-        server = Server(home, {BUCKET: home / "demo"})
+        server = Server(home, {data.BUCKET: home / "demo"})
         cleanup.callback(server.stop)
         click.echo(f"{server.url} is ready after {server.ready_seconds:.1f} s")
         # to read what the service has by then
@@ -151,7 +152,7 @@ class _Tour:
     def _start(self, dataset_type: str, file: Path, word: str) -> Import:
         name = f"{self.group}-{dataset_type.lower()}-{word}"
         return script.start_import(
-            self.client, dataset_type, self.datasets[dataset_type], name, f"s3://{BUCKET}/{file.name}"
+            self.client, dataset_type, self.datasets[dataset_type], name, f"s3://{data.BUCKET}/{file.name}"
         )
 
     def _wait(self, jobs: Mapping[str, Import], rows: Mapping[str, int]) -> dict[str, dict[str, Any]]:

@@ -174,6 +174,41 @@ def deploy(client: Any, name: str, version: str) -> str:
     return campaign
 
 
+def create_recommender(client: Any, name: str, group: str, recipe: str) -> dict[str, Any]:
+    """Create a recommender of a use case that gives metadata, and return what it is once it is ACTIVE."""
+    arn = client.create_recommender(
+        name=name,
+        datasetGroupArn=group,
+        recipeArn=f"arn:aws:personalize:::recipe/{recipe}",
+        recommenderConfig={"enableMetadataWithRecommendations": True},
+    )["recommenderArn"]
+    wait_active(lambda: client.describe_recommender(recommenderArn=arn)["recommender"])
+    found: dict[str, Any] = client.describe_recommender(recommenderArn=arn)["recommender"]
+    return found
+
+
+def infer(client: Any, name: str, version: str, source: str, target: str, results: int) -> None:
+    """Let a batch job answer for every line of a file, and return once it is ACTIVE.
+
+    Args:
+        client: boto3's.
+        name: of the job.
+        version: the ARN of the solution version that answers.
+        source: the location of the file.
+        target: the location of the folder that the answers are written to.
+        results: how many items for each line.
+    """
+    arn = client.create_batch_inference_job(
+        jobName=name,
+        solutionVersionArn=version,
+        jobInput={"s3DataSource": {"path": source}},
+        jobOutput={"s3DataDestination": {"path": target}},
+        roleArn=ROLE,
+        numResults=results,
+    )["batchInferenceJobArn"]
+    wait_active(lambda: client.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"])
+
+
 def create_filter(client: Any, name: str, group: str, expression: str) -> str:
     """Create a filter and return its ARN once it is ACTIVE."""
     arn: str = client.create_filter(name=name, datasetGroupArn=group, filterExpression=expression)[
@@ -192,9 +227,10 @@ def create_tracker(client: Any, name: str, group: str) -> str:
     return tracking_id
 
 
-def recommend(runtime: Any, campaign: str, columns: list[str], **asked: Any) -> list[dict[str, Any]]:
-    """Return what GetRecommendations answers, each item with these columns of its metadata."""
-    answer = runtime.get_recommendations(campaignArn=campaign, metadataColumns={"ITEMS": columns}, **asked)
+def recommend(runtime: Any, arn: str, columns: list[str], **asked: Any) -> list[dict[str, Any]]:
+    """Return what a campaign or a recommender answers, each item with these columns of its metadata."""
+    asked["recommenderArn" if ":recommender/" in arn else "campaignArn"] = arn
+    answer = runtime.get_recommendations(metadataColumns={"ITEMS": columns}, **asked)
     found: list[dict[str, Any]] = answer["itemList"]
     return found
 

@@ -50,6 +50,9 @@ def test_the_demo_goes_from_nothing_to_recommendations_and_leaves_nothing(
     assert re.search(r"PutEvents: u1\d+ looks at ", told)
     assert re.search(r"[1-8] of 8 items are new after one event", told)
     assert "who looked at it looks at" in told
+    assert "others viewed too" in told
+    assert re.search(r"\d+ users have their 8 items after", told)
+    assert '"recommendedItems"' in told
     assert "because of" in told
     assert "sartor demo --keep" in told
     assert not list(tmp_path.iterdir())
