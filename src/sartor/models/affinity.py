@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sartor.models.base import Float32, Histories, Int32, Int64, Model, Query, Run, TrainingData
 from sartor.models.newcomers import Newcomers
 
-#: Interactions whose vectors are held at once.
-_BLOCK_PAIRS: Final = 1 << 16
+#: Vectors that are gathered at once.
+_BLOCK_VECTORS: Final = 1 << 16
 #: So many more vectors than are wanted are iterated, so that the last ones are right too.
 _SPARE: Final = 16
 #: From this share of interactions with an item that a user has met before, users count as coming back to items.
@@ -85,19 +85,14 @@ class AffinityModel(Model):
             histories: of any users.
             keep_on: called at least once a second; what it raises ends the work.
         """
-        found = np.zeros((histories.n_users, self.says.shape[1]), np.float32)
         lengths = np.diff(histories.offsets)
-        for first, end in _blocks(histories.offsets):
-            keep_on()
-            begin, stop = histories.offsets[first], histories.offsets[end]
-            part = lengths[first:end]
-            newer = np.repeat(histories.offsets[first + 1 : end + 1], part) - np.arange(begin, stop) - 1
-            louder = self.config.always + np.exp(-newer / self.config.fading)
-            # together they weigh as much as there are, so that only their shares depend on their ages
-            louder /= np.repeat(_sums(louder[:, None], part)[:, 0] / np.maximum(part, 1), part)
-            said = self.says[histories.items[begin:stop]] * louder[:, None].astype(np.float32)
-            found[first:end] = _sums(said, part)
-        return found
+        owners = np.repeat(np.arange(len(lengths)), lengths)
+        newer = histories.offsets[owners + 1] - np.arange(histories.offsets[0], histories.offsets[-1]) - 1
+        louder = self.config.always + np.exp(-newer / self.config.fading)
+        # together they weigh as much as there are, so that only their shares depend on their ages
+        louder *= (lengths / np.maximum(np.bincount(owners, louder, len(lengths)), 1e-9))[owners]
+        groups = _Groups(histories.offsets, histories.items)
+        return _sums(groups, self.says, keep_on, louder.astype(np.float32))
 
     def of_items(self, items: Int32) -> Float32:
         """Return float32[d]: the vector of some items together, whose product with a user's says how many are liked.
@@ -136,7 +131,7 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     """
     config, run = config or Config(), run or Run()
     met = _met(data.histories, data.n_items)
-    users = np.bincount(met.items, minlength=data.n_items)  # int64[items]
+    users = np.bincount(met.members, minlength=data.n_items)  # int64[items]
     known = users > 0
     weights = np.where(known, (users + config.smoothing) ** -0.5, 0.0).astype(np.float32)
     d = max(min(config.d, int(known.sum())), 1)
@@ -145,7 +140,7 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     kept = strengths / (strengths + max(ridge, 1e-9))
     says = weights[:, None] * vectors * kept.astype(np.float32)
     items = np.divide(vectors, weights[:, None], out=np.zeros_like(vectors), where=known[:, None])
-    again = len(data.histories.items) - len(met.items)
+    again = len(data.histories.items) - len(met.members)
     comes_back = again >= _COMING_BACK * max(len(data.histories.items), 1)
     return AffinityModel(config, says, _with_newcomers(items, data, run), comes_back)
 
@@ -159,82 +154,106 @@ def _with_newcomers(items: Float32, data: TrainingData, run: Run) -> Float32:
     return np.ascontiguousarray(newcomers.widened(known, known.mean(axis=-1, keepdims=True)).T)
 
 
-class _Met(NamedTuple):
-    """Who met what, each pair once.
+class _Groups(NamedTuple):
+    """Who belongs to whom: items to users, or users to items.
 
     Attributes:
-        offsets: int64[users + 1]; a user's items lie together.
-        items: int32[pairs].
+        offsets: int64[groups + 1]; the members of a group lie together.
+        members: int32[all].
     """
 
     offsets: Int64
-    items: Int32
+    members: Int32
 
 
-def _met(histories: Histories, n_items: int) -> _Met:
+def _met(histories: Histories, n_items: int) -> _Groups:
+    """Return the items of each user, each once."""
     users = np.repeat(np.arange(histories.n_users, dtype=np.int64), np.diff(histories.offsets))
-    codes = np.unique(users * n_items + histories.items)
+    codes = distinct(users * n_items + histories.items)
     offsets = np.searchsorted(codes, np.arange(histories.n_users + 1, dtype=np.int64) * n_items)
-    return _Met(offsets.astype(np.int64), (codes % max(n_items, 1)).astype(np.int32))
+    return _Groups(offsets.astype(np.int64), (codes % max(n_items, 1)).astype(np.int32))
+
+
+def distinct(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers, each once and ascending; of millions, a sort is quicker than ``np.unique``."""
+    found = np.sort(numbers)
+    first = np.ones(len(found), np.bool_)
+    first[1:] = found[1:] != found[:-1]
+    return found[first]
+
+
+def _turned(groups: _Groups, n_members: int) -> _Groups:
+    """Return the groups of each member."""
+    owners = np.repeat(np.arange(len(groups.offsets) - 1, dtype=np.int32), np.diff(groups.offsets))
+    order = np.argsort(groups.members, kind="stable")
+    offsets = np.searchsorted(groups.members[order], np.arange(n_members + 1)).astype(np.int64)
+    return _Groups(offsets, owners[order])
 
 
 def _strongest(
-    met: _Met, weights: Float32, d: int, rounds: int, run: Run
+    met: _Groups, weights: Float32, d: int, rounds: int, run: Run
 ) -> tuple[NDArray[np.float64], Float32]:
     """Return float64[d], the squares of the largest singular values of the weighted pairs, and float32[items, d].
 
     Found by iterating a random subspace; what is left of its error lies where the strengths are least.
     """
-    n_items = len(weights)
+    users_of = _turned(met, len(weights))
     known = np.flatnonzero(weights > 0)
     width = min(d + _SPARE, max(len(known), 1))
-    start = np.random.default_rng(run.seed).standard_normal((n_items, width)) * (weights > 0)[:, None]
+    start = np.random.default_rng(run.seed).standard_normal((len(weights), width)) * (weights > 0)[:, None]
     basis = np.linalg.qr(start)[0].astype(np.float32)
+
+    def shared() -> Float32:
+        """Return float32[items, width]: the basis times how many users each two items share, weighted."""
+        users = _sums(met, basis * weights[:, None], run.keep_on)
+        return _sums(users_of, users, run.keep_on) * weights[:, None]
+
     for at in range(rounds):
         run.progress({"phase": "training", "epoch": at + 1, "epochs": rounds + 1})
-        basis = np.linalg.qr(_times(met, weights, basis, run).astype(np.float64))[0].astype(np.float32)
+        basis = np.linalg.qr(shared().astype(np.float64))[0].astype(np.float32)
     run.progress({"phase": "training", "epoch": rounds + 1, "epochs": rounds + 1})
-    small = (basis.T @ _times(met, weights, basis, run)).astype(np.float64)  # [width, width]
+    small = (basis.T @ shared()).astype(np.float64)  # [width, width]
     values, axes = np.linalg.eigh((small + small.T) / 2)
     best = np.argsort(-values, kind="stable")[:d]
     return np.maximum(values[best], 0.0), basis @ axes[:, best].astype(np.float32)
 
 
-def _times(met: _Met, weights: Float32, basis: Float32, run: Run) -> Float32:
-    """Return float32[items, width]: the basis times the matrix of how many users each two items share, weighted."""
-    weighted = basis * weights[:, None]
-    found = np.zeros_like(basis)
-    lengths = np.diff(met.offsets)
-    for first, end in _blocks(met.offsets):
-        run.keep_on()
-        items, part = met.items[met.offsets[first] : met.offsets[end]], lengths[first:end]
-        if not len(items):
-            continue
-        users = _sums(weighted[items], part)  # float32[users, width]
-        order = np.argsort(items, kind="stable")
-        there, begins = np.unique(items[order], return_index=True)
-        owners = np.repeat(np.arange(end - first), part)[order]
-        found[there] += np.add.reduceat(users[owners], begins, axis=0)
-    return found * weights[:, None]
+def _sums(
+    groups: _Groups, vectors: Float32, keep_on: Callable[[], None], weights: Float32 | None = None
+) -> Float32:
+    """Return float32[groups, d]: the sum of the vectors of each group's members, 0 of an empty group.
 
-
-def _blocks(offsets: Int64) -> Iterator[tuple[int, int]]:
-    """Yield ranges of users with about so many pairs, at least one user."""
-    first, n_users = 0, len(offsets) - 1
-    while first < n_users:
-        end = int(np.searchsorted(offsets, offsets[first] + _BLOCK_PAIRS, "right")) - 1
-        end = min(max(end, first + 1), n_users)
-        yield first, end
-        first = end
-
-
-def _sums(rows: NDArray[Any], lengths: Int64) -> NDArray[Any]:
-    """Return [groups, d]: the sums of rows that lie together, of groups of these lengths, which may be 0."""
-    found = np.zeros((len(lengths), rows.shape[1]), rows.dtype)
-    some = lengths > 0
-    if len(rows):
-        found[some] = np.add.reduceat(rows, (np.cumsum(lengths) - lengths)[some], axis=0)
+    Args:
+        groups: of numbers of vectors.
+        vectors: float32[any, d].
+        keep_on: called at least once a second.
+        weights: float32[all], how much each member counts; ``None`` is 1 for all.
+    """
+    lengths = np.diff(groups.offsets)
+    found = np.zeros((len(lengths), vectors.shape[1]), np.float32)
+    for owners in _alike(lengths):
+        keep_on()
+        longest = int(lengths[owners[-1]])
+        for first in range(0, longest, _BLOCK_VECTORS):
+            steps = np.arange(first, min(first + _BLOCK_VECTORS, longest))
+            there = steps < lengths[owners][:, None]  # bool[owners, steps]
+            places = np.where(there, groups.offsets[owners][:, None] + steps, groups.offsets[owners][:, None])
+            counts = there.astype(np.float32) if weights is None else np.where(there, weights[places], 0)
+            # one small product for each owner: far quicker than sums of rows
+            found[owners] += (counts[:, None, :] @ vectors[groups.members[places]])[:, 0]
     return found
+
+
+def _alike(lengths: Int64) -> Iterator[Int64]:
+    """Yield groups that are not empty, those of like lengths together, ascending, as many as fill a block."""
+    order = np.argsort(lengths, kind="stable")
+    order = order[np.searchsorted(lengths[order], 1) :]
+    first = 0
+    while first < len(order):
+        last = min(first + max(_BLOCK_VECTORS // int(lengths[order[first]]), 1), len(order)) - 1
+        end = min(first + max(_BLOCK_VECTORS // int(lengths[order[last]]), 1), len(order))
+        yield order[first:end]
+        first = end
 
 
 MODEL = AffinityModel

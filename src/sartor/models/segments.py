@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.models import metrics
-from sartor.models.affinity import AffinityModel
+from sartor.models.affinity import AffinityModel, distinct
 from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Run, top
 
 #: Of each user's interactions this share, the newest ones, is the test.
@@ -115,7 +115,7 @@ class Met:
         self, scores: Float32, users: Float32, which: Int64, user: Int64, items: Int32
     ) -> None:
         """Take off what each item has brought to the score of a set that has others too; each counts once."""
-        codes = np.unique((which * scores.shape[1] + user) * self._model.n_items + items)
+        codes = distinct((which * scores.shape[1] + user) * self._model.n_items + items)
         cells, items = codes // self._model.n_items, (codes % self._model.n_items).astype(np.int32)
         for first in range(0, len(cells), _BLOCK_PAIRS):
             part = slice(first, first + _BLOCK_PAIRS)
@@ -306,7 +306,7 @@ def true_users(test: Histories, sets: ItemSets, n_items: int, seed: int) -> dict
         sizes = counts[items]
         within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         if len(within):
-            found[one] = np.unique(users[np.repeat(starts[items], sizes) + within])
+            found[one] = distinct(users[np.repeat(starts[items], sizes) + within])
         if len(found) == _MOST_EVALUATED:
             break
     return found

@@ -74,7 +74,7 @@ def test_few_dimensions_keep_the_strongest() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     found, n_items = tastes()
     whole = affinity.fit(TrainingData(n_items, found), SMALL, QUIET)
-    monkeypatch.setattr(affinity, "_BLOCK_PAIRS", 7)
+    monkeypatch.setattr(affinity, "_BLOCK_VECTORS", 7)
     parts = affinity.fit(TrainingData(n_items, found), SMALL, QUIET)
     np.testing.assert_allclose(
         parts.states(found) @ parts.items.T, whole.states(found) @ whole.items.T, rtol=1e-3, atol=1e-4
