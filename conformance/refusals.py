@@ -208,6 +208,31 @@ _ROWS: Final = (
         _solution(solutionConfig={"autoTrainingConfig": {"schedulingExpression": "rate(31 days)"}}),
     ),
     Refusal(
+        "CreateSolution",
+        "AutoML among recipes of another type",
+        _solution(
+            None, performAutoML=True, solutionConfig={"autoMLConfig": {"recipeList": [_recipe("aws-sims")]}}
+        ),
+    ),
+    Refusal(
+        "CreateSolution",
+        "a column that is both included and excluded",
+        _solution(
+            solutionConfig={
+                "trainingDataConfig": {
+                    "includedDatasetColumns": {"ITEMS": ["GENRE"]},
+                    "excludedDatasetColumns": {"ITEMS": ["GENRE"]},
+                }
+            }
+        ),
+    ),
+    Refusal(
+        "CreateSolution", "semantic similarity of items without a name", _solution("aws-semantic-similarity")
+    ),
+    Refusal(
+        "CreateSolution", "incremental updates of another recipe", _solution(performIncrementalUpdate=True)
+    ),
+    Refusal(
         "CreateSolutionVersion",
         "an UPDATE of what was never trained",
         lambda world: {"solutionArn": world.another("solution"), "trainingMode": "UPDATE"},
@@ -217,6 +242,11 @@ _ROWS: Final = (
         "CreateCampaign",
         "an exploration weight of 2",
         _campaign(itemExplorationConfig={"explorationWeight": "2"}),
+    ),
+    Refusal(
+        "CreateCampaign",
+        "an influence of popularity on another recipe",
+        _campaign(rankingInfluence={"POPULARITY": 0.5}),
     ),
     Refusal(
         "CreateRecommender",
