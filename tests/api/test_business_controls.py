@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -165,6 +167,9 @@ def test_items_alone_are_enough_for_what_is_semantically_similar(client: Client)
     assert sorted(metrics) == ["item_freshness", "item_popularity", "item_similarity"]
     assert metrics["item_popularity"] == 0
     assert all(0 < metrics[name] < 1 for name in ("item_freshness", "item_similarity"))
+    command = [sys.executable, "-m", "sartor", "retrain", version["solutionVersionArn"], "--verify"]
+    again = subprocess.run([*command, "--data", str(client.server.data)], check=False, capture_output=True)
+    assert again.returncode == 0, again.stdout
 
 
 def test_metadata_comes_by_itself_and_filters_know_the_current_item(
