@@ -241,16 +241,10 @@ def split(histories: Histories) -> tuple[Histories, Histories]:
     Args:
         histories: who interacted with what; of who has fewer than two interactions, nothing is held out.
     """
-    lengths = np.diff(histories.offsets)
+    lengths = histories.lengths
     held_out = np.where(lengths >= 2, np.maximum((lengths * _NEWEST_SHARE).astype(np.int64), 1), 0)
-    ends = np.repeat(histories.offsets[1:] - held_out, lengths)
-    older = np.arange(histories.offsets[0], histories.offsets[-1]) < ends
-    return _of(histories, older, lengths - held_out), _of(histories, ~older, held_out)
-
-
-def _of(histories: Histories, kept: Bool, lengths: Int64) -> Histories:
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Histories(histories.items[kept], offsets, histories.times[kept])
+    older = np.arange(len(histories.items)) < np.repeat(histories.offsets[1:] - held_out, lengths)
+    return histories.kept(older), histories.kept(~older)
 
 
 def evaluate(
@@ -296,7 +290,7 @@ def true_users(test: Histories, sets: ItemSets, n_items: int, seed: int) -> dict
         n_items: how many items there are.
         seed: where there are too many sets, equal seeds draw the same.
     """
-    users = np.repeat(np.arange(test.n_users, dtype=np.int32), np.diff(test.offsets))
+    users = test.users.astype(np.int32)
     users = users[np.argsort(test.items, kind="stable")]
     counts = np.bincount(test.items, minlength=n_items)
     starts = np.cumsum(counts) - counts

@@ -226,7 +226,7 @@ def _by_metadata(tokens: Tokens, counts: Int64, most: int, config: Config, run: 
 def _baskets(histories: Histories, seconds: int) -> Histories:
     """Return histories that end where a user does nothing for longer than this."""
     begins = np.diff(histories.times, prepend=0) > seconds
-    begins[histories.offsets[:-1][np.diff(histories.offsets) > 0]] = True
+    begins[histories.offsets[:-1][histories.lengths > 0]] = True
     offsets = np.append(np.flatnonzero(begins), len(histories.items)).astype(np.int64)
     return Histories(histories.items, offsets, histories.times, histories.weights)
 
