@@ -187,8 +187,6 @@ def recipes() -> Iterator[str]:
             meant = trainer.meanings.get(one.name, "accepted, changes nothing")
             yield f"| `{one.name}` | {sort} | {one.rule} | {one.default} | {tuned} | {meant} |"
         yield ""
-    untrained = ", ".join(f"`{one.name}`" for one in RECIPES if one.trainer is None)
-    yield f"## Not trained yet\n\n{untrained}.\n"
 
 
 def _use_case(recipe: "Recipe") -> Iterator[str]:

@@ -15,10 +15,11 @@ from sartor.data.blobs import Blobs, open_storage
 from sartor.data.sources import Sources
 from sartor.keys import Keys
 from sartor.metrics import Metrics
-from sartor.realtime import recommend, record
+from sartor.realtime import recommend, recommend_actions, record
 from sartor.realtime.deployments import Deployments
 from sartor.realtime.filtering import Filters
 from sartor.realtime.recommend import Recommender
+from sartor.realtime.recommend_actions import ActionRecommender
 from sartor.realtime.record import Recorder
 from sartor.resources import control
 from sartor.resources.control import Control
@@ -39,7 +40,14 @@ LOG = logging.getLogger("sartor.app")
 #: With less room the service is not ready.
 LEAST_FREE_BYTES: Final = 2**24
 #: The operations that do their work; the others validate their request and say that they do not yet.
-ANSWERED: Final = frozenset((*control.OPERATIONS, *record.OPERATIONS, *recommend.OPERATIONS))
+ANSWERED: Final = frozenset(
+    (
+        *control.OPERATIONS,
+        *record.OPERATIONS,
+        *recommend.OPERATIONS,
+        *recommend_actions.OPERATIONS,
+    )
+)
 
 
 #: What people read who look at the address itself.
@@ -141,6 +149,7 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     deployments = Deployments(backend.means)
     filters = Filters(backend.store)
     recommender = Recommender(deployments, filters, backend.store.at_once)
+    action_recommender = ActionRecommender(deployments, filters, recommender, backend.store.at_once)
     recorder = Recorder(backend.store, settings.quotas == "aws", recommender.answers.of)
     console = Console(
         backend.means,
@@ -167,6 +176,7 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
             **bound(control.OPERATIONS, resources, near),
             **bound(record.OPERATIONS, recorder, near),
             **bound(recommend.OPERATIONS, recommender, near),
+            **bound(recommend_actions.OPERATIONS, action_recommender, near),
         },
         authority,
         routes,

@@ -1,17 +1,19 @@
 """A trained model's folder: one suite for a folder and for an S3 service."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sartor.data.actions import ActionRows
 from sartor.data.blobs import Blobs
 from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
 from sartor.models import popularity
 from sartor.models.base import Float32, Histories, Query, Run, TrainingData
-from sartor.realtime import artifact, seen
+from sartor.realtime import artifact, seen, served_users
 
 
 def rows(n: int) -> TrainingRows:
@@ -76,6 +78,28 @@ class Remembering(popularity.PopularityModel):
     def states(self, histories: Histories, keep_on: Callable[[], None] = lambda: None) -> Float32:
         lengths = np.diff(histories.offsets).astype(np.float32)
         return np.stack([lengths, lengths / 2], axis=1)
+
+
+def test_what_users_did_with_actions_is_read_and_forgotten_with_them(storage: Blobs, tmp_path: Path) -> None:
+    acting = ActionRows(
+        Ids.of(["a", "b"]),
+        np.array([0, 2, 2, 3]),
+        np.array([0, 1, 1], np.int32),
+        np.array([0, 2, 1], np.int8),
+        np.array([7, 8, 9]),
+    )
+    of = replace(rows(3), acting=acting)
+    written(storage, tmp_path / "new", of)
+    found = artifact.read(storage, artifact.Place("a/b", "a/b"))
+    assert found.acting is not None
+    known = seen.of_actions(found, found.acting)
+    assert known.of("u0") == [(7, "taken", "a"), (8, "viewed", "b")]
+    assert served_users.forget(storage, "a/b", "a/b/users-2", ["u0"], tmp_path) == 1
+    left = artifact.read(storage, artifact.Place("a/b", "a/b/users-2"))
+    assert left.acting is not None
+    known = seen.of_actions(left, left.acting)
+    assert (known.of("u0"), known.of("u2")) == ([], [(9, "not_taken", "b")])
+    assert left.acting.actions.names() == ["a", "b"]
 
 
 def test_what_a_model_computed_beforehand_is_kept(storage: Blobs, tmp_path: Path) -> None:

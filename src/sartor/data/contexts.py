@@ -117,6 +117,36 @@ def read(
     )
 
 
+def of_users(
+    connection: duckdb.DuckDBPyConnection, fields: Sequence[Field], found: Contexts, persons: str
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return int32[k] twice: the number of a user, ascending, and of a value that this user's attributes have.
+
+    Args:
+        connection: on which ``read`` has read the contexts; with the view ``users``.
+        fields: the columns of the users.
+        found: what ``read`` has returned.
+        persons: the table of the users' ids and numbers, ``u`` and ``n``.
+    """
+    if not fields or not found.values:
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    selects = " UNION ALL ".join(
+        f"""SELECT "USER_ID" AS u, {sql_text(f"{OF_USER}{one.name}=")} ||
+            {_said(one, found.bounds[f"{OF_USER}{one.name}"])} AS value
+            FROM users WHERE "{one.name}" IS NOT NULL"""
+        for one in fields
+    )
+    rows: dict[str, NDArray[Any]] = connection.execute(
+        f"""
+        WITH number AS (SELECT value, row_number() OVER (ORDER BY value) - 1 AS n
+                        FROM (SELECT DISTINCT value FROM context))
+        SELECT DISTINCT persons.n AS person, number.n AS value
+        FROM ({selects}) JOIN number USING (value) JOIN {persons} persons USING (u) ORDER BY ALL
+        """
+    ).fetchnumpy()
+    return np.asarray(rows["person"], np.int32), np.asarray(rows["value"], np.int32)
+
+
 def _bounds(connection: duckdb.DuckDBPyConnection, one: Field, of: str) -> list[float]:
     """Return the bounds between bins that hold about equally many of a column's numbers, ascending."""
     shares = [step / _BINS for step in range(1, _BINS)]

@@ -58,6 +58,18 @@ class DatasetType:
     textual_allowed: bool = False
 
 
+#: What can come of an action that a user is shown, as the service names it.
+ACTION_EVENT_TYPES: Final = ("TAKEN", "NOT_TAKEN", "VIEWED")
+
+
+def action_event_type(text: str) -> str:
+    """Return an event type of an action interaction as the service names it: samples have ``Not taken`` too.
+
+    Source: the guide's "Action interaction data". What is none of ``ACTION_EVENT_TYPES`` comes back in upper case.
+    """
+    return text.upper().replace(" ", "_")
+
+
 _STRING: Final = ("string",)
 _LONG: Final = ("long",)
 _FLOAT: Final = ("float",)

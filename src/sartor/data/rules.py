@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sartor.data.csv_records import LINE_BYTES
+from sartor.data.dataset_types import ACTION_EVENT_TYPES
 from sartor.data.schema import Field, Schema, folded
 from sartor.numbers import LATEST_TIME
 
@@ -120,8 +121,8 @@ _RULES = (
     Rule("DAYS_OUT_OF_RANGE", "{column} must be from 0 to 30 days.", "{typed} NOT BETWEEN 0 AND 30"),
     Rule(
         "UNKNOWN_EVENT_TYPE",
-        "{column} must be TAKEN, NOT_TAKEN or VIEWED.",
-        "replace(upper({raw}), ' ', '_') NOT IN ('TAKEN', 'NOT_TAKEN', 'VIEWED')",
+        f"{{column}} must be {', '.join(ACTION_EVENT_TYPES[:-1])} or {ACTION_EVENT_TYPES[-1]}.",
+        f"replace(upper({{raw}}), ' ', '_') NOT IN {ACTION_EVENT_TYPES}",
     ),
     Rule("TOO_FEW_CELLS", "Every row must have as many cells as the header."),
     Rule("TOO_MANY_CELLS", "Every row must have as many cells as the header; quote a text that has commas."),

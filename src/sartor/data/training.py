@@ -5,14 +5,15 @@ training" and "Configuring columns used when training".
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.data import attributes, contexts, texts
+from sartor.data import actions, attributes, contexts, texts
+from sartor.data.actions import ActionRows
 from sartor.data.attributes import Attributes
 from sartor.data.contexts import Contexts
 from sartor.data.ids import Ids
@@ -104,6 +105,7 @@ class TrainingRows:
         contexts: in which contexts the training interactions were; none if nobody asks for them.
         texts: what the items' texts say; ``None`` if nobody asks.
         attributes: what the items have in their columns; nothing if nobody asks for it.
+        acting: what the users did with actions; ``None`` if nobody asks for it.
     """
 
     users: Ids
@@ -125,6 +127,7 @@ class TrainingRows:
     attributes: Attributes = field(default_factory=Attributes)
     has_event_types: bool = True
     texts: ItemTexts | None = None
+    acting: ActionRows | None = None
 
 
 def read(
@@ -141,7 +144,7 @@ def read(
 
     Args:
         connection: with a view ``data`` of interactions, and a view ``items`` if there is an Items dataset.
-        schema: of the interactions.
+        schema: of the interactions; those with actions have actions where others have items.
         items_schema: of the items; ``None`` if there are none.
         selection: what counts.
         users_schema: of the users, whose view is ``users``; ``None`` if there are none, or nobody asks for contexts.
@@ -193,14 +196,15 @@ def _numbered(
         counted: SQL of whether a row is trained on.
         weight: SQL of how much it counts.
     """
+    item = "ACTION_ID" if _has(schema, "ACTION_ID") else "ITEM_ID"
     event_type = "coalesce(\"EVENT_TYPE\", '')" if _has(schema, "EVENT_TYPE") else "''"
     catalogue = 'UNION SELECT "ITEM_ID" FROM items' if with_items else ""
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE event AS
-            SELECT "USER_ID" AS u, "ITEM_ID" AS i, "TIMESTAMP" AS t, {event_type} AS e,
+            SELECT "USER_ID" AS u, "{item}" AS i, "TIMESTAMP" AS t, {event_type} AS e,
                    coalesce({counted}, false) AS counted, ({weight})::FLOAT AS w
-            FROM data WHERE "USER_ID" IS NOT NULL AND "ITEM_ID" IS NOT NULL AND "TIMESTAMP" IS NOT NULL;
+            FROM data WHERE "USER_ID" IS NOT NULL AND "{item}" IS NOT NULL AND "TIMESTAMP" IS NOT NULL;
         CREATE OR REPLACE TEMP TABLE user_number AS
             SELECT u, (row_number() OVER (ORDER BY u) - 1)::INTEGER AS n FROM (SELECT DISTINCT u FROM event);
         CREATE OR REPLACE TEMP TABLE item_number AS
@@ -230,6 +234,41 @@ def text_columns(schema: Schema, selection: Selection) -> list[Field]:
     """Return the columns of items whose words count."""
     by_name = schema.dataset_type.casefold() in selection.included
     return texts.columns_of(schema, selection.left_out(schema), by_name)
+
+
+def with_actions(
+    connection: duckdb.DuckDBPyConnection,
+    rows: TrainingRows,
+    users_schema: Schema | None,
+    selection: Selection,
+    has_events: bool,
+) -> TrainingRows:
+    """Return rows with what their users did with actions; users of actions alone come last.
+
+    Args:
+        connection: on which the rows were just read, with their contexts; with a view ``actions``, and a view
+            ``action_interactions`` if there is such a dataset.
+        rows: what ``read`` has returned.
+        users_schema: of the users; ``None`` if there are none.
+        selection: what counts.
+        has_events: whether there is an Action interactions dataset.
+    """
+    of_users = []
+    if users_schema is not None:
+        of_users = contexts.contextual(users_schema, selection.left_out(users_schema))
+    acting, more = actions.read(connection, of_users, rows.contexts, has_events)
+    return replace(
+        rows,
+        users=Ids.of([*rows.users.names(), *more]) if more else rows.users,
+        offsets=_longer(rows.offsets, len(more)),
+        seen_offsets=_longer(rows.seen_offsets, len(more)),
+        acting=acting,
+    )
+
+
+def _longer(offsets: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return the offsets with those of some more users who have nothing."""
+    return np.append(offsets, np.full(count, offsets[-1]))
 
 
 def _contexts(

@@ -15,8 +15,19 @@ import numpy.typing as npt
 from sartor.filters.columns import Mask
 from sartor.filters.tree import Condition, Expression, Wildcard
 
-#: The rows that a user has events with, by the event type's ``casefold``; in any order, as often as they like.
+#: The rows that a user has events with, by the event type as ``folded`` has it; in any order, as often as they like.
 History: TypeAlias = Mapping[str, npt.NDArray[np.integer[Any]] | Sequence[int]]
+
+
+def folded(event_type: str, dataset: str) -> str:
+    """Return an event type in the form in which types are compared.
+
+    Args:
+        event_type: as it was given.
+        dataset: a key of ``DATASETS``; of actions samples have ``Not taken`` for ``NOT_TAKEN`` too.
+    """
+    found = event_type.casefold()
+    return found.replace(" ", "_") if dataset == "Action_Interactions" else found
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +93,7 @@ def _met(condition: Condition, wanted: Iterable[str], history: History, n_rows: 
     if any(isinstance(operand, Wildcard) for operand in condition.operands):
         types: Iterable[str] = history.keys()
     else:
-        types = {name.casefold() for name in wanted}
+        types = {folded(name, condition.dataset) for name in wanted}
     found = _with(types, history, n_rows)
     match condition.operator:
         case "NOT IN":

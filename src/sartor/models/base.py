@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sartor.errors import Stopped
 
 Float32 = NDArray[np.float32]
+Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
@@ -130,6 +131,56 @@ class Texts:
 
 
 @dataclass(frozen=True)
+class ActionEvents:
+    """What users did with actions: each user's events lie together, oldest first.
+
+    Attributes:
+        actions: int32[events].
+        types: int8[events], what came of it, as ``sartor.models.actions`` numbers it.
+        times: int64[events], epoch seconds.
+        offsets: int64[users + 1]; user ``u`` has ``actions[offsets[u]:offsets[u + 1]]``.
+    """
+
+    actions: Int32
+    types: Int8
+    times: Int64
+    offsets: Int64
+
+    @property
+    def n_users(self) -> int:
+        """How many users there are."""
+        return len(self.offsets) - 1
+
+    def where(self, kept: Bool) -> "ActionEvents":
+        """Return the events of which bool[events] is true, of the same users."""
+        before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+        return ActionEvents(self.actions[kept], self.types[kept], self.times[kept], before[self.offsets])
+
+
+def no_events(n_users: int = 0) -> ActionEvents:
+    """Return no events of some users."""
+    nothing = np.zeros(0, np.int64)
+    return ActionEvents(
+        nothing.astype(np.int32), nothing.astype(np.int8), nothing, np.zeros(n_users + 1, np.int64)
+    )
+
+
+@dataclass(frozen=True)
+class Acting:
+    """What a model of actions is fitted on, beside items; its users have the same numbers as the histories'.
+
+    Attributes:
+        n_actions: how many actions there are, those without events included.
+        events: what users did with them.
+        attributes: what the Users dataset says of each user; ``None`` if nothing.
+    """
+
+    n_actions: int = 0
+    events: ActionEvents = field(default_factory=no_events)
+    attributes: Features | None = None
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """What a model is fitted on.
 
@@ -138,12 +189,29 @@ class TrainingData:
         histories: who interacted with what.
         features: what is known of each item; ``None`` if nothing is.
         texts: what the items' texts say; ``None`` for models that do not look at them.
+        acting: what users did with actions; nothing but for models of actions.
     """
 
     n_items: int
     histories: Histories
     features: Features | None = None
     texts: Texts | None = None
+    acting: Acting = field(default_factory=Acting)
+
+
+@dataclass(frozen=True)
+class Person:
+    """What a model of actions knows of who asks, beside the items of the history.
+
+    Attributes:
+        actions: int32[k], of what was done with actions, oldest first; those that the model does not know are left out.
+        types: int8[k], what came of each, as ``sartor.models.actions`` numbers it.
+        attributes: int32[a], the numbers of what the Users dataset says.
+    """
+
+    actions: Int32
+    types: Int8
+    attributes: Int32
 
 
 @dataclass(frozen=True)
@@ -156,6 +224,7 @@ class Query:
         state: float32[d], what the model's ``states`` has for this history; ``None`` if it was not asked for.
         popularity: from 0 to 1, how much popularity has a say in what is related; few models listen.
         freshness: the same of how new items are.
+        person: who asks, for a model of actions; ``None`` if nothing is known.
     """
 
     history: Int32
@@ -163,6 +232,7 @@ class Query:
     state: Float32 | None = None
     popularity: float = 0.0
     freshness: float = 0.0
+    person: Person | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.data.actions import ActionRows
 from sartor.data.attributes import Attributes
 from sartor.data.blobs import Blobs
 from sartor.data.contexts import Contexts
@@ -45,6 +46,7 @@ class Artifact:
         states: float32[users, d], what the model computed of the training interactions beforehand; ``None`` if nothing.
         contexts: in which contexts the training interactions were.
         attributes: what the items had in their columns, if segments can be asked for by it.
+        acting: what the users did with actions, of which the model has the rest; ``None`` for a model of items.
     """
 
     model: Model
@@ -61,6 +63,7 @@ class Artifact:
     states: Float32 | None = None
     contexts: Contexts = field(default_factory=Contexts)
     attributes: Attributes = field(default_factory=Attributes)
+    acting: ActionRows | None = None
 
 
 #: What has arrays of its own; what contexts say of whom is in the provenance.
@@ -105,6 +108,9 @@ def write_model(
     for kind in ("items", "contexts", "attributes"):
         for name, array in getattr(rows, kind).arrays().items():
             np.save(scratch / f"{kind}.{name}.npy", array, allow_pickle=False)
+    if rows.acting is not None:
+        for name, array in rows.acting.actions.arrays().items():
+            np.save(scratch / f"actions.{name}.npy", array, allow_pickle=False)
     for file in sorted(path for path in scratch.rglob("*") if path.is_file()):
         storage.put_file(f"{folder}/{file.relative_to(scratch).as_posix()}", file)
     storage.put(f"{folder}/{_PROVENANCE}", json.dumps(provenance, indent=2).encode())
@@ -148,17 +154,22 @@ def read(storage: Blobs, place: Place) -> Artifact:
         if not served_users.is_of_users(path)
     }
     users, arrays, states = served_users.read(storage, place.users)
-    items = {name: served_users.load(files[f"items.{name}.npy"]) for name in Ids.ARRAYS}
+    acting = {name: arrays.pop(name) for name in ActionRows.ARRAYS if name in arrays}
     return Artifact(
         model=base.load(files[f"{_MODEL}/model.json"].parent),
-        items=Ids.restored(items),
+        items=_ids("items", files),
         users=users,
         provenance=provenance,
         states=states,
         contexts=_contexts(provenance, files),
         attributes=_attributes(provenance, files),
+        acting=ActionRows(_ids("actions", files), **acting) if acting else None,
         **arrays,
     )
+
+
+def _ids(kind: str, files: Mapping[str, Path]) -> Ids:
+    return Ids.restored({name: served_users.load(files[f"{kind}.{name}.npy"]) for name in Ids.ARRAYS})
 
 
 def _contexts(provenance: Mapping[str, Any], files: Mapping[str, Path]) -> Contexts:

@@ -30,8 +30,8 @@ class Attention:
 
     Args:
         counts: int64[items], the interactions that the training saw.
-        items: the rows of the version's items.
-        find_records: gives the Interactions dataset's records as they are now; ``None`` if it is gone.
+        items: the rows of the version's items, or of its actions.
+        find_records: gives the interactions' records as they are now; ``None`` if their dataset is gone.
 
     Attributes:
         counts: int64[<= rows], interactions and impressions in vain of each item; newer items have had none.
@@ -51,18 +51,20 @@ class Attention:
         self._watch.look()
 
     def _count(self, records: DatasetRecords, _state: tuple[int, int]) -> None:
-        interactions = 'SELECT "ITEM_ID" AS i, true AS own FROM data'
+        of_actions = records.schema.dataset_type == "ACTION_INTERACTIONS"
+        interactions = f'SELECT "{"ACTION_ID" if of_actions else "ITEM_ID"}" AS i, true AS own FROM data'
         impressions = """
             SELECT i, false AS own FROM (SELECT unnest(string_split("IMPRESSION", '|')) AS i, "ITEM_ID" FROM data)
             WHERE i IS DISTINCT FROM "ITEM_ID"
             """
-        has_impressions = any(one.name == "IMPRESSION" for one in records.schema.fields)
+        columns = {one.name for one in records.schema.fields}
+        has_impressions = "IMPRESSION" in columns and not of_actions  # those with actions are not used
         seen = f"{interactions} UNION ALL {impressions}" if has_impressions else interactions
         with records.open("ALL") as connection:
             rows = connection.execute(f"SELECT i, count(*), bool_or(own) FROM ({seen}) GROUP BY i").fetchall()
-        self._items.add(
-            name for name, _, own in rows if own
-        )  # an event may name an item that nobody described
+        # an event may name an item that nobody described; such an action is not recommended
+        if not of_actions:
+            self._items.add(name for name, _, own in rows if own)
         counts = np.zeros(len(self._items), np.int64)
         for name, count, _ in rows:
             row = self._items.find(name)

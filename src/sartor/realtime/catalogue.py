@@ -69,17 +69,7 @@ class Catalogue:
 
     def numbers(self, column: str) -> Int64:
         """Return int64[rows]: the numbers of a column, -1 where there is none."""
-        found = self.columns
-        values = np.full(found.n_rows, -1, np.int64)
-        stored = found.block.columns.get(column)
-        if not isinstance(stored, Numeric):
-            return values
-        valid = np.ones(len(stored.values), np.bool_) if stored.valid is None else stored.valid
-        values[: len(valid)] = np.where(valid, stored.values, -1)
-        for row in found.changed:
-            at = found.at(row, column)
-            values[row] = int(at[0]) if at else -1
-        return values
+        return numbers_of(self.columns, column)
 
     def add(self, names: Iterable[str]) -> None:
         """Give ids rows that have none, without anything else being known of them."""
@@ -154,3 +144,17 @@ class Catalogue:
             row = self._rows[name] = len(self._names)
             self._names.append(name)
         return row
+
+
+def numbers_of(columns: Columns, name: str) -> Int64:
+    """Return int64[rows]: the numbers of a column of one moment, -1 where there is none."""
+    values = np.full(columns.n_rows, -1, np.int64)
+    stored = columns.block.columns.get(name)
+    if not isinstance(stored, Numeric):
+        return values
+    valid = np.ones(len(stored.values), np.bool_) if stored.valid is None else stored.valid
+    values[: len(valid)] = np.where(valid, stored.values, -1)
+    for row in columns.changed:
+        at = columns.at(row, name)
+        values[row] = int(at[0]) if at else -1
+    return values

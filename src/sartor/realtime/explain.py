@@ -131,7 +131,7 @@ def rules_of(found: Filter, asked: Asked) -> list[tuple[str, Bool]]:
     groups += [[one] for one in found.expressions if one.action == "EXCLUDE"]
     columns = asked.version.items.columns
     given: Mapping[str, str] | None = asked.request.get("filterValues")
-    seen = None if asked.history is None else seen_rows(asked.version, asked.history)
+    seen = None if asked.history is None else seen_rows(asked.version.catalogue, asked.history)
     rules = []
     for group in groups:
         alone = replace(found, expressions=tuple(group))

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from sartor.models.base import Bool, Int32, Int64
 from sartor.realtime.picked import Picked
+from sartor.recipes.serving import MANAGED_SHARE
 
 EXPLORED: Final = "Exploration"
 DEFAULT_WEIGHT: Final = 0.3
 DEFAULT_CUT_OFF_DAYS: Final = 30.0
 #: Of an answer's places with weight 1, this share is explored.
 _MOST_OF_ANSWER: Final = 0.5
-#: A recipe that explores by itself gives new items about 1 place in 1000.
-_MANAGED_SHARE: Final = 0.001
 #: So often a new item is tried at random for each place; then all that are allowed are looked at.
 _TRIES: Final = 32
 _SEEDS: Final = 2**48
@@ -53,11 +52,17 @@ def cut_off_seconds(config: Mapping[str, str]) -> float:
     return float(config.get("explorationItemAgeCutOff", DEFAULT_CUT_OFF_DAYS)) * _DAY_SECONDS
 
 
-def share_of(explores: str | None, config: Mapping[str, str]) -> float:
-    """Return the share of an answer's places that are explored, for a way of exploring."""
+def share_of(explores: str | None, config: Mapping[str, str], managed_share: float = MANAGED_SHARE) -> float:
+    """Return the share of an answer's places that are explored, for a way of exploring.
+
+    Args:
+        explores: the way.
+        config: of the campaign.
+        managed_share: of a recipe that explores by itself.
+    """
     if explores is None:
         return 0.0
-    return _MANAGED_SHARE if explores == "managed" else weight_of(config) * _MOST_OF_ANSWER
+    return managed_share if explores == "managed" else weight_of(config) * _MOST_OF_ANSWER
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ A filter's expression is parsed and held against the schemas once, and again whe
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from sartor.filters import apply, check, parse, tree, values
 from sartor.filters.masks import Masks
 from sartor.filters.tree import Filter
 from sartor.models.base import Bool, Int32
+from sartor.realtime.catalogue import Catalogue
 from sartor.realtime.deployments import Deployment
-from sartor.realtime.histories import History
 from sartor.realtime.scoring import Kept
 from sartor.realtime.version import Version
 from sartor.resources.call import inactive
@@ -30,6 +30,18 @@ Request = dict[str, Any]
 
 #: What may be kept of what users have seen, in bytes.
 _UNSEEN_BYTES: Final = 64 * 2**20
+
+
+class HasSeen(Protocol):
+    """What a user did, with items or with actions."""
+
+    @property
+    def newest(self) -> int:
+        """The number of the user's newest put record."""
+
+    @property
+    def seen(self) -> Mapping[str, frozenset[str]]:
+        """The ids of the newest ones by event type, in the form in which types are compared."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ class Filters:
         self._unseen: Kept[Bool | None] = Kept(_UNSEEN_BYTES)
 
     def allowed(
-        self, caller: "Caller", deployment: Deployment, request: Request, history: History | None
+        self, caller: "Caller", deployment: Deployment, request: Request, history: HasSeen | None
     ) -> Bool | None:
         """Return bool[rows]: what its use case and the request's filter allow; ``None`` allows all.
 
@@ -74,12 +86,12 @@ class Filters:
         found = self.of(caller, arn, deployment.version.trained.group)
         self._keep_applicable(found, deployment, request, arn)
         version = deployment.version
-        version.items.take_up()
-        columns = version.items.columns
+        version.catalogue.take_up()
+        columns = version.catalogue.columns
         user = version.user(request.get("userId")) if tree.uses_current_user(found) else None
         seen = None
         if tree.uses_history(found) and history is not None:
-            seen = seen_rows(version, history)
+            seen = seen_rows(version.catalogue, history)
         current = version.items.find(request["itemId"]) if request.get("itemId") else None
         allowed = apply.evaluate(
             found,
@@ -93,7 +105,7 @@ class Filters:
         )
         return allowed if unseen is None else _both(allowed, unseen)
 
-    def unseen(self, version: Version, request: Request, history: History | None) -> Bool | None:
+    def unseen(self, version: Version, request: Request, history: HasSeen | None) -> Bool | None:
         """Return bool[rows]: what a use case does not remove by itself of what a user did; ``None`` if nothing is.
 
         Source: the guide's pages of use cases: purchased items, or watched ones.
@@ -179,8 +191,10 @@ class Filters:
             ApiError: ``InvalidInputException``.
         """
         serving = deployment.version.serving
-        if tree.target(found) != "ItemID":
-            raise invalid_input(f"Filter {arn} is about {tree.target(found)}; recommendations need ItemID.")
+        if tree.target(found) != serving.target:
+            raise invalid_input(
+                f"Filter {arn} is about {tree.target(found)}; {serving.operation} needs {serving.target}."
+            )
         if tree.uses_current_item(found) and serving.needs != "itemId":
             raise invalid_input(f"Filter {arn} uses CurrentItem, which only recipes for related items have.")
         needs_user = tree.uses_history(found) or tree.uses_current_user(found)
@@ -195,10 +209,10 @@ def _both(allowed: Bool, unseen: Bool) -> Bool:
     return found
 
 
-def seen_rows(version: Version, history: History) -> dict[str, Int32]:
-    """Return the rows of the items that a user interacted with, by event type."""
+def seen_rows(catalogue: Catalogue, history: HasSeen) -> dict[str, Int32]:
+    """Return the rows of what a user interacted with, by event type."""
     found = {
-        kind: [row for name in names if (row := version.items.find(name)) is not None]
+        kind: [row for name in names if (row := catalogue.find(name)) is not None]
         for kind, names in history.seen.items()
     }
     return {kind: np.array(rows, np.int32) for kind, rows in found.items()}

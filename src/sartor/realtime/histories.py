@@ -5,7 +5,7 @@ recommendations and user segments" of the guide).
 """
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final
@@ -118,7 +118,8 @@ class Histories:
     def _seen_of(
         self, user: str, then: weakref.ref[Seen], later: Sequence[Mapping[str, Any]]
     ) -> Mapping[str, frozenset[str]]:
-        return _newest_of_types((then() or self._seen_now.seen).of(user), later)
+        came = ((cells["TIMESTAMP"], _type_of(cells), cells["ITEM_ID"]) for cells in later)
+        return newest_by_type([*(then() or self._seen_now.seen).of(user), *came], SEEN_OF_A_TYPE)
 
     def _counted(self, number: int | None, put: Sequence[Mapping[str, Any]]) -> tuple[Int32, Int64]:
         """Return the items that the model is asked with, and when they were; by time, then as they came."""
@@ -139,15 +140,17 @@ class Histories:
         return items[order], times[order]
 
 
-def _newest_of_types(
-    known: Sequence[tuple[int, str, str]], put: Sequence[Mapping[str, Any]]
-) -> dict[str, frozenset[str]]:
-    """Return the newest items of each event type."""
+def newest_by_type(events: Iterable[tuple[int, str, str]], most: int) -> dict[str, frozenset[str]]:
+    """Return the newest items of each event type.
+
+    Args:
+        events: the time, type and item of each; of equal times the earlier one here counts as newer.
+        most: of each type.
+    """
     by_type: dict[str, list[str]] = {}
-    came = ((cells["TIMESTAMP"], _type_of(cells), cells["ITEM_ID"]) for cells in put)
-    for _, kind, item in sorted([*known, *came], key=lambda row: -row[0]):
+    for _, kind, item in sorted(events, key=lambda row: -row[0]):
         some = by_type.setdefault(kind, [])
-        if len(some) < SEEN_OF_A_TYPE:
+        if len(some) < most:
             some.append(item)
     return {kind: frozenset(some) for kind, some in by_type.items()}
 

@@ -145,9 +145,9 @@ class Recommender:
         Raises:
             ApiError: there is no such campaign, or it cannot be asked so.
         """
-        deployment = self._deployment(caller, request, operation)
+        deployment = deployment_of(self._deployments, caller, request, operation)
         serving = deployment.version.serving
-        history = self._history(deployment.version, request.get("userId"))
+        history = self.history(deployment.version, request.get("userId"))
         asked = Asked(deployment, serving, request, history, _NOTHING, None)
         allowed = self._filters.allowed(caller, deployment, request, history)
         return Asked(deployment, serving, request, history, self._scored(asked), allowed)
@@ -199,7 +199,7 @@ class Recommender:
         """Answer with the best items for a user, or those related to an item."""
         with self._at_once():
             asked, picked = self.recommend(caller, request)
-        shown, recommendation_id = _shown(asked, picked), _recommendation_id()
+        shown, recommendation_id = _shown(asked, picked), new_recommendation_id()
         if asked.serving.explores == "configured":
             self.answers.remember(recommendation_id, (one["itemId"] for one in shown))
         return {"itemList": shown, "recommendationId": recommendation_id}
@@ -209,9 +209,9 @@ class Recommender:
         with self._at_once():
             asked, picked, unknown = self.rank(caller, request)
         ranking = [*_shown(asked, picked), *({"itemId": name} for name in unknown)]
-        return {"personalizedRanking": ranking, "recommendationId": _recommendation_id()}
+        return {"personalizedRanking": ranking, "recommendationId": new_recommendation_id()}
 
-    def _history(self, version: Version, user: str | None) -> History | None:
+    def history(self, version: Version, user: str | None) -> History | None:
         """Return what a user did up to now; ``None`` if no user asks."""
         if user is None:
             return None
@@ -248,32 +248,6 @@ class Recommender:
             return known, known.nbytes
 
         return self._scores.get((*key, new.changes), newest, widened)
-
-    def _deployment(self, caller: "Caller", request: Request, operation: str) -> Deployment:
-        """Return the campaign or recommender that a request asks, if it can be asked so.
-
-        Raises:
-            ApiError: there is none, or its recipe takes other requests.
-        """
-        campaign, recommender = request.get("campaignArn"), request.get("recommenderArn")
-        if (campaign is None) == (recommender is None):
-            raise invalid_input("Provide either campaignArn or recommenderArn.")
-        arn = campaign or recommender or ""
-        deployment = self._deployments.of(caller, arn)
-        if deployment.is_recommender != (recommender is not None):
-            raise not_found(arn)
-        recipe = deployment.version.recipe
-        serving = deployment.version.serving
-        if serving.operation != operation:
-            raise invalid_input(
-                f"{deployment.noun} {deployment.arn} has the recipe {recipe.name}, "
-                f"which {serving.operation} asks, not {operation}."
-            )
-        for member in (serving.needs, *serving.requires):
-            if member is not None and not request.get(member):
-                raise invalid_input(f"{member} is required for the recipe {recipe.name}.")
-        _keep_metadata(deployment, request)
-        return deployment
 
 
 #: The operations of this module. A ranking takes long enough that calls take turns.
@@ -415,6 +389,33 @@ def _written(asked: Asked, picked: Iterable[Picked], names: Sequence[str]) -> li
     return shown
 
 
+def deployment_of(deployments: Deployed, caller: "Caller", request: Request, operation: str) -> Deployment:
+    """Return the campaign or recommender that a request asks, if it can be asked so.
+
+    Raises:
+        ApiError: there is none, or its recipe takes other requests.
+    """
+    campaign, recommender = request.get("campaignArn"), request.get("recommenderArn")
+    if (campaign is None) == (recommender is None):
+        raise invalid_input("Provide either campaignArn or recommenderArn.")
+    arn = campaign or recommender or ""
+    deployment = deployments.of(caller, arn)
+    if deployment.is_recommender != (recommender is not None):
+        raise not_found(arn)
+    recipe = deployment.version.recipe
+    serving = deployment.version.serving
+    if serving.operation != operation:
+        raise invalid_input(
+            f"{deployment.noun} {deployment.arn} has the recipe {recipe.name}, "
+            f"which {serving.operation} asks, not {operation}."
+        )
+    for member in (serving.needs, *serving.requires):
+        if member is not None and not request.get(member):
+            raise invalid_input(f"{member} is required for the recipe {recipe.name}.")
+    _keep_metadata(deployment, request)
+    return deployment
+
+
 def _keep_metadata(deployment: Deployment, request: Request) -> None:
     """Refuse metadata that the campaign or the Items dataset does not give.
 
@@ -475,6 +476,6 @@ def _without(mask: Bool | None, row: int | None, count: int) -> Bool | None:
     return changed
 
 
-def _recommendation_id() -> str:
+def new_recommendation_id() -> str:
     """Return a new id, in the service's form."""
     return f"RID-{UUID(int=getrandbits(128), version=4)}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from sartor.data import schema
+from sartor.data.dataset_types import ACTION_EVENT_TYPES, action_event_type
 from sartor.data.put import MAXIMUM_EVENT_BYTES, Mapper, Row
 from sartor.data.rules import STRING_CHARACTERS
 from sartor.errors import ApiError, ChangedMeanwhile, invalid_input, not_found
@@ -267,8 +268,17 @@ def _event(mapper: Mapper, request: Request, one: Mapping[str, Any], impression:
 
 
 def _action_interaction(mapper: Mapper, one: Mapping[str, Any]) -> Row:
-    """Return the row of one record of PutActionInteractions; its impression is taken and not used."""
+    """Return the row of one record of PutActionInteractions; its impression is taken and not used.
+
+    Raises:
+        ApiError: ``InvalidInputException``: its type is none, it is too large, or its properties cannot be read.
+    """
     user = one.get("userId")
+    if action_event_type(one["eventType"]) not in ACTION_EVENT_TYPES:
+        raise invalid_input(
+            f"The eventType of an action interaction must be one of {', '.join(ACTION_EVENT_TYPES)}, "
+            f"not {one['eventType']}."
+        )
     _keep_small(one)
     return mapper.event(
         {

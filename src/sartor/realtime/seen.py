@@ -1,7 +1,7 @@
 """What users interacted with, as filters see it: every event type, imports that came after the training too.
 
-Source: the guide's "Filtering recommendations and user segments": up to 100 of a user's newest interactions of each
-event type; imports are taken up within 20 minutes, here within seconds.
+Items or actions. Source: the guide's "Filtering recommendations and user segments": up to 100 of a user's newest
+interactions of each event type, 300 with actions; imports are taken up within 20 minutes, here within seconds.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.data import training
+from sartor.data.actions import ActionRows
 from sartor.data.dataset import DatasetRecords
+from sartor.data.dataset_types import ACTION_EVENT_TYPES
 from sartor.data.ids import Ids
 from sartor.data.training import Selection
+from sartor.filters.history import folded
 from sartor.models.base import Int32, Int64
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.watch import Watch, imported
 
 #: How often the dataset's table is looked at for imports, in seconds.
 LOOK_SECONDS: Final = 5.0
+#: What filters call the dataset of each type of interactions.
+_FOLDED_AS: Final = {"INTERACTIONS": "Interactions", "ACTION_INTERACTIONS": "Action_Interactions"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Seen:
 
     Attributes:
         users: whose interactions are here.
-        items: their items by number.
+        items: their items, or actions, by number.
         offsets: int64[users + 1], where each user's begin.
         item: int32[m].
         type: int16[m], a number into ``types``.
@@ -95,7 +100,7 @@ def newest_of_types(
 
 
 def of_artifact(artifact: Artifact) -> Seen:
-    """Return what was there when an artifact's model was trained."""
+    """Return what users had done with items when an artifact's model was trained."""
     state = artifact.provenance["tables"]["INTERACTIONS"]
     return Seen(
         artifact.users,
@@ -104,7 +109,23 @@ def of_artifact(artifact: Artifact) -> Seen:
         artifact.seen_item,
         artifact.seen_type,
         artifact.seen_time,
-        tuple(name.casefold() for name in artifact.provenance["eventTypes"]),
+        tuple(folded(name, "Interactions") for name in artifact.provenance["eventTypes"]),
+        state["bulkVersion"],
+        state["putNumber"],
+    )
+
+
+def of_actions(artifact: Artifact, acting: ActionRows) -> Seen:
+    """Return what users had done with actions; nothing was there while there was no such dataset."""
+    state = artifact.provenance["tables"].get("ACTION_INTERACTIONS", {"bulkVersion": -1, "putNumber": 0})
+    return Seen(
+        artifact.users,
+        acting.actions,
+        acting.action_offsets,
+        acting.action,
+        acting.action_type.astype(np.int16),
+        acting.action_time,
+        tuple(folded(name, "Action_Interactions") for name in ACTION_EVENT_TYPES),
         state["bulkVersion"],
         state["putNumber"],
     )
@@ -114,15 +135,15 @@ class SeenNow:
     """What is there now; safe to share between threads.
 
     Args:
-        artifact: of the solution version.
-        find_records: gives the Interactions dataset's records as they are now; ``None`` if it is gone.
+        seen: what was there at the training.
+        find_records: gives the interactions' records as they are now; ``None`` if their dataset is gone.
 
     Attributes:
         seen: whole, of one moment.
     """
 
-    def __init__(self, artifact: Artifact, find_records: Callable[[], DatasetRecords | None]) -> None:
-        self.seen = of_artifact(artifact)
+    def __init__(self, seen: Seen, find_records: Callable[[], DatasetRecords | None]) -> None:
+        self.seen = seen
         self._watch = Watch(LOOK_SECONDS, find_records, imported, self._take_up, self.seen.bulk_version)
 
     def look(self) -> None:
@@ -137,6 +158,7 @@ def _read(records: DatasetRecords, version: int) -> Seen:
     number = records.put.newest(records.number)
     with records.open("ALL") as connection:
         rows = training.read(connection, records.schema, None, Selection())
+    dataset = _FOLDED_AS[records.schema.dataset_type]
     return Seen(
         rows.users,
         rows.items,
@@ -144,7 +166,7 @@ def _read(records: DatasetRecords, version: int) -> Seen:
         rows.seen_item,
         rows.seen_type,
         rows.seen_time,
-        tuple(name.casefold() for name in rows.event_types),
+        tuple(folded(name, dataset) for name in rows.event_types),
         version,
         number,
     )

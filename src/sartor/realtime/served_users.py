@@ -11,6 +11,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.data.actions import ActionRows
 from sartor.data.blobs import Blobs
 from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
@@ -22,10 +23,14 @@ _PARTS: Final = {
     "seen_offsets": ("seen_item", "seen_type", "seen_time"),
 }
 ARRAYS: Final = tuple(name for offsets, parts in _PARTS.items() for name in (offsets, *parts))
+#: The same of what they did with actions, which only some artifacts have.
+_ACTION_PARTS: Final = {ActionRows.ARRAYS[0]: ActionRows.ARRAYS[1:]}
 _NAMES: Final = tuple(f"users.{name}" for name in Ids.ARRAYS)
 _STATES: Final = "states"
 #: The names of all files that say something of one user.
-FILES: Final = frozenset(f"{name}.npy" for name in (*ARRAYS, *_NAMES, _STATES))
+FILES: Final = frozenset(f"{name}.npy" for name in (*ARRAYS, *ActionRows.ARRAYS, *_NAMES, _STATES))
+#: Those without which users are not whole: not all artifacts have actions, nor those of an earlier Sartor states.
+_NEEDED: Final = frozenset(f"{name}.npy" for name in (*ARRAYS, *_NAMES))
 _NO_STATES: Final = np.zeros((0, 0), np.float32)
 #: So many bytes of states are copied at once.
 _BLOCK_BYTES: Final = 2**24
@@ -43,8 +48,9 @@ def new_place(folder: str) -> str:
 
 
 def rows_of(rows: TrainingRows) -> dict[str, NDArray[Any]]:
-    """Return the ``ARRAYS`` of what is trained on."""
-    return {name: getattr(rows, name) for name in ARRAYS}
+    """Return the arrays of what is trained on: the ``ARRAYS``, and those of actions if there are any."""
+    acting = {} if rows.acting is None else {name: getattr(rows.acting, name) for name in ActionRows.ARRAYS}
+    return {**{name: getattr(rows, name) for name in ARRAYS}, **acting}
 
 
 def write(
@@ -61,7 +67,7 @@ def write(
         storage: where.
         place: their folder.
         users: their names.
-        rows: the ``ARRAYS``.
+        rows: what ``rows_of`` returns.
         states: float32[users, d], what the model computed beforehand; ``None`` if nothing.
         scratch: a local folder that keeps each array for a moment.
     """
@@ -77,12 +83,12 @@ def _write(storage: Blobs, place: str, arrays: Mapping[str, NDArray[Any]], scrat
 
 
 def read(storage: Blobs, place: str) -> tuple[Ids, dict[str, NDArray[Any]], Float32 | None]:
-    """Return the users' names, their ``ARRAYS`` and states; raises ``FileNotFoundError`` if they are not whole.
+    """Return the users' names, their arrays and states; raises ``FileNotFoundError`` if they are not whole.
 
     What is mapped needs no name: no local copy is kept, so that a user who is deleted is in none.
     """
     names = {path.rpartition("/")[2]: path for path, _ in storage.files(place)}
-    missing = FILES - names.keys() - {f"{_STATES}.npy"}  # an artifact of an earlier Sartor has no states
+    missing = _NEEDED - names.keys()
     if missing:
         raise FileNotFoundError(f"{place}/{min(missing)}")
 
@@ -94,7 +100,8 @@ def read(storage: Blobs, place: str) -> tuple[Ids, dict[str, NDArray[Any]], Floa
 
     users = Ids.restored({name: array(f"users.{name}") for name in Ids.ARRAYS})
     states = array(_STATES) if f"{_STATES}.npy" in names else _NO_STATES
-    return users, {name: array(name) for name in ARRAYS}, states if len(states) else None
+    there = [name for name in (*ARRAYS, *ActionRows.ARRAYS) if f"{name}.npy" in names]
+    return users, {name: array(name) for name in there}, states if len(states) else None
 
 
 def load(file: Path) -> NDArray[Any]:
@@ -145,7 +152,9 @@ def _kept(users: Ids, arrays: Mapping[str, NDArray[Any]], kept: Bool) -> Iterato
     """Yield the arrays of the users who stay."""
     for name, array in users.where(kept).arrays().items():
         yield f"users.{name}", array
-    for offsets, parts in _PARTS.items():
+    for offsets, parts in {**_PARTS, **_ACTION_PARTS}.items():
+        if offsets not in arrays:
+            continue
         lengths = np.diff(arrays[offsets])
         yield offsets, _starts(lengths[kept])
         rows = np.repeat(kept, lengths)

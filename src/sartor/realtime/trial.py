@@ -8,16 +8,20 @@ import numpy as np
 
 from sartor.data.schema import Schema
 from sartor.filters import apply, check, parse, tree, values
+from sartor.filters.history import folded
 from sartor.realtime.catalogue import Catalogue
 from sartor.resources.records import Means, records_of, schema_of
 from sartor.resources.store import Resource
 
+#: The dataset of what is filtered, its id, the dataset of what users did with it, and what filters call that.
+_OF_ITEMS: Final = ("ITEMS", "ITEM_ID", "INTERACTIONS", "Interactions")
+_OF_ACTIONS: Final = ("ACTIONS", "ACTION_ID", "ACTION_INTERACTIONS", "Action_Interactions")
 #: So many items are named as examples.
 _EXAMPLES: Final = 10
 
 
 def try_filter(group: Resource, asked: Mapping[str, Any], means: Means) -> dict[str, Any]:
-    """Return what a filter expression keeps of a dataset group's items.
+    """Return what a filter expression keeps of a dataset group's items, or of its actions.
 
     Args:
         group: the dataset group.
@@ -32,26 +36,28 @@ def try_filter(group: Resource, asked: Mapping[str, Any], means: Means) -> dict[
     found = check.check(parse.parse(asked["filterExpression"]), schemas, maximum_fields=None)
     parameters = values.read(found, asked.get("filterValues"))
     records = {name: records_of(dataset, means) for name, dataset in datasets.items()}
-    items = Catalogue(partial(records.get, "ITEMS"), "ITEM_ID", None)
+    of_type, item, events, dataset = _OF_ACTIONS if tree.target(found) == "ActionID" else _OF_ITEMS
+    items = Catalogue(partial(records.get, of_type), item, None)
     user, history = asked.get("userId"), None
-    if "INTERACTIONS" in records:
-        with records["INTERACTIONS"].open() as connection:
-            every = connection.execute('SELECT DISTINCT "ITEM_ID" FROM data ORDER BY ALL').fetchall()
-            items.add(name for (name,) in every)
+    if events in records:
+        with records[events].open() as connection:
+            if of_type == "ITEMS":  # an item may be known by what users did alone
+                every = connection.execute(f'SELECT DISTINCT "{item}" FROM data ORDER BY ALL').fetchall()
+                items.add(name for (name,) in every)
             if user is not None and tree.uses_history(found):
-                kind = '"EVENT_TYPE"' if "EVENT_TYPE" in _names(records["INTERACTIONS"].schema) else "''"
+                kind = '"EVENT_TYPE"' if "EVENT_TYPE" in _names(records[events].schema) else "''"
                 rows = connection.execute(
-                    f'SELECT coalesce({kind}, \'\'), "ITEM_ID" FROM data WHERE "USER_ID" = ?', [user]
+                    f'SELECT coalesce({kind}, \'\'), "{item}" FROM data WHERE "USER_ID" = ?', [user]
                 ).fetchall()
-                history = _by_type(rows, items)
+                history = _by_type(rows, items, dataset)
     attributes = None
     if user is not None and "USERS" in records:
         users = Catalogue(partial(records.get, "USERS"), "USER_ID", None)
         row = users.find(user)
         attributes = None if row is None else users.columns.texts(row, _names(records["USERS"].schema))
     columns = items.columns
-    item = asked.get("itemId")
-    current = None if item is None else items.find(item)
+    named = asked.get("itemId")
+    current = None if named is None else items.find(named)
     mask = apply.evaluate(found, parameters, columns, columns.n_rows, attributes, history, current)
     kept = np.flatnonzero(mask)
     gone = np.flatnonzero(~mask)
@@ -70,11 +76,11 @@ def _names(schema: Schema) -> list[str]:
     return [one.name for one in schema.fields]
 
 
-def _by_type(rows: list[tuple[str, str]], items: Catalogue) -> dict[str, list[int]]:
+def _by_type(rows: list[tuple[str, str]], items: Catalogue, dataset: str) -> dict[str, list[int]]:
     """Return the rows of the items that a user interacted with, by event type."""
     found: dict[str, list[int]] = {}
     for kind, name in rows:
         row = items.find(name)
         if row is not None:
-            found.setdefault(kind.casefold(), []).append(row)
+            found.setdefault(folded(kind, dataset), []).append(row)
     return found

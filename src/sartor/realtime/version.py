@@ -13,6 +13,7 @@ from sartor.errors import not_found
 from sartor.models.base import Int32, Int64, Model
 from sartor.models.semantic import SemanticModel
 from sartor.realtime import artifact
+from sartor.realtime.acting import Actions
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.attention import Attention
 from sartor.realtime.catalogue import Catalogue
@@ -21,7 +22,7 @@ from sartor.realtime.histories import Histories
 from sartor.realtime.in_context import InContext
 from sartor.realtime.later_texts import LaterTexts
 from sartor.realtime.new_items import NewItems
-from sartor.realtime.seen import SeenNow
+from sartor.realtime.seen import SeenNow, of_artifact
 from sartor.realtime.selection import selection_of
 from sartor.realtime.trained import Key, Trained
 from sartor.realtime.trends import Trends
@@ -58,6 +59,7 @@ class Version:
         attention: what its items have had; ``None`` if its recipe does not explore as a campaign says.
         new: what stands in for the scores of newer items; ``None`` if its recipe does not explore.
         later: its model with the texts that came after the training; ``None`` if it takes up none.
+        actions: what it recommends in place of items, if that is actions.
     """
 
     trained: Trained
@@ -73,6 +75,7 @@ class Version:
     attention: Attention | None
     new: NewItems | None
     later: LaterTexts | None
+    actions: Actions | None
 
     @property
     def key(self) -> Key:
@@ -96,6 +99,11 @@ class Version:
         return self.artifact.model if self.later is None else self.later.model
 
     @property
+    def catalogue(self) -> Catalogue:
+        """The rows of what it recommends."""
+        return self.items if self.actions is None else self.actions.catalogue
+
+    @property
     def model_items(self) -> int:
         """How many rows of ``items`` the model knows."""
         return self.model.n_items
@@ -108,8 +116,10 @@ class Version:
     @property
     def followers(self) -> tuple["Follower", ...]:
         """What takes up changes of the group's datasets when it is told to look."""
-        every = (self.items, self.users, self.seen, self.trends, self.attention, self.new, self.later)
-        return tuple(one for one in every if one is not None)
+        actions = self.actions
+        of_actions = () if actions is None else (actions.catalogue, actions.seen, actions.attention)
+        of_items = (self.items, self.users, self.seen, self.trends, self.attention, self.new, self.later)
+        return tuple(one for one in (*of_items, *of_actions) if one is not None)
 
     def model_item(self, name: str) -> int | None:
         """Return the number of an item in the model; ``None`` if it does not know it."""
@@ -177,13 +187,13 @@ def load(trained: Trained, means: Means) -> Version:
     """
     found = artifact.read(means.storage, trained.place)
     datasets = means.store.datasets(trained.group)
-    if trained.recipe.needed not in datasets:
+    if not datasets.keys() >= set(trained.recipe.needs):
         raise not_found(trained.arn)
     records = partial(_records, trained.group, means)
     items = Catalogue(partial(records, "ITEMS"), "ITEM_ID", found.items)
     selection = selection_of(trained.training, [one.name for one in items.columns.fields])
     interactions = partial(records, "INTERACTIONS")
-    seen = SeenNow(found, interactions)
+    seen = SeenNow(of_artifact(found), interactions)
     counts = np.bincount(found.seen_item, minlength=len(found.items)).astype(np.int64)
     return Version(
         trained,
@@ -205,6 +215,7 @@ def load(trained: Trained, means: Means) -> Version:
         Attention(counts, items, interactions) if trained.recipe.explores_as_told else None,
         _new_items(trained, items, counts, selection, records),
         _later_texts(trained, found, items, selection, partial(records, "ITEMS")),
+        None if found.acting is None else Actions(found, found.acting, records, means.store.put_records),
     )
 
 
@@ -212,8 +223,8 @@ def _new_items(
     trained: Trained, items: Catalogue, counts: Int64, selection: Selection, records: _Records
 ) -> NewItems | None:
     """Return what stands in for newer items, if the recipe explores them."""
-    found = records("ITEMS")
-    if found is None or trained.recipe.serving is None or trained.recipe.serving.explores is None:
+    found, serving = records("ITEMS"), trained.recipe.serving
+    if found is None or serving is None or serving.explores is None or serving.target != "ItemID":
         return None
     return NewItems(items, counts, selection.left_out(found.schema))
 

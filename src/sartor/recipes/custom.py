@@ -100,7 +100,16 @@ _PERSONAL = Serving(needs="userId", scored="all")
 _RANKING = Serving("GetPersonalizedRanking", "userId", "all", promotes=False, in_context=True)
 _RELATED = Serving(needs="itemId")
 _POPULAR = Serving()
-_ACTIONS_OF_A_USER = Serving("GetActionRecommendations", "userId", "all", promotes=False, in_batch=False)
+#: There are few actions, and one that is never shown never gets a score.
+_ACTIONS_OF_A_USER = Serving(
+    "GetActionRecommendations",
+    "userId",
+    "all",
+    explores="managed",
+    managed_share=0.1,
+    promotes=False,
+    in_batch=False,
+)
 
 CUSTOM: Final = (
     _custom(
@@ -243,6 +252,7 @@ CUSTOM: Final = (
         "Predicts the actions a user will most likely take.",
         _ACTIONS,
         since=_NEXT_BEST_ACTION,
+        trainer=trainers.PROPENSITY,
         serving=_ACTIONS_OF_A_USER,
     ),
     _custom(

@@ -81,14 +81,39 @@ class Recipe:
     needs_items: bool = False
 
     @property
+    def of_actions(self) -> bool:
+        """Whether it is about actions, not items."""
+        return self.trainer is not None and self.trainer.of_actions
+
+    @property
+    def in_context(self) -> bool:
+        """Whether trainings read in which contexts interactions were, and the attributes of users."""
+        return self.of_actions or (self.serving is not None and self.serving.in_context)
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """The types of the datasets that it learns from, as far as they are there."""
+        of_items = ("INTERACTIONS", "ITEMS", "USERS")
+        return (*of_items, "ACTIONS", "ACTION_INTERACTIONS") if self.of_actions else of_items
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The types of the datasets that it cannot be trained without."""
+        if self.of_actions:
+            return ("INTERACTIONS", "ACTIONS")
+        return ("ITEMS",) if self.trainer is not None and self.trainer.by_texts else ("INTERACTIONS",)
+
+    @property
+    def renewed_by(self) -> tuple[str, ...]:
+        """The types of the datasets of which newer records make a training worth while."""
+        if self.of_actions:
+            return ("INTERACTIONS", "ACTION_INTERACTIONS")
+        return ("INTERACTIONS", "ITEMS") if self.needs == ("ITEMS",) else ("INTERACTIONS",)
+
+    @property
     def explores_as_told(self) -> bool:
         """Whether a campaign configures how new items are explored."""
         return self.serving is not None and self.serving.explores == "configured"
-
-    @property
-    def needed(self) -> Literal["INTERACTIONS", "ITEMS"]:
-        """The type of the dataset that it cannot be trained without."""
-        return "ITEMS" if self.trainer is not None and self.trainer.by_texts else "INTERACTIONS"
 
     @property
     def tunable(self) -> bool:

@@ -4,9 +4,12 @@ Source: the guide's "Getting real-time item recommendations" and the feature mat
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Operation = Literal["GetRecommendations", "GetPersonalizedRanking", "GetActionRecommendations"]
+
+#: A recipe that explores a little by itself gives new items about 1 place in 1000.
+MANAGED_SHARE: Final = 0.001
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Serving:
         in_batch: whether batch inference jobs ask it too.
         requires: what else a request must have, though the model does not ask for it.
         removes: the type of events, in any case, whose items the request's user is not shown again.
+        managed_share: of a recipe that explores a little by itself: of an answer's places, how many are explored.
     """
 
     operation: Operation = "GetRecommendations"
@@ -49,3 +53,9 @@ class Serving:
     in_batch: bool = True
     requires: tuple[str, ...] = ()
     removes: str | None = None
+    managed_share: float = MANAGED_SHARE
+
+    @property
+    def target(self) -> Literal["ItemID", "ActionID"]:
+        """What filters must be about."""
+        return "ActionID" if self.operation == "GetActionRecommendations" else "ItemID"

@@ -52,6 +52,7 @@ class Trainer:
         uses_features: whether it looks at what the items have.
         by_texts: whether it is trained on the items' texts; interactions only say what is popular, and need not be.
         measures: its own metrics of a fitted model; ``None``: those on held-out interactions.
+        of_actions: whether its model is one of actions, and what users did with these is read too.
         without_torch: what takes its place where sequence models cannot be trained or may not.
     """
 
@@ -64,6 +65,7 @@ class Trainer:
     uses_features: bool = True
     by_texts: bool = False
     measures: Callable[[Any, Run], dict[str, float]] | None = None
+    of_actions: bool = False
     without_torch: "Trainer | None" = None
 
     def in_use(self, sequence_on: bool) -> "Trainer":
@@ -158,6 +160,13 @@ def _together(data: TrainingData, _parameters: Parameters, run: Run) -> Model:
     return similar.fit(data, similar.together_config(), run)
 
 
+def _propensity(data: TrainingData, parameters: Parameters, run: Run) -> Model:
+    from sartor.models import propensity
+
+    config = propensity.Config(period_days=int(parameters.get("action_optimization_period", "14")))
+    return propensity.fit(data, config, run)
+
+
 def _kept(data: TrainingData, parameters: Parameters) -> TrainingData:
     """Return the data without the users whose histories are shorter or longer than the percentiles say."""
     low = float(parameters.get("min_user_history_length_percentile", "0.0"))
@@ -240,4 +249,11 @@ AFFINITY: Final = Trainer(
     _affinity,
     "users and items as vectors whose product says how likely they are to interact (`affinity`)",
     {"hidden_dimension": "the length of the vectors"},
+)
+PROPENSITY: Final = Trainer(
+    _propensity,
+    "a logistic regression for each action, told by one for all, from the items and actions of a user's history and "
+    "the user's attributes (`propensity`)",
+    {"action_optimization_period": "the days within which an action that is shown counts as taken"},
+    of_actions=True,
 )

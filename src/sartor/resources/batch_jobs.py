@@ -140,7 +140,7 @@ def _draft(
         raise limit_exceeded(f"More than {MAX_JOBS_AT_ONCE} resources with PENDING or IN_PROGRESS status.")
     members = ("solutionVersionArn", "filterArn", "jobInput", "jobOutput", "roleArn")
     group = call.find(version.body["datasetGroupArn"], "dataset-group")
-    datasets = call.transaction.datasets(group.arn, groups.TRAINED_TYPES)
+    datasets = call.transaction.datasets(group.arn, recipe.learns_from)
     return Draft(
         arn,
         request["jobName"],

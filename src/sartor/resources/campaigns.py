@@ -160,7 +160,7 @@ def _in_effect(transaction: Transaction, version: Resource, config: Mapping[str,
 def _parents(transaction: Transaction, version: Resource) -> tuple[str, ...]:
     """Return what a campaign of a version names: all that must stay as long as it does, and be listed by."""
     group_arn = version.body["datasetGroupArn"]
-    held = [dataset.arn for dataset in transaction.datasets(group_arn, groups.TRAINED_TYPES).values()]
+    held = [dataset.arn for dataset in transaction.datasets(group_arn, _recipe(version).learns_from).values()]
     return (version.body["solutionArn"], version.arn, group_arn, *held)
 
 
@@ -251,7 +251,7 @@ def _keep_config(transaction: Transaction, version: Resource, config: Mapping[st
 
 
 def require_known(recipe: Recipe, config: Mapping[str, Any]) -> None:
-    """Refuse a configuration of exploration or influence that a recipe does not know.
+    """Refuse a configuration of exploration, influence or metadata that a recipe does not know.
 
     Raises:
         ApiError: ``InvalidInputException``.
@@ -260,3 +260,5 @@ def require_known(recipe: Recipe, config: Mapping[str, Any]) -> None:
         exploration.require(recipe, config["itemExplorationConfig"])
     if "rankingInfluence" in config and "influence" not in recipe.features:
         raise invalid_input(f"rankingInfluence is not supported by recipe {recipe.name}.")
+    if config.get("enableMetadataWithRecommendations") and recipe.of_actions:
+        raise invalid_input(f"enableMetadataWithRecommendations is not supported by recipe {recipe.name}.")

@@ -6,14 +6,13 @@ from typing import Final
 from sartor.data import schema
 from sartor.data.schema import Schema
 from sartor.errors import invalid_input
+from sartor.recipes import Recipe
 from sartor.resources.call import Call, keep_active
 from sartor.resources.kinds import CREATING
 from sartor.resources.store import Resource, Transaction
 
-#: The types of the datasets that recommenders of items learn from.
-TRAINED_TYPES: Final = ("INTERACTIONS", "ITEMS", "USERS")
 #: What people call those that a training cannot do without.
-_NOUNS: Final = {"INTERACTIONS": "Item interactions", "ITEMS": "Items"}
+_NOUNS: Final = {"INTERACTIONS": "Item interactions", "ITEMS": "Items", "ACTIONS": "Actions"}
 #: What Sartor keeps with what is trained: columns that came later and that it is not trained with, by dataset type.
 NEW_COLUMNS: Final = "newColumns"
 
@@ -28,25 +27,24 @@ def schemas_of(transaction: Transaction, datasets: Mapping[str, Resource]) -> di
     }
 
 
-def trained_datasets(
-    transaction: Transaction, group: Resource, needed: str = "INTERACTIONS"
-) -> dict[str, Resource]:
-    """Return the datasets that a solution of the group is trained on, by type.
+def trained_datasets(transaction: Transaction, group: Resource, recipe: Recipe) -> dict[str, Resource]:
+    """Return the datasets of the group that a solution of a recipe is trained on, by type.
 
     Args:
         transaction: any.
         group: the dataset group.
-        needed: the type of the one that must be there.
+        recipe: of the solution.
 
     Raises:
-        ApiError: ``InvalidInputException`` when it is not, ``ResourceInUseException`` when it is not active or
-            another is being created.
+        ApiError: ``InvalidInputException`` when one that the recipe needs is not there, ``ResourceInUseException`` when
+            such a one is not active or another is being created.
     """
-    found = transaction.datasets(group.arn, TRAINED_TYPES)
-    if needed not in found:
-        raise invalid_input(f"Dataset group {group.arn} must have an {_NOUNS[needed]} dataset.")
+    found = transaction.datasets(group.arn, recipe.learns_from)
+    for name in recipe.needs:
+        if name not in found:
+            raise invalid_input(f"Dataset group {group.arn} must have an {_NOUNS[name]} dataset.")
     for name, dataset in found.items():
-        if name == needed or dataset.status in CREATING:
+        if name in recipe.needs or dataset.status in CREATING:
             keep_active(dataset)
     return {name: dataset for name, dataset in found.items() if not _passes(dataset)}
 

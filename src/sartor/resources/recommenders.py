@@ -38,7 +38,7 @@ def create_recommender(call: Call, request: Request) -> Draft:
     group = call.find(request["datasetGroupArn"], "dataset-group")
     recipe = _use_case(request["recipeArn"], group)
     keep_active(group)
-    datasets = groups.trained_datasets(call.transaction, group)
+    datasets = groups.trained_datasets(call.transaction, group, recipe)
     if recipe.needs_items and "ITEMS" not in datasets:
         raise invalid_input(f"Recipe {recipe.name} needs an Items dataset in dataset group {group.arn}.")
     groups.require_data(call, datasets["INTERACTIONS"])
@@ -87,7 +87,7 @@ def update_recommender(call: Call, request: Request) -> dict[str, Any]:
         shown=changed,
         body=changed,
         private={OWED_AT: call.now, **({groups.NEW_COLUMNS: {}} if chosen else {})} if trains else {},
-        parents=_parents(call.transaction, group),
+        parents=_parents(call.transaction, recommender),
         lane="training" if trains else None,
     )
     return {"recommenderArn": recommender.arn}
@@ -149,9 +149,8 @@ def owe_training(transaction: Transaction, recommender: Resource, now: float) ->
         recommender: as it is now.
         now: epoch seconds.
     """
-    group = transaction.get(recommender.body["datasetGroupArn"])
-    if group is not None:
-        transaction.set_parents(recommender.arn, _parents(transaction, group))
+    if transaction.get(recommender.body["datasetGroupArn"]) is not None:
+        transaction.set_parents(recommender.arn, _parents(transaction, recommender))
     transaction.merge_private(recommender.arn, {OWED_AT: now})
     lifecycle.owe(transaction, recommender.arn, _KIND, "train")
 
@@ -213,7 +212,9 @@ def _require_config(call: Call, recipe: Recipe, group: Resource, config: Mapping
     if "itemExplorationConfig" in config:
         exploration.require(recipe, config["itemExplorationConfig"])
     if _COLUMNS in config:
-        schemas = groups.schemas_of(call.transaction, groups.trained_datasets(call.transaction, group))
+        schemas = groups.schemas_of(
+            call.transaction, groups.trained_datasets(call.transaction, group, recipe)
+        )
         solution_config.keep(recipe, {_COLUMNS: config[_COLUMNS]}, None, schemas)
     if config.get("enableMetadataWithRecommendations"):
         groups.require_metadata(call.transaction, group.arn)
@@ -239,7 +240,8 @@ def _columns(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parents(transaction: Transaction, group: Resource) -> tuple[str, ...]:
+def _parents(transaction: Transaction, recommender: Resource) -> tuple[str, ...]:
     """Return what a recommender names: all that must stay as long as it does."""
-    datasets = transaction.datasets(group.arn, groups.TRAINED_TYPES)
-    return (group.arn, *(dataset.arn for dataset in datasets.values()))
+    group, recipe = recommender.body["datasetGroupArn"], BY_ARN[recommender.body["recipeArn"]]
+    datasets = transaction.datasets(group, recipe.learns_from)
+    return (group, *(dataset.arn for dataset in datasets.values()))

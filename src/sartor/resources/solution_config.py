@@ -54,7 +54,7 @@ def keep(
         _keep_objective(recipe, config["optimizationObjective"], schemas)
     columns = config.get("trainingDataConfig", {})
     require_columns(recipe, columns, schemas)
-    if recipe.needed == "ITEMS":
+    if "ITEMS" in recipe.needs:
         _require_texts(recipe, columns, schemas)
     keep_schedule(config.get("autoTrainingConfig", {}))
 
@@ -153,7 +153,7 @@ def require_columns(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[s
     Raises:
         ApiError: ``InvalidInputException``.
     """
-    if recipe.type == "PERSONALIZED_ACTIONS" and any(given.values()):
+    if recipe.of_actions and any(given.values()):
         raise invalid_input(f"trainingDataConfig is not supported by recipe {recipe.name}.")
     excluded = _columns("excludedDatasetColumns", given, schemas)
     included = _columns("includedDatasetColumns", given, schemas)

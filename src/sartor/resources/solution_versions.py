@@ -47,9 +47,10 @@ def create_solution_version(
     mode = _mode(call, solution, request.get("trainingMode", "FULL"))
     group = call.find(solution.body["datasetGroupArn"], "dataset-group")
     keep_active(group)
-    needed = BY_ARN[solution.body["recipeArn"]].needed
-    datasets = groups.trained_datasets(call.transaction, group, needed)
-    groups.require_data(call, datasets[needed])
+    recipe = BY_ARN[solution.body["recipeArn"]]
+    datasets = groups.trained_datasets(call.transaction, group, recipe)
+    for name in recipe.needs:
+        groups.require_data(call, datasets[name])
     tail = request.get("name") or _free_id(call, solution)
     arn = call.free_arn(_KIND, solution=solution.name, id=tail)
     first_tags = tags.checked(request.get("tags"))

@@ -30,7 +30,7 @@ def create_solution(call: Call, request: Request) -> Draft:
     group = call.find(request["datasetGroupArn"], "dataset-group")
     recipe = _recipe(request)
     keep_active(group)
-    datasets = groups.trained_datasets(call.transaction, group, recipe.needed)
+    datasets = groups.trained_datasets(call.transaction, group, recipe)
     schemas = groups.schemas_of(call.transaction, datasets)
     arn = call.free_arn("solution", name=request["name"])
     first_tags = tags.checked(request.get("tags"))
@@ -124,8 +124,6 @@ def _recipe(request: Request) -> Recipe:
         raise invalid_input(
             f"Recipe {arn} is a use case of the domain {recipe.domain}: create a recommender with it."
         )
-    if recipe.trainer is None:
-        raise invalid_input(f"Sartor does not train recipe {arn} yet.")
     return recipe
 
 
@@ -191,7 +189,7 @@ def _keep_update(call: Call, solution: Resource, request: Request) -> None:
     solution_config.keep_schedule(config.get("autoTrainingConfig", {}))
     if "eventsConfig" in config:
         group = call.find(solution.body["datasetGroupArn"], "dataset-group")
-        datasets = groups.trained_datasets(call.transaction, group, recipe.needed)
+        datasets = groups.trained_datasets(call.transaction, group, recipe)
         schemas = groups.schemas_of(call.transaction, datasets)
         merged = {**solution.body["solutionConfig"], "eventsConfig": config["eventsConfig"]}
         solution_config.keep(recipe, merged, solution.body.get("eventType"), schemas)

@@ -26,7 +26,7 @@ def has_new_data(store: Store, solution: Resource, since: float) -> bool:
         solution: the solution.
         since: epoch seconds.
     """
-    types = {"INTERACTIONS", BY_ARN[solution.body["recipeArn"]].needed}
+    types = BY_ARN[solution.body["recipeArn"]].renewed_by
     with store.read() as transaction:
         datasets = transaction.children(solution.body["datasetGroupArn"], "dataset")
     return any(_has_new_records(store, one, since) for one in datasets if one.body["datasetType"] in types)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.data.actions import ActionRows
 from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
 from sartor.models.base import Model, Run
@@ -183,6 +184,9 @@ def _arrays(model: Model, rows: Artifact | TrainingRows) -> dict[str, NDArray[An
     """Return the arrays that an artifact has, by their files' names."""
     found = {f"model/{name}": np.asarray(array) for name, array in model.arrays().items()}
     found |= {name: np.asarray(getattr(rows, name)) for name in _ROWS}
+    if rows.acting is not None:
+        found |= {name: np.asarray(getattr(rows.acting, name)) for name in ActionRows.ARRAYS}
+        found |= {f"actions.{name}": np.asarray(one) for name, one in rows.acting.actions.arrays().items()}
     for kind in artifact.NAMED:
         found |= {f"{kind}.{name}": np.asarray(array) for name, array in getattr(rows, kind).arrays().items()}
     return found

@@ -22,9 +22,19 @@ from sartor.data.dataset import DatasetRecords
 from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
-from sartor.models import evaluation, segments
+from sartor.models import action_evaluation, evaluation, segments
 from sartor.models.affinity import AffinityModel
-from sartor.models.base import Features, Float32, Histories, Model, Run, Texts, TrainingData
+from sartor.models.base import (
+    Acting,
+    ActionEvents,
+    Features,
+    Float32,
+    Histories,
+    Model,
+    Run,
+    Texts,
+    TrainingData,
+)
 from sartor.models.objective import leaning
 from sartor.models.segments import ItemSets
 from sartor.realtime import artifact
@@ -47,6 +57,12 @@ from sartor.work.tuning import OBJECTIVE, Candidate, Search, best_recipe, tuned
 MINIMUM_INTERACTIONS: Final = 1000
 MINIMUM_USERS: Final = 25
 MINIMUM_SHARE_OF_USERS: Final = 0.01
+#: Amazon's maximum of actions.
+MAXIMUM_ACTIONS: Final = 1000
+#: What people call the datasets that a training cannot do without.
+_NOUNS: Final = {"INTERACTIONS": "Item interactions", "ITEMS": "Items", "ACTIONS": "Actions"}
+#: The views of datasets that have another name than their type.
+_VIEWS: Final = {"INTERACTIONS": "data"}
 #: How much an objective says beside relevance, by ``objectiveSensitivity``; MEDIUM is as much.
 OBJECTIVE_WEIGHT: Final = {"OFF": 0.0, "LOW": 0.3, "MEDIUM": 1.0, "HIGH": 3.0}
 #: What an event type must not be: the names of columns that Amazon keeps for itself.
@@ -183,12 +199,13 @@ def train(
         _keep_minimums(rows, version.body.get("eventType"))
     elif not len(rows.item):
         raise JobFailed("Create failed. There are no interactions to train on.")
+    _keep_actions(rows, quotas_on)
     candidates = [
         Candidate(recipe, trainer, _data(rows, trainer))
         for recipe in recipes
         for trainer in (_trainer(recipe, sequence_on),)
     ]
-    fitted = _by_texts if by_texts else _by_users if recipes[0].segmenting is not None else _on_held_out
+    fitted = _way_of(candidates[0])
     candidate, model, metrics, best = fitted(candidates, rows, version, run, trials or Trials())
     parameters = {**parameters_of(version), **best}
     provenance = _provenance(version, candidate.recipe, model, parameters, rows, tables, run)
@@ -198,6 +215,15 @@ def train(
 
 #: What was chosen, its model and metrics, and what an optimization found.
 _Fitted = tuple[Candidate, Model, dict[str, float], dict[str, str]]
+
+
+def _way_of(candidate: Candidate) -> Callable[..., _Fitted]:
+    """Return what fits models such as a candidate's, and measures them."""
+    if candidate.trainer.by_texts:
+        return _by_texts
+    if candidate.recipe.segmenting is not None:
+        return _by_users
+    return _of_actions if candidate.recipe.of_actions else _on_held_out
 
 
 def _by_texts(
@@ -265,6 +291,21 @@ def _by_attributes(recipes: Sequence[Recipe]) -> bool:
     )
 
 
+def _of_actions(
+    candidates: Sequence[Candidate], _rows: TrainingRows, version: Resource, run: Run, _trials: Trials
+) -> _Fitted:
+    """Fit a model of actions without some users' newest events, measure it on those, and fit it again on all."""
+    (candidate,) = candidates
+    held_out = action_evaluation.held_out(candidate.data, run.seed)
+    parameters = parameters_of(version)
+    model = _fitted(candidate.trainer, held_out.train, parameters, run, None, version)
+    run.progress({"phase": "evaluating"})
+    metrics = held_out.measure(model, run)
+    run.progress({"phase": "training on everything"})
+    model = _fitted(candidate.trainer, candidate.data, parameters, run, None, version)
+    return candidate, model, metrics, {}
+
+
 def recipes_of(version: Resource) -> list[Recipe]:
     """Return the recipes of which a version may become: its own, or those that ``performAutoML`` chooses from."""
     wanted = version.body.get("solutionConfig", {}).get("autoMLConfig", {}).get("recipeList", [])
@@ -292,42 +333,45 @@ def tables_of(version: Resource, means: Means) -> dict[str, dict[str, int]]:
 
 def _sources(version: Resource, means: Means) -> dict[str, DatasetRecords]:
     """Return the records that a training reads, by dataset type; those that it cannot do without are among them."""
-    found = means.store.datasets(version.body["datasetGroupArn"])
-    needed = BY_ARN[version.body["recipeArn"]].needed
-    if needed not in found:
-        noun = {"INTERACTIONS": "Item interactions", "ITEMS": "Items"}[needed]
-        raise JobFailed(f"Create failed. The dataset group has no {noun} dataset.")
-    names = ("INTERACTIONS", "ITEMS", "USERS") if _in_context(version) else ("INTERACTIONS", "ITEMS")
+    recipe, found = BY_ARN[version.body["recipeArn"]], means.store.datasets(version.body["datasetGroupArn"])
+    for needed in recipe.needs:
+        if needed not in found:
+            raise JobFailed(f"Create failed. The dataset group has no {_NOUNS[needed]} dataset.")
+    names = [name for name in recipe.learns_from if name != "USERS" or _in_context(version)]
     return {name: records_of(found[name], means) for name in names if name in found}
 
 
 def _in_context(version: Resource) -> bool:
     """Return whether what a version may become looks at the context of a request and the attributes of a user."""
-    return any(one.serving is not None and one.serving.in_context for one in recipes_of(version))
+    return any(one.in_context for one in recipes_of(version))
 
 
 def _read(version: Resource, means: Means) -> Rows:
     """Return the rows, and which state of which table they are of."""
     sources = _sources(version, means)
     tables = _tables(sources)
-    interactions, items, users = (sources.get(name) for name in ("INTERACTIONS", "ITEMS", "USERS"))
+    schemas = {name: records.schema for name, records in sources.items()}
+    items, users = schemas.get("ITEMS"), schemas.get("USERS")
+    selection = selection_of(version.body, () if items is None else [one.name for one in items.fields])
     with ExitStack() as stack:
         connection = stack.enter_context(next(iter(sources.values())).connection())
-        if interactions is None:
+        if "INTERACTIONS" not in sources:
             training.show_nothing(connection)
-        for records, view in ((interactions, "data"), (items, "items"), (users, "users")):
-            if records is not None:
-                stack.enter_context(records.shown(connection, "ALL", view))
+        for name, records in sources.items():
+            stack.enter_context(records.shown(connection, "ALL", _VIEWS.get(name, name.lower())))
         rows = training.read(
             connection,
-            training.NOTHING if interactions is None else interactions.schema,
-            None if items is None else items.schema,
-            selection_of(version.body, () if items is None else [one.name for one in items.schema.fields]),
-            None if users is None else users.schema,
+            schemas.get("INTERACTIONS", training.NOTHING),
+            items,
+            selection,
+            users,
             _in_context(version),
             any(one.trainer is not None and one.trainer.by_texts for one in recipes_of(version)),
             _by_attributes(recipes_of(version)),
         )
+        if "ACTIONS" in sources:
+            has_events = "ACTION_INTERACTIONS" in sources
+            rows = training.with_actions(connection, rows, users, selection, has_events)
     return rows, tables
 
 
@@ -395,6 +439,23 @@ def _keep_minimums(rows: TrainingRows, event_type: str | None) -> None:
         )
 
 
+def _keep_actions(rows: TrainingRows, quotas_on: bool) -> None:
+    """Refuse no actions, and more than Amazon's maximum.
+
+    Raises:
+        JobFailed: so it is.
+    """
+    if rows.acting is None:
+        return
+    number = len(rows.acting.actions)
+    if not number:
+        raise JobFailed("Create failed. There are no actions in the Actions dataset.")
+    if quotas_on and number > MAXIMUM_ACTIONS:
+        raise JobFailed(
+            f"Create failed. The Actions dataset has {number:,} actions, more than {MAXIMUM_ACTIONS:,}."
+        )
+
+
 def _trainer(recipe: Recipe, sequence_on: bool) -> Trainer:
     """Return the trainer of a recipe; solutions of one that has none are not created."""
     assert recipe.trainer is not None, f"{recipe.name} is not trained"
@@ -409,7 +470,17 @@ def _data(rows: TrainingRows, trainer: Trainer) -> TrainingData:
     features = Features(rows.tokens, rows.token_offsets, len(rows.token_names)) if uses_features else None
     said = rows.texts if trainer.by_texts else None
     texts = None if said is None else Texts(**{one.name: getattr(said, one.name) for one in fields(said)})
-    return TrainingData(len(rows.items), histories, features, texts)
+    return TrainingData(len(rows.items), histories, features, texts, _acting(rows))
+
+
+def _acting(rows: TrainingRows) -> Acting:
+    """Return what users did with actions as the models take it."""
+    found = rows.acting
+    if found is None:
+        return Acting()
+    events = ActionEvents(found.action, found.action_type, found.action_time, found.action_offsets)
+    attributes = Features(found.attribute, found.attribute_offsets, len(rows.contexts.values))
+    return Acting(len(found.actions), events, attributes)
 
 
 def _fitted(

@@ -14,6 +14,7 @@ from sartor.filters import parse
 from sartor.filters.columns import Columns
 from sartor.realtime.filtering import Filters, seen_rows
 from sartor.realtime.histories import History
+from sartor.recipes import Serving
 from sartor.resources.store import Store
 
 CALLER = Caller()
@@ -58,10 +59,12 @@ def made(service: Service, group: str, expression: str, name: str = "f", work: b
 def deployed(
     group: str, needs: str = "userId", user: dict[str, str] | None = None, removes: str | None = None
 ) -> Any:
+    items = Catalogue()
     version = SimpleNamespace(
         trained=SimpleNamespace(group=group),
-        items=Catalogue(),
-        serving=SimpleNamespace(needs=needs, removes=removes),
+        items=items,
+        catalogue=items,
+        serving=Serving(needs=cast("Any", needs), removes=removes),
         user=lambda _name: user,
         key=("folder", "users", 0),
         histories=SimpleNamespace(state=lambda: 1),
@@ -109,7 +112,7 @@ def test_what_a_user_did_is_left_out_and_new_items_that_were_seen_are_no_matter(
     past = history(watch=frozenset({"a", "unknown"}), click=frozenset({"b"}))
     arn = made(service, group, NOT_WATCHED)
     assert allowed(service, deployed(group), past, filterArn=arn, userId="u") == ["b", "c"]
-    rows = seen_rows(deployed(group).version, past)
+    rows = seen_rows(deployed(group).version.catalogue, past)
     assert {kind: found.tolist() for kind, found in rows.items()} == {"watch": [0], "click": [1]}
 
 

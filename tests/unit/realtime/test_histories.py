@@ -14,7 +14,7 @@ from sartor.data.training import Selection
 from sartor.realtime import histories, seen
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.histories import Histories, counts
-from sartor.realtime.seen import SeenNow
+from sartor.realtime.seen import SeenNow, of_artifact
 from tables import schema_of
 from unit.realtime.artifacts import artifact
 
@@ -43,7 +43,7 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
 
 def of(dataset: Live, made: Artifact, selection: Selection | None = None) -> tuple[Histories, SeenNow]:
     assert dataset.records is not None
-    now = SeenNow(made, dataset.find)
+    now = SeenNow(of_artifact(made), dataset.find)
     return Histories(made, now, selection or Selection(), dataset.records.put, 1), now
 
 

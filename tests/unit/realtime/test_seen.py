@@ -44,7 +44,7 @@ def test_an_artifact_tells_each_users_own_oldest_first_with_types_that_compare()
 
 
 def test_without_a_newer_import_nothing_is_read(dataset: Live) -> None:
-    now = SeenNow(artifact(("u", "a", 1, "Watch", True)), dataset.find)
+    now = SeenNow(of_artifact(artifact(("u", "a", 1, "Watch", True))), dataset.find)
     dataset.put(event("u", "b", 2), key="u")
     before = now.seen
     now.look()
@@ -52,7 +52,7 @@ def test_without_a_newer_import_nothing_is_read(dataset: Live) -> None:
 
 
 def test_an_import_is_taken_up_with_what_calls_had_put_by_then(dataset: Live) -> None:
-    now = SeenNow(artifact(("u", "a", 1, "Watch", True)), dataset.find)
+    now = SeenNow(of_artifact(artifact(("u", "a", 1, "Watch", True))), dataset.find)
     dataset.put(event("u", "b", 5), key="u")
     dataset.bring(event("u", "c", 3, "Click"), event("w", "d", 4))
     now.look()
@@ -64,7 +64,7 @@ def test_an_import_is_taken_up_with_what_calls_had_put_by_then(dataset: Live) ->
 
 
 def test_a_dataset_that_is_gone_leaves_what_was_seen(dataset: Live) -> None:
-    now = SeenNow(artifact(("u", "a", 1, "Watch", True)), dataset.find)
+    now = SeenNow(of_artifact(artifact(("u", "a", 1, "Watch", True))), dataset.find)
     dataset.bring(event("u", "c", 3))
     dataset.records = None
     now.look()
@@ -72,7 +72,7 @@ def test_a_dataset_that_is_gone_leaves_what_was_seen(dataset: Live) -> None:
 
 
 def test_whoever_reads_while_imports_come_has_one_moment_whole(dataset: Live) -> None:
-    now = SeenNow(artifact(("u", "a", 0, "Watch", True)), dataset.find)
+    now = SeenNow(of_artifact(artifact(("u", "a", 0, "Watch", True))), dataset.find)
     over = threading.Event()
     torn: list[object] = []
 

@@ -95,7 +95,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"recipeArn": None, "performAutoML": False}, INVALID, "recipeArn"),
     ({"recipeArn": recipe_arn("aws-none")}, "ResourceNotFoundException", "aws-none"),
     (config(autoMLConfig={"recipeList": [recipe_arn("aws-none")]}), "ResourceNotFoundException", "aws-none"),
-    ({"recipeArn": recipe_arn("aws-next-best-action")}, INVALID, "does not train"),
+    ({"recipeArn": recipe_arn("aws-next-best-action")}, INVALID, "must have an Actions dataset"),
     ({"recipeArn": recipe_arn("aws-semantic-similarity")}, INVALID, "itemName"),
     (
         {
