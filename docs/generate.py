@@ -120,6 +120,7 @@ def quotas() -> Iterator[str]:
     from sartor.data.put import MAXIMUM_EVENT_BYTES
     from sartor.data.schema import MAXIMUM_CHARACTERS
     from sartor.realtime.rates import REQUESTS_PER_SECOND
+    from sartor.recipes import RECIPES
     from sartor.resources import batch_jobs, looks, recommenders, rules
     from sartor.resources.tags import MAX_TAGS
     from sartor.wire.read import MAXIMUM_BODY_BYTES
@@ -141,6 +142,11 @@ def quotas() -> Iterator[str]:
     yield f"| files, and bytes of all files, of one batch job | {batch_jobs.MAX_FILES:,}, {batch_jobs.MAX_BYTES:,} |"
     for mode, lines in batch_jobs.MAX_LINES.items():
         yield f"| lines of one file of a batch inference job, {mode} | {lines:,} |"
+    yield f"| batch segment jobs that are pending or in progress | {batch_jobs.MAX_JOBS_AT_ONCE} |"
+    for recipe in RECIPES:
+        if recipe.segmenting is not None:
+            most = recipe.segmenting.most_lines
+            yield f"| lines of one file of a batch segment job, {recipe.name} | {most} |"
     yield f"| data deletion jobs of a dataset group that are pending | {rules.MAX_DELETION_JOBS_PENDING} |"
     yield f"| bytes of one data deletion job's files | {looks.MAX_DELETION_BYTES:,} |"
     for operation, rate in REQUESTS_PER_SECOND.items():
@@ -150,6 +156,7 @@ def quotas() -> Iterator[str]:
     yield f"| characters of a schema | {MAXIMUM_CHARACTERS:,} |"
     yield f"| tags of a resource | {MAX_TAGS} |"
     yield f"| items of one answer of a batch inference job | {batch_jobs.MAX_RESULTS} |"
+    yield f"| users of one segment | {batch_jobs.MAX_SEGMENT:,} |"
     yield f"| bytes of one event | {MAXIMUM_EVENT_BYTES:,} |"
     yield f"| bytes of a request's body | {MAXIMUM_BODY_BYTES:,} |"
     yield "| unfinished dataset import jobs of one dataset | 1 |"

@@ -1,8 +1,12 @@
 """Segments through boto3: trained, asked by files, filtered, refused, and read as the service's own jobs write them."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from api.conftest import ROLE, Client
 from api.schemas import CATEGORICAL, TEXT, schema
+from api.test_clients import shell
 from sartor.demo.server import Server
 
 RECIPE = "arn:aws:personalize:::recipe/"
@@ -323,6 +328,28 @@ def test_versions_of_segments_are_in_no_campaign_and_others_give_no_segments(seg
     assert segments.trained(arn)["status"] == "ACTIVE"
     with pytest.raises(api.exceptions.InvalidInputException, match="aws-popularity-count"):
         api.create_batch_segment_job(**segments.request("item-affinity", key) | {"solutionVersionArn": arn})
+
+
+def test_a_version_of_segments_is_trained_again_to_the_same_numbers(
+    segments: Segments, tmp_path: Path
+) -> None:
+    arn = segments.started("aws-item-attribute-affinity")
+    assert segments.trained(arn)["status"] == "ACTIVE"
+    done = subprocess.run(
+        [
+            sys.executable,
+            *("-m", "sartor", "retrain", arn, "--verify", "--json"),
+            *("--data", str(segments.client.server.data)),
+        ],
+        env={**shell(segments.client, tmp_path), "PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    found = json.loads(done.stdout)
+    assert (found["equal"], found["differences"]) == (True, [])
 
 
 def test_without_an_attribute_there_is_nothing_to_train_on(segments: Segments) -> None:
