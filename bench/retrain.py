@@ -22,9 +22,9 @@ from bench.table import Row
 from sartor.demo import data
 
 CONNECTIONS = 16
-ROUNDS = 3
+ROUNDS = 2
 RECIPE = "arn:aws:personalize:::recipe/aws-ecomm-recommended-for-you"
-USERS, ITEMS, HISTORY = 20_000, 2_000, 15
+USERS, ITEMS, HISTORY = 10_000, 2_000, 15
 #: How long it is asked while nothing else happens, before and after a training, in seconds.
 QUIET_SECONDS = 10.0
 AFTER_SECONDS = 3.0
