@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from api.conftest import ROLE, Client
+from api.schemas import schema
 from api.test_recommendations import (
     ITEMS_EACH,
     POPULARITY,
@@ -223,3 +224,59 @@ def test_what_has_no_batch_or_no_files_is_refused_at_the_call(batch: Batch) -> N
     assert "could not be written" in call(UP2, jobOutput=nowhere)[1]
     same_place = {"s3DataDestination": {"path": "s3://training/some.json"}}
     assert "Invalid S3 output path." in call(UP2, jobOutput=same_place)[1]
+
+
+PLAIN = schema("Interactions", ("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"))
+FILMS = schema(
+    "Items",
+    ("ITEM_ID", "string"),
+    ("TITLE", ["null", "string"]),
+    ("PLOT", ["null", "string"]),
+    PLOT={"textual": True},
+)
+PLOTS = ("A crew of astronauts lands a space ship on a planet", "The chef bakes bread and cake in a kitchen")
+
+
+def test_a_job_says_what_the_related_items_have_in_common(batch: Batch) -> None:
+    client, personalize = batch.client, batch.shop.personalize
+    group = client.group()
+    interactions = client.dataset(PLAIN, "Interactions", group=group)
+    films = client.dataset(FILMS, "Items", group=group)
+    rows = [f"{kind}-{at},Film {at},{PLOTS[kind]} {at}" for kind in (0, 1) for at in range(12)]
+    seen = [
+        f"u{kind}-{user},{kind}-{(user + step) % 12},{1_700_000_000 + 60 * step}"
+        for kind in (0, 1)
+        for user in range(20)
+        for step in range(8)
+    ]
+    for dataset, key, lines in (
+        (films, "films.csv", ["ITEM_ID,TITLE,PLOT", *rows]),
+        (interactions, "seen.csv", ["USER_ID,ITEM_ID,TIMESTAMP", *seen]),
+    ):
+        assert client.imported(dataset, client.write(key, "\n".join(lines) + "\n"))["status"] == "ACTIVE"
+    solution = personalize.create_solution(
+        name=client.name("films"),
+        datasetGroupArn=group,
+        recipeArn=f"arn:aws:personalize:::recipe/{SIMILAR}",
+    )["solutionArn"]
+    version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    client.until(lambda: personalize.describe_solution_version(solutionVersionArn=version)["solutionVersion"])
+    batch.shop.versions["films"] = batch.shop.campaigns["films"] = version
+    found = batch.run(
+        "films",
+        [{"itemId": "0-3"}, {"itemId": "1-5"}, {"userId": "u"}],
+        numResults=6,
+        batchInferenceJobMode="THEME_GENERATION",
+        themeGenerationConfig={"fieldsForThemeGeneration": {"itemName": "TITLE"}},
+    )
+    for one, kind, words in zip(
+        found, "01", (("astronauts", "space", "planet"), ("chef", "bread", "cake")), strict=False
+    ):
+        output = one["output"]
+        assert set(output) == {"recommendedItems", "theme", "itemsThemeRelevanceScores"}
+        assert all(item.startswith(f"{kind}-") for item in output["recommendedItems"])
+        assert any(word in output["theme"].casefold() for word in words)
+        fits = output["itemsThemeRelevanceScores"]
+        assert fits == sorted(fits, reverse=True)
+        assert len(fits) == len(output["recommendedItems"]) == 6
+    assert "itemId is required" in found[2]["error"]

@@ -6,8 +6,9 @@ guide's "Preparing input data for batch recommendations".
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import orjson
 
@@ -96,22 +97,27 @@ def stretches(
 
 def blocks(file: Path, stretch: Stretch, most: int) -> Iterator[list[Line]]:
     """Yield the lines of a stretch, up to ``most`` at once, without the empty ones."""
-    found: list[Line] = []
     with file.open("rb", buffering=_CHUNK_BYTES) as stream:
         stream.seek(stretch.begin)
-        for number in range(stretch.first, stretch.first + stretch.lines):
-            text = end = stream.readline(MOST_LINE_BYTES + 1)
-            while len(end) > MOST_LINE_BYTES and not end.endswith(b"\n"):
-                end = stream.readline(MOST_LINE_BYTES + 1)
-            if text is end:
-                text = text.removeprefix(_BYTE_ORDER_MARK if number == 1 else b"").strip()
-            if text:
-                found.append(Line(number, text))
-            if len(found) == most:
+        if not stretch.begin and stream.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
+            stream.seek(0)
+        for first in range(stretch.first, stretch.first + stretch.lines, most):
+            numbers = range(first, min(first + most, stretch.first + stretch.lines))
+            texts = map(_next, repeat(stream, len(numbers)))
+            found = [line for line in map(Line._make, zip(numbers, texts, strict=True)) if line.text]
+            if found:
                 yield found
-                found = []
-    if found:
-        yield found
+
+
+def _next(stream: IO[bytes]) -> bytes:
+    """Return the next line as ``Line`` has it."""
+    text = stream.readline(MOST_LINE_BYTES + 1)
+    if len(text) <= MOST_LINE_BYTES or text.endswith(b"\n"):
+        return text.strip()
+    end = text
+    while len(end) > MOST_LINE_BYTES and not end.endswith(b"\n"):
+        end = stream.readline(MOST_LINE_BYTES + 1)
+    return text
 
 
 def texts_of(lines: Sequence[Line], member: str) -> list[str] | None:

@@ -16,16 +16,20 @@ _LONGEST_NAME: Final = 64
 #: Scores have seven digits after the point: one and three of them, then four.
 _UNITS: Final = 10_000_000
 _HALF: Final = 10_000
-_COMMA, _POINT, _ZERO = (np.uint8(ord(one)) for one in ",.0")
+_COMMA, _POINT = np.uint8(ord(",")), np.uint8(ord("."))
 
 
-def _digits() -> Bytes:
-    """Return uint8[10000, 4]: every number of four digits, as text."""
-    text = "".join(f"{number:04d}" for number in range(_HALF))
-    return np.frombuffer(text.encode(), np.uint8).reshape(_HALF, 4)
+def _digits(*, stripped: bool, least: int = 0) -> Bytes:
+    """Return uint8[10000, 4]: every number of four digits, as text; perhaps without zeros behind ``least`` digits."""
+    texts = (f"{number:04d}" for number in range(_HALF))
+    if stripped:
+        texts = ((text[:least] + text[least:].rstrip("0")).ljust(4, "\0") for text in texts)
+    return np.frombuffer("".join(texts).encode(), np.uint8).reshape(_HALF, 4)
 
 
-_DIGITS_OF: Final = _digits()
+#: The last four digits of a score; the four before them, then the same where those end the score.
+_LAST: Final = _digits(stripped=True)
+_FIRST: Final = np.concatenate([_digits(stripped=False), _digits(stripped=True, least=2)])
 
 
 class AnswerRows:
@@ -91,14 +95,12 @@ class AnswerRows:
 
 def _numbers(scores: NDArray[np.float64]) -> Bytes:
     """Return uint8[users, n, 10]: scores as text, each with a comma; what need not be written is 0."""
-    units = np.rint(scores * _UNITS).astype(np.int64)
+    units = np.rint(scores * _UNITS).astype(np.uint32)
+    high = units // _HALF
+    low = units - high * _HALF
+    high += np.uint32(_HALF) * (low == 0)
     text = np.empty((*scores.shape, 10), np.uint8)
-    high, low = np.divmod(units, _HALF)
-    first = _DIGITS_OF[high]
+    first = _FIRST[high]
     text[..., 0], text[..., 1], text[..., 2:5] = first[..., 0], _POINT, first[..., 1:]
-    text[..., 5:9], text[..., 9] = _DIGITS_OF[low], _COMMA
-    ends = np.ones(scores.shape, np.bool_)
-    for place in range(8, 2, -1):  # zeros at the end, but for the first behind the point
-        ends &= text[..., place] == _ZERO
-        text[..., place] *= ~ends
+    text[..., 5:9], text[..., 9] = _LAST[low], _COMMA
     return text

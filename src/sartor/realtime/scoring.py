@@ -31,8 +31,8 @@ _SCALE: Final = 2.0
 SHORTLIST: Final = 2_000
 #: A recipe that scores its best items only scores so many; of fewer all, as finding the best would take longer.
 BEST: Final = 5_000
-#: Highest logits between these need not be taken from all logits before these become powers.
-_PLAIN: Final = (-20.0, 60.0)
+#: A sum of powers between these has lost nothing.
+_PLAIN: Final = (1e-9, 1e30)
 #: Answers of up to so many items are kept beside the scores, and what one takes, in bytes.
 MOST_ANSWERED: Final = 50
 _ANSWER_BYTES: Final = 20_000
@@ -176,14 +176,17 @@ class Shares:
             for row in tied.tolist():  # others that equal the last of the best count too
                 equal[row] = (values[row] == edge[row]).sum() - (powers[row] == edge[row]).sum()
         powers = _logits_of_each(powers, mean, spread)
-        highest = powers.max(axis=1, keepdims=True)
-        room = room if powers is values else powers
-        if _PLAIN[0] < highest.min() and highest.max() < _PLAIN[1]:
-            highest = np.zeros_like(highest)
-        else:
-            powers = np.subtract(powers, highest, out=room)
-        powers = np.exp(powers, out=room)
-        total = powers @ np.ones((powers.shape[1], 1), np.float32)
+        highest, room = np.zeros((rows, 1), np.float32), room if powers is values else powers
+        ones = np.ones((powers.shape[1], 1), np.float32)
+        total = None
+        if (
+            logits and powers is values
+        ):  # most logits are powers as they are: who is highest need not be known
+            with np.errstate(over="ignore"):
+                total = np.exp(powers, out=room) @ ones
+        if total is None or not (_PLAIN[0] < total.min() and total.max() < _PLAIN[1]):
+            highest = powers.max(axis=1, keepdims=True)
+            total = np.exp(np.subtract(powers, highest, out=room), out=room) @ ones
         if equal.any():
             total += equal[:, None] * np.exp(_logits_of_each(edge[:, None], mean, spread) - highest)
         return cls(edge, mean, spread, highest, total)
