@@ -221,7 +221,7 @@ class Shop:
     def working(self) -> Iterator[None]:
         """Run a worker that does not die."""
         stopping = threading.Event()
-        thread = threading.Thread(target=build_worker(self.reader.parts, stopping).run)
+        thread = threading.Thread(target=build_worker(self.reader.backend, stopping).run)
         thread.start()
         try:
             yield
