@@ -1,5 +1,8 @@
 """Recommenders through boto3: each of the ten use cases answers what its name says."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -277,6 +280,21 @@ def test_what_explains_answers_explains_those_of_recommenders(client: Client, sh
     training = client.server.get(f"/sartor/v1/recommenders/{arn.rpartition('/')[2]}")
     assert (training["recommenderArn"], training["status"]) == (arn, "ACTIVE")
     assert training["record"]["recipe"] == FOR_YOU
+
+
+def test_the_commands_know_recommenders(client: Client, shop: Domain) -> None:
+    arn = shop.recommender(VIEWED)
+
+    def said(*words: str) -> str:
+        command = [sys.executable, "-m", "sartor", *words, "--data", str(client.server.data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert f"{arn}: ACTIVE" in said("training", arn)
+    assert "window-shopper" in said("explain", arn, "--user", "anybody")
+    found = json.loads(said("retrain", arn, "--verify", "--json"))
+    assert (found["recommenderArn"], found["equal"]) == (arn, True)
 
 
 def test_too_few_events_of_its_type_fail_a_recommender(client: Client) -> None:
