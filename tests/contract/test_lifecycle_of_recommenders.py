@@ -22,6 +22,8 @@ MOST_VIEWED = f"{RECIPE}/aws-ecomm-popular-items-by-views"
 MORE_LIKE_X = f"{RECIPE}/aws-vod-more-like-x"
 NOW = 1_700_000_000.0
 EXPLORES = {"itemExplorationConfig": {"explorationWeight": "0.5", "explorationItemAgeCutOff": "14"}}
+#: What a configuration has that names nothing.
+READY = {"minRecommendationRequestsPerSecond": 1}
 WITHOUT_PRICE = {"trainingDataConfig": {"excludedDatasetColumns": {"Items": ["PRICE"]}}}
 INTERACTIONS = [("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"), ("EVENT_TYPE", "string")]
 ITEMS = {
@@ -94,7 +96,7 @@ def test_a_recommender_passes_through_its_statuses(service: Any) -> None:
         "recommenderArn": arn,
         "datasetGroupArn": group,
         "recipeArn": FOR_YOU,
-        "recommenderConfig": EXPLORES,
+        "recommenderConfig": READY | EXPLORES,
         "status": "ACTIVE",
     }
     for operation, pending, running, done in (
@@ -115,8 +117,10 @@ def test_a_recommender_passes_through_its_statuses(service: Any) -> None:
     assert service.refusal("DescribeRecommender", recommenderArn=arn).code == "ResourceNotFoundException"
 
 
-def test_one_without_a_configuration_shows_an_empty_one(service: Any) -> None:
-    assert service.described("Recommender", recommender(service))["recommenderConfig"] == {}
+def test_one_without_a_configuration_keeps_one_request_a_second_ready(service: Any) -> None:
+    arn = recommender(service)
+    assert service.described("Recommender", arn)["recommenderConfig"] == READY
+    assert service("ListRecommenders")["recommenders"][0]["recommenderConfig"] == READY
 
 
 def test_what_failed_can_only_be_deleted(service: Any) -> None:
@@ -164,7 +168,7 @@ def test_lists_are_of_a_group_or_of_the_account(service: Any) -> None:
     (of_shop,) = service("ListRecommenders", datasetGroupArn=shop)["recommenders"]
     summary = MODEL.shape_for("RecommenderSummary").members
     assert set(summary) <= set(of_shop)
-    assert of_shop["recommenderConfig"] == EXPLORES
+    assert of_shop["recommenderConfig"] == READY | EXPLORES
 
 
 @pytest.mark.parametrize("recipe", [one for one in RECIPES if one.domain], ids=lambda one: one.name)
@@ -277,9 +281,9 @@ def test_an_update_keeps_what_it_does_not_say_and_serves_the_old_until_it_is_don
     answer = service("UpdateRecommender", recommenderArn=arn, recommenderConfig=more)
     assert answer == {"recommenderArn": arn}
     shown = service.described("Recommender", arn)
-    assert (shown["status"], shown["recommenderConfig"]) == ("ACTIVE", EXPLORES)
+    assert (shown["status"], shown["recommenderConfig"]) == ("ACTIVE", READY | EXPLORES)
     assert latest(service, arn)["status"] == "CREATE PENDING"
-    assert latest(service, arn)["recommenderConfig"] == EXPLORES | more
+    assert latest(service, arn)["recommenderConfig"] == READY | EXPLORES | more
     for operation in ("UpdateRecommender", "StopRecommender", "DeleteRecommender"):
         refused = service.refusal(operation, recommenderArn=arn, recommenderConfig={})
         assert (refused.code, "update" in refused.message) == ("ResourceInUseException", True)
@@ -287,17 +291,17 @@ def test_an_update_keeps_what_it_does_not_say_and_serves_the_old_until_it_is_don
     assert latest(service, arn)["status"] == "CREATE IN_PROGRESS"
     assert lifecycle.finish(service.store, task)
     assert latest(service, arn)["status"] == "ACTIVE"
-    assert service.described("Recommender", arn)["recommenderConfig"] == EXPLORES | more
+    assert service.described("Recommender", arn)["recommenderConfig"] == READY | EXPLORES | more
 
 
 def test_only_other_columns_need_a_training(service: Any) -> None:
     arn = recommender(service)
     service("UpdateRecommender", recommenderArn=arn, recommenderConfig=WITHOUT_PRICE)
     task = claimed(service, "training")
-    assert service.described("Recommender", arn)["recommenderConfig"] == {}
+    assert service.described("Recommender", arn)["recommenderConfig"] == READY
     assert lifecycle.fail(service.store, task, "No memory.")
     shown = service.described("Recommender", arn)
-    assert (shown["status"], shown["recommenderConfig"]) == ("ACTIVE", {})
+    assert (shown["status"], shown["recommenderConfig"]) == ("ACTIVE", READY)
     assert (latest(service, arn)["status"], latest(service, arn)["failureReason"]) == (
         "CREATE FAILED",
         "No memory.",

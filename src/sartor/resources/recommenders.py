@@ -26,6 +26,8 @@ PERIOD_SECONDS: Final = 7 * DAY_SECONDS
 #: The one metric of a use case that has it, in the place of all others.
 TREND: Final = "trend_prediction_accuracy"
 _KIND: Final = "recommender"
+#: What a configuration has that does not name it. Amazon's own personalize-monitor reads it of every recommender.
+_DEFAULTS: Final = {"minRecommendationRequestsPerSecond": 1}
 #: Of which columns a change needs another model.
 _COLUMNS: Final = "trainingDataConfig"
 #: What Sartor keeps of the trainings of a recommender, epoch seconds: when the newest was asked for, and when the one
@@ -50,7 +52,11 @@ def create_recommender(call: Call, request: Request) -> Draft:
     return Draft(
         arn,
         request["name"],
-        {"datasetGroupArn": group.arn, "recipeArn": request["recipeArn"], "recommenderConfig": config},
+        {
+            "datasetGroupArn": group.arn,
+            "recipeArn": request["recipeArn"],
+            "recommenderConfig": {**_DEFAULTS, **config},
+        },
         # The random part keeps it apart from what is left of a deleted one of the same name.
         private={
             "folder": f"{call.account}/{call.region}/recommenders/{request['name']}-{secrets.token_hex(4)}",
