@@ -381,13 +381,7 @@ ALONE: Final = (
     ),
     Check("PutActionInteractions", "answers", "takes an action interaction", _put_action_interactions),
     Check("GetRecommendations", "answers", "answers for a campaign, with a filter too", _recommendations),
-    Check(
-        "GetRecommendations",
-        "answers",
-        "answers for a recommender",
-        _recommendations_of_recommender,
-        ("CreateRecommender",),
-    ),
+    Check("GetRecommendations", "answers", "answers for a recommender", _recommendations_of_recommender),
     Check("GetPersonalizedRanking", "answers", "ranks, and puts what nobody knows last", _ranking),
     Check("GetActionRecommendations", "answers", "answers with probabilities, the highest first", _actions),
 )

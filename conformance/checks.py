@@ -40,14 +40,12 @@ class Check:
         aspect: what sort of thing.
         says: what is tried, in words that go on from the operation's name.
         run: does it, and raises if it is not so.
-        needs: other operations without which it cannot be tried.
     """
 
     operation: str
     aspect: Aspect
     says: str
     run: Callable[[World], object]
-    needs: tuple[str, ...] = ()
 
 
 def of_model(operation: Operation) -> Iterator[Check]:

@@ -22,7 +22,6 @@ class Refusal(NamedTuple):
         members: of the request, of which ``name`` and ``jobName`` are added if they are missing.
         words: that the message begins with or has in it.
         code: of the error.
-        needs: other operations without which it cannot be tried.
     """
 
     operation: str
@@ -30,13 +29,10 @@ class Refusal(NamedTuple):
     members: Callable[[World], dict[str, Any]]
     words: str = ""
     code: str = _INVALID
-    needs: tuple[str, ...] = ()
 
     def check(self) -> Check:
         """Return the refusal as a check."""
-        return Check(
-            self.operation, "wrong input", f"refuses {self.says}", partial(_refused, self), self.needs
-        )
+        return Check(self.operation, "wrong input", f"refuses {self.says}", partial(_refused, self))
 
 
 def _refused(refusal: Refusal, world: World) -> None:

@@ -10,7 +10,6 @@ from conformance.checks import Check, of_kind, of_model
 from conformance.made import HELD
 from conformance.refusals import REFUSALS
 from conformance.world import World
-from sartor.app import ANSWERED
 from sartor.resources.kinds import KINDS
 from sartor.wire import operations
 
@@ -41,11 +40,6 @@ def checks() -> list[Check]:
         return 1 + last.index(check.operation) if removes else 0
 
     return sorted(found, key=when)
-
-
-def can_run(check: Check) -> bool:
-    """Return whether all operations that a check asks are answered."""
-    return {check.operation, *check.needs} <= ANSWERED
 
 
 def run(

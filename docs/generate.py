@@ -55,17 +55,17 @@ def settings() -> Iterator[str]:
 
 def operations() -> Iterator[str]:
     """Yield the page of all operations."""
-    from sartor.app import ANSWERED
     from sartor.wire.operations import load
 
     found = load().all
-    built = sum(operation.name in ANSWERED for operation in found)
     yield "# Operations\n"
-    yield f"{built} of {len(found)} operations are answered. The others validate their request and then say so.\n"
-    yield "| operation | service | answered | errors |\n| --- | --- | --- | --- |"
+    yield (
+        f"All {len(found)}, with the errors that they declare. What is tried of each, and how Amazon differs: "
+        "[compatibility](compatibility.md).\n"
+    )
+    yield "| operation | service | errors |\n| --- | --- | --- |"
     for operation in found:
-        answered = "yes" if operation.name in ANSWERED else ""
-        yield f"| {operation.name} | {operation.service} | {answered} | {', '.join(sorted(operation.errors))} |"
+        yield f"| {operation.name} | {operation.service} | {', '.join(sorted(operation.errors))} |"
 
 
 def fault_codes() -> Iterator[str]:

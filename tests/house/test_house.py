@@ -123,8 +123,7 @@ def test_every_setting_operation_and_fault_code_is_documented() -> None:
     every = operations.load().all
     assert len(every) == 79
     for operation in every:
-        answered = "yes" if operation.name in ANSWERED else ""
-        assert f"| {operation.name} | {operation.service} | {answered} |" in listed
+        assert f"| {operation.name} | {operation.service} | " in listed
     assert all(f"`{code}`" in codes for code in RULES)
 
 

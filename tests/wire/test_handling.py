@@ -3,11 +3,16 @@
 from concurrent.futures import Future
 from typing import Any
 
+import pytest
+
 from sartor.app import ANSWERED
+from sartor.errors import ApiError
 from sartor.realtime import recommend, record
 from sartor.resources import control
+from sartor.wire import operations
+from sartor.wire.exchange import Exchange
 from sartor.wire.handling import Handling, bound
-from sartor.wire.sign import Caller
+from sartor.wire.sign import Authority, Caller
 
 CALLER = Caller("0" * 12, "us-east-1", "AKIDEXAMPLE")
 
@@ -36,6 +41,13 @@ def test_no_event_loop_waits_for_a_database_on_another_machine() -> None:
     assert [handled.where for handled in far.values()] == ["thread", "thread", "loop"]
 
 
-def test_no_operation_is_in_two_tables() -> None:
+def test_every_operation_is_in_one_table() -> None:
     tables = (control.OPERATIONS, record.OPERATIONS, recommend.OPERATIONS)
     assert sum(map(len, tables)) == len(ANSWERED)
+    assert {operation.name for operation in operations.load().all} == ANSWERED
+
+
+def test_an_operation_that_only_a_newer_botocore_knows_is_refused_with_words() -> None:
+    exchange = Exchange(operations.load(), {}, Authority(lambda _: None, ("0" * 12, "us-east-1")))
+    with pytest.raises(ApiError, match="does not know ListSchemas"):
+        exchange._handled["ListSchemas"].handler(CALLER, {})

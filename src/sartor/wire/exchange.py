@@ -87,7 +87,7 @@ class Exchange:
 
     Args:
         operations: the service models.
-        handled: who answers each operation, by name, and where; without a row it answers that it is not built yet.
+        handled: who answers each operation, by name, and where; what has no row is refused.
         authority: knows who is asking.
         routes: further paths; one that ends with ``/`` takes everything below it.
         ports: ports that answer these paths and nothing else.
@@ -108,7 +108,7 @@ class Exchange:
         admit: Callable[[str, Mapping[str, str]], None] = admit_all,
     ) -> None:
         self._operations = operations
-        self._handled = {one.name: Handled(partial(_not_built, one.name)) for one in operations.all}
+        self._handled = {one.name: Handled(partial(_not_known, one.name)) for one in operations.all}
         self._handled |= handled
         self._authority = authority
         self._routes = routes or {}
@@ -271,9 +271,9 @@ class Exchange:
                 return
 
 
-def _not_built(name: str, _caller: Caller, _request: Request) -> Result:
+def _not_known(name: str, _caller: Caller, _request: Request) -> Result:
     raise invalid_input(
-        f"Sartor does not answer {name} yet. docs/reference/operations.md lists what it answers."
+        f"This version of Sartor does not know {name}, which its botocore brings; `sartor doctor` lists what differs."
     )
 
 
