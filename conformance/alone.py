@@ -314,7 +314,12 @@ def _ranking(world: World) -> None:
 
 
 def _actions(world: World) -> None:
-    answer = world.ask("GetActionRecommendations", campaignArn=world.campaign(ACTIONS), userId="user-1")
+    answer = world.ask(
+        "GetActionRecommendations",
+        campaignArn=world.campaign(ACTIONS),
+        userId="user-1",
+        numResults=data.ACTIONS,
+    )
     scores = [one["score"] for one in answer["actionList"]]
     assert len(scores) == data.ACTIONS
     assert scores == sorted(scores, reverse=True)

@@ -396,6 +396,33 @@ DOMAINS: Final = (
     ),
 )
 
+ACTIONS: Final = (
+    Difference(
+        "types of action interactions",
+        "`TAKEN`, `NOT_TAKEN`, `VIEWED`; the guide's files write `Not taken`",
+        "both; any other is refused",
+        "Two pages of the guide say two things.",
+    ),
+    Difference(
+        "when an action expires",
+        "`EXPIRATION_TIMESTAMP` in a table, `ACTION_EXPIRATION_TIMESTAMP` in the text; within two hours",
+        "either name; with the next answer",
+        "Two pages of the guide say two things, and there is no reason to wait.",
+    ),
+    Difference(
+        "exploration of actions",
+        "by the service, how much is not documented",
+        "about one in ten places, the last ones of an answer, at most half of them",
+        _UNKNOWN,
+    ),
+    Difference(
+        "`campaignArn` and `userId` of GetActionRecommendations",
+        "required by the text, not by the model",
+        "are required",
+        "Without them there is no answer.",
+    ),
+)
+
 BATCH: Final = (
     Difference(
         "statuses of batch jobs",
@@ -448,5 +475,6 @@ DIFFERENCES: Final[dict[str, tuple[Difference, ...]]] = {
     "Trainings": TRAININGS,
     "Recommenders": DOMAINS,
     "Answers and filters": ANSWERS,
+    "Actions": ACTIONS,
     "Batch jobs": BATCH,
 }

@@ -39,7 +39,7 @@ LOG = logging.getLogger("sartor.app")
 
 #: With less room the service is not ready.
 LEAST_FREE_BYTES: Final = 2**24
-#: The operations that do their work; the others validate their request and say that they do not yet.
+#: The operations that are answered: all of them, unless a newer botocore brings one more.
 ANSWERED: Final = frozenset(
     (
         *control.OPERATIONS,

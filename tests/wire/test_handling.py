@@ -7,7 +7,7 @@ import pytest
 
 from sartor.app import ANSWERED
 from sartor.errors import ApiError
-from sartor.realtime import recommend, record
+from sartor.realtime import recommend, recommend_actions, record
 from sartor.resources import control
 from sartor.wire import operations
 from sartor.wire.exchange import Exchange
@@ -42,7 +42,7 @@ def test_no_event_loop_waits_for_a_database_on_another_machine() -> None:
 
 
 def test_every_operation_is_in_one_table() -> None:
-    tables = (control.OPERATIONS, record.OPERATIONS, recommend.OPERATIONS)
+    tables = (control.OPERATIONS, record.OPERATIONS, recommend.OPERATIONS, recommend_actions.OPERATIONS)
     assert sum(map(len, tables)) == len(ANSWERED)
     assert {operation.name for operation in operations.load().all} == ANSWERED
 
