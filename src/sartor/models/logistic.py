@@ -10,7 +10,7 @@ Float64 = NDArray[np.float64]
 _STEPS: Final = 30
 _HALVINGS: Final = 8
 #: A step that makes the loss so much smaller, relatively, is the last one.
-_LEAST_GAIN: Final = 1e-9
+_LEAST_GAIN: Final = 1e-7
 
 
 def weights(

@@ -29,6 +29,8 @@ _LEAST_HELD_OUT: Final = 50
 _USUALLY: Final = 2
 #: Of what the rate of an action tells beforehand of its own weight.
 _BIAS_PRECISION: Final = 1.0
+#: So many actions are tried with all of them.
+_TRIED_ACTIONS: Final = 16
 #: An action's newest trials, and the sample of all, from which its weights and the shared ones are learned.
 _TRIALS_OF_ACTION: Final = 10_000
 _TRIALS_OF_ALL: Final = 60_000
@@ -146,18 +148,32 @@ class _Training:
         mean, spread = standard(x)
         together = self._together((x - mean) / spread, sample)
         actions = np.unique(self._trials.actions)
-        found = np.zeros((len(_TRIED), len(actions), weights.shape[1]))
-        losses, held_out = np.zeros(len(_TRIED)), 0
+        ridges = self._best(self._rng.permutation(actions)[:_TRIED_ACTIONS], together, mean, spread)
         for place, action in enumerate(actions.tolist()):
             self._run.progress({"phase": "training", "actions": place, "actionsTotal": len(actions)})
-            places = self._newest(action)
-            x = np.column_stack([(self._encoded(places) - mean) / spread, np.ones(len(places))])
-            found[:, place], loss = self._alone(x, places, together, self._bias[action])
-            losses += loss
-            held_out += int((~self._learned[places]).sum())
-        best = found[int(np.argmin(losses)) if held_out >= _LEAST_HELD_OUT else _USUALLY]
-        weights[actions, :-1] = best[:, :-1] / spread
-        weights[actions, -1] = best[:, -1] - best[:, :-1] @ (mean / spread)
+            own, places = self._of(action, mean, spread)
+            w = self._alone(own, places, together, ridges, self._bias[action])
+            weights[action, :-1] = w[:-1] / spread
+            weights[action, -1] = w[-1] - w[:-1] @ (mean / spread)
+
+    def _best(
+        self, actions: Int64, together: Mapping[float, Float64], mean: Float32, spread: Float32
+    ) -> tuple[float, float]:
+        """Return what of ``_TRIED`` loses least of the held-out trials of some actions."""
+        losses, held_out = np.zeros(len(_TRIED)), 0
+        for action in actions.tolist():
+            x, places = self._of(action, mean, spread)
+            others = ~self._learned[places]
+            held_out += int(others.sum())
+            for number, ridges in enumerate(_TRIED):
+                w = self._alone(x, places, together, ridges, self._bias[action])
+                losses[number] += logistic.loss(x[others] @ w, self._trials.taken[places][others])
+        return _TRIED[int(np.argmin(losses)) if held_out >= _LEAST_HELD_OUT else _USUALLY]
+
+    def _of(self, action: int, mean: Float32, spread: Float32) -> tuple[Float64, Int64]:
+        """Return float64[trials, features + 1] and the places of an action's newest trials."""
+        places = self._newest(action)
+        return np.column_stack([(self._encoded(places) - mean) / spread, np.ones(len(places))]), places
 
     def _together(self, x: Float32, sample: Int64) -> dict[float, Float64]:
         """Return float64[features] by precision: the weights that all actions share."""
@@ -171,18 +187,19 @@ class _Training:
         }
 
     def _alone(
-        self, x: NDArray[Any], places: Int64, together: Mapping[float, Float64], bias: float
-    ) -> tuple[Float64, Float64]:
-        """Return float64[tried, features + 1] and float64[tried]: an action's weights, and what they lost of others."""
-        learned, taken = self._learned[places], self._trials.taken[places]
-        found, losses = np.zeros((len(_TRIED), x.shape[1])), np.zeros(len(_TRIED))
-        for number, (ridge, own_ridge) in enumerate(_TRIED):
-            self._run.keep_on()
-            prior = np.append(together[ridge], bias)
-            precision = np.append(np.full(len(prior) - 1, own_ridge), _BIAS_PRECISION)
-            found[number] = logistic.weights(x[learned], taken[learned], prior, precision)
-            losses[number] = logistic.loss(x[~learned] @ found[number], taken[~learned])
-        return found, losses
+        self,
+        x: Float64,
+        places: Int64,
+        together: Mapping[float, Float64],
+        ridges: tuple[float, float],
+        bias: float,
+    ) -> Float64:
+        """Return float64[features + 1]: an action's weights, from what they usually are and its own trials."""
+        self._run.keep_on()
+        learned, (ridge, own_ridge) = self._learned[places], ridges
+        prior = np.append(together[ridge], bias)
+        precision = np.append(np.full(len(prior) - 1, own_ridge), _BIAS_PRECISION)
+        return logistic.weights(x[learned], self._trials.taken[places][learned], prior, precision)
 
     def _newest(self, action: int) -> Int64:
         """Return the places of the newest trials of an action."""
