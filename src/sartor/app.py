@@ -30,7 +30,7 @@ from sartor.settings import Settings
 from sartor.wire import operations
 from sartor.wire.exchange import Exchange, Route
 from sartor.wire.handling import bound
-from sartor.wire.local import admit_all, is_loopback, keep_local
+from sartor.wire.local import admit_all, is_loopback, require_local
 from sartor.wire.sign import Authority
 from sartor.work.tools import Tools
 from sartor.worker import Worker, end_process
@@ -87,7 +87,7 @@ class Backend:
         """Where tables and models are kept."""
         return self.means.storage
 
-    def keep_room(self) -> None:
+    def require_room(self) -> None:
         """Raise if the disk of the data folder is all but full: what is put next may not be written."""
         free = shutil.disk_usage(self.settings.data).free
         if free < LEAST_FREE_BYTES:
@@ -183,7 +183,7 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
         {} if metrics_port is None else {metrics_port: {"/metrics": shown}},
         observe=metrics.observe,
         background=(deployments,),
-        admit=keep_local if settings.auth == "open" else admit_all,
+        admit=require_local if settings.auth == "open" else admit_all,
     )
 
 
@@ -224,7 +224,7 @@ def _ready(backend: Backend) -> tuple[int, str, bytes]:
     checks: dict[str, Callable[[], object]] = {
         "database": backend.store.check,
         "storage": backend.storage.check,
-        "disk": backend.keep_room,
+        "disk": backend.require_room,
         "keys": backend.keys.all,
     }
     for name, check in checks.items():

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from sartor.resources.kind_names import DATASET_IMPORT_JOB
 from sartor.resources.store import Store, TaskRow
 
 LOG = logging.getLogger("sartor.metrics")
@@ -112,7 +113,7 @@ class Metrics:
 
 def _sum(tasks: Sequence[TaskRow], member: str, name: str, text: str) -> Metric:
     """Return the sum of one member of the progress of all running imports."""
-    running = [task for task in tasks if task.kind == "dataset-import-job" and task.worker and task.progress]
+    running = [task for task in tasks if task.kind == DATASET_IMPORT_JOB and task.worker and task.progress]
     return GaugeMetricFamily(name, text, value=sum((task.progress or {}).get(member, 0) for task in running))
 
 

@@ -155,7 +155,7 @@ class Files:
             raise JobFailed(nothing_there)
         return found
 
-    def keep_writable(self, location: str, nothing_there: str = "") -> None:
+    def require_writable(self, location: str, nothing_there: str = "") -> None:
         """Let everything be written but in one bucket."""
         if location.startswith("s3://nobodys/"):
             raise JobFailed(nothing_there)

@@ -254,7 +254,7 @@ def test_files_that_were_not_seen_at_the_call_may_be_no_larger_in_the_job(
 ) -> None:
     monkeypatch.setattr(looks, "MAX_DELETION_BYTES", 30)
     files = [SourceFile("b", f"{at}.csv", 20, "") for at in range(2)]
-    looks.keep_deletable(files[:1], quotas_on=True)
-    looks.keep_deletable(files, quotas_on=False)
+    looks.require_deletable(files[:1], quotas_on=True)
+    looks.require_deletable(files, quotas_on=False)
     with pytest.raises(JobFailed, match="40 bytes; 30 are allowed"):
-        looks.keep_deletable(files, quotas_on=True)
+        looks.require_deletable(files, quotas_on=True)

@@ -218,7 +218,7 @@ def test_no_key_and_no_link_leads_out_of_a_folder(tmp_path: Path, server: S3Serv
             with pytest.raises(JobFailed, match="Insufficient privileges"):
                 call(f"s3://b/{key}")
     with pytest.raises(JobFailed, match="Insufficient privileges"):
-        bucket.sources.keep_writable("s3://b/link/")
+        bucket.sources.require_writable("s3://b/link/")
     (tmp_path / "new.csv").write_text("x")
     with pytest.raises(JobFailed, match="Insufficient privileges"):
         bucket.sources.write("s3://b/link/new.csv", tmp_path / "new.csv", "us")
@@ -241,7 +241,7 @@ def test_a_link_that_leads_to_itself_is_named_and_no_file_of_a_folder(
             call("s3://b/a/loop.csv")
         assert [file.uri for file in call("s3://b/a/")] == ["s3://b/a/x.csv"]
     with pytest.raises(JobFailed, match="a file where the folder would be"):
-        bucket.sources.keep_writable("s3://b/a/loop.csv/out/")
+        bucket.sources.require_writable("s3://b/a/loop.csv/out/")
     (tmp_path / "new.csv").write_text("x")
     with pytest.raises(JobFailed, match="could not be written: there is a file where the folder would be"):
         bucket.sources.write("s3://b/a/loop.csv/new.csv", tmp_path / "new.csv", "us")
@@ -375,7 +375,7 @@ def written(sources: AccountSources, location: str, content: bytes, folder: Path
 
 def test_a_file_is_written_whole_and_nothing_is_left_beside_it(bucket: Bucket, tmp_path: Path) -> None:
     content = b"0123456789" * 2_000_000  # more than one piece of an upload
-    bucket.sources.keep_writable("s3://b/out/")
+    bucket.sources.require_writable("s3://b/out/")
     written(bucket.sources, "s3://b/out/deep/x.csv", content, tmp_path)
     assert bucket.contents() == {"out/deep/x.csv": content}
 
@@ -490,7 +490,7 @@ def test_another_account_reaches_the_service_by_a_role_of_its_own_alone(
         for call in (
             reached.list,
             reached.list_csv,
-            reached.keep_writable,
+            reached.require_writable,
             lambda location, reached=reached: reached.write(location, tmp_path / "local", "us"),
         ):
             with pytest.raises(JobFailed, match=r"^Invalid Data location\.$"):
@@ -507,7 +507,7 @@ def test_the_tables_of_all_accounts_are_nobodys_files(tmp_path: Path, server: S3
     for call in (
         reached.list,
         reached.list_csv,
-        reached.keep_writable,
+        reached.require_writable,
         lambda location: reached.write(location, tmp_path / "local", "us"),
     ):
         for key in (f"{table}/bulk/x.csv", f"{table}/bulk/", f"{table}/bulk"):

@@ -16,6 +16,8 @@ from packaging.utils import canonicalize_name
 from sartor import __version__
 from sartor.app import ANSWERED
 from sartor.data.rules import RULES
+from sartor.recipes import RECIPES
+from sartor.resources.kinds import KINDS
 from sartor.settings import SETTINGS
 from sartor.wire import operations
 
@@ -215,3 +217,19 @@ def test_ci_runs_the_tests_and_the_linters_and_no_more() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     assert re.findall(r"^make .*", script.read_text(), re.MULTILINE) == ["make test", "make lint"]
+
+
+def test_a_kind_and_a_recipe_are_spelled_in_one_place() -> None:
+    """Elsewhere their constants and rows are used, so that what comes next is added in one place."""
+    spelled: dict[str, set[str]] = {}
+    for module in MODULES:
+        name = str(module.relative_to(ROOT / "src" / "sartor"))
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                spelled.setdefault(node.value, set()).add(name)
+    for kind in KINDS:
+        if "-" in kind:
+            assert spelled[kind] == {"resources/kind_names.py"}, kind
+    for recipe in RECIPES:
+        places = {name for name in spelled[recipe.name] if not name.startswith(("demo/", "recipes/"))}
+        assert places == set(), recipe.name

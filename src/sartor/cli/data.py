@@ -13,12 +13,13 @@ import click
 from sartor.cli.options import JSON, failures, settings_of, settings_options
 from sartor.cli.servers import asked_about
 from sartor.console import terminal, texts
+from sartor.resources.kind_names import BATCH_INFERENCE_JOB, DATA_DELETION_JOB, DATASET, DATASET_IMPORT_JOB
 
 #: What has a report, by kind: the kind in words, and the jobs' place.
 _REPORTED: Final = {
-    "dataset-import-job": ("a dataset import job", "import-jobs"),
-    "data-deletion-job": ("a data deletion job", "deletion-jobs"),
-    "batch-inference-job": ("a batch inference job", "batch-inference-jobs"),
+    DATASET_IMPORT_JOB: ("a dataset import job", "import-jobs"),
+    DATA_DELETION_JOB: ("a data deletion job", "deletion-jobs"),
+    BATCH_INFERENCE_JOB: ("a batch inference job", "batch-inference-jobs"),
 }
 
 
@@ -77,7 +78,7 @@ def report(job_arn: str, as_json: bool, **flags: Any) -> None:
     Example:
       sartor report arn:aws:personalize:us-east-1:000000000000:dataset-import-job/monday
     """
-    kind = next((one for one in _REPORTED if f":{one}/" in job_arn), "dataset-import-job")
+    kind = next((one for one in _REPORTED if f":{one}/" in job_arn), DATASET_IMPORT_JOB)
     words, jobs = _REPORTED[kind]
     server = asked_about(job_arn, kind, words, flags)
     path = f"/sartor/v1/{jobs}/{job_arn.partition('/')[2]}/report"
@@ -173,7 +174,7 @@ def _asked_dataset(
     dataset_arn: str, what: str, flags: dict[str, Any], members: dict[str, Any] | None = None
 ) -> Any:
     """Return what a running server answers about a dataset; with members, to a POST of them."""
-    server = asked_about(dataset_arn, "dataset", "a dataset", flags)
+    server = asked_about(dataset_arn, DATASET, "a dataset", flags)
     return server.ask(f"/sartor/v1/datasets/{quote(dataset_arn, safe='')}/{what}", members)
 
 

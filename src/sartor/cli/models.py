@@ -13,6 +13,7 @@ import click
 from sartor.cli.options import JSON, failures, settings_of, settings_options
 from sartor.cli.servers import Asked, asked_about, asked_for
 from sartor.console import terminal, texts
+from sartor.resources.kind_names import CAMPAIGN, DATASET_GROUP, RECOMMENDER, SOLUTION, SOLUTION_VERSION
 
 if TYPE_CHECKING:
     from sartor.work.tools import Tools
@@ -38,7 +39,7 @@ def training(arn: str, follow: bool, as_json: bool, **flags: Any) -> None:
     Example:
       sartor training arn:aws:personalize:us-east-1:000000000000:solution/for-you/1a2b3c4d --follow
     """
-    kind = "recommender" if _is_recommender(arn) else "solution"
+    kind = RECOMMENDER if _is_recommender(arn) else SOLUTION
     word = "recommenders" if _is_recommender(arn) else "solution-versions"
     server = asked_about(arn, kind, "a solution version or a recommender", flags)
     path = f"/sartor/v1/{word}/{quote(arn, safe='')}"
@@ -76,7 +77,7 @@ def retrain(arn: str, verify: bool, force: bool, as_json: bool, **flags: Any) ->
 
     with failures(JobFailed, Moved, OSError, ValueError, ImportError), _tools(flags) as tools:
         version = tools.store.get(arn)
-        if version is None or version.kind not in ("solution-version", "recommender"):
+        if version is None or version.kind not in (SOLUTION_VERSION, RECOMMENDER):
             raise click.ClickException(
                 f"There is no solution version or recommender {arn} in this data folder."
             )
@@ -114,7 +115,7 @@ def explain(
     Example:
       sartor explain arn:aws:personalize:us-east-1:000000000000:campaign/for-you --user anna
     """
-    kind = "recommender" if _is_recommender(arn) else "campaign"
+    kind = RECOMMENDER if _is_recommender(arn) else CAMPAIGN
     server = asked_about(arn, kind, "a campaign or a recommender", flags)
     asked = {f"{kind}Arn": arn, "userId": user, "itemId": item, "filterArn": filter_arn}
     answer = server.ask("/sartor/v1/explain", given({**asked, "numResults": results}, values))
@@ -173,7 +174,7 @@ def _is_recommender(arn: str) -> bool:
 def _of_group(group: str, flags: dict[str, Any]) -> Asked:
     """Return the server to ask about a dataset group by its ARN or its name."""
     if group.startswith("arn:"):
-        return asked_about(group, "dataset-group", "a dataset group", flags)
+        return asked_about(group, DATASET_GROUP, "a dataset group", flags)
     return asked_for(flags)
 
 

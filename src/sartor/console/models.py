@@ -11,6 +11,7 @@ from sartor.realtime.explain import explain
 from sartor.realtime.filtering import Filters
 from sartor.realtime.recommend import Recommender
 from sartor.realtime.trial import try_filter
+from sartor.resources.kind_names import DATASET_GROUP, SOLUTION_VERSION
 from sartor.resources.kinds import KINDS, arn_of, kind_of
 from sartor.resources.lifecycle import FAILED
 from sartor.resources.store import Resource
@@ -52,7 +53,7 @@ class ModelPages:
             return explain(self.recommender, self.filters, caller, members)
         if path == "/sartor/v1/filters/test" and request.method == "POST":
             members = asked.body(request, "FilterTest")
-            group = self._find(caller, "dataset-group", members["datasetGroupArn"])
+            group = self._find(caller, DATASET_GROUP, members["datasetGroupArn"])
             return try_filter(group, members, self.deployments.means)
         return None
 
@@ -61,7 +62,7 @@ class ModelPages:
         arn = name
         if not name.startswith("arn:"):
             solution, _, number = name.partition("/")
-            names = {"solution": solution, "id": number} if kind == "solution-version" else {"name": name}
+            names = {"solution": solution, "id": number} if kind == SOLUTION_VERSION else {"name": name}
             arn = arn_of(KINDS[kind], caller.region, caller.account, **names)
         named = kind_of(arn, caller.region, caller.account)
         found = self.deployments.means.store.get(arn) if named is not None and named.name == kind else None

@@ -13,6 +13,7 @@ from sartor.console.models import ModelPages
 from sartor.console.openapi import OPENAPI
 from sartor.data import statistics, versions
 from sartor.errors import JobFailed, in_use, invalid_input, not_found
+from sartor.resources.kind_names import DATA_DELETION_JOB, DATASET, DATASET_IMPORT_JOB
 from sartor.resources.kinds import KINDS, UNFINISHED, arn_of, kind_of
 from sartor.resources.records import Means, records_of
 from sartor.resources.store import Resource
@@ -89,9 +90,9 @@ class Console:
         arn = name
         if not name.startswith("arn:"):
             group, _, dataset_type = name.partition("/")
-            arn = arn_of(KINDS["dataset"], caller.region, caller.account, group=group, type=dataset_type)
+            arn = arn_of(KINDS[DATASET], caller.region, caller.account, group=group, type=dataset_type)
         kind = kind_of(arn, caller.region, caller.account)
-        dataset = self.means.store.get(arn) if kind is not None and kind.name == "dataset" else None
+        dataset = self.means.store.get(arn) if kind is not None and kind.name == DATASET else None
         if dataset is None or "table" not in dataset.private:
             raise not_found(arn)
         return dataset
@@ -145,7 +146,7 @@ class Console:
         """Make the imported records what they were in an older version."""
         version: int = asked.body(request, "Rollback")["to"]
         with self.means.store.read() as transaction:
-            unfinished = transaction.child(dataset.arn, "dataset-import-job", UNFINISHED)
+            unfinished = transaction.child(dataset.arn, DATASET_IMPORT_JOB, UNFINISHED)
         if unfinished is not None:
             raise in_use(f"Dataset {dataset.arn} has an import in progress: {unfinished.arn}.")
         try:
@@ -163,7 +164,7 @@ class Console:
             with self.means.store.read() as transaction:
                 datasets = [
                     one
-                    for one in transaction.every("dataset")
+                    for one in transaction.every(DATASET)
                     if (one.account, one.region) == (caller.account, caller.region)
                 ]
         limit = asked.number(query, "limit", 100, _MOST_RECORDS)
@@ -190,7 +191,7 @@ class Console:
 
     def _import_report(self, caller: Caller, name: str) -> tuple[int, str, bytes]:
         """Return a finished job's report, or how far a running one is."""
-        arn = arn_of(KINDS["dataset-import-job"], caller.region, caller.account, name=name)
+        arn = arn_of(KINDS[DATASET_IMPORT_JOB], caller.region, caller.account, name=name)
         job = self.means.store.get(arn)
         if job is None:
             raise not_found(arn)
@@ -207,7 +208,7 @@ class Console:
 
     def _deletion_report(self, caller: Caller, name: str) -> dict[str, Any]:
         """Return which versions were trained with users that a job has deleted, or how far it is."""
-        arn = arn_of(KINDS["data-deletion-job"], caller.region, caller.account, name=name)
+        arn = arn_of(KINDS[DATA_DELETION_JOB], caller.region, caller.account, name=name)
         job = self.means.store.get(arn)
         if job is None:
             raise not_found(arn)

@@ -88,5 +88,5 @@ class Bucket(Protocol):
     def delete(self, key: str) -> None:
         """Delete one file; one that is gone is no matter."""
 
-    def keep_writable(self, folder: str) -> None:
+    def require_writable(self, folder: str) -> None:
         """Raise if nothing can be written into a folder; it need not exist yet."""

@@ -132,7 +132,7 @@ class FolderBucket:
         with _in_words():
             self._entry(key).unlink(missing_ok=True)
 
-    def keep_writable(self, folder: str) -> None:
+    def require_writable(self, folder: str) -> None:
         """Ask the system about the folder, or the one in which it would be made."""
         with _in_words():
             if self._must_exist and not self._root.is_dir():

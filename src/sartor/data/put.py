@@ -165,7 +165,7 @@ class Mapper:
             if place in FORBIDDEN:
                 raise invalid_input(f"The properties of an event may not have the key {_short(key)}.")
             if place == item_key and value is not None:
-                _keep_id(key, value)
+                _require_id(key, value)
             if place in self._fields:
                 self._set(row, place, value)
             else:
@@ -221,7 +221,7 @@ def _kept(name: str) -> str:
     return name
 
 
-def _keep_id(key: str, value: Any) -> None:
+def _require_id(key: str, value: Any) -> None:
     """Refuse an item in an event's properties that the event's own member could not be.
 
     Raises:

@@ -115,7 +115,7 @@ class S3Bucket:
         with _in_words():
             obstore.delete(self._store, key)
 
-    def keep_writable(self, folder: str) -> None:
+    def require_writable(self, folder: str) -> None:
         """Ask for the first keys: whoever may not even do that may not write."""
         with _in_words():
             next(iter(obstore.list(self._store, folder or None)), None)

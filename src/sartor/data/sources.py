@@ -164,7 +164,7 @@ class AccountSources:
                 if now.get(file.key) != file:
                     raise JobFailed(_changed(file.uri))
 
-    def keep_writable(self, location: str, nothing_there: str = _NOTHING_THERE) -> None:
+    def require_writable(self, location: str, nothing_there: str = _NOTHING_THERE) -> None:
         """Refuse a folder into which nothing can be written; ``nothing_there`` is the reason if its bucket is missing.
 
         Raises:
@@ -172,7 +172,7 @@ class AccountSources:
         """
         with _reasons(location, "written", nothing_there):
             bucket, key = self._at(location)
-            bucket.keep_writable(_folder(key))
+            bucket.require_writable(_folder(key))
 
     def write(
         self, location: str, file: Path, owner: str, keep_on: Callable[[], None] = lambda: None

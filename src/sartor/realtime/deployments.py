@@ -19,6 +19,7 @@ from sartor.realtime.product_threads import ProductThreads
 from sartor.realtime.trained import Key, Trained, trained_of
 from sartor.realtime.version import Version, load
 from sartor.resources.call import inactive
+from sartor.resources.kind_names import CAMPAIGN, RECOMMENDER
 from sartor.resources.kinds import kind_of
 from sartor.resources.records import Means
 from sartor.resources.stale_copies import StaleCopies
@@ -106,10 +107,10 @@ def _versions_of(campaign: Resource) -> set[str]:
 
 #: What can be asked, by kind.
 _KINDS: Final[Mapping[str, _Kind]] = {
-    "campaign": _Kind(
+    CAMPAIGN: _Kind(
         "Campaign", "campaignConfig", lambda campaign: str(campaign.body["solutionVersionArn"]), _versions_of
     ),
-    "recommender": _Kind(
+    RECOMMENDER: _Kind(
         _RECOMMENDER,
         "recommenderConfig",
         lambda recommender: recommender.arn,

@@ -19,6 +19,7 @@ from sartor.realtime.deployments import Deployment
 from sartor.realtime.scoring import Kept
 from sartor.realtime.version import Version
 from sartor.resources.call import inactive
+from sartor.resources.kind_names import FILTER
 from sartor.resources.kinds import kind_of
 from sartor.resources.records import schema_of
 from sartor.resources.store import Store
@@ -84,7 +85,7 @@ class Filters:
         if arn is None:
             return unseen
         found = self.of(caller, arn, deployment.version.trained.group)
-        self._keep_applicable(found, deployment, request, arn)
+        self._require_applicable(found, deployment, request, arn)
         version = deployment.version
         version.catalogue.take_up()
         columns = version.catalogue.columns
@@ -158,7 +159,7 @@ class Filters:
                 not fit the schemas any more. Of what a request names only an unknown campaign is not found.
         """
         kind = kind_of(arn, caller.region, caller.account)
-        if kind is None or kind.name != "filter":
+        if kind is None or kind.name != FILTER:
             raise invalid_input(not_found(arn).message)
         known = self._known.get(arn)
         if known is None or frozenset(self._store.stamps(known.arns)) != known.stamps:
@@ -184,7 +185,7 @@ class Filters:
         checked = check.check(parse.parse(found.body["filterExpression"]), schemas, maximum_fields=None)
         return _Known(stamps, arns, group, checked)
 
-    def _keep_applicable(self, found: Filter, deployment: Deployment, request: Request, arn: str) -> None:
+    def _require_applicable(self, found: Filter, deployment: Deployment, request: Request, arn: str) -> None:
         """Refuse a filter that this request cannot be filtered with.
 
         Raises:

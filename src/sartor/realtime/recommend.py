@@ -412,11 +412,11 @@ def deployment_of(deployments: Deployed, caller: "Caller", request: Request, ope
     for member in (serving.needs, *serving.requires):
         if member is not None and not request.get(member):
             raise invalid_input(f"{member} is required for the recipe {recipe.name}.")
-    _keep_metadata(deployment, request)
+    _require_metadata(deployment, request)
     return deployment
 
 
-def _keep_metadata(deployment: Deployment, request: Request) -> None:
+def _require_metadata(deployment: Deployment, request: Request) -> None:
     """Refuse metadata that the campaign or the Items dataset does not give.
 
     Raises:

@@ -20,6 +20,7 @@ from sartor.data.rules import STRING_CHARACTERS
 from sartor.errors import ApiError, ChangedMeanwhile, invalid_input, not_found
 from sartor.realtime.rates import Rates
 from sartor.resources.call import inactive
+from sartor.resources.kind_names import DATASET, EVENT_TRACKER
 from sartor.resources.kinds import KINDS, arn_of, kind_of
 from sartor.resources.rules import tracking_name
 from sartor.resources.store import Resource, Store
@@ -106,7 +107,7 @@ class Recorder:
 
     def put_events(self, caller: "Caller", request: Request) -> "Future[None]":
         """Store events of one user or session."""
-        target = self._tracked(caller, request["trackingId"], "event-tracker")
+        target = self._tracked(caller, request["trackingId"], EVENT_TRACKER)
         return self._put(
             "PutEvents",
             target,
@@ -128,7 +129,7 @@ class Recorder:
 
     def put_action_interactions(self, caller: "Caller", request: Request) -> "Future[None]":
         """Store what users did with actions."""
-        target = self._tracked(caller, request["trackingId"], "dataset")
+        target = self._tracked(caller, request["trackingId"], DATASET)
         interactions = request["actionInteractions"]
         return self._put(
             "PutActionInteractions",
@@ -169,7 +170,7 @@ class Recorder:
         try:
             return self._known(caller, tracking_id, partial(self._tracked_target, caller, tracking_id, kind))
         except ApiError as error:
-            if error.code != "ResourceNotFoundException" or kind != "event-tracker":
+            if error.code != "ResourceNotFoundException" or kind != EVENT_TRACKER:
                 raise
             raise invalid_input(f"There is no event tracker with the tracking id {tracking_id}.") from error
 
@@ -183,10 +184,10 @@ class Recorder:
             named = transaction.child(tracking_name(tracking_id), kind)
         if named is None or (named.account, named.region) != (caller.account, caller.region):
             raise not_found(tracking_id)
-        if kind == "dataset":
+        if kind == DATASET:
             return self._target(named.arn)
         group = named.body["datasetGroupArn"].rpartition("/")[2]
-        arn = arn_of(KINDS["dataset"], caller.region, caller.account, group=group, type="INTERACTIONS")
+        arn = arn_of(KINDS[DATASET], caller.region, caller.account, group=group, type="INTERACTIONS")
         return self._target(arn, named.arn)
 
     def _dataset_target(self, caller: "Caller", arn: str, dataset_type: str) -> _Target:
@@ -196,7 +197,7 @@ class Recorder:
             ApiError: the caller has no such dataset, or it is of another type or not active.
         """
         named = kind_of(arn, caller.region, caller.account)
-        if named is None or named.name != "dataset":
+        if named is None or named.name != DATASET:
             raise not_found(arn)
         target = self._target(arn)
         found = target.dataset.body["datasetType"]
@@ -245,7 +246,7 @@ def _event(mapper: Mapper, request: Request, one: Mapping[str, Any], impression:
         ApiError: ``InvalidInputException``: it is too large, or its properties cannot be read.
     """
     user = request.get("userId")
-    _keep_small(one)
+    _require_small(one)
     members = {
         "USER_ID": user,
         "ITEM_ID": one.get("itemId"),
@@ -279,7 +280,7 @@ def _action_interaction(mapper: Mapper, one: Mapping[str, Any]) -> Row:
             f"The eventType of an action interaction must be one of {', '.join(ACTION_EVENT_TYPES)}, "
             f"not {one['eventType']}."
         )
-    _keep_small(one)
+    _require_small(one)
     return mapper.event(
         {
             "USER_ID": user,
@@ -296,7 +297,7 @@ def _action_interaction(mapper: Mapper, one: Mapping[str, Any]) -> Row:
     )
 
 
-def _keep_small(one: Mapping[str, Any]) -> None:
+def _require_small(one: Mapping[str, Any]) -> None:
     """Refuse an event that is too large.
 
     Raises:

@@ -8,6 +8,7 @@ from sartor.realtime.artifact import Place, place_of
 from sartor.realtime.selection import IN_ANY_CASE
 from sartor.recipes import BY_ARN, Recipe
 from sartor.resources import groups
+from sartor.resources.kind_names import RECOMMENDER
 from sartor.resources.stale_copies import DELETIONS
 from sartor.resources.store import Resource
 
@@ -62,7 +63,7 @@ def training_of(resource: Resource) -> Mapping[str, Any]:
     """
     body = resource.body
     config: Mapping[str, Any] = body.get("solutionConfig", {})
-    if resource.kind == "recommender":
+    if resource.kind == RECOMMENDER:
         event_type = BY_ARN[body["recipeArn"]].event_type
         config = {
             name: body["recommenderConfig"][name] for name in (_COLUMNS,) if name in body["recommenderConfig"]

@@ -8,7 +8,8 @@ from sartor.data import attribution
 from sartor.data.attribution import Metric, metric_key
 from sartor.errors import ApiError, already_exists, invalid_input
 from sartor.resources import groups, looks, paging
-from sartor.resources.call import Call, Draft, Request, keep_active
+from sartor.resources.call import Call, Draft, Request, require_active
+from sartor.resources.kind_names import DATASET_GROUP, DATASET_IMPORT_JOB, METRIC_ATTRIBUTION
 from sartor.resources.store import Resource, Transaction
 
 #: The types of the datasets that a metric can look at.
@@ -17,10 +18,10 @@ _DATASET_TYPES: Final = ("INTERACTIONS", "ITEMS")
 
 def create_metric_attribution(call: Call, request: Request) -> Draft:
     """Allow CreateMetricAttribution: one a group, with metrics that the group's datasets can give."""
-    group = call.find(request["datasetGroupArn"], "dataset-group")
-    keep_active(group)
-    arn = call.free_arn("metric-attribution", name=request["name"])
-    other = call.transaction.child(group.arn, "metric-attribution")
+    group = call.find(request["datasetGroupArn"], DATASET_GROUP)
+    require_active(group)
+    arn = call.free_arn(METRIC_ATTRIBUTION, name=request["name"])
+    other = call.transaction.child(group.arn, METRIC_ATTRIBUTION)
     if other is not None:
         raise already_exists(other.arn)
     metrics = request["metrics"]
@@ -51,13 +52,13 @@ def update_metric_attribution(call: Call, request: Request) -> dict[str, Any]:
         ApiError: ``ResourceInUseException`` when it is not active, ``ResourceAlreadyExistsException`` when it
             has one of the added metrics, ``InvalidInputException`` when it lacks one of the removed ones.
     """
-    found = call.find(_arn(request), "metric-attribution")
-    keep_active(found)
+    found = call.find(_arn(request), METRIC_ATTRIBUTION)
+    require_active(found)
     metrics = found.private["metrics"]
     if request.get("addMetrics") or request.get("removeMetrics"):
         added = request.get("addMetrics", [])
         metrics = _with(_without(metrics, request.get("removeMetrics", []), found.arn), added, found.arn)
-        group = call.find(found.body["datasetGroupArn"], "dataset-group")
+        group = call.find(found.body["datasetGroupArn"], DATASET_GROUP)
         datasets = call.transaction.datasets(group.arn, _DATASET_TYPES)
         measured = _measured(call.transaction, datasets, metrics)
         call.transaction.set_parents(found.arn, (group.arn, *measured))
@@ -83,7 +84,7 @@ def list_metric_attribution_metrics(call: Call, request: Request) -> dict[str, A
             ``InvalidNextTokenException`` for another list's token.
     """
     try:
-        found = call.find(_arn(request), "metric-attribution")
+        found = call.find(_arn(request), METRIC_ATTRIBUTION)
     except ApiError as error:
         raise invalid_input(error.message) from error
     query = ("ListMetricAttributionMetrics", call.account, call.region, found.arn)
@@ -133,15 +134,15 @@ def _measured(
     types = {"INTERACTIONS"} | {metric.dataset_type for metric in parsed if metric.dataset_type is not None}
     used = [dataset for name, dataset in datasets.items() if name in types]
     for dataset in used:
-        keep_active(dataset)
+        require_active(dataset)
     if "ITEMS" in types:
-        _keep_filled(transaction, datasets["ITEMS"])
+        _require_filled(transaction, datasets["ITEMS"])
     return [dataset.arn for dataset in used]
 
 
-def _keep_filled(transaction: Transaction, items: Resource) -> None:
+def _require_filled(transaction: Transaction, items: Resource) -> None:
     """Refuse to sum over items before there are any; an earlier dataset's import jobs do not count."""
-    imported = transaction.child(items.arn, "dataset-import-job", ("ACTIVE",), newer_than=items.seq)
+    imported = transaction.child(items.arn, DATASET_IMPORT_JOB, ("ACTIVE",), newer_than=items.seq)
     if imported is None and not transaction.has_put(items.seq):
         raise invalid_input(
             f"SUM over Items needs item metadata: import records into dataset {items.arn} first."

@@ -13,7 +13,14 @@ from sartor.errors import JobFailed, invalid_input, limit_exceeded
 from sartor.filters import parse, tree
 from sartor.recipes import BY_ARN, Recipe
 from sartor.resources import campaigns, groups, looks, tags
-from sartor.resources.call import Call, Draft, Request, keep_active
+from sartor.resources.call import Call, Draft, Request, require_active
+from sartor.resources.kind_names import (
+    BATCH_INFERENCE_JOB,
+    BATCH_SEGMENT_JOB,
+    DATASET_GROUP,
+    FILTER,
+    SOLUTION_VERSION,
+)
 from sartor.resources.kinds import UNFINISHED
 from sartor.resources.store import Resource
 
@@ -81,8 +88,8 @@ def output_of(place: Place, file: "SourceFile") -> str:
 
 def create_batch_inference_job(call: Call, request: Request) -> Draft:
     """Allow CreateBatchInferenceJob as far as the database knows; its files are the draft's slow check."""
-    version = call.find(request["solutionVersionArn"], "solution-version")
-    keep_active(version)
+    version = call.find(request["solutionVersionArn"], SOLUTION_VERSION)
+    require_active(version)
     recipe = BY_ARN[version.body["recipeArn"]]
     if recipe.serving is None or not recipe.serving.in_batch:
         raise invalid_input(f"Batch inference is not supported by recipe {recipe.name}.")
@@ -99,20 +106,20 @@ def create_batch_inference_job(call: Call, request: Request) -> Draft:
         for name in ("batchInferenceJobConfig", "themeGenerationConfig")
         if name in request
     }
-    return _draft(call, request, "batch-inference-job", version, recipe, more)
+    return _draft(call, request, BATCH_INFERENCE_JOB, version, recipe, more)
 
 
 def create_batch_segment_job(call: Call, request: Request) -> Draft:
     """Allow CreateBatchSegmentJob as far as the database knows; its files are the draft's slow check."""
-    version = call.find(request["solutionVersionArn"], "solution-version")
-    keep_active(version)
+    version = call.find(request["solutionVersionArn"], SOLUTION_VERSION)
+    require_active(version)
     recipe = BY_ARN[version.body["recipeArn"]]
     if recipe.segmenting is None:
         raise invalid_input(f"Batch segment jobs are not supported by recipe {recipe.name}.")
     results = request.get("numResults", DEFAULT_RESULTS)
     if not 1 <= results <= MAX_SEGMENT:
         raise invalid_input(f"numResults must be from 1 to {MAX_SEGMENT:,}, not {results}.")
-    return _draft(call, request, "batch-segment-job", version, recipe, {"numResults": results})
+    return _draft(call, request, BATCH_SEGMENT_JOB, version, recipe, {"numResults": results})
 
 
 def _draft(
@@ -139,7 +146,7 @@ def _draft(
     if call.quotas_on and call.count(kind, UNFINISHED) >= MAX_JOBS_AT_ONCE:
         raise limit_exceeded(f"More than {MAX_JOBS_AT_ONCE} resources with PENDING or IN_PROGRESS status.")
     members = ("solutionVersionArn", "filterArn", "jobInput", "jobOutput", "roleArn")
-    group = call.find(version.body["datasetGroupArn"], "dataset-group")
+    group = call.find(version.body["datasetGroupArn"], DATASET_GROUP)
     datasets = call.transaction.datasets(group.arn, recipe.learns_from)
     return Draft(
         arn,
@@ -158,8 +165,8 @@ def _filter(call: Call, arn: str, version: Resource, recipe: Recipe) -> Resource
         ApiError: ``ResourceNotFoundException``, ``ResourceInUseException`` if it is not active, or
             ``InvalidInputException`` if it is another group's or for other questions.
     """
-    found = call.find(arn, "filter")
-    keep_active(found)
+    found = call.find(arn, FILTER)
+    require_active(found)
     if found.body["datasetGroupArn"] != version.body["datasetGroupArn"]:
         raise invalid_input(f"Filter {arn} belongs to another dataset group than the solution version.")
     parsed = parse.parse(found.body["filterExpression"])
@@ -192,7 +199,7 @@ def _require_themes(call: Call, request: Request, version: Resource, recipe: Rec
         raise invalid_input(f"batchInferenceJobMode {THEMES} is not supported by recipe {recipe.name}.")
     if config is None:
         raise invalid_input(f"batchInferenceJobMode {THEMES} needs themeGenerationConfig.")
-    group = call.find(version.body["datasetGroupArn"], "dataset-group")
+    group = call.find(version.body["datasetGroupArn"], DATASET_GROUP)
     datasets = call.transaction.datasets(group.arn, ("ITEMS",))
     items = groups.schemas_of(call.transaction, datasets).get("ITEMS")
     if items is None or not any(field.textual for field in items.fields):
@@ -212,7 +219,7 @@ def _look(account: str, place: Place, role_arn: str, quotas_on: bool, sources: "
         JobFailed: so it is.
     """
     reached = sources.of(account, role_arn)
-    reached.keep_writable(place.output, _NO_OUTPUT)
+    reached.require_writable(place.output, _NO_OUTPUT)
     pool = ThreadPoolExecutor(1)
     try:
         pool.submit(list_input, reached, place, quotas_on).result(looks.LOOK_SECONDS)

@@ -104,7 +104,7 @@ class Call:
         """Return how many resources of a kind the caller has here, of these statuses or of any."""
         return self.transaction.count(kind, self.account, self.region, statuses)
 
-    def keep_active_quota(
+    def require_active_quota(
         self, kind: str, words: str, maximum: int, has_status: bool = True, of: str | None = None
     ) -> None:
         """Refuse one more active resource than the quota, in the words of Amazon's known text.
@@ -134,7 +134,7 @@ class Call:
             )
 
 
-def keep_active(resource: Resource) -> None:
+def require_active(resource: Resource) -> None:
     """Refuse to build on a resource that is not ``ACTIVE``.
 
     Raises:

@@ -10,7 +10,8 @@ from typing import Any, Final
 from sartor.errors import in_use, invalid_input
 from sartor.recipes import BY_ARN, Recipe
 from sartor.resources import exploration, groups, tags, updates
-from sartor.resources.call import Call, Draft, Request, inactive, keep_active, lock_of
+from sartor.resources.call import Call, Draft, Request, inactive, lock_of, require_active
+from sartor.resources.kind_names import CAMPAIGN, SOLUTION, SOLUTION_VERSION
 from sartor.resources.kinds import CREATING
 from sartor.resources.store import Resource, Store, Transaction
 
@@ -26,10 +27,10 @@ def create_campaign(call: Call, request: Request) -> Draft:
     """Allow CreateCampaign: an active solution version, with a configuration that its recipe knows."""
     config = request.get("campaignConfig", {})
     version = _version(call, request["solutionVersionArn"], _syncs(config))
-    _keep_config(call.transaction, version, config)
-    arn = call.free_arn("campaign", name=request["name"])
+    _require_config(call.transaction, version, config)
+    arn = call.free_arn(CAMPAIGN, name=request["name"])
     first_tags = tags.checked(request.get("tags"))
-    call.keep_active_quota("campaign", "a campaign", MAX_CAMPAIGNS, of=version.body["datasetGroupArn"])
+    call.require_active_quota(CAMPAIGN, "a campaign", MAX_CAMPAIGNS, of=version.body["datasetGroupArn"])
     return Draft(
         arn,
         request["name"],
@@ -51,12 +52,12 @@ def update_campaign(call: Call, request: Request) -> dict[str, Any]:
         ApiError: ``ResourceInUseException`` when it is neither active nor failed or another update is not done,
             ``InvalidInputException`` for a configuration that the recipe does not know.
     """
-    campaign = call.find(request["campaignArn"], "campaign")
-    _keep_updatable(call.transaction, campaign)
+    campaign = call.find(request["campaignArn"], CAMPAIGN)
+    _require_updatable(call.transaction, campaign)
     given = request.get("campaignConfig", {})
     config = {**campaign.private["config"], **given}
     version = _next_version(call, campaign, request, config)
-    _keep_config(call.transaction, version, given)
+    _require_config(call.transaction, version, given)
     tps = request.get("minProvisionedTPS", campaign.body["minProvisionedTPS"])
     _begin(call.transaction, campaign, version, config, tps, call.now)
     return {"campaignArn": campaign.arn}
@@ -70,7 +71,7 @@ def follow_latest(transaction: Transaction, version: Resource, now: float) -> No
         version: a solution version.
         now: epoch seconds.
     """
-    for campaign in transaction.children(version.body["solutionArn"], "campaign"):
+    for campaign in transaction.children(version.body["solutionArn"], CAMPAIGN):
         catch_up(transaction, campaign, now)
 
 
@@ -96,7 +97,7 @@ def sync(store: Store, now: float) -> None:
         now: epoch seconds.
     """
     with store.read() as transaction:
-        late = [one for one in transaction.every("campaign") if _newer(transaction, one) is not None]
+        late = [one for one in transaction.every(CAMPAIGN) if _newer(transaction, one) is not None]
     for campaign in late:
         with store.write(lock_of(campaign.account, campaign.region)) as transaction:
             catch_up(transaction, campaign, now)
@@ -109,9 +110,7 @@ def _newer(transaction: Transaction, campaign: Resource) -> Resource | None:
     served = transaction.get(campaign.body["solutionVersionArn"])
     if served is None or transaction.task(campaign.arn) is not None:
         return None
-    return transaction.child(
-        served.body["solutionArn"], "solution-version", ("ACTIVE",), newer_than=served.seq
-    )
+    return transaction.child(served.body["solutionArn"], SOLUTION_VERSION, ("ACTIVE",), newer_than=served.seq)
 
 
 def _begin(
@@ -180,7 +179,7 @@ def _next_version(call: Call, campaign: Resource, request: Request, config: Mapp
     """
     if "solutionVersionArn" in request:
         return _version(call, request["solutionVersionArn"], _syncs(config))
-    served = call.find(campaign.body["solutionVersionArn"], "solution-version")
+    served = call.find(campaign.body["solutionVersionArn"], SOLUTION_VERSION)
     if not _syncs(config):
         return served
     if not _syncs(campaign.private["config"]):
@@ -196,24 +195,24 @@ def _version(call: Call, arn: str, syncs: bool) -> Resource:
             ``InvalidInputException`` when the form of the ARN and ``syncWithLatestSolutionVersion`` disagree.
     """
     if not arn.endswith(LATEST):
-        version = call.find(arn, "solution-version")
+        version = call.find(arn, SOLUTION_VERSION)
         if syncs:
             raise _latest_needed()
-        keep_active(version)
+        require_active(version)
     else:
-        solution = call.find(arn.removesuffix(LATEST), "solution")
+        solution = call.find(arn.removesuffix(LATEST), SOLUTION)
         if not syncs:
             raise invalid_input(
                 f"{arn} needs syncWithLatestSolutionVersion to be true in the campaign's configuration."
             )
-        newest = call.transaction.child(solution.arn, "solution-version", ("ACTIVE",))
+        newest = call.transaction.child(solution.arn, SOLUTION_VERSION, ("ACTIVE",))
         if newest is None:
-            coming = call.transaction.child(solution.arn, "solution-version", CREATING)
+            coming = call.transaction.child(solution.arn, SOLUTION_VERSION, CREATING)
             if coming is not None:
                 raise inactive(coming)
             raise in_use(f"Solution {solution.arn} has no solution version that is ACTIVE.")
         version = newest
-    keep_active(call.find(version.body["solutionArn"], "solution"))
+    require_active(call.find(version.body["solutionArn"], SOLUTION))
     if _recipe(version).serving is None:
         raise invalid_input(f"Solution versions of recipe {_recipe(version).name} cannot be deployed.")
     return version
@@ -225,7 +224,7 @@ def _latest_needed() -> Exception:
     )
 
 
-def _keep_updatable(transaction: Transaction, campaign: Resource) -> None:
+def _require_updatable(transaction: Transaction, campaign: Resource) -> None:
     """Refuse to update a campaign that is at work.
 
     Raises:
@@ -239,7 +238,7 @@ def _keep_updatable(transaction: Transaction, campaign: Resource) -> None:
         raise in_use(f"Resource {campaign.arn} cannot be updated: another update is in progress.")
 
 
-def _keep_config(transaction: Transaction, version: Resource, config: Mapping[str, Any]) -> None:
+def _require_config(transaction: Transaction, version: Resource, config: Mapping[str, Any]) -> None:
     """Refuse a configuration that the version's recipe or data do not know.
 
     Raises:

@@ -10,6 +10,7 @@ from sartor.errors import ApiError, NotYet, invalid_input, limit_exceeded
 from sartor.filters import check, parse, tree
 from sartor.resources import groups, tags
 from sartor.resources.call import Call, Draft, Request, inactive
+from sartor.resources.kind_names import DATASET_GROUP, FILTER
 from sartor.resources.kinds import COUNTED, CREATING
 from sartor.resources.store import Resource
 
@@ -20,7 +21,7 @@ MAX_FIELDS: Final = 20
 
 def create_filter(call: Call, request: Request) -> Draft:
     """Allow CreateFilter: an expression that the schemas of the group's datasets allow."""
-    group = call.find(request["datasetGroupArn"], "dataset-group")
+    group = call.find(request["datasetGroupArn"], DATASET_GROUP)
     if group.status != "ACTIVE":  # the one creation that the model lets not answer ResourceInUseException
         raise inactive(group, invalid_input)
     every = call.transaction.datasets(group.arn)
@@ -40,11 +41,11 @@ def create_filter(call: Call, request: Request) -> Draft:
             raise NotYet(error.code, error.message) from error
         raise
     fields = sorted(tree.fields(found))
-    arn = call.free_arn("filter", name=request["name"])
+    arn = call.free_arn(FILTER, name=request["name"])
     first_tags = tags.checked(request.get("tags"))
-    call.keep_active_quota("filter", "a filter", MAX_FILTERS, of=group.arn)
+    call.require_active_quota(FILTER, "a filter", MAX_FILTERS, of=group.arn)
     if call.quotas_on:
-        _keep_fields(call.transaction.children(group.arn, "filter"), fields, group)
+        _require_fields(call.transaction.children(group.arn, FILTER), fields, group)
     used = dict.fromkeys(datasets[dataset].arn for dataset, _ in fields)
     return Draft(
         arn,
@@ -56,7 +57,7 @@ def create_filter(call: Call, request: Request) -> Draft:
     )
 
 
-def _keep_fields(others: Iterable[Resource], fields: Iterable[tuple[str, str]], group: Resource) -> None:
+def _require_fields(others: Iterable[Resource], fields: Iterable[tuple[str, str]], group: Resource) -> None:
     """Refuse a filter with which the group's filters would use too many columns.
 
     Raises:

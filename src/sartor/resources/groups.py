@@ -7,7 +7,8 @@ from sartor.data import schema
 from sartor.data.schema import Schema
 from sartor.errors import invalid_input
 from sartor.recipes import Recipe
-from sartor.resources.call import Call, keep_active
+from sartor.resources.call import Call, require_active
+from sartor.resources.kind_names import DATASET_IMPORT_JOB, RECOMMENDER, SOLUTION
 from sartor.resources.kinds import CREATING
 from sartor.resources.store import Resource, Transaction
 
@@ -45,7 +46,7 @@ def trained_datasets(transaction: Transaction, group: Resource, recipe: Recipe) 
             raise invalid_input(f"Dataset group {group.arn} must have an {_NOUNS[name]} dataset.")
     for name, dataset in found.items():
         if name in recipe.needs or dataset.status in CREATING:
-            keep_active(dataset)
+            require_active(dataset)
     return {name: dataset for name, dataset in found.items() if not _passes(dataset)}
 
 
@@ -54,9 +55,7 @@ def leave_out(transaction: Transaction, group_arn: str, dataset_type: str, colum
 
     Source: the guide's "Replacing a dataset's schema": they must be chosen by hand.
     """
-    for one in (
-        child for kind in ("solution", "recommender") for child in transaction.children(group_arn, kind)
-    ):
+    for one in (child for kind in (SOLUTION, RECOMMENDER) for child in transaction.children(group_arn, kind)):
         known: Mapping[str, Sequence[str]] = one.private.get(NEW_COLUMNS, {})
         there = sorted({*known.get(dataset_type, ()), *columns})
         transaction.merge_private(one.arn, {NEW_COLUMNS: {**known, dataset_type: there}})
@@ -68,7 +67,7 @@ def require_data(call: Call, needed: Resource) -> None:
     Raises:
         ApiError: ``InvalidInputException``, of interactions with Amazon's text.
     """
-    imported = call.transaction.child(needed.arn, "dataset-import-job", ("ACTIVE",), newer_than=needed.seq)
+    imported = call.transaction.child(needed.arn, DATASET_IMPORT_JOB, ("ACTIVE",), newer_than=needed.seq)
     if imported is None and not call.transaction.has_put(needed.seq):
         of_type = needed.body["datasetType"]
         others = " or EVENT_INTERACTIONS" if of_type == "INTERACTIONS" else ""

@@ -37,13 +37,13 @@ def keep(recipe: Recipe, config: Mapping[str, Any], performs_hpo: bool) -> None:
     if performs_hpo and not recipe.tunable:
         raise invalid_input(f"performHPO is not supported by recipe {recipe.name}.")
     fixed = config.get("algorithmHyperParameters", {})
-    _keep_values(recipe, "algorithmHyperParameters", recipe.parameters, fixed)
+    _require_values(recipe, "algorithmHyperParameters", recipe.parameters, fixed)
     features = config.get("featureTransformationParameters", {})
-    _keep_values(recipe, "featureTransformationParameters", recipe.transformation.parameters, features)
-    _keep_ordered(recipe.transformation.parameters, features)
+    _require_values(recipe, "featureTransformationParameters", recipe.transformation.parameters, features)
+    _require_ordered(recipe.transformation.parameters, features)
     if "hpoConfig" in config:
-        _keep_jobs(config["hpoConfig"].get("hpoResourceConfig", {}))
-        _keep_ranges(recipe, config["hpoConfig"].get("algorithmHyperParameterRanges"), fixed)
+        _require_jobs(config["hpoConfig"].get("hpoResourceConfig", {}))
+        _require_ranges(recipe, config["hpoConfig"].get("algorithmHyperParameterRanges"), fixed)
 
 
 def plain(name: str) -> str:
@@ -70,7 +70,7 @@ def shown(recipe: Recipe, config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "hpoConfig": {**hpo, "algorithmHyperParameterRanges": named}}
 
 
-def _keep_values(
+def _require_values(
     recipe: Recipe, member: str, parameters: Sequence[Parameter], given: Mapping[str, str]
 ) -> None:
     """Refuse names that a map of parameters cannot have, and values that their parameters cannot have."""
@@ -84,17 +84,17 @@ def _keep_values(
                 f"{name} of recipe {recipe.name} can only be set by HPO: give its range in "
                 "hpoConfig.algorithmHyperParameterRanges."
             )
-        _keep_value(f"{member} of recipe {recipe.name}: {name}", parameter, text)
+        _require_value(f"{member} of recipe {recipe.name}: {name}", parameter, text)
 
 
-def _keep_value(where: str, parameter: Parameter, text: str) -> None:
+def _require_value(where: str, parameter: Parameter, text: str) -> None:
     try:
         parameter.read(text)
     except ValueError:
         raise invalid_input(f"{where} must be {parameter.rule}, not {text}.") from None
 
 
-def _keep_ordered(parameters: Sequence[Parameter], given: Mapping[str, str]) -> None:
+def _require_ordered(parameters: Sequence[Parameter], given: Mapping[str, str]) -> None:
     """Refuse a least that is more than its greatest."""
     known = {one.name: one for one in parameters}
     for least, greatest in _ORDERED:
@@ -104,7 +104,7 @@ def _keep_ordered(parameters: Sequence[Parameter], given: Mapping[str, str]) -> 
                 raise invalid_input(f"{least} ({low}) must not be greater than {greatest} ({high}).")
 
 
-def _keep_jobs(given: Mapping[str, str]) -> None:
+def _require_jobs(given: Mapping[str, str]) -> None:
     """Refuse numbers of jobs that are no numbers or too large."""
     for name, most in MAX_JOBS.items():
         text = given.get(name)
@@ -112,7 +112,7 @@ def _keep_jobs(given: Mapping[str, str]) -> None:
             raise invalid_input(f"hpoConfig: {name} must be a whole number from 1 to {most}, not {text}.")
 
 
-def _keep_ranges(
+def _require_ranges(
     recipe: Recipe, ranges: Mapping[str, Sequence[Mapping[str, Any]]] | None, fixed: Mapping[str, str]
 ) -> None:
     """Refuse ranges of what cannot be tuned, in the wrong list, twice, or of what has a fixed value."""
@@ -135,10 +135,10 @@ def _keep_ranges(
             if name in seen or name in fixed:
                 raise invalid_input(f"{member}: {name} has more than one range, or a range and a value.")
             seen.add(name)
-            _keep_range(member, parameter, one)
+            _require_range(member, parameter, one)
 
 
-def _keep_range(member: str, parameter: Parameter, given: Mapping[str, Any]) -> None:
+def _require_range(member: str, parameter: Parameter, given: Mapping[str, Any]) -> None:
     """Refuse a range that is empty or exceeds what the parameter can be."""
     where = f"{member}: {parameter.name}"
     if parameter.kind == "categorical":
@@ -146,12 +146,12 @@ def _keep_range(member: str, parameter: Parameter, given: Mapping[str, Any]) -> 
         if not values:
             raise invalid_input(f"{where} must have at least one of its values.")
         for text in values:
-            _keep_value(where, parameter, text)
+            _require_value(where, parameter, text)
         return
     if "minValue" not in given or "maxValue" not in given:
         raise invalid_input(f"{where} must have a minValue and a maxValue.")
     for bound in ("minValue", "maxValue"):
-        _keep_value(f"{where}: {bound}", parameter, str(given[bound]))
+        _require_value(f"{where}: {bound}", parameter, str(given[bound]))
     if given["minValue"] > given["maxValue"]:
         raise invalid_input(f"{where}: minValue must not be greater than maxValue.")
 

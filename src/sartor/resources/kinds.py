@@ -8,6 +8,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, get_args
 
+from sartor.resources.kind_names import (
+    BATCH_INFERENCE_JOB,
+    BATCH_SEGMENT_JOB,
+    CAMPAIGN,
+    DATA_DELETION_JOB,
+    DATASET,
+    DATASET_EXPORT_JOB,
+    DATASET_GROUP,
+    DATASET_IMPORT_JOB,
+    EVENT_TRACKER,
+    FILTER,
+    METRIC_ATTRIBUTION,
+    RECOMMENDER,
+    SCHEMA,
+    SOLUTION,
+    SOLUTION_VERSION,
+)
 from sartor.resources.statuses import Verb
 
 #: What waits in one lane never waits behind what is in another: what only changes a row, what moves data, trainings.
@@ -82,7 +99,7 @@ class Kind:
     @property
     def list_member(self) -> str:
         """The member that holds a list of it; filters alone are spelled with a capital."""
-        return "Filters" if self.name == "filter" else f"{self.member}s"
+        return "Filters" if self.name == FILTER else f"{self.member}s"
 
     @property
     def name_member(self) -> str:
@@ -90,16 +107,16 @@ class Kind:
         return "jobName" if self.name.endswith("-job") else "name"
 
 
-_BATCH_JOBS = ("batch-inference-job", "batch-segment-job")
-_DATASET_HOLDERS = ("filter", "event-tracker", "metric-attribution", "recommender", "campaign")
-_DATASET_WORK = ("dataset-import-job", "dataset-export-job", "solution-version", *_BATCH_JOBS)
-_GROUP_HOLDERS = ("dataset", "event-tracker", "solution", "recommender", "metric-attribution")
+_BATCH_JOBS = (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB)
+_DATASET_HOLDERS = (FILTER, EVENT_TRACKER, METRIC_ATTRIBUTION, RECOMMENDER, CAMPAIGN)
+_DATASET_WORK = (DATASET_IMPORT_JOB, DATASET_EXPORT_JOB, SOLUTION_VERSION, *_BATCH_JOBS)
+_GROUP_HOLDERS = (DATASET, EVENT_TRACKER, SOLUTION, RECOMMENDER, METRIC_ATTRIBUTION)
 
 _TABLE = (
-    Kind("dataset-group", "DatasetGroup", "datasetGroup", "{name}", held_by=_GROUP_HOLDERS),
-    Kind("schema", "Schema", "schema", "{name}", held_by=("dataset",), lane=None, taggable=False),
+    Kind(DATASET_GROUP, "DatasetGroup", "datasetGroup", "{name}", held_by=_GROUP_HOLDERS),
+    Kind(SCHEMA, "Schema", "schema", "{name}", held_by=(DATASET,), lane=None, taggable=False),
     Kind(
-        "dataset",
+        DATASET,
         "Dataset",
         "dataset",
         "{group}/{type}",
@@ -108,7 +125,7 @@ _TABLE = (
         held_by_work=_DATASET_WORK,
     ),
     Kind(
-        "dataset-import-job",
+        DATASET_IMPORT_JOB,
         "DatasetImportJob",
         "datasetImportJob",
         "{name}",
@@ -117,7 +134,7 @@ _TABLE = (
         deletable=False,
     ),
     Kind(
-        "dataset-export-job",
+        DATASET_EXPORT_JOB,
         "DatasetExportJob",
         "datasetExportJob",
         "{name}",
@@ -126,7 +143,7 @@ _TABLE = (
         deletable=False,
     ),
     Kind(
-        "data-deletion-job",
+        DATA_DELETION_JOB,
         "DataDeletionJob",
         "dataDeletionJob",
         "{name}",
@@ -134,29 +151,29 @@ _TABLE = (
         lane="heavy",
         deletable=False,
     ),
-    Kind("event-tracker", "EventTracker", "eventTracker", "{id}", listed_by="datasetGroupArn"),
+    Kind(EVENT_TRACKER, "EventTracker", "eventTracker", "{id}", listed_by="datasetGroupArn"),
     Kind(
-        "metric-attribution",
+        METRIC_ATTRIBUTION,
         "MetricAttribution",
         "metricAttribution",
         "{name}",
         listed_by="datasetGroupArn",
         taggable=False,
     ),
-    Kind("filter", "Filter", "filter", "{name}", listed_by="datasetGroupArn", held_by_work=_BATCH_JOBS),
+    Kind(FILTER, "Filter", "filter", "{name}", listed_by="datasetGroupArn", held_by_work=_BATCH_JOBS),
     Kind(
-        "solution",
+        SOLUTION,
         "Solution",
         "solution",
         "{name}",
         listed_by="datasetGroupArn",
-        held_by=("campaign",),
-        held_by_work=("solution-version", *_BATCH_JOBS),
+        held_by=(CAMPAIGN,),
+        held_by_work=(SOLUTION_VERSION, *_BATCH_JOBS),
         created_at_once=True,
         updated_beside=True,
     ),
     Kind(
-        "solution-version",
+        SOLUTION_VERSION,
         "SolutionVersion",
         "solutionVersion",
         "{solution}/{id}",
@@ -165,9 +182,9 @@ _TABLE = (
         deletable=False,
         listed_by_known=True,
     ),
-    Kind("campaign", "Campaign", "campaign", "{name}", listed_by="solutionArn", updated_beside=True),
+    Kind(CAMPAIGN, "Campaign", "campaign", "{name}", listed_by="solutionArn", updated_beside=True),
     Kind(
-        "recommender",
+        RECOMMENDER,
         "Recommender",
         "recommender",
         "{name}",
@@ -180,7 +197,7 @@ _TABLE = (
         deleted_in=(*DELETABLE, "INACTIVE"),
     ),
     Kind(
-        "batch-inference-job",
+        BATCH_INFERENCE_JOB,
         "BatchInferenceJob",
         "batchInferenceJob",
         "{name}",
@@ -189,7 +206,7 @@ _TABLE = (
         deletable=False,
     ),
     Kind(
-        "batch-segment-job",
+        BATCH_SEGMENT_JOB,
         "BatchSegmentJob",
         "batchSegmentJob",
         "{name}",
@@ -217,7 +234,7 @@ def arn_of(kind: Kind, region: str, account: str, **names: str) -> str:
         account: whose it is.
         **names: the words of the kind's ``tail``.
     """
-    word = "solution" if kind.name == "solution-version" else kind.name
+    word = SOLUTION if kind.name == SOLUTION_VERSION else kind.name
     return f"arn:aws:personalize:{region}:{account}:{word}/{kind.tail.format(**names)}"
 
 
@@ -230,6 +247,6 @@ def kind_of(arn: str, region: str, account: str) -> Kind | None:
     match = _ARN.fullmatch(arn)
     if match is None or match["region"] != region or match["account"] != account:
         return None
-    if match["name"] == "solution" and "/" in match["tail"]:
-        return KINDS["solution-version"]
-    return None if match["name"] == "solution-version" else KINDS.get(match["name"])
+    if match["name"] == SOLUTION and "/" in match["tail"]:
+        return KINDS[SOLUTION_VERSION]
+    return None if match["name"] == SOLUTION_VERSION else KINDS.get(match["name"])

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sartor.errors import Damaged, Stopped, already_exists
 from sartor.resources import campaigns, updates
 from sartor.resources.call import Call, Draft, lock_of
+from sartor.resources.kind_names import CAMPAIGN, SOLUTION_VERSION
 from sartor.resources.kinds import KINDS, Kind
 from sartor.resources.statuses import UNSEEN, State, Verb, status_of
 from sartor.resources.store import Duplicate, Resource, Store, TaskRow, Transaction
@@ -46,7 +47,7 @@ MAX_ATTEMPTS: Final = 5
 _ASKED_AGAIN: Final = 60
 ASKED_AGAIN_SECONDS: Final = 30.0
 #: The status of what was told to stop; its work ends as stopped, however it ends.
-_STOPPING: Final = status_of("solution-version", "create", "stopping")
+_STOPPING: Final = status_of(SOLUTION_VERSION, "create", "stopping")
 _WHEN_STOPPING: Final[Mapping[State, State]] = {
     "running": "stopping",
     "finished": "stopped",
@@ -57,9 +58,9 @@ _WHEN_STOPPING: Final[Mapping[State, State]] = {
 FAILED: Final = "trainingFailed"
 #: What else begins when a task is finished, in the transaction that finishes it.
 _AFTERWARDS: Final[Mapping[tuple[str, str], Callable[[Transaction, Resource, float], None]]] = {
-    ("solution-version", "create"): campaigns.follow_latest,
-    ("campaign", "create"): campaigns.catch_up,
-    ("campaign", "update"): campaigns.catch_up,
+    (SOLUTION_VERSION, "create"): campaigns.follow_latest,
+    (CAMPAIGN, "create"): campaigns.catch_up,
+    (CAMPAIGN, "update"): campaigns.catch_up,
 }
 
 

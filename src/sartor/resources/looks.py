@@ -53,13 +53,13 @@ def look_at_deletion(
 
     def listed() -> _Files:
         files = reached.list_csv(location)
-        keep_deletable(files, quotas_on)
+        require_deletable(files, quotas_on)
         return files
 
     _look(reached, listed, missing)
 
 
-def keep_deletable(files: _Files, quotas_on: bool) -> None:
+def require_deletable(files: _Files, quotas_on: bool) -> None:
     """Refuse to delete by files that are larger together than Amazon allows.
 
     Raises:
@@ -76,7 +76,7 @@ def look_at_folder(account: str, location: str, role_arn: str | None, sources: "
     Raises:
         JobFailed: so it is.
     """
-    sources.of(account, role_arn).keep_writable(location)
+    sources.of(account, role_arn).require_writable(location)
 
 
 def _look(

@@ -13,7 +13,8 @@ from typing import Any, Final
 from sartor.errors import in_use, invalid_input, not_found
 from sartor.recipes import BY_ARN, Recipe
 from sartor.resources import exploration, groups, lifecycle, solution_config, tags, updates
-from sartor.resources.call import Call, Draft, Request, keep_active
+from sartor.resources.call import Call, Draft, Request, require_active
+from sartor.resources.kind_names import DATASET_GROUP, RECOMMENDER
 from sartor.resources.solution_versions import METRIC_DIGITS
 from sartor.resources.statuses import Verb, status_of
 from sartor.resources.store import Resource, Transaction
@@ -25,7 +26,6 @@ DAY_SECONDS: Final = 24 * 3600.0
 PERIOD_SECONDS: Final = 7 * DAY_SECONDS
 #: The one metric of a use case that has it, in the place of all others.
 TREND: Final = "trend_prediction_accuracy"
-_KIND: Final = "recommender"
 #: What a configuration has that does not name it. Amazon's own personalize-monitor reads it of every recommender.
 _DEFAULTS: Final = {"minRecommendationRequestsPerSecond": 1}
 #: Of which columns a change needs another model.
@@ -37,18 +37,18 @@ OWED_AT, TRAINED_FROM = "owedAt", "trainedFrom"
 
 def create_recommender(call: Call, request: Request) -> Draft:
     """Allow CreateRecommender: a use case of the group's domain, with data and a configuration that fits it."""
-    group = call.find(request["datasetGroupArn"], "dataset-group")
+    group = call.find(request["datasetGroupArn"], DATASET_GROUP)
     recipe = _use_case(request["recipeArn"], group)
-    keep_active(group)
+    require_active(group)
     datasets = groups.trained_datasets(call.transaction, group, recipe)
     if recipe.needs_items and "ITEMS" not in datasets:
         raise invalid_input(f"Recipe {recipe.name} needs an Items dataset in dataset group {group.arn}.")
     groups.require_data(call, datasets["INTERACTIONS"])
     config = request.get("recommenderConfig", {})
     _require_config(call, recipe, group, config)
-    arn = call.free_arn(_KIND, name=request["name"])
+    arn = call.free_arn(RECOMMENDER, name=request["name"])
     first_tags = tags.checked(request.get("tags"))
-    call.keep_active_quota(_KIND, "a recommender", MAX_RECOMMENDERS, of=group.arn)
+    call.require_active_quota(RECOMMENDER, "a recommender", MAX_RECOMMENDERS, of=group.arn)
     return Draft(
         arn,
         request["name"],
@@ -77,10 +77,10 @@ def update_recommender(call: Call, request: Request) -> dict[str, Any]:
         ApiError: ``ResourceInUseException`` when it is not active or another update is not done,
             ``InvalidInputException`` for a configuration that the use case does not know.
     """
-    recommender = call.find(request["recommenderArn"], _KIND)
-    keep_active(recommender)
+    recommender = call.find(request["recommenderArn"], RECOMMENDER)
+    require_active(recommender)
     _require_no_work(call.transaction, recommender, "updated")
-    group = call.find(recommender.body["datasetGroupArn"], "dataset-group")
+    group = call.find(recommender.body["datasetGroupArn"], DATASET_GROUP)
     given = request["recommenderConfig"]
     _require_config(call, BY_ARN[recommender.body["recipeArn"]], group, given)
     changed = {"recommenderConfig": {**recommender.body["recommenderConfig"], **given}}
@@ -158,7 +158,7 @@ def owe_training(transaction: Transaction, recommender: Resource, now: float) ->
     if transaction.get(recommender.body["datasetGroupArn"]) is not None:
         transaction.set_parents(recommender.arn, _parents(transaction, recommender))
     transaction.merge_private(recommender.arn, {OWED_AT: now})
-    lifecycle.owe(transaction, recommender.arn, _KIND, "train")
+    lifecycle.owe(transaction, recommender.arn, RECOMMENDER, "train")
 
 
 def _change(verb: Verb, call: Call, request: Request) -> dict[str, Any]:
@@ -167,14 +167,14 @@ def _change(verb: Verb, call: Call, request: Request) -> dict[str, Any]:
     Raises:
         ApiError: ``ResourceInUseException`` when its status is another, or it is being updated.
     """
-    recommender = call.find(request["recommenderArn"], _KIND)
+    recommender = call.find(request["recommenderArn"], RECOMMENDER)
     if verb == "stop":
-        keep_active(recommender)
-    elif recommender.status != status_of(_KIND, "stop", "finished"):
+        require_active(recommender)
+    elif recommender.status != status_of(RECOMMENDER, "stop", "finished"):
         raise in_use(f"Resource {recommender.arn} must be INACTIVE, but its status is {recommender.status}.")
     _require_no_work(call.transaction, recommender, "stopped" if verb == "stop" else "started")
-    call.transaction.set_status(recommender.arn, status_of(_KIND, verb, "waiting"), call.now)
-    lifecycle.owe(call.transaction, recommender.arn, _KIND, verb)
+    call.transaction.set_status(recommender.arn, status_of(RECOMMENDER, verb, "waiting"), call.now)
+    lifecycle.owe(call.transaction, recommender.arn, RECOMMENDER, verb)
     return {"recommenderArn": recommender.arn}
 
 

@@ -26,7 +26,24 @@ from sartor.resources import (
     tags,
     updates,
 )
-from sartor.resources.call import Call, Draft, Request, keep_active
+from sartor.resources.call import Call, Draft, Request, require_active
+from sartor.resources.kind_names import (
+    BATCH_INFERENCE_JOB,
+    BATCH_SEGMENT_JOB,
+    CAMPAIGN,
+    DATA_DELETION_JOB,
+    DATASET,
+    DATASET_EXPORT_JOB,
+    DATASET_GROUP,
+    DATASET_IMPORT_JOB,
+    EVENT_TRACKER,
+    FILTER,
+    METRIC_ATTRIBUTION,
+    RECOMMENDER,
+    SCHEMA,
+    SOLUTION,
+    SOLUTION_VERSION,
+)
 from sartor.resources.kinds import CREATING, UNFINISHED
 from sartor.resources.store import Resource, Transaction
 
@@ -46,9 +63,9 @@ def create_dataset_group(call: Call, request: Request) -> Draft:
     """Allow CreateDatasetGroup: a key needs its role, a role is only for a key."""
     if ("kmsKeyArn" in request) != ("roleArn" in request):
         raise invalid_input("kmsKeyArn and roleArn must be given together: the role gives access to the key.")
-    arn = call.free_arn("dataset-group", name=request["name"])
+    arn = call.free_arn(DATASET_GROUP, name=request["name"])
     first_tags = tags.checked(request.get("tags"))
-    call.keep_active_quota("dataset-group", "a dataset group", MAX_DATASET_GROUPS)
+    call.require_active_quota(DATASET_GROUP, "a dataset group", MAX_DATASET_GROUPS)
     answer = _given(request, "domain")
     body = _given(request, "roleArn", "kmsKeyArn", "domain")
     return Draft(arn, request["name"], body, tags=first_tags, answer=answer)
@@ -57,20 +74,20 @@ def create_dataset_group(call: Call, request: Request) -> Draft:
 def create_schema(call: Call, request: Request) -> Draft:
     """Allow CreateSchema: the text must be a schema of Amazon's, and of the domain if one is given."""
     parsed = schema.parse(request["schema"], request.get("domain"))
-    arn = call.free_arn("schema", name=request["name"])
-    call.keep_active_quota("schema", "a schema", MAX_SCHEMAS, has_status=False)
+    arn = call.free_arn(SCHEMA, name=request["name"])
+    call.require_active_quota(SCHEMA, "a schema", MAX_SCHEMAS, has_status=False)
     private = {"dataset_type": parsed.dataset_type}
     return Draft(arn, request["name"], _given(request, "schema", "domain"), private)
 
 
 def create_dataset(call: Call, request: Request) -> Draft:
     """Allow CreateDataset: one of each type in a group, with a schema of its type and domain."""
-    group = call.find(request["datasetGroupArn"], "dataset-group")
-    of_schema = call.find(request["schemaArn"], "schema")
+    group = call.find(request["datasetGroupArn"], DATASET_GROUP)
+    of_schema = call.find(request["schemaArn"], SCHEMA)
     dataset_type = request["datasetType"].upper()
-    _keep_types_together(group, of_schema, dataset_type)
-    keep_active(group)
-    arn = call.free_arn("dataset", group=group.name, type=dataset_type)
+    _require_types_together(group, of_schema, dataset_type)
+    require_active(group)
+    arn = call.free_arn(DATASET, group=group.name, type=dataset_type)
     body = {
         "datasetGroupArn": group.arn,
         "datasetType": dataset_type,
@@ -94,23 +111,23 @@ def create_dataset(call: Call, request: Request) -> Draft:
 
 def create_dataset_import_job(call: Call, request: Request) -> Draft:
     """Allow CreateDatasetImportJob as far as the database knows; its files are the draft's slow check."""
-    dataset = call.find(request["datasetArn"], "dataset")
-    keep_active(dataset)
-    arn = call.free_arn("dataset-import-job", name=request["jobName"])
+    dataset = call.find(request["datasetArn"], DATASET)
+    require_active(dataset)
+    arn = call.free_arn(DATASET_IMPORT_JOB, name=request["jobName"])
     first_tags = tags.checked(request.get("tags"))
-    running = call.count("dataset-import-job", UNFINISHED)
+    running = call.count(DATASET_IMPORT_JOB, UNFINISHED)
     if call.quotas_on and running >= MAX_IMPORT_JOBS_AT_ONCE:
         raise limit_exceeded(
             f"More than {MAX_IMPORT_JOBS_AT_ONCE} resources with PENDING or IN_PROGRESS status."
         )
-    unfinished = call.transaction.child(dataset.arn, "dataset-import-job", UNFINISHED)
+    unfinished = call.transaction.child(dataset.arn, DATASET_IMPORT_JOB, UNFINISHED)
     if unfinished is not None:
         raise in_use(f"Dataset {dataset.arn} has an import in progress: {unfinished.arn}.")
     mode = request.get("importMode", "FULL")
-    _keep_first_import_full(call, dataset, mode)
+    _require_first_import_full(call, dataset, mode)
     publishes = request.get("publishAttributionMetricsToS3", False)
     if publishes:
-        _keep_metrics_publishable(call, dataset)
+        _require_metrics_publishable(call, dataset)
     body = {
         "datasetArn": dataset.arn,
         "dataSource": request["dataSource"],
@@ -118,7 +135,7 @@ def create_dataset_import_job(call: Call, request: Request) -> Draft:
         "publishAttributionMetricsToS3": publishes,
         **_given(request, "roleArn"),
     }
-    of_schema = call.find(dataset.body["schemaArn"], "schema")
+    of_schema = call.find(dataset.body["schemaArn"], SCHEMA)
     return Draft(
         arn,
         request["jobName"],
@@ -136,19 +153,19 @@ def create_event_tracker(call: Call, request: Request) -> Draft:
     With it comes the hidden dataset EVENT_INTERACTIONS, which stays when the tracker goes. It can be described
     and deleted by its ARN, is in no list, and holds nothing: events are records of the Item interactions dataset.
     """
-    group = call.find(request["datasetGroupArn"], "dataset-group")
-    keep_active(group)
-    other = call.transaction.child(group.arn, "event-tracker")
+    group = call.find(request["datasetGroupArn"], DATASET_GROUP)
+    require_active(group)
+    other = call.transaction.child(group.arn, EVENT_TRACKER)
     if other is not None:
         raise already_exists(other.arn)
-    interactions = call.transaction.get(call.arn("dataset", group=group.name, type="INTERACTIONS"))
+    interactions = call.transaction.get(call.arn(DATASET, group=group.name, type="INTERACTIONS"))
     if interactions is None:
         raise invalid_input(f"Dataset group {group.arn} must have an Item interactions dataset.")
-    keep_active(interactions)
+    require_active(interactions)
     tracking_id = str(uuid.uuid4())
-    arn = call.free_arn("event-tracker", id=secrets.token_hex(4))
+    arn = call.free_arn(EVENT_TRACKER, id=secrets.token_hex(4))
     hidden = Draft(
-        call.arn("dataset", group=group.name, type="EVENT_INTERACTIONS"),
+        call.arn(DATASET, group=group.name, type="EVENT_INTERACTIONS"),
         "EVENT_INTERACTIONS",
         {**interactions.body, "datasetType": "EVENT_INTERACTIONS"},
     )
@@ -165,11 +182,11 @@ def create_event_tracker(call: Call, request: Request) -> Draft:
 
 def create_dataset_export_job(call: Call, request: Request) -> Draft:
     """Allow CreateDatasetExportJob as far as the database knows; its folder is the draft's slow check."""
-    dataset = call.find(request["datasetArn"], "dataset")
-    keep_active(dataset)
+    dataset = call.find(request["datasetArn"], DATASET)
+    require_active(dataset)
     if dataset.body["datasetType"] not in EXPORTED_TYPES:
         raise invalid_input(f"A dataset of type {dataset.body['datasetType']} cannot be exported.")
-    arn = call.free_arn("dataset-export-job", name=request["jobName"])
+    arn = call.free_arn(DATASET_EXPORT_JOB, name=request["jobName"])
     path = request["jobOutput"]["s3DataDestination"]["path"]
     body = {
         "datasetArn": dataset.arn,
@@ -189,11 +206,11 @@ def create_dataset_export_job(call: Call, request: Request) -> Draft:
 
 def create_data_deletion_job(call: Call, request: Request) -> Draft:
     """Allow CreateDataDeletionJob as far as the database knows; its files are the draft's slow check."""
-    group = call.find(request["datasetGroupArn"], "dataset-group")
-    keep_active(group)
-    arn = call.free_arn("data-deletion-job", name=request["jobName"])
+    group = call.find(request["datasetGroupArn"], DATASET_GROUP)
+    require_active(group)
+    arn = call.free_arn(DATA_DELETION_JOB, name=request["jobName"])
     first_tags = tags.checked(request.get("tags"))
-    jobs = call.transaction.children(group.arn, "data-deletion-job")
+    jobs = call.transaction.children(group.arn, DATA_DELETION_JOB)
     pending = sum(job.status == "PENDING" for job in jobs)
     if call.quotas_on and pending >= MAX_DELETION_JOBS_PENDING:
         raise limit_exceeded(f"More than {MAX_DELETION_JOBS_PENDING} resources with PENDING status.")
@@ -210,18 +227,20 @@ def create_data_deletion_job(call: Call, request: Request) -> Draft:
 
 def update_dataset(call: Call, request: Request) -> dict[str, Any]:
     """Begin UpdateDataset: the new schema keeps every field and adds only fields that may be null."""
-    dataset = call.find(request["datasetArn"], "dataset")
-    of_schema = call.find(request["schemaArn"], "schema")
+    dataset = call.find(request["datasetArn"], DATASET)
+    of_schema = call.find(request["schemaArn"], SCHEMA)
     dataset_type = dataset.body["datasetType"]
     if dataset_type not in ("ITEMS", "USERS"):
         raise invalid_input(f"The schema of a dataset of type {dataset_type} cannot be replaced.")
-    keep_active(dataset)
-    unfinished = call.transaction.child(dataset.arn, "dataset-import-job", UNFINISHED)
+    require_active(dataset)
+    unfinished = call.transaction.child(dataset.arn, DATASET_IMPORT_JOB, UNFINISHED)
     if unfinished is not None:
         raise in_use(f"Dataset {dataset.arn} has an import in progress: {unfinished.arn}.")
-    _keep_types_together(call.find(dataset.body["datasetGroupArn"], "dataset-group"), of_schema, dataset_type)
-    old, new = _parsed(call.find(dataset.body["schemaArn"], "schema")), _parsed(of_schema)
-    _keep_fields(old, new, of_schema.arn)
+    _require_types_together(
+        call.find(dataset.body["datasetGroupArn"], DATASET_GROUP), of_schema, dataset_type
+    )
+    old, new = _parsed(call.find(dataset.body["schemaArn"], SCHEMA)), _parsed(of_schema)
+    _require_fields(old, new, of_schema.arn)
     added = {field.name for field in new.fields} - {field.name for field in old.fields}
     if added:
         groups.leave_out(call.transaction, dataset.body["datasetGroupArn"], dataset_type, added)
@@ -244,26 +263,26 @@ def tracking_name(tracking_id: str) -> str:
 
 #: The rule of each kind that can be created; a kind that is not here belongs to a later issue.
 CREATE: Final[Mapping[str, Callable[[Call, Request], Draft]]] = {
-    "dataset-group": create_dataset_group,
-    "schema": create_schema,
-    "dataset": create_dataset,
-    "dataset-import-job": create_dataset_import_job,
-    "dataset-export-job": create_dataset_export_job,
-    "data-deletion-job": create_data_deletion_job,
-    "event-tracker": create_event_tracker,
-    "metric-attribution": attribution.create_metric_attribution,
-    "solution": solutions.create_solution,
-    "solution-version": solution_versions.create_solution_version,
-    "campaign": campaigns.create_campaign,
-    "recommender": recommenders.create_recommender,
-    "filter": filters.create_filter,
-    "batch-inference-job": batch_jobs.create_batch_inference_job,
-    "batch-segment-job": batch_jobs.create_batch_segment_job,
+    DATASET_GROUP: create_dataset_group,
+    SCHEMA: create_schema,
+    DATASET: create_dataset,
+    DATASET_IMPORT_JOB: create_dataset_import_job,
+    DATASET_EXPORT_JOB: create_dataset_export_job,
+    DATA_DELETION_JOB: create_data_deletion_job,
+    EVENT_TRACKER: create_event_tracker,
+    METRIC_ATTRIBUTION: attribution.create_metric_attribution,
+    SOLUTION: solutions.create_solution,
+    SOLUTION_VERSION: solution_versions.create_solution_version,
+    CAMPAIGN: campaigns.create_campaign,
+    RECOMMENDER: recommenders.create_recommender,
+    FILTER: filters.create_filter,
+    BATCH_INFERENCE_JOB: batch_jobs.create_batch_inference_job,
+    BATCH_SEGMENT_JOB: batch_jobs.create_batch_segment_job,
 }
 #: What a Describe operation answers beside the resource itself, by its kind.
 DESCRIBE: Final[Mapping[str, Callable[[Transaction, Resource], dict[str, Any]]]] = {
-    "solution": solutions.described,
-    "recommender": recommenders.described,
+    SOLUTION: solutions.described,
+    RECOMMENDER: recommenders.described,
 }
 #: What changes a resource that is there, by the operation's name.
 CHANGE: Final[Mapping[str, Callable[[Call, Request], dict[str, Any]]]] = {
@@ -291,7 +310,7 @@ def _given(request: Request, *members: str) -> dict[str, Any]:
     return {member: request[member] for member in members if member in request}
 
 
-def _keep_types_together(group: Resource, of_schema: Resource, dataset_type: str) -> None:
+def _require_types_together(group: Resource, of_schema: Resource, dataset_type: str) -> None:
     """Refuse a dataset whose type, schema and group do not belong together."""
     domain = group.body.get("domain")
     if dataset_type not in DATASET_TYPES:
@@ -313,25 +332,25 @@ def _keep_types_together(group: Resource, of_schema: Resource, dataset_type: str
         )
 
 
-def _keep_first_import_full(call: Call, dataset: Resource, mode: str) -> None:
+def _require_first_import_full(call: Call, dataset: Resource, mode: str) -> None:
     """Refuse to add to a dataset that nothing was imported into.
 
     Jobs outlive their datasets, so an older job of an earlier dataset with the same ARN does not count.
     """
     if mode == "FULL":
         return
-    if call.transaction.child(dataset.arn, "dataset-import-job", ("ACTIVE",), newer_than=dataset.seq) is None:
+    if call.transaction.child(dataset.arn, DATASET_IMPORT_JOB, ("ACTIVE",), newer_than=dataset.seq) is None:
         raise invalid_input(
             f"importMode {mode} needs bulk records to add to: the first import job of a dataset must be FULL."
         )
 
 
-def _keep_metrics_publishable(call: Call, dataset: Resource) -> None:
+def _require_metrics_publishable(call: Call, dataset: Resource) -> None:
     """Refuse to publish metrics when the dataset's group has no metric attribution that writes to S3."""
     group_arn = dataset.body["datasetGroupArn"]
-    found = call.transaction.child(group_arn, "metric-attribution", ("ACTIVE", *CREATING))
+    found = call.transaction.child(group_arn, METRIC_ATTRIBUTION, ("ACTIVE", *CREATING))
     if found is not None:
-        keep_active(found)
+        require_active(found)
     output = {} if found is None else found.body.get("metricsOutputConfig", {})
     if "s3DataDestination" not in output:
         raise invalid_input(
@@ -344,7 +363,7 @@ def _parsed(of_schema: Resource) -> schema.Schema:
     return schema.parse(of_schema.body["schema"], of_schema.body.get("domain"))
 
 
-def _keep_fields(old: schema.Schema, new: schema.Schema, arn: str) -> None:
+def _require_fields(old: schema.Schema, new: schema.Schema, arn: str) -> None:
     """Refuse a schema that does not keep every field of an older one, or adds one that must have a value."""
     there = {field.name: field for field in new.fields}
     lost = [field.name for field in old.fields if there.get(field.name) != field]

@@ -13,6 +13,7 @@ from typing import Final
 from sartor.errors import ApiError
 from sartor.resources import lifecycle, recommenders, solution_config, solution_versions
 from sartor.resources.call import Call, lock_of
+from sartor.resources.kind_names import RECOMMENDER, SOLUTION, SOLUTION_VERSION
 from sartor.resources.kinds import KINDS, UNFINISHED
 from sartor.resources.store import Resource, Store, Transaction
 
@@ -22,7 +23,7 @@ LOG = logging.getLogger("sartor.schedule")
 #: automatic training begins within the hour. In seconds.
 FIRST_SECONDS: Final = 45 * 60.0
 DAY_SECONDS: Final = 24 * 3600.0
-_KIND: Final = KINDS["solution-version"]
+_KIND: Final = KINDS[SOLUTION_VERSION]
 
 #: Tells of a solution whether data came for it after a time (epoch seconds).
 HasNewData = Callable[[Resource, float], bool]
@@ -42,7 +43,7 @@ def due_training(store: Store, now: float, has_new_data: HasNewData, quotas_on: 
     """
     begun = []
     with store.read() as transaction:
-        due = [one for one in transaction.every("solution") if _since(transaction, one, now) is not None]
+        due = [one for one in transaction.every(SOLUTION) if _since(transaction, one, now) is not None]
     for solution in due:
         try:
             version = _begin(store, solution, now, has_new_data, quotas_on)
@@ -65,7 +66,7 @@ def due_models(store: Store, now: float) -> list[str]:
         Their ARNs.
     """
     with store.read() as transaction:
-        due = [one for one in transaction.every("recommender") if recommenders.is_due(one, now)]
+        due = [one for one in transaction.every(RECOMMENDER) if recommenders.is_due(one, now)]
     owed = []
     for recommender in due:
         with store.write(lock_of(recommender.account, recommender.region)) as transaction:

@@ -41,22 +41,22 @@ def keep(
         ApiError: ``InvalidInputException``.
     """
     if event_type is not None:
-        _keep_column(schemas, "EVENT_TYPE", "eventType")
-    _keep_threshold(config.get("eventValueThreshold"), schemas)
+        _require_column(schemas, "EVENT_TYPE", "eventType")
+    _require_threshold(config.get("eventValueThreshold"), schemas)
     if "eventsConfig" in config:
         if event_type is not None or "eventValueThreshold" in config:
             raise invalid_input(
                 "eventsConfig cannot be given together with eventType or eventValueThreshold: "
                 "it names the event types and their thresholds itself."
             )
-        keep_events(recipe, config["eventsConfig"], schemas)
+        require_events(recipe, config["eventsConfig"], schemas)
     if "optimizationObjective" in config:
-        _keep_objective(recipe, config["optimizationObjective"], schemas)
+        _require_objective(recipe, config["optimizationObjective"], schemas)
     columns = config.get("trainingDataConfig", {})
     require_columns(recipe, columns, schemas)
     if "ITEMS" in recipe.needs:
         _require_texts(recipe, columns, schemas)
-    keep_schedule(config.get("autoTrainingConfig", {}))
+    require_schedule(config.get("autoTrainingConfig", {}))
 
 
 def days_of(config: Mapping[str, Any]) -> int:
@@ -72,7 +72,7 @@ def scheduled(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "autoTrainingConfig": schedule}
 
 
-def keep_schedule(given: Mapping[str, Any]) -> None:
+def require_schedule(given: Mapping[str, Any]) -> None:
     """Refuse a schedule that is not of whole days from 1 to 30.
 
     Raises:
@@ -86,7 +86,7 @@ def keep_schedule(given: Mapping[str, Any]) -> None:
         )
 
 
-def keep_events(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
+def require_events(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
     """Refuse weights of event types that the recipe does not know or the data do not have.
 
     Raises:
@@ -97,7 +97,7 @@ def keep_events(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, 
     listed: Sequence[Mapping[str, Any]] = given.get("eventParametersList", [])
     if not listed:
         return
-    _keep_column(schemas, "EVENT_TYPE", "eventsConfig")
+    _require_column(schemas, "EVENT_TYPE", "eventsConfig")
     if len(listed) > MAX_EVENT_TYPES:
         raise invalid_input(f"eventsConfig can have at most {MAX_EVENT_TYPES} event types.")
     names = [one.get("eventType", "") for one in listed]
@@ -106,10 +106,10 @@ def keep_events(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, 
     if all(one.get("weight", 1.0) == 0 for one in listed):
         raise invalid_input("eventsConfig: at least one weight must be greater than 0.")
     if any("eventValueThreshold" in one for one in listed):
-        _keep_column(schemas, "EVENT_VALUE", "eventsConfig with an eventValueThreshold")
+        _require_column(schemas, "EVENT_VALUE", "eventsConfig with an eventValueThreshold")
 
 
-def _keep_column(schemas: Mapping[str, Schema], column: str, why: str) -> None:
+def _require_column(schemas: Mapping[str, Schema], column: str, why: str) -> None:
     """Refuse what needs a column of the interactions that their schema lacks."""
     if "INTERACTIONS" not in schemas or all(one.name != column for one in schemas["INTERACTIONS"].fields):
         raise invalid_input(
@@ -117,16 +117,16 @@ def _keep_column(schemas: Mapping[str, Schema], column: str, why: str) -> None:
         )
 
 
-def _keep_threshold(text: str | None, schemas: Mapping[str, Schema]) -> None:
+def _require_threshold(text: str | None, schemas: Mapping[str, Schema]) -> None:
     """Refuse a threshold that is no number, or for values that are not there."""
     if text is None:
         return
     if number(text) is None:
         raise invalid_input(f"eventValueThreshold must be a number, not {text}.")
-    _keep_column(schemas, "EVENT_VALUE", "eventValueThreshold")
+    _require_column(schemas, "EVENT_VALUE", "eventValueThreshold")
 
 
-def _keep_objective(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
+def _require_objective(recipe: Recipe, given: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
     """Refuse an objective that is no numeric column of the items, or that the recipe does not know."""
     if "objective" not in recipe.features:
         raise invalid_input(f"optimizationObjective is not supported by recipe {recipe.name}.")

@@ -10,7 +10,8 @@ from typing import Any, Final, Literal
 from sartor.errors import in_use, invalid_input, limit_exceeded
 from sartor.recipes import BY_ARN
 from sartor.resources import groups, solutions, tags
-from sartor.resources.call import Call, Draft, Request, keep_active
+from sartor.resources.call import Call, Draft, Request, require_active
+from sartor.resources.kind_names import DATASET_GROUP, SOLUTION, SOLUTION_VERSION
 from sartor.resources.kinds import COUNTED, UNFINISHED
 from sartor.resources.statuses import status_of
 from sartor.resources.store import Resource
@@ -19,7 +20,6 @@ from sartor.resources.store import Resource
 MAX_UNFINISHED: Final = 20
 #: How many digits of a metric the service shows.
 METRIC_DIGITS: Final = 4
-_KIND: Final = "solution-version"
 #: What a version has of its solution as it was when its training was asked for.
 _INHERITED: Final = (
     "datasetGroupArn",
@@ -41,20 +41,20 @@ def create_solution_version(
         request: ``solutionArn`` and perhaps ``name``, ``trainingMode`` and ``tags``.
         training_type: who began the training.
     """
-    solution = call.find(request["solutionArn"], "solution")
+    solution = call.find(request["solutionArn"], SOLUTION)
     if solution.status not in COUNTED:
         raise in_use(f"Resource {solution.arn} must be ACTIVE, but its status is {solution.status}.")
     mode = _mode(call, solution, request.get("trainingMode", "FULL"))
-    group = call.find(solution.body["datasetGroupArn"], "dataset-group")
-    keep_active(group)
+    group = call.find(solution.body["datasetGroupArn"], DATASET_GROUP)
+    require_active(group)
     recipe = BY_ARN[solution.body["recipeArn"]]
     datasets = groups.trained_datasets(call.transaction, group, recipe)
     for name in recipe.needs:
         groups.require_data(call, datasets[name])
     tail = request.get("name") or _free_id(call, solution)
-    arn = call.free_arn(_KIND, solution=solution.name, id=tail)
+    arn = call.free_arn(SOLUTION_VERSION, solution=solution.name, id=tail)
     first_tags = tags.checked(request.get("tags"))
-    if call.quotas_on and call.count(_KIND, UNFINISHED) >= MAX_UNFINISHED:
+    if call.quotas_on and call.count(SOLUTION_VERSION, UNFINISHED) >= MAX_UNFINISHED:
         raise limit_exceeded(f"More than {MAX_UNFINISHED} resources with PENDING or IN_PROGRESS status.")
     return Draft(
         arn,
@@ -86,9 +86,10 @@ def stop_solution_version_creation(call: Call, request: Request) -> dict[str, An
     Raises:
         ApiError: ``ResourceInUseException`` when it neither waits nor runs.
     """
-    version = call.find(request["solutionVersionArn"], _KIND)
+    version = call.find(request["solutionVersionArn"], SOLUTION_VERSION)
     waiting, running, stopping, stopped = (
-        status_of(_KIND, "create", state) for state in ("waiting", "running", "stopping", "stopped")
+        status_of(SOLUTION_VERSION, "create", state)
+        for state in ("waiting", "running", "stopping", "stopped")
     )
     if version.status not in (waiting, running):
         raise in_use(
@@ -110,8 +111,8 @@ def get_solution_metrics(call: Call, request: Request) -> dict[str, Any]:
     Raises:
         ApiError: ``ResourceInUseException`` when the version is not active.
     """
-    version = call.find(request["solutionVersionArn"], _KIND)
-    keep_active(version)
+    version = call.find(request["solutionVersionArn"], SOLUTION_VERSION)
+    require_active(version)
     metrics = version.private.get("metrics", {})
     return {
         "solutionVersionArn": version.arn,
@@ -130,7 +131,7 @@ def _mode(call: Call, solution: Resource, mode: str) -> str:
     recipe = BY_ARN[solution.body["recipeArn"]]
     if "update" not in recipe.features:
         raise invalid_input(f"trainingMode UPDATE is not supported by recipe {recipe.name}.")
-    versions = call.transaction.children(solution.arn, _KIND)
+    versions = call.transaction.children(solution.arn, SOLUTION_VERSION)
     if not any(one.status == "ACTIVE" and one.body["trainingMode"] == "FULL" for one in versions):
         raise invalid_input(
             f"trainingMode UPDATE needs an ACTIVE solution version of {solution.arn} that was trained in mode FULL."
@@ -142,5 +143,5 @@ def _free_id(call: Call, solution: Resource) -> str:
     """Return eight hexadecimal digits that no version of the solution has."""
     while True:
         tail = secrets.token_hex(4)
-        if call.transaction.get(call.arn(_KIND, solution=solution.name, id=tail)) is None:
+        if call.transaction.get(call.arn(SOLUTION_VERSION, solution=solution.name, id=tail)) is None:
             return tail

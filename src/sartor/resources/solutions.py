@@ -12,7 +12,8 @@ from sartor.data.schema import Schema
 from sartor.errors import in_use, invalid_input, not_found
 from sartor.recipes import Recipe
 from sartor.resources import groups, hyperparameters, solution_config, tags, updates
-from sartor.resources.call import Call, Draft, Request, keep_active
+from sartor.resources.call import Call, Draft, Request, require_active
+from sartor.resources.kind_names import DATASET_GROUP, SOLUTION, SOLUTION_VERSION
 from sartor.resources.store import Resource, Transaction
 
 #: Amazon's quota of active solutions of one dataset group.
@@ -27,14 +28,14 @@ _SUMMARY: Final = ("trainingMode", "trainingType")
 
 def create_solution(call: Call, request: Request) -> Draft:
     """Allow CreateSolution: a recipe that Sartor trains, with a configuration that its data allow."""
-    group = call.find(request["datasetGroupArn"], "dataset-group")
+    group = call.find(request["datasetGroupArn"], DATASET_GROUP)
     recipe = _recipe(request)
-    keep_active(group)
+    require_active(group)
     datasets = groups.trained_datasets(call.transaction, group, recipe)
     schemas = groups.schemas_of(call.transaction, datasets)
-    arn = call.free_arn("solution", name=request["name"])
+    arn = call.free_arn(SOLUTION, name=request["name"])
     first_tags = tags.checked(request.get("tags"))
-    call.keep_active_quota("solution", "a solution", MAX_SOLUTIONS, of=group.arn)
+    call.require_active_quota(SOLUTION, "a solution", MAX_SOLUTIONS, of=group.arn)
     return Draft(
         arn,
         request["name"],
@@ -56,8 +57,8 @@ def update_solution(call: Call, request: Request) -> dict[str, Any]:
         ApiError: ``ResourceInUseException`` when it is not active or another update is not done,
             ``InvalidInputException`` for what the recipe or the data do not allow.
     """
-    solution = call.find(request["solutionArn"], "solution")
-    keep_active(solution)
+    solution = call.find(request["solutionArn"], SOLUTION)
+    require_active(solution)
     if call.transaction.task(solution.arn) is not None:
         raise in_use(f"Resource {solution.arn} cannot be updated: another update is in progress.")
     shown: dict[str, Any] = {
@@ -69,7 +70,7 @@ def update_solution(call: Call, request: Request) -> dict[str, Any]:
     config = {**solution.body["solutionConfig"], **request.get("solutionUpdateConfig", {})}
     trains = request.get("performAutoTraining", solution.body["performAutoTraining"])
     body["solutionConfig"] = solution_config.scheduled(config) if trains else config
-    _keep_update(call, solution, request)
+    _require_update(call, solution, request)
     restarts = {"scheduledFrom": call.now} if _restarts(solution.body, {**solution.body, **body}) else {}
     updates.begin(call.transaction, solution, call.now, shown=shown, body=body, private=restarts)
     return {"solutionArn": solution.arn}
@@ -77,10 +78,10 @@ def update_solution(call: Call, request: Request) -> dict[str, Any]:
 
 def described(transaction: Transaction, solution: Resource) -> dict[str, Any]:
     """Return what DescribeSolution answers beside the solution itself: its newest version, and what AutoML chose."""
-    version = transaction.child(solution.arn, "solution-version")
+    version = transaction.child(solution.arn, SOLUTION_VERSION)
     if version is None:
         return {}
-    trained = transaction.child(solution.arn, "solution-version", ("ACTIVE",))
+    trained = transaction.child(solution.arn, SOLUTION_VERSION, ("ACTIVE",))
     chosen: dict[str, Any] = {}
     if solution.body["performAutoML"] and trained is not None:
         chosen = {"autoMLResult": {"bestRecipeArn": trained.body["recipeArn"]}}
@@ -153,9 +154,9 @@ def _body(request: Request, group: Resource, recipe: Recipe, schemas: Mapping[st
     automatic = request.get("performAutoML", False)
     performs_hpo = request.get("performHPO", False)
     event_type = request.get("eventType")
-    _keep_incremental(recipe, request)
+    _require_incremental(recipe, request)
     if automatic:
-        solution_config.keep_schedule(config.get("autoTrainingConfig", {}))
+        solution_config.require_schedule(config.get("autoTrainingConfig", {}))
         solution_config.keep(recipe, {}, event_type, schemas)
     else:
         hyperparameters.keep(recipe, config, performs_hpo)
@@ -176,19 +177,19 @@ def _body(request: Request, group: Resource, recipe: Recipe, schemas: Mapping[st
     return body
 
 
-def _keep_incremental(recipe: Recipe, request: Request) -> None:
+def _require_incremental(recipe: Recipe, request: Request) -> None:
     if request.get("performIncrementalUpdate") and "incremental" not in recipe.features:
         raise invalid_input(f"performIncrementalUpdate is not supported by recipe {recipe.name}.")
 
 
-def _keep_update(call: Call, solution: Resource, request: Request) -> None:
+def _require_update(call: Call, solution: Resource, request: Request) -> None:
     """Refuse an update that the solution's recipe or data do not allow."""
     recipe = recipes.BY_ARN[solution.body["recipeArn"]]
     config = request.get("solutionUpdateConfig", {})
-    _keep_incremental(recipe, request)
-    solution_config.keep_schedule(config.get("autoTrainingConfig", {}))
+    _require_incremental(recipe, request)
+    solution_config.require_schedule(config.get("autoTrainingConfig", {}))
     if "eventsConfig" in config:
-        group = call.find(solution.body["datasetGroupArn"], "dataset-group")
+        group = call.find(solution.body["datasetGroupArn"], DATASET_GROUP)
         datasets = groups.trained_datasets(call.transaction, group, recipe)
         schemas = groups.schemas_of(call.transaction, datasets)
         merged = {**solution.body["solutionConfig"], "eventsConfig": config["eventsConfig"]}

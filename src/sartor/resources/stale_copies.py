@@ -1,6 +1,7 @@
 """Copies of parts that users were deleted from: each process drops its own, within a moment of the deletion."""
 
 from sartor.data.blobs import Blobs
+from sartor.resources.kind_names import DATASET_GROUP
 from sartor.resources.store import Store
 
 #: What a group's row has for Sartor: how often users were deleted from its tables.
@@ -24,9 +25,7 @@ class StaleCopies:
         """Drop the copies of groups that had a deletion since the last look."""
         if not self._storage.makes_copies:
             return
-        now = {
-            group.arn: int(group.private.get(DELETIONS, 0)) for group in self._store.every("dataset-group")
-        }
+        now = {group.arn: int(group.private.get(DELETIONS, 0)) for group in self._store.every(DATASET_GROUP)}
         known = now if self._deletions is None else self._deletions
         for arn, number in now.items():
             if number > known.get(arn, 0):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from sartor.resources.kind_names import CAMPAIGN, DATA_DELETION_JOB, RECOMMENDER, SOLUTION
+
 #: ``train`` is a training that nobody asked for, of a resource that goes on as it is until it has a new model.
 Verb = Literal["create", "update", "start", "stop", "train", "delete"]
 State = Literal["waiting", "running", "finished", "failed", "stopping", "stopped"]
@@ -47,10 +49,10 @@ _BESIDE: Final[Mapping[State, str]] = {
 }
 #: What differs from ``STATUS``, by kind and verb.
 _OTHERS: Final[Mapping[tuple[str, str], Mapping[State, str]]] = {
-    ("data-deletion-job", "create"): _DELETION_JOB,
-    ("campaign", "update"): _BESIDE,
-    ("solution", "update"): _BESIDE,
-    ("recommender", "update"): _BESIDE,
+    (DATA_DELETION_JOB, "create"): _DELETION_JOB,
+    (CAMPAIGN, "update"): _BESIDE,
+    (SOLUTION, "update"): _BESIDE,
+    (RECOMMENDER, "update"): _BESIDE,
 }
 
 

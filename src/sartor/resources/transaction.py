@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from sartor.data import put_tables, samples
+from sartor.resources.kind_names import DATASET
 from sartor.resources.tables import (
     REFERENCE,
     RESOURCE,
@@ -103,7 +104,7 @@ class Transaction:
 
     def datasets(self, group_arn: str, types: Iterable[str] | None = None) -> dict[str, Resource]:
         """Return the datasets of a group by type, of these types or all; the hidden one of events is none."""
-        found = {one.body["datasetType"]: one for one in self.children(group_arn, "dataset")}
+        found = {one.body["datasetType"]: one for one in self.children(group_arn, DATASET)}
         return found if types is None else {name: found[name] for name in types if name in found}
 
     def put_number(self) -> int:

@@ -214,7 +214,7 @@ class Exchange:
         if operation is None or request.method != "POST":
             named = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
             raise ApiError("UnknownOperationException", f"There is no operation {named[:200]}.")
-        _keep_json(request)
+        _require_json(request)
         return operation
 
     def _handle(self, operation: Operation, handled: Handled, request: HttpRequest) -> Result:
@@ -236,7 +236,7 @@ class Exchange:
 
     def _answer_route(self, route: Route, request: HttpRequest, request_id: str) -> Answer:
         if request.method == "POST":
-            _keep_json(request)
+            _require_json(request)
         if request.method not in route.methods:
             wanted = ", ".join(route.methods)
             raise ApiError("MethodNotAllowedException", f"This path answers {wanted}, not {request.method}.")
@@ -334,7 +334,7 @@ def _outage(error: Exception) -> str | None:
     return None
 
 
-def _keep_json(request: HttpRequest) -> None:
+def _require_json(request: HttpRequest) -> None:
     """Refuse a body that says that it is something else.
 
     Raises:

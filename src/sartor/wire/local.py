@@ -30,7 +30,7 @@ def admit_all(_method: str, _headers: Mapping[str, str]) -> None:
     """Refuse nothing: signatures say who asks."""
 
 
-def keep_local(method: str, headers: Mapping[str, str]) -> None:
+def require_local(method: str, headers: Mapping[str, str]) -> None:
     """Refuse a request that a page of another origin may have sent.
 
     Args:

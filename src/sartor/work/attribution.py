@@ -12,6 +12,7 @@ from sartor.data.attribution import Sample
 from sartor.data.watch import interrupting
 from sartor.errors import ApiError
 from sartor.resources.attribution import metrics_of
+from sartor.resources.kind_names import METRIC_ATTRIBUTION
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import records_of
 from sartor.resources.store import Resource
@@ -98,7 +99,7 @@ def _active(dataset: Resource, tools: Tools) -> Resource | None:
     if dataset.body["datasetType"] != "INTERACTIONS":
         return None
     with tools.store.read() as transaction:
-        return transaction.child(dataset.body["datasetGroupArn"], "metric-attribution", ("ACTIVE",))
+        return transaction.child(dataset.body["datasetGroupArn"], METRIC_ATTRIBUTION, ("ACTIVE",))
 
 
 def _samples(

@@ -4,6 +4,7 @@ import logging
 from functools import partial
 
 from sartor.recipes import BY_ARN
+from sartor.resources.kind_names import DATASET, DATASET_IMPORT_JOB
 from sartor.resources.schedule import due_models, due_training
 from sartor.resources.store import Resource, Store
 from sartor.work.tools import Tools
@@ -28,14 +29,14 @@ def has_new_data(store: Store, solution: Resource, since: float) -> bool:
     """
     types = BY_ARN[solution.body["recipeArn"]].renewed_by
     with store.read() as transaction:
-        datasets = transaction.children(solution.body["datasetGroupArn"], "dataset")
+        datasets = transaction.children(solution.body["datasetGroupArn"], DATASET)
     return any(_has_new_records(store, one, since) for one in datasets if one.body["datasetType"] in types)
 
 
 def _has_new_records(store: Store, dataset: Resource, since: float) -> bool:
     """Return whether records were imported into a dataset, or put, after a time (epoch seconds)."""
     with store.read() as transaction:
-        for job in transaction.children(dataset.arn, "dataset-import-job"):
+        for job in transaction.children(dataset.arn, DATASET_IMPORT_JOB):
             if job.seq > dataset.seq and job.status == "ACTIVE" and job.updated_at > since:
                 return True
     newest = store.put_records.newest(dataset.seq)

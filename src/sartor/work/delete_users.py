@@ -9,6 +9,7 @@ from sartor.data.deletion import count_users, delete_users, drain, read_users, u
 from sartor.data.events import NEWEST
 from sartor.data.input_files import InputFile
 from sartor.resources import lifecycle, looks
+from sartor.resources.kind_names import DATASET_IMPORT_JOB
 from sartor.resources.kinds import UNFINISHED
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import records_of
@@ -68,7 +69,7 @@ def _read(job: Resource, folder: Path, users: Path, tools: Tools) -> None:
     """
     sources = tools.sources.of(job.account, job.body.get("roleArn"))
     listed = sources.list_csv(job.body["dataSource"]["dataLocation"])
-    looks.keep_deletable(listed, tools.quotas_on)
+    looks.require_deletable(listed, tools.quotas_on)
     total = sum(file.size_bytes for file in listed)
 
     def progress(done: int) -> None:
@@ -89,7 +90,7 @@ def _sweep(resource: Resource, dataset: DatasetRecords, tools: Tools) -> None:
     """
     began = time.time()
     with tools.store.read() as transaction:
-        importing = transaction.child(resource.arn, "dataset-import-job", UNFINISHED)
+        importing = transaction.child(resource.arn, DATASET_IMPORT_JOB, UNFINISHED)
     dataset.put_table.sweep(0.0)
     if importing is None:
         dataset.bulk_table.sweep(time.time() - began)  # an import that begins meanwhile writes younger ones

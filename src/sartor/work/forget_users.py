@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sartor.realtime import artifact, served_users
 from sartor.resources.call import lock_of
+from sartor.resources.kind_names import RECOMMENDER, SOLUTION, SOLUTION_VERSION
 from sartor.resources.kinds import KINDS
 from sartor.resources.lifecycle import Task
 from sartor.resources.stale_copies import DELETIONS
@@ -47,10 +48,10 @@ def forget_users(task: Task, names: Sequence[str], tools: Tools) -> list[dict[st
         rows = [
             *(
                 version
-                for solution in transaction.children(group, "solution")
-                for version in transaction.children(solution.arn, "solution-version")
+                for solution in transaction.children(group, SOLUTION)
+                for version in transaction.children(solution.arn, SOLUTION_VERSION)
             ),
-            *transaction.children(group, "recommender"),
+            *transaction.children(group, RECOMMENDER),
         ]
     trained = []
     for done, row in enumerate(rows):

@@ -6,6 +6,22 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from sartor.data.dataset import DatasetRecords
+from sartor.resources.kind_names import (
+    BATCH_INFERENCE_JOB,
+    BATCH_SEGMENT_JOB,
+    CAMPAIGN,
+    DATA_DELETION_JOB,
+    DATASET,
+    DATASET_EXPORT_JOB,
+    DATASET_GROUP,
+    DATASET_IMPORT_JOB,
+    EVENT_TRACKER,
+    FILTER,
+    METRIC_ATTRIBUTION,
+    RECOMMENDER,
+    SOLUTION,
+    SOLUTION_VERSION,
+)
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import records_of
 from sartor.resources.store import Resource
@@ -70,7 +86,7 @@ def _delete_solution(task: Task, tools: Tools) -> Outcome:
         now = transaction.get(task.arn)
         # a solution of the same name may have come since another worker ended this task
         is_same = now is not None and now.seq == task.resource.seq
-        versions = transaction.children(task.arn, "solution-version") if is_same else []
+        versions = transaction.children(task.arn, SOLUTION_VERSION) if is_same else []
     for version in versions:
         tools.storage.delete_folder(version.private["folder"])
     return Outcome(removes=tuple(version.arn for version in versions))
@@ -78,43 +94,43 @@ def _delete_solution(task: Task, tools: Tools) -> Outcome:
 
 #: What is done for each kind of resource and verb.
 TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], Outcome]]] = {
-    ("dataset-group", "create"): _nothing,
-    ("dataset-group", "delete"): _delete_group,
-    ("dataset", "create"): _nothing,
-    ("dataset", "delete"): _delete_dataset,
-    ("dataset", "update"): update_dataset.run,
-    ("dataset-import-job", "create"): import_data.run,
-    ("dataset-export-job", "create"): export_data.run,
-    ("data-deletion-job", "create"): delete_users.run,
-    ("event-tracker", "create"): _nothing,
-    ("event-tracker", "delete"): _nothing,
-    ("metric-attribution", "create"): attribution.begin,
-    ("metric-attribution", "delete"): _nothing,
-    ("solution", "create"): _nothing,
-    ("solution", "update"): _nothing,
-    ("solution", "delete"): _delete_solution,
-    ("solution-version", "create"): train.run,
-    ("campaign", "create"): _nothing,
-    ("campaign", "update"): _nothing,
-    ("campaign", "delete"): _nothing,
-    ("recommender", "create"): train.run,
-    ("recommender", "train"): train.run,
-    ("recommender", "update"): train.update,
-    ("recommender", "start"): _nothing,
-    ("recommender", "stop"): _nothing,
-    ("recommender", "delete"): _delete_recommender,
-    ("filter", "create"): _nothing,
-    ("filter", "delete"): _nothing,
-    ("batch-inference-job", "create"): batch_inference.run,
-    ("batch-segment-job", "create"): batch_segments.run,
+    (DATASET_GROUP, "create"): _nothing,
+    (DATASET_GROUP, "delete"): _delete_group,
+    (DATASET, "create"): _nothing,
+    (DATASET, "delete"): _delete_dataset,
+    (DATASET, "update"): update_dataset.run,
+    (DATASET_IMPORT_JOB, "create"): import_data.run,
+    (DATASET_EXPORT_JOB, "create"): export_data.run,
+    (DATA_DELETION_JOB, "create"): delete_users.run,
+    (EVENT_TRACKER, "create"): _nothing,
+    (EVENT_TRACKER, "delete"): _nothing,
+    (METRIC_ATTRIBUTION, "create"): attribution.begin,
+    (METRIC_ATTRIBUTION, "delete"): _nothing,
+    (SOLUTION, "create"): _nothing,
+    (SOLUTION, "update"): _nothing,
+    (SOLUTION, "delete"): _delete_solution,
+    (SOLUTION_VERSION, "create"): train.run,
+    (CAMPAIGN, "create"): _nothing,
+    (CAMPAIGN, "update"): _nothing,
+    (CAMPAIGN, "delete"): _nothing,
+    (RECOMMENDER, "create"): train.run,
+    (RECOMMENDER, "train"): train.run,
+    (RECOMMENDER, "update"): train.update,
+    (RECOMMENDER, "start"): _nothing,
+    (RECOMMENDER, "stop"): _nothing,
+    (RECOMMENDER, "delete"): _delete_recommender,
+    (FILTER, "create"): _nothing,
+    (FILTER, "delete"): _nothing,
+    (BATCH_INFERENCE_JOB, "create"): batch_inference.run,
+    (BATCH_SEGMENT_JOB, "create"): batch_segments.run,
 }
 #: How a task that is about to fail is recognised as done all the same; if it is not, it never will be.
 _SETTLED: Final[Mapping[tuple[str, str], Callable[[Task, Tools], bool]]] = {
-    ("dataset-import-job", "create"): import_data.settled,
-    ("solution-version", "create"): train.settled,
-    ("recommender", "create"): train.settled,
-    ("recommender", "train"): train.settled,
-    ("recommender", "update"): train.settled,
+    (DATASET_IMPORT_JOB, "create"): import_data.settled,
+    (SOLUTION_VERSION, "create"): train.settled,
+    (RECOMMENDER, "create"): train.settled,
+    (RECOMMENDER, "train"): train.settled,
+    (RECOMMENDER, "update"): train.settled,
 }
 
 
@@ -202,4 +218,4 @@ class Drains:
 
 def _datasets(tools: Tools) -> list[Resource]:
     """Return every dataset that has tables."""
-    return [one for one in tools.store.every("dataset") if not (one.status or "").startswith("DELETE")]
+    return [one for one in tools.store.every(DATASET) if not (one.status or "").startswith("DELETE")]

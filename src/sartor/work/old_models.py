@@ -3,6 +3,7 @@
 import logging
 
 from sartor.realtime.artifact import place_of
+from sartor.resources.kind_names import RECOMMENDER
 from sartor.resources.store import Resource
 from sartor.work.tools import Tools
 
@@ -14,7 +15,7 @@ def sweep(tools: Tools) -> None:
 
     Who serves an old model has it in memory, and who is about to load it finds that the row has changed.
     """
-    for recommender in tools.store.every("recommender"):
+    for recommender in tools.store.every(RECOMMENDER):
         try:
             _sweep(recommender, tools)
         except Exception:

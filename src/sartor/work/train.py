@@ -42,6 +42,7 @@ from sartor.realtime.selection import selection_of
 from sartor.realtime.trained import training_of
 from sartor.recipes import BY_ARN, Recipe, Trainer, recipe_arn
 from sartor.recipes.trainers import Parameters, has_sequence_model
+from sartor.resources.kind_names import SOLUTION_VERSION
 from sartor.resources.kinds import KINDS
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.recommenders import trained_anew, trained_from
@@ -135,7 +136,7 @@ def _run(resource: Resource, task: Task, tools: Tools) -> Outcome:
             tools.storage.delete_folder(folder)
         raise
     hours = round((time.time() - began) / 3600, 3)
-    is_version = version.kind == "solution-version"
+    is_version = version.kind == SOLUTION_VERSION
     return Outcome(
         {"trainingHours": hours, "recipeArn": recipe_arn(trained.recipe), **_tuned(trained)}
         if is_version
@@ -192,14 +193,14 @@ def train(
     run.keep_on()
     recipes = recipes_of(version)
     by_texts = _trainer(recipes[0], sequence_on).by_texts
-    _keep_event_types(rows, version)
+    _require_event_types(rows, version)
     if by_texts:
-        _keep_texts(rows)
+        _require_texts(rows)
     elif quotas_on:
-        _keep_minimums(rows, version.body.get("eventType"))
+        _require_minimums(rows, version.body.get("eventType"))
     elif not len(rows.item):
         raise JobFailed("Create failed. There are no interactions to train on.")
-    _keep_actions(rows, quotas_on)
+    _require_actions(rows, quotas_on)
     candidates = [
         Candidate(recipe, trainer, _data(rows, trainer))
         for recipe in recipes
@@ -390,7 +391,7 @@ def _state(records: DatasetRecords) -> dict[str, int]:
     }
 
 
-def _keep_event_types(rows: TrainingRows, version: Resource) -> None:
+def _require_event_types(rows: TrainingRows, version: Resource) -> None:
     """Refuse to train on event types that are none, or that no interaction has.
 
     Raises:
@@ -410,7 +411,7 @@ def _keep_event_types(rows: TrainingRows, version: Resource) -> None:
         )
 
 
-def _keep_texts(rows: TrainingRows) -> None:
+def _require_texts(rows: TrainingRows) -> None:
     """Refuse to compare the texts of items that have none.
 
     Raises:
@@ -420,7 +421,7 @@ def _keep_texts(rows: TrainingRows) -> None:
         raise JobFailed("Create failed. No item of the Items dataset has a text to train on.")
 
 
-def _keep_minimums(rows: TrainingRows, event_type: str | None) -> None:
+def _require_minimums(rows: TrainingRows, event_type: str | None) -> None:
     """Refuse too little data, in Amazon's known words.
 
     Raises:
@@ -439,7 +440,7 @@ def _keep_minimums(rows: TrainingRows, event_type: str | None) -> None:
         )
 
 
-def _keep_actions(rows: TrainingRows, quotas_on: bool) -> None:
+def _require_actions(rows: TrainingRows, quotas_on: bool) -> None:
     """Refuse no actions, and more than Amazon's maximum.
 
     Raises:
