@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sartor import __version__
+from sartor.resources.kind_names import RECOMMENDER, SOLUTION_VERSION
 
 _JSON: Final = "application/json"
 _NUMBER: Final = {"type": "number"}
@@ -172,8 +173,8 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 )
             }
             for kind, member in (
-                ("solution-version", "solutionVersionArn"),
-                ("recommender", "recommenderArn"),
+                (SOLUTION_VERSION, "solutionVersionArn"),
+                (RECOMMENDER, "recommenderArn"),
             )
         },
         "/sartor/v1/explain": {
