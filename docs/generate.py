@@ -163,7 +163,7 @@ def quotas() -> Iterator[str]:
 
 
 def recipes() -> Iterator[str]:
-    """Yield the page of every recipe that is trained, with its parameters and what they mean here."""
+    """Yield the page of every recipe, with its parameters and what they mean here."""
     from sartor.recipes import RECIPES
 
     yield "# Recipes\n"
@@ -175,8 +175,6 @@ def recipes() -> Iterator[str]:
     )
     for recipe in RECIPES:
         serving, trainer = recipe.serving, recipe.trainer
-        if trainer is None:
-            continue
         yield f"## `{recipe.name}`\n\n{recipe.description}\n"
         yield f"- Model: {trainer.model}"
         if recipe.domain is not None:

@@ -73,10 +73,10 @@ def _custom(
     transformation: Transformation | None = None,
     parameters: tuple[Parameter, ...] = (),
     *,
+    trainer: Trainer,
     algorithm: str | None = None,
     since: float = FIRST_PUBLISHED,
     features: Iterable[Feature] = (),
-    trainer: Trainer | None = None,
     serving: Serving | None = None,
     segmenting: Segmenting | None = None,
 ) -> Recipe:
@@ -87,10 +87,10 @@ def _custom(
         description,
         algorithm or name,
         transformation or Transformation(name),
+        trainer,
         parameters,
         since=since,
         features=frozenset(features),
-        trainer=trainer,
         serving=serving,
         segmenting=segmenting,
     )

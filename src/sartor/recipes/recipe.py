@@ -53,11 +53,11 @@ class Recipe:
         description: one sentence for people.
         algorithm: the last part of its algorithm's ARN.
         transformation: its feature transformation.
+        trainer: how it is trained.
         parameters: the algorithm's hyperparameters.
         domain: the domain of a use case; ``None`` for custom recipes.
         since: epoch seconds; the day it was published.
         features: what it can do that not all can.
-        trainer: how it is trained; ``None`` if it is not yet.
         serving: how it answers; ``None``: it answers no requests, and its versions cannot be deployed.
         segmenting: how it answers which users a segment has; ``None`` of all others.
         event_type: the type of events, in any case, that a use case counts alone; ``None``: what a solution says,
@@ -70,11 +70,11 @@ class Recipe:
     description: str
     algorithm: str
     transformation: Transformation
+    trainer: Trainer
     parameters: tuple[Parameter, ...] = ()
     domain: Domain | None = None
     since: float = 0.0
     features: frozenset[Feature] = frozenset()
-    trainer: Trainer | None = None
     serving: Serving | None = None
     segmenting: Segmenting | None = None
     event_type: str | None = None
@@ -83,7 +83,7 @@ class Recipe:
     @property
     def of_actions(self) -> bool:
         """Whether it is about actions, not items."""
-        return self.trainer is not None and self.trainer.of_actions
+        return self.trainer.learns == "actions"
 
     @property
     def in_context(self) -> bool:
@@ -101,7 +101,7 @@ class Recipe:
         """The types of the datasets that it cannot be trained without."""
         if self.of_actions:
             return ("INTERACTIONS", "ACTIONS")
-        return ("ITEMS",) if self.trainer is not None and self.trainer.by_texts else ("INTERACTIONS",)
+        return ("ITEMS",) if self.trainer.learns == "texts" else ("INTERACTIONS",)
 
     @property
     def renewed_by(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ A parameter that has no meaning is accepted, held against its range, shown by De
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -37,6 +37,9 @@ _SIMS_PARAMETERS: Final[Mapping[str, Callable[[str], float]]] = {
 }
 
 
+Learns = Literal["items", "texts", "users", "actions"]
+
+
 @dataclass(frozen=True)
 class Trainer:
     """How a recipe is trained.
@@ -50,9 +53,9 @@ class Trainer:
         varied: the parameters that an optimization varies: those that have a meaning.
         trials: how many settings an optimization tries at most; a sequence model takes minutes for each.
         uses_features: whether it looks at what the items have.
-        by_texts: whether it is trained on the items' texts; interactions only say what is popular, and need not be.
-        measures: its own metrics of a fitted model; ``None``: those on held-out interactions.
-        of_actions: whether its model is one of actions, and what users did with these is read too.
+        learns: of what its models are: the next items of users; the items' texts, where interactions only say what is
+            popular, and need not be; the users of items; actions, where what users did with these is read too.
+        measures: the metrics of a fitted model of texts.
         without_torch: what takes its place where sequence models cannot be trained or may not.
     """
 
@@ -63,9 +66,8 @@ class Trainer:
     varied: tuple[str, ...] = ()
     trials: int = 40
     uses_features: bool = True
-    by_texts: bool = False
+    learns: Learns = "items"
     measures: Callable[[Any, Run], dict[str, float]] | None = None
-    of_actions: bool = False
     without_torch: "Trainer | None" = None
 
     def in_use(self, sequence_on: bool) -> "Trainer":
@@ -229,7 +231,7 @@ SEMANTIC: Final = Trainer(
     "the cosine of the rarity of the words, their stems and their runs of letters in names, texts and categories "
     "(`semantic`)",
     uses_features=False,
-    by_texts=True,
+    learns="texts",
     measures=_semantic_metrics,
 )
 #: What use cases ask of histories: neither metadata nor what is popular anyway.
@@ -249,11 +251,12 @@ AFFINITY: Final = Trainer(
     _affinity,
     "users and items as vectors whose product says how likely they are to interact (`affinity`)",
     {"hidden_dimension": "the length of the vectors"},
+    learns="users",
 )
 PROPENSITY: Final = Trainer(
     _propensity,
     "a logistic regression for each action, told by one for all, from the items and actions of a user's history and "
     "the user's attributes (`propensity`)",
     {"action_optimization_period": "the days within which an action that is shown counts as taken"},
-    of_actions=True,
+    learns="actions",
 )

@@ -135,7 +135,7 @@ def _require_choices(recipes: Sequence[Recipe]) -> None:
         ApiError: ``InvalidInputException``.
     """
     for recipe in recipes:
-        if recipe.type != "USER_PERSONALIZATION" or recipe.domain is not None or recipe.trainer is None:
+        if recipe.type != "USER_PERSONALIZATION" or recipe.domain is not None:
             raise invalid_input(
                 f"recipeList can have recipes of type USER_PERSONALIZATION, which {recipe.name} is not."
             )

@@ -7,12 +7,12 @@ that dies leaves files that the next one replaces; nothing serves a version befo
 import importlib.metadata
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,21 +22,16 @@ from sartor.data.dataset import DatasetRecords
 from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
-from sartor.models import action_evaluation, evaluation, segments
-from sartor.models.affinity import AffinityModel
 from sartor.models.base import (
     Acting,
     ActionEvents,
     Features,
-    Float32,
     Histories,
     Model,
     Run,
     Texts,
     TrainingData,
 )
-from sartor.models.objective import leaning
-from sartor.models.segments import ItemSets
 from sartor.realtime import artifact
 from sartor.realtime.selection import selection_of
 from sartor.realtime.trained import training_of
@@ -48,11 +43,12 @@ from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.recommenders import trained_anew, trained_from
 from sartor.resources.records import Means, records_of
 from sartor.resources.store import Resource
-from sartor.work.item_columns import sets_of_each_value
+from sartor.work import ways
 from sartor.work.tools import Tools
 from sartor.work.trained_users import Rows, TrainedUsers, attempt_folder, delete_attempts
 from sartor.work.trials import Trials
-from sartor.work.tuning import OBJECTIVE, Candidate, Search, best_recipe, tuned
+from sartor.work.tuning import Candidate
+from sartor.work.ways import parameters_of, recipes_of
 
 #: Amazon's minimums for a training ("Amazon Personalize endpoints and quotas").
 MINIMUM_INTERACTIONS: Final = 1000
@@ -64,8 +60,6 @@ MAXIMUM_ACTIONS: Final = 1000
 _NOUNS: Final = {"INTERACTIONS": "Item interactions", "ITEMS": "Items", "ACTIONS": "Actions"}
 #: The views of datasets that have another name than their type.
 _VIEWS: Final = {"INTERACTIONS": "data"}
-#: How much an objective says beside relevance, by ``objectiveSensitivity``; MEDIUM is as much.
-OBJECTIVE_WEIGHT: Final = {"OFF": 0.0, "LOW": 0.3, "MEDIUM": 1.0, "HIGH": 3.0}
 #: What an event type must not be: the names of columns that Amazon keeps for itself.
 RESERVED: Final = frozenset(DATASET_TYPES[None]["INTERACTIONS"].keywords)
 _RECORDED_LIBRARIES: Final = ("numpy", "duckdb", "torch")
@@ -192,9 +186,8 @@ def train(
     rows, tables = reading(partial(_read, version, means))
     run.keep_on()
     recipes = recipes_of(version)
-    by_texts = _trainer(recipes[0], sequence_on).by_texts
     _require_event_types(rows, version)
-    if by_texts:
+    if recipes[0].trainer.learns == "texts":
         _require_texts(rows)
     elif quotas_on:
         _require_minimums(rows, version.body.get("eventType"))
@@ -204,123 +197,14 @@ def train(
     candidates = [
         Candidate(recipe, trainer, _data(rows, trainer))
         for recipe in recipes
-        for trainer in (_trainer(recipe, sequence_on),)
+        for trainer in (recipe.trainer.in_use(sequence_on),)
     ]
-    fitted = _way_of(candidates[0])
+    fitted = ways.TABLE[candidates[0].trainer.learns]
     candidate, model, metrics, best = fitted(candidates, rows, version, run, trials or Trials())
     parameters = {**parameters_of(version), **best}
     provenance = _provenance(version, candidate.recipe, model, parameters, rows, tables, run)
     provenance["sequenceModels"] = sequence_on and has_sequence_model()
     return Trained(model, rows, metrics, provenance, best, candidate.recipe)
-
-
-#: What was chosen, its model and metrics, and what an optimization found.
-_Fitted = tuple[Candidate, Model, dict[str, float], dict[str, str]]
-
-
-def _way_of(candidate: Candidate) -> Callable[..., _Fitted]:
-    """Return what fits models such as a candidate's, and measures them."""
-    if candidate.trainer.by_texts:
-        return _by_texts
-    if candidate.recipe.segmenting is not None:
-        return _by_users
-    return _of_actions if candidate.recipe.of_actions else _on_held_out
-
-
-def _by_texts(
-    candidates: Sequence[Candidate], _rows: TrainingRows, version: Resource, run: Run, _trials: Trials
-) -> _Fitted:
-    """Fit a model of texts on all items; nothing is held out, as nobody is to be foretold."""
-    (candidate,) = candidates
-    model = _fitted(candidate.trainer, candidate.data, parameters_of(version), run, None, version)
-    run.progress({"phase": "evaluating"})
-    assert candidate.trainer.measures is not None
-    return candidate, model, candidate.trainer.measures(model, run), {}
-
-
-def _on_held_out(
-    candidates: Sequence[Candidate], rows: TrainingRows, version: Resource, run: Run, trials: Trials
-) -> _Fitted:
-    """Choose what is to be chosen, fit it without some users' newest interactions, and measure it on those."""
-    config, parameters = version.body.get("solutionConfig", {}), parameters_of(version)
-    split = evaluation.split(candidates[0].data.histories, run.seed)
-    metric = config.get("autoMLConfig", {}).get("metricName", OBJECTIVE)
-    candidate = best_recipe(candidates, Search(split, parameters, run, trials, metric))
-    best: dict[str, str] = {}
-    if version.body.get("performHPO", False):
-        best = tuned(candidate, config, Search(split, parameters, run, trials))
-        parameters = {**parameters, **best}
-    trainer, data = candidate.trainer, candidate.data
-    part = TrainingData(data.n_items, split.train, data.features)
-    model = _fitted(trainer, part, parameters, run, rows.rewards, version)
-    run.progress({"phase": "evaluating"})
-    metrics = evaluation.evaluate(
-        model,
-        split,
-        data.n_items,
-        rewards=rows.rewards,
-        weighted=data.histories.weights is not None,
-        run=run,
-    )
-    if trainer.refits:
-        run.progress({"phase": "training on everything"})
-        model = _fitted(trainer, data, parameters, run, rows.rewards, version)
-    return candidate, model, metrics, best
-
-
-def _by_users(
-    candidates: Sequence[Candidate], rows: TrainingRows, version: Resource, run: Run, _trials: Trials
-) -> _Fitted:
-    """Fit a model of segments without each user's newest interactions, measure it on those, and fit it on all."""
-    (candidate,) = candidates
-    trainer, data, parameters = candidate.trainer, candidate.data, parameters_of(version)
-    by_value = _by_attributes([candidate.recipe])
-    sets = sets_of_each_value(rows.attributes, data.n_items) if by_value else ItemSets.each(data.n_items)
-    train, test = segments.split(data.histories)
-    part = TrainingData(data.n_items, train, data.features)
-    model = _fitted(trainer, part, parameters, run, None, version)
-    run.progress({"phase": "evaluating"})
-    metrics = segments.evaluate(cast(AffinityModel, model), train, test, sets, run)
-    run.progress({"phase": "training on everything"})
-    return candidate, _fitted(trainer, data, parameters, run, None, version), metrics, {}
-
-
-def _by_attributes(recipes: Sequence[Recipe]) -> bool:
-    """Return whether versions of one of these recipes are asked by what items have in their columns."""
-    return any(
-        one.segmenting is not None and one.segmenting.asked_with == "itemAttributes" for one in recipes
-    )
-
-
-def _of_actions(
-    candidates: Sequence[Candidate], _rows: TrainingRows, version: Resource, run: Run, _trials: Trials
-) -> _Fitted:
-    """Fit a model of actions without some users' newest events, measure it on those, and fit it again on all."""
-    (candidate,) = candidates
-    held_out = action_evaluation.held_out(candidate.data, run.seed)
-    parameters = parameters_of(version)
-    model = _fitted(candidate.trainer, held_out.train, parameters, run, None, version)
-    run.progress({"phase": "evaluating"})
-    metrics = held_out.measure(model, run)
-    run.progress({"phase": "training on everything"})
-    model = _fitted(candidate.trainer, candidate.data, parameters, run, None, version)
-    return candidate, model, metrics, {}
-
-
-def recipes_of(version: Resource) -> list[Recipe]:
-    """Return the recipes of which a version may become: its own, or those that ``performAutoML`` chooses from."""
-    wanted = version.body.get("solutionConfig", {}).get("autoMLConfig", {}).get("recipeList", [])
-    chooses = version.body.get("performAutoML", False)
-    return [BY_ARN[arn] for arn in (wanted if chooses and wanted else [version.body["recipeArn"]])]
-
-
-def parameters_of(version: Resource) -> dict[str, str]:
-    """Return the parameters that a solution sets; what it does not set, the trainer knows best."""
-    config = version.body.get("solutionConfig", {})
-    return {
-        **config.get("featureTransformationParameters", {}),
-        **config.get("algorithmHyperParameters", {}),
-    }
 
 
 def tables_of(version: Resource, means: Means) -> dict[str, dict[str, int]]:
@@ -367,8 +251,8 @@ def _read(version: Resource, means: Means) -> Rows:
             selection,
             users,
             _in_context(version),
-            any(one.trainer is not None and one.trainer.by_texts for one in recipes_of(version)),
-            _by_attributes(recipes_of(version)),
+            any(one.trainer.learns == "texts" for one in recipes_of(version)),
+            ways.by_attributes(recipes_of(version)),
         )
         if "ACTIONS" in sources:
             has_events = "ACTION_INTERACTIONS" in sources
@@ -457,19 +341,13 @@ def _require_actions(rows: TrainingRows, quotas_on: bool) -> None:
         )
 
 
-def _trainer(recipe: Recipe, sequence_on: bool) -> Trainer:
-    """Return the trainer of a recipe; solutions of one that has none are not created."""
-    assert recipe.trainer is not None, f"{recipe.name} is not trained"
-    return recipe.trainer.in_use(sequence_on)
-
-
 def _data(rows: TrainingRows, trainer: Trainer) -> TrainingData:
     """Return the rows as the models take them."""
     weights = None if bool(np.all(rows.weight == 1.0)) else rows.weight
     histories = Histories(rows.item, rows.offsets, rows.time, weights)
     uses_features = trainer.uses_features and len(rows.tokens)
     features = Features(rows.tokens, rows.token_offsets, len(rows.token_names)) if uses_features else None
-    said = rows.texts if trainer.by_texts else None
+    said = rows.texts if trainer.learns == "texts" else None
     texts = None if said is None else Texts(**{one.name: getattr(said, one.name) for one in fields(said)})
     return TrainingData(len(rows.items), histories, features, texts, _acting(rows))
 
@@ -482,25 +360,6 @@ def _acting(rows: TrainingRows) -> Acting:
     events = ActionEvents(found.action, found.action_type, found.action_time, found.action_offsets)
     attributes = Features(found.attribute, found.attribute_offsets, len(rows.contexts.values))
     return Acting(len(found.actions), events, attributes)
-
-
-def _fitted(
-    trainer: Trainer,
-    data: TrainingData,
-    parameters: Parameters,
-    run: Run,
-    rewards: Float32 | None,
-    version: Resource,
-) -> Model:
-    """Return a fitted model that leans towards the solution's objective, if it has one."""
-    try:
-        model = trainer.fit(data, parameters, run)
-    except MemoryError as error:
-        raise JobFailed("Create failed. The training needs more memory than this machine has.") from error
-    if rewards is None:
-        return model
-    objective = version.body["solutionConfig"]["optimizationObjective"]
-    return leaning(model, rewards, OBJECTIVE_WEIGHT[objective.get("objectiveSensitivity", "OFF")])
 
 
 def _provenance(

@@ -5,7 +5,7 @@ import re
 
 from sartor.recipes import RECIPES, trainers
 
-TRAINED = [(recipe, recipe.trainer) for recipe in RECIPES if recipe.trainer is not None]
+TRAINED = [(recipe, recipe.trainer) for recipe in RECIPES]
 PARAMETERS = {
     one.name for recipe, _ in TRAINED for one in (*recipe.parameters, *recipe.transformation.parameters)
 }
