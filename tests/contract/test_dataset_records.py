@@ -22,6 +22,7 @@ from sartor.data import check, deletion, put_commits, schema, versions
 from sartor.data import dataset as records_module
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.check import JobRules, Part
+from sartor.data.commits import Commits
 from sartor.data.dataset import AT, SEQ, SESSION, DatasetRecords, write_part
 from sartor.data.dataset import Store as Which
 from sartor.data.export import write_csv
@@ -390,7 +391,7 @@ def test_a_drain_whose_commit_fails_is_done_by_the_next(make: Make, monkeypatch:
     events_ = make(EVENTS)
     events_.put(event("u", "i", 1))
     with monkeypatch.context() as patch:
-        patch.setattr(Table, "_write", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        patch.setattr(Commits, "write", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
         with pytest.raises(OSError, match="disk full"):
             events_.records.drain()
     assert events_.shown() == [("u", "i", 1)]

@@ -30,6 +30,12 @@ def everything(service: Any, caller: Any = None) -> dict[str, str]:
     campaign = service.campaign(version, caller=caller)
     of = {"datasetGroupArn": group.replace("/shop", "/measured"), "filterExpression": KEEPS}
     kept = service("CreateFilter", caller, name="filter", **of)
+    inference = service("CreateBatchInferenceJob", caller, solutionVersionArn=version, **BATCH)
+    users = service.solution(group, "users", caller, recipeArn=recipe_arn("aws-item-affinity"))
+    segment = service(
+        "CreateBatchSegmentJob", caller, solutionVersionArn=service.version(users, caller), **BATCH
+    )
+    recommender = _recommender(service, caller)
     service.work()
     return {
         "datasetGroupArn": group,
@@ -44,6 +50,9 @@ def everything(service: Any, caller: Any = None) -> dict[str, str]:
         "solutionVersionArn": version,
         "campaignArn": campaign,
         "filterArn": kept["filterArn"],
+        "batchInferenceJobArn": inference["batchInferenceJobArn"],
+        "batchSegmentJobArn": segment["batchSegmentJobArn"],
+        "recommenderArn": recommender,
         "resourceArn": group,
     }
 
@@ -59,7 +68,27 @@ def _measured(service: Any, caller: Any) -> str:
     return str(answer["metricAttributionArn"])
 
 
+def _recommender(service: Any, caller: Any) -> str:
+    """Create a recommender, in a group of a domain."""
+    group = service.group("domain", caller=caller, domain="ECOMMERCE")
+    text = schema_text("Interactions", EVENT_TYPE)
+    schema = service.schema(name="domain", caller=caller, schema=text, domain="ECOMMERCE")
+    members = {"datasetGroupArn": group, "schemaArn": schema, "datasetType": "Interactions"}
+    service("CreateDataset", caller, name="data", **members)
+    service.work()
+    service.put_interaction(group)
+    answer = service("CreateRecommender", caller, name="r", datasetGroupArn=group, recipeArn=FOR_YOU)
+    return str(answer["recommenderArn"])
+
+
 EVENT_TYPE = ("EVENT_TYPE", "string")
+FOR_YOU = recipe_arn("aws-ecomm-recommended-for-you")
+BATCH: dict[str, Any] = {
+    "jobName": "batch",
+    "jobInput": {"s3DataSource": {"path": "s3://bucket/job.csv"}},
+    "jobOutput": {"s3DataDestination": {"path": "s3://bucket/answers/"}},
+    "roleArn": "arn:aws:iam::111122223333:role/batch",
+}
 OUTPUT = {"s3DataDestination": {"path": "s3://bucket/out/"}}
 SOURCE = {"dataLocation": "s3://bucket/job.csv"}
 RECIPE = {"recipeArn": recipe_arn()}
@@ -85,6 +114,19 @@ MEMBERS: dict[str, dict[str, Any]] = {
     "CreateSolutionVersion": {"solutionArn": ...},
     "CreateCampaign": {"solutionVersionArn": ..., "name": "n"},
     "CreateFilter": {"datasetGroupArn": ..., "name": "n", "filterExpression": KEEPS},
+    "CreateBatchInferenceJob": {"solutionVersionArn": ..., **BATCH},
+    "CreateBatchSegmentJob": {"solutionVersionArn": ..., **BATCH},
+    "CreateRecommender": {"datasetGroupArn": ..., "name": "n", "recipeArn": FOR_YOU},
+    "DescribeBatchInferenceJob": {"batchInferenceJobArn": ...},
+    "DescribeBatchSegmentJob": {"batchSegmentJobArn": ...},
+    "DescribeRecommender": {"recommenderArn": ...},
+    "StartRecommender": {"recommenderArn": ...},
+    "StopRecommender": {"recommenderArn": ...},
+    "UpdateRecommender": {"recommenderArn": ..., "recommenderConfig": {}},
+    "DeleteRecommender": {"recommenderArn": ...},
+    "ListBatchInferenceJobs": {"solutionVersionArn": ...},
+    "ListBatchSegmentJobs": {"solutionVersionArn": ...},
+    "ListRecommenders": {"datasetGroupArn": ...},
     "UpdateDataset": {"datasetArn": ..., "schemaArn": ...},
     "UpdateSolution": {"solutionArn": ..., "performAutoTraining": False},
     "UpdateCampaign": {"campaignArn": ..., "minProvisionedTPS": 9},
@@ -199,7 +241,7 @@ def test_two_accounts_have_the_same_names_side_by_side(service: Any, stranger: A
             "TagResource", other, resourceArn=theirs["resourceArn"], tags=[{"tagKey": "x", "tagValue": ""}]
         )
         types = [one["datasetType"] for one in service("ListDatasets", other)["datasets"]]
-        assert types == ["INTERACTIONS", "INTERACTIONS"]
+        assert types == ["INTERACTIONS"] * 3
     assert snapshot(service, mine) == before
 
 

@@ -19,6 +19,7 @@ from sartor.resources.records import records_of
 from sartor.settings import load
 from sartor.work import jobs
 from sartor.work.tools import Tools
+from sartor.work.trained_users import attempt_folder
 from sartor.worker import Worker, end_process
 
 
@@ -186,9 +187,9 @@ def test_what_attempts_at_a_training_left_goes_with_its_failure(
 ) -> None:
     arn = service("CreateSolutionVersion", solutionArn=service.solution())["solutionVersionArn"]
     folder = service.store.get(arn).private["folder"]
-    storage.put(f"{folder}/1/users.npy", b"x")
     task = lifecycle.claim(service.store, "w", ("training",), 2e9, 15.0)
     assert task is not None
+    storage.put(f"{attempt_folder(task.resource, task.id, task.attempt)}/users.npy", b"x")
     tools = make_tools(service.store, storage, tmp_path / "scratch")
     assert lifecycle.give_up(service.store, task, "No.", lambda one: jobs.settled(one, tools), 2e9)
     assert service.described("SolutionVersion", arn)["status"] == "CREATE FAILED"
