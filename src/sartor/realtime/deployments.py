@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sartor.errors import ApiError, TakesLong, invalid_input, not_found
 from sartor.realtime.loaded import Loaded
 from sartor.realtime.product_threads import ProductThreads
-from sartor.realtime.trained import Key, Trained, trained_of
+from sartor.realtime.trained import Key, Trained, as_it_is, trained_of
 from sartor.realtime.version import Version, load
 from sartor.resources.call import inactive
 from sartor.resources.kind_names import CAMPAIGN, RECOMMENDER
@@ -119,6 +119,11 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 }
 
 
+def _will_serve(asked: Resource) -> list[str]:
+    """Return the ARNs of the rows of what is served and will be, sorted."""
+    return sorted(_KINDS[asked.kind].will_serve(asked))
+
+
 @dataclass
 class _Known:
     """What was asked: how it serves, what the rows were that say so, and when it was asked last (monotonic)."""
@@ -193,18 +198,10 @@ class Deployments:
         """Return what is asked with what it serves, and keep it until a row that says so changes."""
         if resource.status != "ACTIVE":
             raise inactive(resource, invalid_input)
-        served = self._store.get(kind.serves(resource))
-        while served is not None:
-            try:
-                version = self._version(trained_of(served))
-                break
-            except FileNotFoundError:
-                with self._store.read() as transaction:
-                    now = transaction.get(served.arn)
-                # its users lie elsewhere once one of them was deleted
-                served = None if now is None or now.stamp == served.stamp else now
-        else:
+        found = as_it_is(self._store, kind.serves(resource), self._version)
+        if found is None:
             raise not_found(kind.serves(resource))
+        served, version = found
         deployment = Deployment(resource.arn, kind.noun, version, resource.body.get(kind.config, {}))
         with self._lock:
             stamps = sorted({resource.stamp, served.stamp})
@@ -258,13 +255,14 @@ class Deployments:
             for gone in self._known.keys() - there.keys():
                 del self._known[gone]
             asked = [there[arn] for arn, one in self._known.items() if one.asked > lately]
-        wanted = self._trained(asked)
+        trained = self._trained(there.values())
+        wanted = [trained[arn] for one in asked for arn in _will_serve(one) if arn in trained]
         with self._lock:
             self._wanted = frozenset(one.key for one in wanted)
         for one in wanted:
             self._load_ahead(one)
         self._drop_old()
-        for one in self._trained(there.values()):
+        for one in trained.values():
             with self._lock:
                 has_room = one.key not in self._wanted and self._versions.has_room(self._needed())
             if has_room:
@@ -274,11 +272,11 @@ class Deployments:
             for follower in version.followers:
                 self._take_up(version, follower.look)
 
-    def _trained(self, asked: Iterable[Resource]) -> list[Trained]:
-        """Return what resources serve and will serve."""
-        arns = dict.fromkeys(arn for one in asked for arn in sorted(_KINDS[one.kind].will_serve(one)))
+    def _trained(self, asked: Iterable[Resource]) -> dict[str, Trained]:
+        """Return what resources serve and will serve, by the ARN of its row."""
+        arns = dict.fromkeys(arn for one in asked for arn in _will_serve(one))
         rows = (self._store.get(arn) for arn in arns)
-        return [trained_of(row) for row in rows if row is not None]
+        return {row.arn: trained_of(row) for row in rows if row is not None}
 
     def _drop_old(self) -> None:
         """Drop what is another by now: users were deleted from it."""

@@ -1,8 +1,8 @@
 """What was trained, out of the row of a solution version or a recommender: where it lies, and on what of the data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sartor.realtime.artifact import Place, place_of
 from sartor.realtime.selection import IN_ANY_CASE
@@ -10,7 +10,9 @@ from sartor.recipes import BY_ARN, Recipe
 from sartor.resources import groups
 from sartor.resources.kind_names import RECOMMENDER
 from sartor.resources.stale_copies import DELETIONS
-from sartor.resources.store import Resource
+from sartor.resources.store import Resource, Store
+
+Loaded = TypeVar("Loaded")
 
 #: The member of a configuration that says which columns are trained with.
 _COLUMNS: Final = "trainingDataConfig"
@@ -54,6 +56,30 @@ def trained_of(resource: Resource) -> Trained:
         training_of(resource),
         int(resource.private.get(DELETIONS, 0)),
     )
+
+
+def as_it_is(store: Store, arn: str, load: Callable[[Trained], Loaded]) -> tuple[Resource, Loaded] | None:
+    """Return the row of a solution version or a recommender, and what was trained for it, loaded.
+
+    Its users lie elsewhere once one of them was deleted: then the row is read again.
+
+    Args:
+        store: the metadata database.
+        arn: of the row.
+        load: raises ``FileNotFoundError`` for what is not where it was.
+
+    Returns:
+        ``None`` if the row is gone, or what it names is.
+    """
+    row = store.get(arn)
+    while row is not None:
+        try:
+            return row, load(trained_of(row))
+        except FileNotFoundError:
+            with store.read() as transaction:
+                now = transaction.get(arn)
+            row = None if now is None or now.stamp == row.stamp else now
+    return None
 
 
 def training_of(resource: Resource) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from sartor.realtime.bulk import Bulk
 from sartor.realtime.deployments import Deployment
 from sartor.realtime.filtering import Filters
 from sartor.realtime.themes import ThemedItems
-from sartor.realtime.trained import trained_of
+from sartor.realtime.trained import as_it_is
 from sartor.realtime.version import Version, load
 from sartor.resources import batch_jobs
 from sartor.resources.lifecycle import Outcome, Task
@@ -48,21 +48,16 @@ def loaded(job: Resource, tools: Tools) -> Version:
         JobFailed: it is gone.
     """
     arn = job.body["solutionVersionArn"]
-    row = tools.store.get(arn)
-    while row is not None:
-        try:
-            found = load(trained_of(row), tools)
-        except FileNotFoundError:  # its users lie elsewhere once one of them was deleted
-            with tools.store.read() as transaction:
-                now = transaction.get(arn)
-            row = None if now is None or now.stamp == row.stamp else now
-        except ApiError as error:
-            raise JobFailed(error.message) from error
-        else:
-            for one in found.followers:
-                one.look()
-            return found
-    raise JobFailed(f"Solution version {arn} no longer exists.")
+    try:
+        found = as_it_is(tools.store, arn, lambda trained: load(trained, tools))
+    except ApiError as error:
+        raise JobFailed(error.message) from error
+    if found is None:
+        raise JobFailed(f"Solution version {arn} no longer exists.")
+    _, version = found
+    for one in version.followers:
+        one.look()
+    return version
 
 
 def _themes(job: Resource, version: Version, tools: Tools) -> ThemedItems | None:
