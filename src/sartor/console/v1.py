@@ -191,53 +191,54 @@ class Console:
 
     def _import_report(self, caller: Caller, name: str) -> tuple[int, str, bytes]:
         """Return a finished job's report, or how far a running one is."""
-        arn = arn_of(KINDS[DATASET_IMPORT_JOB], caller.region, caller.account, name=name)
-        job = self.means.store.get(arn)
-        if job is None:
-            raise not_found(arn)
+        job = self._job(caller, DATASET_IMPORT_JOB, name)
         if job.status in ("ACTIVE", "CREATE FAILED"):
             report = report_of(job, self.means.storage)
             if report is not None:
                 return 200, _JSON, report
             # it failed before a row was read, or its dataset is deleted
-            answer: dict[str, Any] = {"jobArn": arn, "status": job.status}
-            if job.failure_reason is not None:
-                answer["failureReason"] = job.failure_reason
-            return 200, _JSON, json.dumps(answer).encode()
-        return _json({"jobArn": arn, "status": job.status, "progress": self._progress(arn)})
+            return 200, _JSON, json.dumps(_standing(job)).encode()
+        return _json({**_standing(job), "progress": self._progress(job.arn)})
 
     def _deletion_report(self, caller: Caller, name: str) -> dict[str, Any]:
         """Return which versions were trained with users that a job has deleted, or how far it is."""
-        arn = arn_of(KINDS[DATA_DELETION_JOB], caller.region, caller.account, name=name)
-        job = self.means.store.get(arn)
-        if job is None:
-            raise not_found(arn)
-        answer: dict[str, Any] = {"jobArn": arn, "status": job.status}
+        job = self._job(caller, DATA_DELETION_JOB, name)
         if job.failure_reason is not None:
-            return {**answer, "failureReason": job.failure_reason}
+            return _standing(job)
         if job.status != "COMPLETED":
-            return {**answer, "progress": self._progress(arn)}
+            return {**_standing(job), "progress": self._progress(job.arn)}
         return {
-            **answer,
+            **_standing(job),
             "numDeleted": job.body["numDeleted"],
             "trainedWith": job.private.get("trainedWith", []),  # a job of an earlier Sartor does not say
         }
 
     def _batch_report(self, caller: Caller, kind: str, name: str) -> dict[str, Any]:
         """Return how a batch job ended, or how far it is."""
+        job = self._job(caller, kind, name)
+        answer = _standing(job)
+        return {**answer, "progress": self._progress(job.arn)} if job.status in UNFINISHED else answer
+
+    def _job(self, caller: Caller, kind: str, name: str) -> Resource:
+        """Return a job of the caller's."""
         arn = arn_of(KINDS[kind], caller.region, caller.account, name=name)
         job = self.means.store.get(arn)
         if job is None:
             raise not_found(arn)
-        answer: dict[str, Any] = {"jobArn": arn, "status": job.status}
-        if job.failure_reason is not None:
-            answer["failureReason"] = job.failure_reason
-        return {**answer, "progress": self._progress(arn)} if job.status in UNFINISHED else answer
+        return job
 
     def _progress(self, arn: str) -> Mapping[str, Any]:
         with self.means.store.read() as transaction:
             task = transaction.task(arn)
         return (task.progress if task is not None else None) or {}
+
+
+def _standing(job: Resource) -> dict[str, Any]:
+    """Return how a job stands."""
+    answer: dict[str, Any] = {"jobArn": job.arn, "status": job.status}
+    if job.failure_reason is not None:
+        answer["failureReason"] = job.failure_reason
+    return answer
 
 
 def _json(answer: Mapping[str, Any]) -> tuple[int, str, bytes]:

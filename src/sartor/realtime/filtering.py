@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from sartor.errors import invalid_input, not_found
-from sartor.filters import apply, check, parse, tree, values
+from sartor.filters import apply, tree, values
 from sartor.filters.masks import Masks
 from sartor.filters.tree import Filter
 from sartor.models.base import Bool, Int32
@@ -19,9 +19,9 @@ from sartor.realtime.deployments import Deployment
 from sartor.realtime.scoring import Kept
 from sartor.realtime.version import Version
 from sartor.resources.call import inactive
+from sartor.resources.filters import read
 from sartor.resources.kind_names import FILTER
 from sartor.resources.kinds import kind_of
-from sartor.resources.records import schema_of
 from sartor.resources.store import Store
 
 if TYPE_CHECKING:
@@ -181,9 +181,7 @@ class Filters:
         # each before what it vouches for, so that nothing can be older than they say
         stamps = frozenset([*stamp, *self._store.stamps(arns[1:])])
         datasets = self._store.datasets(group)
-        schemas = {name: schema_of(dataset, self._store) for name, dataset in datasets.items()}
-        checked = check.check(parse.parse(found.body["filterExpression"]), schemas, maximum_fields=None)
-        return _Known(stamps, arns, group, checked)
+        return _Known(stamps, arns, group, read(found.body["filterExpression"], datasets, self._store))
 
     def _require_applicable(self, found: Filter, deployment: Deployment, request: Request, arn: str) -> None:
         """Refuse a filter that this request cannot be filtered with.

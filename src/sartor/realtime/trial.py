@@ -7,10 +7,11 @@ from typing import Any, Final
 import numpy as np
 
 from sartor.data.schema import Schema
-from sartor.filters import apply, check, parse, tree, values
+from sartor.filters import apply, tree, values
 from sartor.filters.history import folded
 from sartor.realtime.catalogue import Catalogue
-from sartor.resources.records import Means, records_of, schema_of
+from sartor.resources.filters import read
+from sartor.resources.records import Means, records_of
 from sartor.resources.store import Resource
 
 #: The dataset of what is filtered, its id, the dataset of what users did with it, and what filters call that.
@@ -32,8 +33,7 @@ def try_filter(group: Resource, asked: Mapping[str, Any], means: Means) -> dict[
         ApiError: ``InvalidInputException``: what CreateFilter and GetRecommendations would refuse.
     """
     datasets = means.store.datasets(group.arn)
-    schemas = {name: schema_of(dataset, means.store) for name, dataset in datasets.items()}
-    found = check.check(parse.parse(asked["filterExpression"]), schemas, maximum_fields=None)
+    found = read(asked["filterExpression"], datasets, means.store)
     parameters = values.read(found, asked.get("filterValues"))
     records = {name: records_of(dataset, means) for name, dataset in datasets.items()}
     of_type, item, events, dataset = _OF_ACTIONS if tree.target(found) == "ActionID" else _OF_ITEMS

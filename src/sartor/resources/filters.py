@@ -3,7 +3,7 @@
 Sources: the developer guide's "Filtering recommendations" and "Amazon Personalize endpoints and quotas".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sartor.errors import ApiError, NotYet, invalid_input, limit_exceeded
@@ -12,7 +12,8 @@ from sartor.resources import groups, tags
 from sartor.resources.call import Call, Draft, Request, inactive
 from sartor.resources.kind_names import DATASET_GROUP, FILTER
 from sartor.resources.kinds import COUNTED, CREATING
-from sartor.resources.store import Resource
+from sartor.resources.records import schema_of
+from sartor.resources.store import Resource, Store
 
 #: Amazon's quotas for the filters of one dataset group: how many, and how many columns they use together.
 MAX_FILTERS: Final = 30
@@ -55,6 +56,22 @@ def create_filter(call: Call, request: Request) -> Draft:
         parents=(group.arn, *used),
         tags=first_tags,
     )
+
+
+def read(expression: str, datasets: Mapping[str, Resource], store: Store) -> tree.Filter:
+    """Return an expression that is held against the schemas which a group's datasets have now.
+
+    Args:
+        expression: of a filter, as it was given.
+        datasets: of the group, by type.
+        store: the metadata database.
+
+    Raises:
+        ApiError: ``InvalidInputException``: it does not fit them.
+        JobFailed: a dataset was deleted meanwhile.
+    """
+    schemas = {name: schema_of(dataset, store) for name, dataset in datasets.items()}
+    return check.check(parse.parse(expression), schemas, maximum_fields=None)
 
 
 def _require_fields(others: Iterable[Resource], fields: Iterable[tuple[str, str]], group: Resource) -> None:

@@ -7,13 +7,13 @@ from typing import Any, Final
 import numpy as np
 
 from sartor.data.ids import Ids
-from sartor.data.schema import Schema
 from sartor.errors import JobFailed
-from sartor.filters import apply, check, parse, tree, values
+from sartor.filters import apply, tree, values
 from sartor.filters.columns import Columns
 from sartor.filters.values import Parameters
 from sartor.models.base import Bool, Int64
-from sartor.resources.records import Means, records_of, schema_of
+from sartor.resources.filters import read
+from sartor.resources.records import Means, records_of
 
 _NO_VALUES: Final[Mapping[str, str]] = {}
 
@@ -38,11 +38,7 @@ class FilteredUsers:
             raise JobFailed(f"Filter {arn} no longer exists.")
         self._users, self._means = users, means
         self._datasets = means.store.datasets(group)
-        schemas: dict[str, Schema] = {
-            name: schema_of(dataset, means.store) for name, dataset in self._datasets.items()
-        }
-        expression = parse.parse(found.body["filterExpression"])
-        self._filter = check.check(expression, schemas, maximum_fields=None)
+        self._filter = read(found.body["filterExpression"], self._datasets, means.store)
 
     def parameters(self, given: Mapping[str, str] | None) -> Parameters:
         """Return what a line of the input brings for the filter's placeholders.
