@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,19 @@ class Client:
         """Import, and return the job when it has ended."""
         arn = self.start(dataset, key, mode)
         return self.until(lambda: self.job(arn))
+
+    def brought(self, dataset: str, word: str, lines: Sequence[str], mode: str = "FULL") -> None:
+        """Import lines of CSV, which must go well."""
+        key = self.write(f"{self.name(word)}.csv", "\n".join(lines) + "\n")
+        assert self.imported(dataset, key, mode)["status"] == "ACTIVE"
+
+    def filter(self, group: str, expression: str) -> str:
+        """Return the ARN of a new filter of a group that is ACTIVE."""
+        arn = self.personalize.create_filter(
+            name=self.name("filter"), datasetGroupArn=group, filterExpression=expression
+        )["filterArn"]
+        self.until(lambda: self.personalize.describe_filter(filterArn=arn)["filter"])
+        return str(arn)
 
     def group_of(self, dataset: str) -> str:
         """Return the ARN of a dataset's group."""

@@ -81,10 +81,7 @@ class Domain:
             (self.interactions, "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,DEVICE", lines),
             (self.items, catalogue[0], catalogue[1:]),
         ):
-            key = self.client.write(
-                f"{self.client.name(self.domain)}.csv", "\n".join([header, *content]) + "\n"
-            )
-            assert self.client.imported(dataset, key)["status"] == "ACTIVE"
+            self.client.brought(dataset, self.domain, [header, *content])
 
     def recommender(self, recipe: str, **config: Any) -> str:
         """Return the recommender of a use case, which explores nothing unless it is told to."""
@@ -115,11 +112,7 @@ class Domain:
         return [one["itemId"] for one in self.ask(recipe, **request)]
 
     def filter(self, expression: str) -> str:
-        arn = self.personalize.create_filter(
-            name=self.client.name("filter"), datasetGroupArn=self.group, filterExpression=expression
-        )["filterArn"]
-        self.client.until(lambda: self.personalize.describe_filter(filterArn=arn)["filter"])
-        return str(arn)
+        return self.client.filter(self.group, expression)
 
     def put(self, user: str, event: str, *items: str) -> None:
         self.client.events.put_events(

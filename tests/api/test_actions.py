@@ -94,14 +94,13 @@ class Shop:
         actions = ["ACTION_ID,VALUE,LEVEL,EXPIRATION_TIMESTAMP,REPEAT_FREQUENCY"]
         actions += [f"{name},{terms}" for name, terms in TERMS.items()]
         users = ["USER_ID,TIER", "u0,plain", "u1,plain", "rich,gold"]
-        for dataset, key, lines in (
+        for dataset, word, lines in (
             (self.interactions, "items", items),
             (self.acted, "acted", acted),
             (self.actions, "actions", actions),
             (self.users, "users", users),
         ):
-            key = self.client.write(f"{self.client.name(key)}.csv", "\n".join(lines) + "\n")
-            assert self.client.imported(dataset, key)["status"] == "ACTIVE"
+            self.client.brought(dataset, word, lines)
 
     def trained(self, **more: Any) -> dict[str, Any]:
         """Train a solution of its own, and return the settled version."""
@@ -111,11 +110,7 @@ class Shop:
         return deployed(self.client, version)
 
     def filter(self, expression: str) -> str:
-        arn = self.personalize.create_filter(
-            name=self.client.name("filter"), datasetGroupArn=self.group, filterExpression=expression
-        )["filterArn"]
-        self.client.until(lambda: self.personalize.describe_filter(filterArn=arn)["filter"])
-        return str(arn)
+        return self.client.filter(self.group, expression)
 
     def ask(self, user: str, n: int = 100, **request: Any) -> dict[str, float]:
         """Return the actions and scores that answer, best first."""

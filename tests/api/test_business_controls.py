@@ -66,8 +66,7 @@ class Shop:
         self._bring(self.items, "items", [HEADER, *CATALOGUE])
 
     def _bring(self, dataset: str, what: str, lines: list[str], mode: str = "FULL") -> None:
-        key = self.client.write(f"{self.client.name(self.name)}-{what}.csv", "\n".join(lines) + "\n")
-        assert self.client.imported(dataset, key, mode)["status"] == "ACTIVE"
+        self.client.brought(dataset, f"{self.name}-{what}", lines, mode)
 
     def bring_items(self, *lines: str) -> None:
         """Import more items."""
@@ -106,11 +105,7 @@ class Shop:
         return str(arn)
 
     def filter(self, expression: str) -> str:
-        arn = self.personalize.create_filter(
-            name=self.client.name("filter"), datasetGroupArn=self.group, filterExpression=expression
-        )["filterArn"]
-        self.client.until(lambda: self.personalize.describe_filter(filterArn=arn)["filter"])
-        return str(arn)
+        return self.client.filter(self.group, expression)
 
     def ask(self, campaign: str, **request: Any) -> list[dict[str, Any]]:
         return list(self.runtime.get_recommendations(campaignArn=campaign, **request)["itemList"])

@@ -92,13 +92,12 @@ class Shop:
             for user in range(USERS_EACH)
         ]
         users += [f"newcomer-{one}-{recipe},,{one}" for one in GENERATIONS for recipe in (UP, UP2)]
-        for dataset, key, content in (
-            (self.interactions, "interactions.csv", lines),
-            (self.items, "items.csv", items),
-            (self.users, "users.csv", users),
+        for dataset, word, content in (
+            (self.interactions, "interactions", lines),
+            (self.items, "items", items),
+            (self.users, "users", users),
         ):
-            key = self.client.write(f"{self.client.name('shop')}-{key}", "\n".join(content) + "\n")
-            assert self.client.imported(dataset, key)["status"] == "ACTIVE"
+            self.client.brought(dataset, word, content)
 
     def version(self, recipe: str, **more: Any) -> dict[str, Any]:
         """Train a recipe in a solution of its own, and return the settled version."""
@@ -134,11 +133,7 @@ class Shop:
         return str(arn)
 
     def filter(self, expression: str) -> str:
-        arn = self.personalize.create_filter(
-            name=self.client.name("filter"), datasetGroupArn=self.group, filterExpression=expression
-        )["filterArn"]
-        self.client.until(lambda: self.personalize.describe_filter(filterArn=arn)["filter"])
-        return str(arn)
+        return self.client.filter(self.group, expression)
 
     def ask(self, recipe: str, **request: Any) -> list[dict[str, Any]]:
         answer = self.runtime.get_recommendations(campaignArn=self.campaign(recipe), **request)

@@ -57,25 +57,27 @@ def everything(service: Any, caller: Any = None) -> dict[str, str]:
     }
 
 
-def _measured(service: Any, caller: Any) -> str:
-    """Create a metric attribution, in a group whose interactions have event types."""
-    group = service.group("measured", caller=caller)
-    schema = service.schema(name="measured", caller=caller, schema=schema_text("Interactions", EVENT_TYPE))
+def _group_with_events(service: Any, name: str, caller: Any, **domain: str) -> str:
+    """Create a group whose interactions have event types."""
+    group = str(service.group(name, caller=caller, **domain))
+    text = schema_text("Interactions", EVENT_TYPE)
+    schema = service.schema(name=name, caller=caller, schema=text, **domain)
     members = {"datasetGroupArn": group, "schemaArn": schema, "datasetType": "Interactions"}
     service("CreateDataset", caller, name="data", **members)
     service.work()
+    return group
+
+
+def _measured(service: Any, caller: Any) -> str:
+    """Create a metric attribution, in a group whose interactions have event types."""
+    group = _group_with_events(service, "measured", caller)
     answer = service("CreateMetricAttribution", caller, name="n", datasetGroupArn=group, **MEASURES)
     return str(answer["metricAttributionArn"])
 
 
 def _recommender(service: Any, caller: Any) -> str:
     """Create a recommender, in a group of a domain."""
-    group = service.group("domain", caller=caller, domain="ECOMMERCE")
-    text = schema_text("Interactions", EVENT_TYPE)
-    schema = service.schema(name="domain", caller=caller, schema=text, domain="ECOMMERCE")
-    members = {"datasetGroupArn": group, "schemaArn": schema, "datasetType": "Interactions"}
-    service("CreateDataset", caller, name="data", **members)
-    service.work()
+    group = _group_with_events(service, "domain", caller, domain="ECOMMERCE")
     service.put_interaction(group)
     answer = service("CreateRecommender", caller, name="r", datasetGroupArn=group, recipeArn=FOR_YOU)
     return str(answer["recommenderArn"])
