@@ -1,1 +1,1 @@
-"""How good the answers are: one file a measure, on public data that stays outside the repository."""
+"""How good the answers are: one file a measure, on public data outside the repository and on planted shops."""

@@ -7,14 +7,17 @@ from collections.abc import Callable
 
 from bench import table
 
-from quality import everybody, linear, page, related, segments, sequence
+from quality import cold, everybody, latest_small, linear, page, related, segments, sequence, sparse
 
 MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
+    "cold": cold.run,
     "everybody": everybody.run,
+    "latest-small": latest_small.run,
     "linear": linear.run,
     "related": related.run,
     "segments": segments.run,
     "sequence": sequence.run,
+    "sparse": sparse.run,
 }
 
 
