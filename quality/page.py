@@ -6,12 +6,13 @@ from pathlib import Path
 from bench.table import Row, machine, markdown
 
 #: How the shops come about that `sparse` and `cold` measure.
-SHOPS = """How the shops are simulated (`quality/shops.py`, seeded): items lie in a tree of categories and have brands, series,
-prices and words; their weights have a long tail, and they come and go. People have a few interests, a taste, a brand and a
-purse, and take what follows what they have or what they like of an interest; users and items with few interactions are
-dropped, as in Amazon's 5-core. Their levels were calibrated on popularity and transitions alone: three sparse shops,
-games, places that are visited in any order, music with telling metadata, and visits of a web shop. Leave one out as
-above. Cold: one known item in ten is taken out of the training, and only metadata knows it."""
+SHOPS = """How the shops are simulated (`quality/shops.py`, seeded): items lie in a tree of categories and have
+brands, series, prices and words; their weights have a long tail, and they come and go. People have a few
+interests, a taste, a brand and a purse, and take what follows what they have or what they like of an interest;
+users and items with few interactions are dropped, as in Amazon's 5-core. Their levels were calibrated on
+popularity and transitions alone: three sparse shops, games, places that are visited in any order, music with
+telling metadata, and visits of a web shop. Leave one out as above. Cold: one known item in ten is taken out of the
+training, and only metadata knows it."""
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "quality.md"
 
