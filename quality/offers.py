@@ -15,6 +15,8 @@ from sartor.models.base import Features, Float32, Int32, Int64
 Float64 = NDArray[np.float64]
 
 _NEVER: Final = np.float32(-1e4)
+#: How much more a late item is wanted while it is new: it has to be, to be met as often as others in its short time.
+_NOVELTY: Final = 6.0
 #: Synonyms of a word: texts say the same in different words.
 _SYNONYMS: Final = 6
 
@@ -92,7 +94,9 @@ def offered(shop: Shop, rng: np.random.Generator) -> Catalogue:
     price += 0.5 * rng.normal(size=shop.items)
     launched = shop.days * (rng.random(shop.items) * 1.1 - 0.2).clip(0, 1)
     new = rng.random(shop.items) < shop.late
-    launched[new] = shop.days * (0.95 + 0.04 * rng.random(int(new.sum())))
+    launched[new] = shop.days * (0.85 + 0.12 * rng.random(int(new.sum())))
+    weight = np.exp(rng.normal(0, shop.tail, shop.items))
+    weight[new] *= _NOVELTY
     found = Catalogue(
         leaf=leaf,
         category=category,
@@ -101,7 +105,7 @@ def offered(shop: Shop, rng: np.random.Generator) -> Catalogue:
         series=series.astype(np.int32),
         price=price.astype(np.float32),
         taste=sum(parts).astype(np.float32),
-        weight=np.exp(rng.normal(0, shop.tail, shop.items)),
+        weight=weight,
         launched=launched.astype(np.float32),
         successors=np.zeros((0, 0), np.int32),
     )

@@ -39,7 +39,7 @@ class Shop:
         steep: how much more often the first.
         half_life_days: after which an item is half as wanted.
         days: how long the shop has been there.
-        late: share of the items that are first offered in the last twentieth of the time.
+        late: share of the items that are first offered in the last seventh of the time, and wanted the more.
         words: of a title that say nothing.
         telling: the chance that a title says a trait of its item.
         vocabulary: how many words that say nothing there are.
@@ -78,16 +78,16 @@ class Shop:
 
 #: Shops by name: three sparse ones, games, places that are visited in any order, music, and visits of a web shop.
 SHOPS: Final[Mapping[str, Shop]] = {
-    "care": Shop(seed=1, users=27_000, items=29_000),
+    "care": Shop(seed=1, users=28_500, items=30_000, tail=1.2, follow=0.165),
     "toys": Shop(
-        seed=2, users=26_000, items=36_000, tree=(12, 60, 150), brands=900, tastes=16, loyalty=0.5, follow=0.17,
+        seed=2, users=28_500, items=38_000, tree=(12, 60, 150), brands=900, tastes=16, loyalty=0.5, follow=0.195,
         popular=0.2,
     ),
     "sports": Shop(
-        seed=3, users=40_000, items=42_000, tree=(6, 50, 140), brands=3_000, thrift=0.6, follow=0.115, popular=0.3
+        seed=3, users=42_500, items=44_000, tree=(6, 50, 140), brands=3_000, thrift=0.6, follow=0.115, popular=0.3
     ),
     "games": Shop(
-        seed=4, users=36_000, items=65_000, tree=(5, 25, 80), mean=12.0, tail=1.6, follow=0.16, popular=0.2,
+        seed=4, users=38_000, items=68_000, tree=(5, 25, 80), mean=12.0, tail=1.6, follow=0.16, popular=0.2,
         half_life_days=300.0,
     ),
     "places": Shop(
