@@ -62,6 +62,7 @@ def training(answer: Mapping[str, Any]) -> str:
     if answer.get("metrics"):
         parts.append(_metrics(answer["metrics"]))
     if "record" in answer:
+        parts += _bullets(answer["record"].get("warnings", ()))
         parts.append(_provenance(answer["record"]))
     if answer.get("forgotten"):
         users = sum(one["users"] for one in answer["forgotten"])
@@ -303,9 +304,12 @@ def statistics(found: Mapping[str, Any]) -> str:
         bars = list(counts)
         if any(count for _, count in bars):
             parts.append(terminal.chart(title, bars))
-    if found["advice"]:
-        parts.append("\n".join(click.style(f"• {sentence}", fg="yellow") for sentence in found["advice"]))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_bullets(found["advice"])])
+
+
+def _bullets(sentences: Sequence[str]) -> list[str]:
+    """Return a paragraph of sentences that should be read; none of none."""
+    return ["\n".join(click.style(f"• {one}", fg="yellow") for one in sentences)] if sentences else []
 
 
 def _headline(found: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ arrays; ``save`` writes them so that processes share them by memory-mapping.
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -244,17 +244,23 @@ class Run:
         threads: how many threads it may use.
         progress: takes what is done so far, such as ``{"epoch": 2, "epochs": 8, "loss": 5.1, "secondsLeft": 60}``.
         stop: asked at least once a second whether to give up; then ``Stopped`` is raised.
+        warn: takes a fault of the model that does not end its training: what it is, by how much, and what to do.
     """
 
     seed: int = 0
     threads: int = 2
     progress: Callable[[Mapping[str, Any]], None] = field(default=lambda _done: None)
     stop: Callable[[], bool] = field(default=lambda: False)
+    warn: Callable[[str], None] = field(default=lambda _fault: None)
 
     def keep_on(self) -> None:
         """Raise ``Stopped`` if the training must stop."""
         if self.stop():
             raise Stopped
+
+    def unwarned(self) -> "Run":
+        """Return the same without warnings: for a model that is only tried."""
+        return replace(self, warn=lambda _fault: None)
 
 
 class Model(ABC):

@@ -5,6 +5,7 @@ that dies leaves files that the next one replaces; nothing serves a version befo
 """
 
 import importlib.metadata
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -49,6 +50,8 @@ from sartor.work.trained_users import Rows, TrainedUsers, attempt_folder, delete
 from sartor.work.trials import Trials
 from sartor.work.tuning import Candidate
 from sartor.work.ways import parameters_of, recipes_of
+
+LOG = logging.getLogger("sartor.worker")
 
 #: Amazon's minimums for a training ("Amazon Personalize endpoints and quotas").
 MINIMUM_INTERACTIONS: Final = 1000
@@ -129,6 +132,8 @@ def _run(resource: Resource, task: Task, tools: Tools) -> Outcome:
         with suppress(Exception):  # else the next attempt does it
             tools.storage.delete_folder(folder)
         raise
+    for warning in trained.provenance["warnings"]:
+        LOG.warning("%s: %s", version.arn, warning)
     hours = round((time.time() - began) / 3600, 3)
     is_version = version.kind == SOLUTION_VERSION
     return Outcome(
@@ -200,10 +205,13 @@ def train(
         for trainer in (recipe.trainer.in_use(sequence_on),)
     ]
     fitted = ways.TABLE[candidates[0].trainer.learns]
+    warnings: list[str] = []
+    run = replace(run, warn=warnings.append)
     candidate, model, metrics, best = fitted(candidates, rows, version, run, trials or Trials())
     parameters = {**parameters_of(version), **best}
     provenance = _provenance(version, candidate.recipe, model, parameters, rows, tables, run)
     provenance["sequenceModels"] = sequence_on and has_sequence_model()
+    provenance["warnings"] = warnings
     return Trained(model, rows, metrics, provenance, best, candidate.recipe)
 
 

@@ -126,7 +126,7 @@ def _best(tried: Sequence[Choice], run: Run, score: Callable[[Choice, Run], floa
             left = (time.monotonic() - began) / number * (len(tried) - number)
             known["secondsLeft"] = round(left)
         run.progress(known)
-        scores.append(score(one, replace(run, progress=partial(_within, run, known))))
+        scores.append(score(one, replace(run.unwarned(), progress=partial(_within, run, known))))
     return tried[int(np.argmax(scores))]
 
 

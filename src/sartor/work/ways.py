@@ -48,7 +48,8 @@ def _of_items(
         parameters = {**parameters, **best}
     trainer, data = candidate.trainer, candidate.data
     part = TrainingData(data.n_items, split.train, data.features)
-    model = _fitted(trainer, part, parameters, run, rows.rewards, version)
+    measured_run = run.unwarned() if trainer.refits else run
+    model = _fitted(trainer, part, parameters, measured_run, rows.rewards, version)
     run.progress({"phase": "evaluating"})
     metrics = evaluation.evaluate(
         model,

@@ -52,10 +52,11 @@ def test_a_training_shows_its_metrics_and_what_made_it() -> None:
         "solutionVersionArn": "arn:x",
         "status": "ACTIVE",
         "metrics": {"coverage": 0.25},
-        "record": RECORD,
+        "record": {**RECORD, "warnings": ["It is not above popularity."]},
     }
     shown = click.unstyle(texts.training(answer))
     for text in (
+        "• It is not above popularity.",
         *("arn:x: ACTIVE", "coverage", "0.2500", "12,345 of 10 users and 20 items"),
         *(
             "INTERACTIONS version 3, put records up to 7",

@@ -110,6 +110,18 @@ def test_progress_names_each_trial_and_how_far_it_is(measured: Measured) -> None
     assert all(one.get("secondsLeft", 0) < 60 for one in said)
 
 
+def test_what_is_only_tried_warns_of_nothing(measured: Measured) -> None:
+    said: list[str] = []
+
+    def fit(data: TrainingData, parameters: Mapping[str, str], run: Run) -> Any:
+        run.warn("a fault")
+        return measured.fit(data, parameters, run)
+
+    one = replace(candidate(measured), trainer=replace(candidate(measured).trainer, fit=fit))
+    tuned(one, jobs(3), search(run=Run(warn=said.append)))
+    assert said == []
+
+
 def test_an_attempt_after_a_death_goes_on_where_the_first_was(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
