@@ -10,8 +10,9 @@ import numpy as np
 from bench.table import Row, markdown
 
 from quality import movielens, related
-from sartor.models import affinity, metrics, segments
-from sartor.models.base import Histories, TrainingData
+from sartor.models import affinity, segments
+from sartor.models.base import TrainingData
+from sartor.models.baselines import ACTIVITY, VERSION
 from sartor.models.segments import ItemSets
 
 #: Recall at 1 % against that of the users' activity, as the project's targets name it.
@@ -28,8 +29,8 @@ def run(quick: bool) -> list[Row]:
     seconds = time.perf_counter() - begun
     rows = []
     for name, sets in (("item-affinity", ItemSets.each(n_items)), ("item-attribute-affinity", attributes())):
-        found = segments.evaluate(model, train, test, sets)
-        activity = of_activity(train, test, sets, n_items)
+        measured = segments.measure(model, train, test, sets)
+        found, activity = (measured[name].metrics for name in (VERSION, ACTIVITY))
         times = found["recall_at_1_percent"] / activity["recall_at_1_percent"]
         rows.append(
             Row(
@@ -57,18 +58,6 @@ def attributes() -> ItemSets:
                 for value in (*row["GENRES"].split("|"), row["YEAR"]):
                     films.setdefault(value, []).append(number[int(row["ITEM_ID"])])
     return ItemSets.of_each([np.array(some, np.int32) for some in films.values()])
-
-
-def of_activity(train: Histories, test: Histories, sets: ItemSets, n_items: int) -> dict[str, float]:
-    """Return the metrics of one segment for all: the users with the longest histories."""
-    size = metrics.segment_size(train.n_users)
-    best = np.argsort(-np.diff(train.offsets), kind="stable")[:size].astype(np.int32)
-    truths = list(segments.true_users(test, sets, n_items, seed=0).values())
-    same = [best] * len(truths)
-    return {
-        "hits_at_1_percent": metrics.hits_at_1_percent(same, truths, train.n_users),
-        "recall_at_1_percent": metrics.recall_at_1_percent(same, truths, train.n_users),
-    }
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from api.conftest import Client
+from api.schemas import schema
 from api.test_clients import ROOT, shell
 from api.test_imports import rows, text
 from sartor.demo.server import Server
@@ -135,6 +137,53 @@ def test_a_version_that_is_trained_again_is_equal_until_the_data_moves_on(
     assert found["equal"] is False
     assert [one["what"] for one in found["changes"]] == ["INTERACTIONS newest put record"]
     assert "item" in {one["part"] for one in found["differences"]}
+
+
+def test_a_version_below_popularity_is_warned_of_wherever_its_training_is_shown(
+    shop: Client, tmp_path: Path
+) -> None:
+    # who watches what is chance, popular items more often; the version is told to forget what is popular
+    rng = np.random.default_rng(0)
+    chance = 0.85 ** np.arange(40)
+    drawn = rng.choice(40, (150, 20), p=chance / chance.sum())
+    lines = [
+        f"u{user},i{item},{1_600_000_000 + 1000 * at + user}"
+        for user, items in enumerate(drawn.tolist())
+        for at, item in enumerate(items)
+    ]
+    dataset = shop.dataset(
+        schema("Interactions", ("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long")),
+        "Interactions",
+    )
+    shop.brought(dataset, "chance", ["USER_ID,ITEM_ID,TIMESTAMP", *lines])
+    api = shop.personalize
+    solution = api.create_solution(
+        name="below-popularity",
+        datasetGroupArn=shop.group_of(dataset),
+        recipeArn="arn:aws:personalize:::recipe/aws-sims",
+        solutionConfig={"algorithmHyperParameters": {"popularity_discount_factor": "1.0"}},
+    )["solutionArn"]
+    arn = api.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    shop.until(lambda: api.describe_solution_version(solutionVersionArn=arn)["solutionVersion"])
+    answer = shop.server.get(f"/sartor/v1/solution-versions/{arn}")
+    by_users, by_time = answer["evaluation"]
+    assert (by_users["split"], by_time["split"]) == ("users", "time")
+    assert by_time["knownUntil"] > 1_600_000_000 + 17_000
+    metrics = api.get_solution_metrics(solutionVersionArn=arn)["metrics"]
+    assert metrics.keys() - by_users["metrics"].keys() == set()
+    for name, value in metrics.items():
+        one = by_users["metrics"][name]["version"]
+        assert one["value"] == pytest.approx(value, abs=1e-4)
+        assert one["low"] <= one["value"] <= one["high"]
+    assert {"coverage", "gini", "novelty"} <= by_users["metrics"].keys()
+    assert {"gini", "novelty"} & metrics.keys() == set()
+    warnings = answer["record"]["warnings"]
+    assert "below popularity" in warnings[0]
+    shown = sartor(shop, tmp_path, "training", arn).stdout
+    log = (shop.server.data / "serve.log").read_text()
+    for warning in warnings:
+        assert " ".join(warning.split()) in " ".join(shown.split())
+        assert f"{arn}: {warning}" in log
 
 
 def test_explain_and_filter_test_speak_to_people(shop: Client, told: list[str], tmp_path: Path) -> None:

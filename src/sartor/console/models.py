@@ -80,7 +80,7 @@ class ModelPages:
         if task is not None:
             answer["attempt"] = task.attempt
             answer["progress"] = task.progress or {}
-        for member in ("metrics", "record", "forgotten", FAILED):
+        for member in ("metrics", "evaluation", "record", "forgotten", FAILED):
             if version.private.get(member):
                 answer[member] = version.private[member]
         return answer

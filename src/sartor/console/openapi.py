@@ -66,6 +66,25 @@ _STATISTICS = _object(
     columns={**_LIST, "items": _object(name=_TEXT, type=_TEXT, nulls=_WHOLE, distinct=_WHOLE)},
     advice={**_LIST, "items": _TEXT},
 )
+#: Intervals by metric, and by the model they are of.
+_INTERVALS = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "additionalProperties": _object(value=_NUMBER, low=_NUMBER, high=_NUMBER),
+    },
+}
+_EXAMINATION = _object(
+    split={"type": "string", "enum": ["users", "time", "age", "nothing"]},
+    model=_TEXT,
+    unit=_TEXT,
+    asked=_WHOLE,
+    knownUntil=_WHOLE,
+    confidence=_NUMBER,
+    decides=_TEXT,
+    metrics=_INTERVALS,
+    differences=_INTERVALS,
+)
 
 
 def _path(summary: str, answer: Mapping[str, Any], *parameters: tuple[str, str, bool]) -> dict[str, Any]:
@@ -157,7 +176,8 @@ OPENAPI: Final[Mapping[str, Any]] = {
         **{
             f"/sartor/v1/{kind}s/{{{member}}}": {
                 "get": _path(
-                    "How far a training is; once it is done, its metrics and, as ``record``, its provenance.",
+                    "How far a training is; once it is done, its metrics, how it stands beside baselines, and, as "
+                    "``record``, its provenance with what should be said of it as ``warnings``.",
                     _object(
                         **{member: _TEXT},
                         status=_TEXT,
@@ -165,7 +185,8 @@ OPENAPI: Final[Mapping[str, Any]] = {
                         attempt=_WHOLE,
                         progress={"type": "object"},
                         metrics={"type": "object", "additionalProperties": _NUMBER},
-                        record={"type": "object"},
+                        evaluation={**_LIST, "items": _EXAMINATION},
+                        record={**_object(warnings={**_LIST, "items": _TEXT}), "additionalProperties": True},
                         forgotten=_LIST,
                         trainingFailed=_TEXT,
                     ),

@@ -61,10 +61,16 @@ def table(
     return "\n".join(lines)
 
 
-def chart(title: str, counts: Sequence[tuple[str, int]]) -> str:
-    """Return a bar for each label; the longest is the largest count's, which must not be 0."""
+def chart(title: str, counts: Sequence[tuple[str, float]], numbers: Sequence[str] = ()) -> str:
+    """Return a bar for each label; the longest is the largest count's, which must not be 0.
+
+    Args:
+        title: stands above it.
+        counts: from 0, with their labels.
+        numbers: the words behind each bar; none are the counts.
+    """
     most = max(count for _, count in counts)
-    labels, numbers = [label for label, _ in counts], [f"{count:,}" for _, count in counts]
+    labels, numbers = [label for label, _ in counts], numbers or [f"{count:,}" for _, count in counts]
     room = _columns() - max(map(_cells, labels)) - max(map(len, numbers)) - 2 * len(_GAP)
     bars = [_bar(count / most, max(min(room, _BAR_CELLS), _NARROWEST)) for _, count in counts]
     return table((), zip(labels, bars, numbers, strict=True), title=title, align="<<>")

@@ -17,6 +17,7 @@ _SHORT_NAMES: Final[Mapping[str, str]] = {
     "precision_at_10": "prec@10",
     "coverage": "coverage",
 }
+_UNITS: Final[Mapping[str, str]] = {"novelty": "novelty, bits"}
 #: So many removed items of a rule are named.
 _NAMED: Final = 5
 _LONGEST_VALUE: Final = 200
@@ -59,8 +60,11 @@ def training(answer: Mapping[str, Any]) -> str:
     parts = [f"{line}\n{answer['failureReason']}" if "failureReason" in answer else line]
     if answer.get("trainingFailed"):
         parts.append(f"Its last training by itself failed, and comes again: {answer['trainingFailed']}")
-    if answer.get("metrics"):
-        parts.append(_metrics(answer["metrics"]))
+    examinations: Sequence[Mapping[str, Any]] = answer.get("evaluation", ())
+    told = {name for one in examinations for name in one["metrics"]}
+    if others := {name: value for name, value in answer.get("metrics", {}).items() if name not in told}:
+        parts.append(_metrics(others))
+    parts += [f"{_examination(one)}\n\n{bars(one)}".rstrip() for one in examinations]
     if "record" in answer:
         parts += _bullets(answer["record"].get("warnings", ()))
         parts.append(_provenance(answer["record"]))
@@ -85,6 +89,63 @@ def _metrics(metrics: Mapping[str, float]) -> str:
         title="Metrics, of interactions that the model had not seen",
         align="<>",
     )
+
+
+def _examination(found: Mapping[str, Any]) -> str:
+    """Return every metric of a version on one split with its interval, beside those of the baselines."""
+    own, *others = next(iter(found["metrics"].values()))
+    rows = [
+        (
+            _UNITS.get(metric, metric),
+            _interval(column[own]),
+            *(f"{column[name]['value']:.4f}" for name in others),
+            *([_above(found["differences"].get(metric))] if others else []),
+        )
+        for metric, column in found["metrics"].items()
+    ]
+    headings = ("metric", f"{own}, {found['confidence']:.0%} interval", *others)
+    last = ("surely above",) if others else ()
+    return terminal.table(
+        (*headings, *last), rows, title=_of_split(found), align="<" + ">" * (1 + len(others))
+    )
+
+
+def bars(found: Mapping[str, Any]) -> str:
+    """Return bars of how well a version and the baselines do on one split; nothing without baselines or hits.
+
+    Args:
+        found: one of ``evaluation``, as ``/sartor/v1`` has it.
+    """
+    column: Mapping[str, Mapping[str, float]] = found["metrics"].get(found["decides"], {})
+    if len(column) < 2 or not any(one["value"] > 0 for one in column.values()):
+        return ""
+    counts = [(name, one["value"]) for name, one in column.items()]
+    title = f"{_SHORT_NAMES.get(found['decides'], found['decides'])}, split by {found['split']}"
+    return terminal.chart(title, counts, list(map(_interval, column.values())))
+
+
+def _of_split(found: Mapping[str, Any]) -> str:
+    """Return what a version was asked for on a split."""
+    asked = f"{found['asked']:,} {found['unit']}"
+    if "knownUntil" in found:
+        moment = _moment(found["knownUntil"])
+        return f"By time: what {asked} did from {moment} on, by {found['model']} trained on what came before"
+    return {
+        "users": f"By users: the newest interactions of {asked}, of whom the model knew the older ones alone",
+        "age": f"By age: the newest interactions of everybody, as {asked}",
+        "nothing": f"What is recommended for {asked}",
+    }[found["split"]]
+
+
+def _interval(one: Mapping[str, float]) -> str:
+    return f"{one['value']:.4f} ({one['low']:.4f} to {one['high']:.4f})"
+
+
+def _above(differences: Mapping[str, Mapping[str, float]] | None) -> str:
+    """Return the baselines that a metric is above, whatever users are drawn; nothing where it makes no sense."""
+    if differences is None:
+        return ""
+    return ", ".join(name for name, by in differences.items() if by["low"] > 0) or "none"
 
 
 def compared_metrics(metrics: Mapping[str, Mapping[str, float]], against: str) -> str:

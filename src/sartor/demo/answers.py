@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from sartor.console import terminal
+from sartor.console import terminal, texts
 
 
 class Item(NamedTuple):
@@ -37,6 +37,19 @@ def trainings(provenances: Mapping[str, Mapping[str, Any]], seconds: Mapping[str
         rows.append((recipe.removeprefix("aws-"), provenance["model"], *counts, f"{seconds[recipe]:,.1f}"))
     headings = ("recipe", "model", "rows", "users", "items", "seconds")
     return terminal.table(headings, rows, title="Trained", align="<<>>>>")
+
+
+def beside_baselines(recipe: str, training: Mapping[str, Any]) -> str:
+    """Return how a recipe's version ranks beside plain baselines, and what its training warns of.
+
+    Args:
+        recipe: its name.
+        training: what ``/sartor/v1`` answers about it.
+    """
+    parts = [f"Is {recipe} worth it? Beside what needs no model, on the same users:"]
+    parts += filter(None, map(texts.bars, training["evaluation"]))
+    parts += training["record"]["warnings"]
+    return "\n\n".join([*parts, "All metrics: sartor training ARN"])
 
 
 def beside(title: str, left: tuple[str, Sequence[Item]], right: tuple[str, Sequence[Item]]) -> str:

@@ -107,6 +107,7 @@ class Personal:
         short = {recipe.removeprefix("aws-"): found for recipe, found in metrics.items()}
         named = {name: short[name] for name in (recipe.removeprefix("aws-") for recipe in RECIPES)}
         _tell(texts.compared_metrics(named, against=_POPULARITY.removeprefix("aws-")))
+        _tell(answers.beside_baselines(_PERSONAL, details[_PERSONAL]))
 
     def deploy(self) -> None:
         """Create the two campaigns, the filter and the event tracker."""

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from sartor.models import metrics
+from sartor.models import examination, metrics
 from sartor.models.actions import TAKEN
 from sartor.models.base import (
     Bool,
@@ -26,6 +26,9 @@ from sartor.models.base import (
     TrainingData,
     top,
 )
+from sartor.models.baselines import POPULARITY, VERSION
+from sartor.models.examination import Examination, Lists
+from sartor.models.metrics import Float64
 
 #: Of the users, and of what each did with actions, this share is the test.
 _USERS_SHARE: Final = 10
@@ -42,12 +45,12 @@ class HeldOut:
 
     Attributes:
         train: the part that it is fitted on.
-        measure: returns Amazon's metrics of a model that was fitted on it, by their names, not rounded; ``Stopped`` is
-            raised if the run says so.
+        measure: returns Amazon's metrics of a model that was fitted on it, by their names, not rounded, and how it
+            stands beside the actions that are taken most; ``Stopped`` is raised if the run says so.
     """
 
     train: TrainingData
-    measure: Callable[[Model, Run], dict[str, float]]
+    measure: Callable[[Model, Run], tuple[dict[str, float], Examination]]
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,13 @@ class _Asked:
         queries: of each test user.
         shown: of each test user int32[>= 1], the actions of the newest events.
         taken: of each test user int32[any], those of them that were taken.
+        popular: int32[actions], those first that others take most.
     """
 
     queries: list[Query]
     shown: list[Int32]
     taken: list[Int32]
+    popular: Int32
 
 
 def held_out(data: TrainingData, seed: int) -> HeldOut:
@@ -83,7 +88,9 @@ def held_out(data: TrainingData, seed: int) -> HeldOut:
         histories=_of_users(data.histories, others),
         acting=replace(data.acting, events=events.where(np.repeat(others, lengths))),
     )
-    asked = _Asked([], [], [])
+    by_others = train.acting.events
+    takes = np.bincount(by_others.actions[by_others.types == TAKEN], minlength=data.acting.n_actions)
+    asked = _Asked([], [], [], np.argsort(-takes, kind="stable").astype(np.int32))
     for user in users.tolist():
         cut = int(events.offsets[user + 1]) - max(int(lengths[user]) // _NEWEST_SHARE, 1)
         newest = slice(cut, int(events.offsets[user + 1]))
@@ -93,8 +100,8 @@ def held_out(data: TrainingData, seed: int) -> HeldOut:
     return HeldOut(train, partial(_measured, asked))
 
 
-def _measured(asked: _Asked, model: Model, run: Run) -> dict[str, float]:
-    """Return Amazon's metrics of a model of actions; an action without a score is not recommended."""
+def _measured(asked: _Asked, model: Model, run: Run) -> tuple[dict[str, float], Examination]:
+    """Return Amazon's metrics of a model of actions and its examination; what has no score is not recommended."""
     scores = np.zeros((len(asked.queries), model.n_items), np.float32)
     for row, query in zip(scores, asked.queries, strict=True):
         run.keep_on()
@@ -104,19 +111,41 @@ def _measured(asked: _Asked, model: Model, run: Run) -> dict[str, float]:
     taken, shown = (_table(some, model.n_items) for some in (asked.taken, asked.shown))
     correct = (recommended & taken).sum(axis=0)
     compared = shown & (scores > 0)
+    gains = _gains(rankings, asked.taken)
     result = {
         "coverage": metrics.coverage(rankings, model.n_items),
         "precision": _mean_share(correct, recommended.sum(axis=0)),
         "recall": _mean_share(correct, taken.sum(axis=0)),
         "auc": auc(scores[compared], taken[compared]),
+        **{name: metrics.mean(found) for name, found in gains.items()},
     }
-    takers = [at for at, some in enumerate(asked.taken) if len(some)]
-    hits = metrics.hits([rankings[at] for at in takers], [asked.taken[at] for at in takers])
-    ideal = metrics.ideal_hits(np.array([len(asked.taken[at]) for at in takers], np.int64))
-    for k in metrics.CUTOFFS:
-        gain = metrics.normalized_discounted_cumulative_gain(hits, ideal, k)
-        result[f"normalized_discounted_cumulative_gain_at_{k}"] = gain
-    return result
+    popular = [asked.popular] * len(rankings)
+    examined = examination.of_values(
+        "users",
+        model.name,
+        "users",
+        examination.GAIN,
+        {VERSION: gains, POPULARITY: _gains(popular, asked.taken)},
+        {
+            name: Lists.padded(found, model.n_items)
+            for name, found in ((VERSION, rankings), (POPULARITY, popular))
+        },
+        run,
+    )
+    return result, examined
+
+
+def _gains(rankings: Sequence[Int32], taken: Sequence[Int32]) -> dict[str, Float64]:
+    """Return the NDCG of each user at each cutoff, float64[users]; NaN of who took nothing."""
+    found = metrics.hits(rankings, taken)
+    counts = np.array([len(some) for some in taken], np.int64)
+    ideal = metrics.ideal_hits(counts)
+    return {
+        f"normalized_discounted_cumulative_gain_at_{k}": np.where(
+            counts > 0, metrics.normalized_gains(found, ideal, k), np.nan
+        )
+        for k in metrics.CUTOFFS
+    }
 
 
 def auc(scores: Float32, taken: Bool) -> float:

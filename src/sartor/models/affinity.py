@@ -21,7 +21,7 @@ _BLOCK_VECTORS: Final = 1 << 16
 #: So many more vectors than are wanted are iterated, so that the last ones are right too.
 _SPARE: Final = 16
 #: From this share of interactions with an item that a user has met before, users count as coming back to items.
-_COMING_BACK: Final = 0.05
+COMING_BACK: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     says = weights[:, None] * vectors * kept.astype(np.float32)
     items = np.divide(vectors, weights[:, None], out=np.zeros_like(vectors), where=known[:, None])
     again = len(data.histories.items) - len(met.members)
-    comes_back = again >= _COMING_BACK * max(len(data.histories.items), 1)
+    comes_back = again >= COMING_BACK * max(len(data.histories.items), 1)
     return AffinityModel(config, says, _with_newcomers(items, data, run), comes_back)
 
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.models.base import Float32, Histories, Int32, Int64, Run
+from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Run
 
 #: Pairs that are counted together.
 _BLOCK_PAIRS: Final = 4_000_000
@@ -54,6 +54,54 @@ def cells(histories: Histories, n_items: int, kernel: Float32, run: Run) -> Iter
         places = order[starts[first] : starts[end]]
         parts = _pairs(places, histories, users, kernel, run)
         yield _counted(parts, first, end, n_items, dense or end == first + 1)
+
+
+def shared(histories: Histories, n_items: int, asked: Bool, run: Run) -> Iterator[Cells]:
+    """Yield the cells of some items by how many histories they share with others, at whatever distance, in order.
+
+    Args:
+        histories: of sets: an item is at most once in each.
+        n_items: how many items there are.
+        asked: bool[items], those whose cells are wanted.
+        run: may stop it.
+
+    Raises:
+        Stopped: the run says so.
+    """
+    places = np.flatnonzero(asked[histories.items])
+    places = places[np.argsort(histories.items[places], kind="stable")]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(histories.items[places], minlength=n_items))])
+    lengths = histories.lengths
+    user = histories.users[places]
+    pairs = lengths[user]
+    dense = pairs.sum() >= _DENSE_SHARE * n_items * n_items
+    mean = max(int(pairs.mean()), 1) if len(pairs) else 1
+    for first, end in _blocks(starts, n_items, max(_BLOCK_PAIRS // mean, 1), dense):
+        part = slice(starts[first], starts[end])
+        if part.start < part.stop:
+            parts = _sharing(places[part], user[part], histories, run)
+            yield _counted(parts, first, end, n_items, dense or end == first + 1)
+
+
+def _sharing(
+    places: Int64, users: Int64, histories: Histories, run: Run
+) -> Iterator[tuple[Int64, Int64, Float32]]:
+    """Yield first items, second items and ones of the pairs that lie in the histories of the users at these places."""
+    begins, lengths = histories.offsets[users], histories.lengths[users]
+    ends = np.cumsum(lengths)
+    first = 0
+    while first < len(places):
+        run.keep_on()
+        before = ends[first - 1] if first else 0
+        last = max(int(np.searchsorted(ends, before + _BLOCK_PAIRS, "right")), first + 1)
+        some = slice(first, last)
+        count = lengths[some]
+        within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        one = np.repeat(histories.items[places[some]].astype(np.int64), count)
+        other = histories.items[np.repeat(begins[some], count) + within].astype(np.int64)
+        differ = one != other
+        yield one[differ], other[differ], np.ones(int(differ.sum()), np.float32)
+        first = last
 
 
 def _blocks(starts: Int64, n_items: int, most: int, dense: bool) -> Iterator[tuple[int, int]]:

@@ -1,20 +1,26 @@
 """How good a model is: on users' newest interactions by Amazon's metrics, and by the protocol of research papers.
 
-Amazon's ranking goes over all items, those of the history included; that of the papers leaves the history out.
+Amazon's ranking goes over all items, those of the history included; that of the papers leaves the history out. Beside
+Amazon's split of users there is one of time: what was known at one moment, and what came after it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from sartor.models import metrics
-from sartor.models.base import Float32, Histories, Int32, Model, Query, Run, top
+from sartor.models.base import Float32, Histories, Int32, Int64, Model, Query, Run, top
+from sartor.models.metrics import Float64
 
 #: Of the users, and of each one's interactions, this share is the test.
 _USERS_SHARE: Final = 10
 _NEWEST_SHARE: Final = 10
+#: A split of time holds out this share of the interactions, looks at so many of them, and asks so many users at most.
+_AFTER_SHARE: Final = 10
+_TIMED_INTERACTIONS: Final = 500_000
+_TIMED_USERS: Final = 2_000
 #: Scores that are held at once: 128 MiB of float32.
 _BLOCK_SCORES: Final = 1 << 25
 _BLOCK_QUERIES: Final = 256
@@ -30,11 +36,13 @@ class Split:
 
     Attributes:
         histories: all interactions.
-        train: those of the users who are not in the test; if there are no others, the test users' older ones.
+        train: those of the users who are not in the test; if there are no others, the test users' older ones. Of a
+            split of time, all that came before the moment.
         users: int32[test], the test users, ascending.
         queries: of each test user, his older interactions; the last one is the item that is looked at.
         truths: of each test user, int32[>= 1], his newest interactions, oldest first.
         truth_weights: of each test user, float32[>= 1]; ``None`` if the histories have no weights.
+        moment: epoch seconds; what is older is known, nothing else is. ``None`` of a split of users.
     """
 
     histories: Histories
@@ -43,6 +51,27 @@ class Split:
     queries: list[Query]
     truths: list[Int32]
     truth_weights: list[Float32] | None = None
+    moment: int | None = None
+
+    @property
+    def n_relevant(self) -> Int64:
+        """int64[test]: how many different items each test user is looked for."""
+        return np.array([len(np.unique(truth)) for truth in self.truths], np.int64)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a model answers to a split, and what that is worth.
+
+    Attributes:
+        rankings: of each test user, int32[any], best first.
+        values: by Amazon's name of a metric, what it is for each test user, float64[test]; NaN where he does not count.
+        metrics: Amazon's metrics by their names, not rounded.
+    """
+
+    rankings: list[Int32]
+    values: dict[str, Float64]
+    metrics: dict[str, float]
 
 
 def split(histories: Histories, seed: int) -> Split:
@@ -61,18 +90,53 @@ def split(histories: Histories, seed: int) -> Split:
     users = np.sort(np.random.default_rng(seed).choice(possible, count, replace=False)).astype(np.int32)
     held_out = np.zeros(histories.n_users, np.int64)
     held_out[users] = np.maximum(lengths[users] // _NEWEST_SHARE, 1)
+    others = lengths.sum() > lengths[users].sum()
+    train = histories.without_last(np.where(held_out > 0, lengths, 0) if others else held_out)
+    return _split(histories, train, users, held_out)
+
+
+def split_by_time(histories: Histories, seed: int) -> Split | None:
+    """Return a split at one moment, after which the newest tenth of the interactions came.
+
+    Asked are users who did something before it and after it; what others did after it is as unknown as what is asked
+    for. So a model sees no trend before it begins, as it may where users are split.
+
+    Args:
+        histories: who interacted with what; of many, those of users drawn at random.
+        seed: equal seeds draw equally.
+
+    Returns:
+        ``None`` if nobody did something before and after.
+    """
+    rng = np.random.default_rng(seed)
+    lengths = histories.lengths
+    order = rng.permutation(histories.n_users)
+    looked_at = np.zeros(histories.n_users, np.bool_)
+    looked_at[order[np.cumsum(lengths[order]) <= _TIMED_INTERACTIONS]] = True
+    histories = histories.kept(np.repeat(looked_at, lengths))
+    if not len(histories.items):
+        return None
+    newest = len(histories.items) - max(len(histories.items) // _AFTER_SHARE, 1)
+    moment = int(np.partition(histories.times, newest)[newest])
+    before = np.append(0, np.cumsum(histories.times < moment))[histories.offsets]
+    after = histories.lengths - np.diff(before)  # int64[users]
+    possible = np.flatnonzero((after > 0) & (after < histories.lengths))
+    if not len(possible):
+        return None
+    users = np.sort(rng.choice(possible, min(len(possible), _TIMED_USERS), replace=False)).astype(np.int32)
+    return replace(_split(histories, histories.without_last(after), users, after), moment=moment)
+
+
+def _split(histories: Histories, train: Histories, users: Int32, held_out: Int64) -> Split:
+    """Return the split that asks some users for their last ``held_out``, int64[users], interactions."""
     ends = histories.offsets[1:]
     parts = [slice(int(ends[user] - held_out[user]), int(ends[user])) for user in users]
-    others = lengths.sum() > lengths[users].sum()
     weights = histories.weights
     return Split(
         histories=histories,
-        train=histories.without_last(np.where(held_out > 0, lengths, 0) if others else held_out),
+        train=train,
         users=users,
-        queries=[
-            _asked(histories.of(int(user))[: -int(count)])
-            for user, count in zip(users, held_out[users], strict=True)
-        ],
+        queries=[_asked(histories.of(int(user))[: -int(held_out[user])]) for user in users],
         truths=[histories.items[part] for part in parts],
         truth_weights=None if weights is None else [weights[part] for part in parts],
     )
@@ -86,7 +150,19 @@ def evaluate(
     weighted: bool = False,
     run: Run | None = None,
 ) -> dict[str, float]:
-    """Return Amazon's metrics of a model by their names, not rounded.
+    """Return Amazon's metrics of a model by their names, not rounded; the arguments are those of ``measure``."""
+    return measure(model, split, n_items, rewards, weighted, run).metrics
+
+
+def measure(
+    model: Model,
+    split: Split,
+    n_items: int,
+    rewards: Float32 | None = None,
+    weighted: bool = False,
+    run: Run | None = None,
+) -> Measured:
+    """Return what a model answers, and what that is worth.
 
     Args:
         model: fitted on ``split.train``.
@@ -99,25 +175,43 @@ def evaluate(
     Raises:
         Stopped: the run says so.
     """
-    size = metrics.K if rewards is None else _RECOMMENDED
-    rankings = _rankings(model, split.queries, size, run or Run())
+    rankings = _rankings(model, split.queries, list_size(rewards), run or Run())
+    values = values_of(rankings, split, rewards, weighted)
+    means = {name: metrics.mean(found) for name, found in values.items()}
+    result = {"coverage": metrics.coverage(rankings, n_items), **means}
+    return Measured(rankings, values, result | model.own_metrics(split.histories))
+
+
+def list_size(rewards: Float32 | None) -> int:
+    """Return how many items a ranking has, with and without an objective."""
+    return metrics.K if rewards is None else _RECOMMENDED
+
+
+def values_of(
+    rankings: Sequence[Int32], split: Split, rewards: Float32 | None = None, weighted: bool = False
+) -> dict[str, Float64]:
+    """Return what rankings are worth for each test user, float64[test], by Amazon's name of the metric.
+
+    Args:
+        rankings: of each test user, int32[any], best first.
+        split: what was asked for.
+        rewards: float32[items], what each item is worth; ``None`` without an objective.
+        weighted: whether events have weights.
+    """
     found = metrics.hits(rankings, split.truths)
-    ideal = metrics.ideal_hits(np.array([len(np.unique(truth)) for truth in split.truths], np.int64))
-    gain = metrics.normalized_discounted_cumulative_gain
-    result = {
-        "coverage": metrics.coverage(rankings, n_items),
-        "mean_reciprocal_rank_at_25": metrics.mean_reciprocal_rank(found),
-    }
+    ideal = metrics.ideal_hits(split.n_relevant)
+    gain = metrics.normalized_gains
+    result = {"mean_reciprocal_rank_at_25": metrics.reciprocal_ranks(found)}
     for k in metrics.CUTOFFS:
         result[f"normalized_discounted_cumulative_gain_at_{k}"] = gain(found, ideal, k)
     for k in metrics.CUTOFFS:
-        result[f"precision_at_{k}"] = metrics.precision(found, k)
+        result[f"precision_at_{k}"] = metrics.precisions(found, k)
     if rewards is not None:
-        result["average_rewards_at_k"] = metrics.average_rewards(rankings, split.truths, rewards)
+        result["average_rewards_at_k"] = metrics.reward_shares(rankings, split.truths, rewards)
     if weighted:
         gains = _weighted(rankings, split)
         result["normalized_discounted_cumulative_gain_with_event_weights_at_k"] = gain(*gains, metrics.K)
-    return result | model.own_metrics(split.histories)
+    return result
 
 
 def leave_last(histories: Histories, n: int = 2) -> Histories:
@@ -196,7 +290,7 @@ def _scored(model: Model, queries: Sequence[Query], run: Run) -> Iterator[tuple[
         yield first, model.score_batch(queries[first : first + block])
 
 
-def _weighted(rankings: Sequence[Int32], split: Split) -> tuple[metrics.Float64, metrics.Float64]:
+def _weighted(rankings: Sequence[Int32], split: Split) -> tuple[Float64, Float64]:
     """Return float64[queries, K] twice: what is gained at each rank, and at best.
 
     An event counts its weight over the mean weight; of an item with several events, the weightiest.

@@ -1,7 +1,8 @@
-"""Amazon's metrics, as pure functions; the definitions are those of the guide's page "Evaluating a solution version".
+"""Metrics as pure functions: Amazon's, defined on the guide's page "Evaluating a solution version", and of the lists.
 
 Rankings come as arrays with a query a row and a rank a column, best first: what was hit there, or what the hit was
-worth. A row that ends early is padded with nothing. Nothing is rounded.
+worth. A row that ends early is padded with nothing. Most give a value for each query, NaN where it does not count;
+``mean`` makes one of them. Nothing is rounded.
 """
 
 from collections.abc import Sequence
@@ -49,29 +50,70 @@ def coverage(rankings: Sequence[Int32], n_items: int, k: int = K) -> float:
     return len(np.unique(np.concatenate([ranking[:k] for ranking in rankings]))) / n_items
 
 
-def mean_reciprocal_rank(found: Bool, k: int = K) -> float:
-    """Return the mean of 1 / the rank of the first hit, 0 for a query without one.
+def gini(counts: NDArray[np.integer[Any]], n_items: int) -> float:
+    """Return the Gini coefficient of how often items are recommended: 0 all alike, near 1 the same few for everybody.
+
+    Args:
+        counts: int[any], how often; items that never are may be left out.
+        n_items: how many items there are.
+    """
+    some = np.sort(counts[counts > 0])
+    if not len(some):
+        return 0.0
+    ranks = np.arange(n_items - len(some), n_items) + 1.0  # those that are never recommended come first
+    return float(((2 * ranks - n_items - 1) * some).sum() / (n_items * some.sum()))
+
+
+def self_information(n_users_of: NDArray[np.integer[Any]], n_users: int) -> Float64:
+    """Return float64[items] in bits: the rarer an item, the more it says that somebody meets it.
+
+    Source: Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems", PNAS 2010. One more
+    user is thought to have met every item, so that one of which nothing is known stays finite.
+
+    Args:
+        n_users_of: int[items], how many users met each.
+        n_users: how many users there are.
+    """
+    found: Float64 = np.log2((n_users + 1.0) / (n_users_of + 1.0))
+    return found
+
+
+def novelties(rankings: Sequence[Int32], information: Float64, k: int = K) -> Float64:
+    """Return float64[queries] in bits: the mean self-information of each list; NaN of an empty one.
+
+    Args:
+        rankings: int32[any] of each query, best first.
+        information: float64[items], as ``self_information`` gives it.
+        k: the length of a list.
+    """
+    return np.array([information[one[:k]].mean() if len(one) else np.nan for one in rankings])
+
+
+def reciprocal_ranks(found: Bool, k: int = K) -> Float64:
+    """Return float64[queries]: 1 / the rank of the first hit, 0 of a query without one.
 
     Args:
         found: bool[queries, >= k].
         k: ranks that are looked at.
     """
     found = found[:, :k]
-    return _mean(found.any(axis=1) / (found.argmax(axis=1) + 1.0)) if found.size else 0.0
+    first: Float64 = found.any(axis=1) / (found.argmax(axis=1) + 1.0)
+    return first
 
 
-def precision(found: Bool, k: int) -> float:
-    """Return the mean share of ``k`` ranks that are hits, also where fewer are filled.
+def precisions(found: Bool, k: int) -> Float64:
+    """Return float64[queries]: the share of ``k`` ranks that are hits, also where fewer are filled.
 
     Args:
         found: bool[queries, >= k].
         k: ranks that are looked at.
     """
-    return _mean(found[:, :k].sum(axis=1) / k)
+    shares: Float64 = found[:, :k].sum(axis=1) / k
+    return shares
 
 
-def normalized_discounted_cumulative_gain(gains: NDArray[Any], ideal: NDArray[Any], k: int) -> float:
-    """Return the mean NDCG: the gain at rank ``r`` counts 1 / log(1 + r), over that of the best ranking.
+def normalized_gains(gains: NDArray[Any], ideal: NDArray[Any], k: int) -> Float64:
+    """Return float64[queries], the NDCG: the gain at rank ``r`` counts 1 / log(1 + r), over that of the best ranking.
 
     Args:
         gains: bool or float[queries, any]: what is gained at each rank.
@@ -80,7 +122,7 @@ def normalized_discounted_cumulative_gain(gains: NDArray[Any], ideal: NDArray[An
     """
     best = _discounted(ideal[:, :k])
     reached = _discounted(gains[:, :k])
-    return _mean(np.divide(reached, best, out=np.zeros_like(best), where=best > 0))
+    return np.divide(reached, best, out=np.zeros_like(best), where=best > 0)
 
 
 def ideal_hits(counts: NDArray[np.integer[Any]], k: int = K) -> Bool:
@@ -94,12 +136,12 @@ def ideal_hits(counts: NDArray[np.integer[Any]], k: int = K) -> Bool:
     return found
 
 
-def average_rewards(
+def reward_shares(
     recommended: Sequence[Int32], relevant: Sequence[Int32], rewards: Float32, k: int = K
-) -> float:
-    """Return the mean share of users' rewards that come from the ``k`` recommendations that are worth most.
+) -> Float64:
+    """Return float64[queries]: the share of rewards that come from the ``k`` recommendations that are worth most.
 
-    Users who met nothing of worth among their recommendations do not count.
+    It is NaN of users who met nothing of worth among their recommendations.
 
     Args:
         recommended: int32[any], all recommendations of each user.
@@ -108,13 +150,13 @@ def average_rewards(
         k: how many of the most rewarding ones.
     """
     worth = np.maximum(np.nan_to_num(rewards.astype(np.float64)), 0.0)
-    shares = []
-    for items, wanted in zip(recommended, relevant, strict=True):
+    shares = np.full(len(recommended), np.nan)
+    for at, (items, wanted) in enumerate(zip(recommended, relevant, strict=True)):
         earned = np.where(np.isin(items, wanted), worth[items], 0.0)
         if (total := float(earned.sum())) > 0:
             richest = np.argsort(-worth[items], kind="stable")[:k]
-            shares.append(float(earned[richest].sum()) / total)
-    return _mean(np.array(shares))
+            shares[at] = earned[richest].sum() / total
+    return shares
 
 
 def trend_prediction_accuracy(
@@ -136,19 +178,19 @@ def segment_size(n_users: int) -> int:
     return max(int(n_users * SEGMENT_SHARE), 1)
 
 
-def hits_at_1_percent(segments: Sequence[Int32], truths: Sequence[Int32], n_users: int) -> float:
-    """Return the mean number of true users among the 1 % that are ranked highest.
+def hits_at_1_percent(segments: Sequence[Int32], truths: Sequence[Int32], n_users: int) -> Float64:
+    """Return float64[queries]: how many true users are among the 1 % that are ranked highest.
 
     Args:
         segments: int32[any] of each query, users, best first.
         truths: int32[any] of each query, the users that truly belong.
         n_users: how many users there are.
     """
-    return _mean(hits(segments, truths, segment_size(n_users)).sum(axis=1))
+    return hits(segments, truths, segment_size(n_users)).sum(axis=1).astype(np.float64)
 
 
-def recall_at_1_percent(segments: Sequence[Int32], truths: Sequence[Int32], n_users: int) -> float:
-    """Return the mean of the same over the most that were possible; queries without true users do not count.
+def recall_at_1_percent(segments: Sequence[Int32], truths: Sequence[Int32], n_users: int) -> Float64:
+    """Return float64[queries]: the same over the most that were possible; NaN of queries without true users.
 
     Args:
         segments: int32[any] of each query, users, best first.
@@ -156,9 +198,15 @@ def recall_at_1_percent(segments: Sequence[Int32], truths: Sequence[Int32], n_us
         n_users: how many users there are.
     """
     size = segment_size(n_users)
-    possible = np.array([min(len(np.unique(truth)), size) for truth in truths], np.int64)
+    possible = np.array([min(len(np.unique(truth)), size) for truth in truths], np.float64)
     reached = hits(segments, truths, size).sum(axis=1)
-    return _mean(reached[possible > 0] / possible[possible > 0])
+    return np.divide(reached, possible, out=np.full(len(possible), np.nan), where=possible > 0)
+
+
+def mean(values: Float64) -> float:
+    """Return the mean of the queries that count, those without NaN; 0 of nothing."""
+    some = values[~np.isnan(values)]
+    return float(some.mean()) if len(some) else 0.0
 
 
 def _discounted(gains: NDArray[Any]) -> Float64:
@@ -166,8 +214,3 @@ def _discounted(gains: NDArray[Any]) -> Float64:
     discounts = 1.0 / np.log2(np.arange(gains.shape[1]) + 2.0)
     found: Float64 = gains.astype(np.float64) @ discounts
     return found
-
-
-def _mean(values: NDArray[Any]) -> float:
-    """Return the mean, 0 of nothing."""
-    return float(values.mean()) if len(values) else 0.0

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from sartor.models import metrics
 from sartor.models.affinity import AffinityModel, distinct
 from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Run, top
+from sartor.models.baselines import ACTIVITY, VERSION
+from sartor.models.metrics import Float64
 
 #: Of each user's interactions this share, the newest ones, is the test.
 _NEWEST_SHARE: Final = 0.2
@@ -247,10 +249,32 @@ def split(histories: Histories) -> tuple[Histories, Histories]:
     return histories.kept(older), histories.kept(~older)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What segments are worth that were asked for.
+
+    Attributes:
+        best: of each, int32[any], the 1 % of the users who are ranked highest, best first.
+        values: by Amazon's name of a metric, what it is for each, float64[asked].
+        metrics: Amazon's metrics by their names, not rounded.
+    """
+
+    best: list[Int32]
+    values: dict[str, Float64]
+    metrics: dict[str, float]
+
+
 def evaluate(
     model: AffinityModel, train: Histories, test: Histories, sets: ItemSets, run: Run | None = None
 ) -> dict[str, float]:
-    """Return Amazon's metrics of segments by their names, not rounded.
+    """Return Amazon's metrics of segments by their names, not rounded; the arguments are those of ``measure``."""
+    return measure(model, train, test, sets, run)[VERSION].metrics
+
+
+def measure(
+    model: AffinityModel, train: Histories, test: Histories, sets: ItemSets, run: Run | None = None
+) -> dict[str, Measured]:
+    """Return what a model's segments are worth, and as a baseline one for all: the users with the longest histories.
 
     Args:
         model: fitted on ``train``.
@@ -268,17 +292,25 @@ def evaluate(
     asked = sets.some(list(truths))
     wanted = vectors(model, asked)
     met = None if model.comes_back else Met(model, train, asked)
-    size, known = metrics.segment_size(train.n_users), np.diff(train.offsets) > 0
+    size, lengths = metrics.segment_size(train.n_users), np.diff(train.offsets)
     best = []
-    for segment in best_users(users, wanted, size, known, met, run.keep_on):
+    for segment in best_users(users, wanted, size, lengths > 0, met, run.keep_on):
         best.append(segment)
         run.progress({"phase": "evaluating", "done": len(best), "of": len(truths)})
-    truly = list(truths.values())
-    return {
-        "coverage": metrics.coverage(best, train.n_users, size),
-        "hits_at_1_percent": metrics.hits_at_1_percent(best, truly, train.n_users),
-        "recall_at_1_percent": metrics.recall_at_1_percent(best, truly, train.n_users),
+    active = np.argsort(-lengths, kind="stable")[:size].astype(np.int32)
+    found = {VERSION: best, ACTIVITY: [active] * len(best)}
+    return {name: _measured(some, list(truths.values()), train.n_users) for name, some in found.items()}
+
+
+def _measured(best: list[Int32], truths: list[Int32], n_users: int) -> Measured:
+    """Return what segments are worth, the true users of each being known."""
+    values = {
+        "hits_at_1_percent": metrics.hits_at_1_percent(best, truths, n_users),
+        "recall_at_1_percent": metrics.recall_at_1_percent(best, truths, n_users),
     }
+    means = {name: metrics.mean(found) for name, found in values.items()}
+    coverage = metrics.coverage(best, n_users, metrics.segment_size(n_users))
+    return Measured(best, values, {"coverage": coverage, **means})
 
 
 def true_users(test: Histories, sets: ItemSets, n_items: int, seed: int) -> dict[int, Int32]:

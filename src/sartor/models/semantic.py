@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sartor.models import metrics, words
 from sartor.models.base import Float32, Int32, Int64, Model, Query, Run, Texts, TrainingData, top
+from sartor.models.metrics import Float64
 from sartor.models.popularity import unique_users
 
 #: Of an item so many pieces count, those that say most.
@@ -274,12 +275,15 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     )
 
 
-def evaluate(model: SemanticModel, run: Run) -> dict[str, float]:
+def evaluate(model: SemanticModel, run: Run) -> dict[str, Float64]:
     """Return how popular, how fresh and how similar the first items are that the model recommends, each from 0 to 1.
 
     Args:
         model: fitted.
         run: says which items are asked about, by its seed, and may stop it.
+
+    Returns:
+        By the metric's name, float64[asked]: the mean of the items recommended for each item.
 
     Raises:
         Stopped: the run says so.
@@ -294,8 +298,8 @@ def evaluate(model: SemanticModel, run: Run) -> dict[str, float]:
         if len(ranking):
             said = model.similarity(item, ranking)
             means[at] = model.popularity[ranking].mean(), model.freshness[ranking].mean(), said.mean()
-    popularity, freshness, similarity = means.mean(axis=0).tolist() if count else (0.0, 0.0, 0.0)
-    return {"item_popularity": popularity, "item_freshness": freshness, "item_similarity": similarity}
+    names = ("item_popularity", "item_freshness", "item_similarity")
+    return {name: means[:, at] for at, name in enumerate(names)}
 
 
 def _summed(items: NDArray[Any], worth: Float32, n_items: int) -> tuple[Int64, Float32]:

@@ -201,7 +201,7 @@ def _by_histories(
             starts = np.flatnonzero(np.diff(first, prepend=-1))
             largest = np.repeat(np.maximum.reduceat(values, starts), np.diff(np.append(starts, len(first))))
             values = trust[first] * values / largest
-        yield _strongest((first, second, values.astype(np.float32)), most)
+        yield strongest((first, second, values.astype(np.float32)), most)
 
 
 def _by_metadata(tokens: Tokens, counts: Int64, most: int, config: Config, run: Run) -> Iterator[Cells]:
@@ -272,7 +272,7 @@ def _together(parts: list[Cells], n_items: int, run: Run) -> Cells:
     return codes // max(n_items, 1), codes % max(n_items, 1), values
 
 
-def _strongest(cells: Cells, most: int) -> Cells:
+def strongest(cells: Cells, most: int) -> Cells:
     """Return the largest ones of each first item, still sorted; of equal ones the smaller numbers."""
     first, second, weights = cells
     edges = np.append(np.flatnonzero(np.diff(first, prepend=-1)), len(first))

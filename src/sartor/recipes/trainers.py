@@ -55,7 +55,9 @@ class Trainer:
         uses_features: whether it looks at what the items have.
         learns: of what its models are: the next items of users; the items' texts, where interactions only say what is
             popular, and need not be; the users of items; actions, where what users did with these is read too.
-        measures: the metrics of a fitted model of texts.
+        measures: the metrics of a fitted model of texts, for each item that is asked about.
+        quick: what takes its place where one more model is fitted only to be measured by time; ``None`` if it is quick.
+        competes: whether its versions should be better than plain baselines; a training warns of one that is not.
         without_torch: what takes its place where sequence models cannot be trained or may not.
     """
 
@@ -67,7 +69,9 @@ class Trainer:
     trials: int = 40
     uses_features: bool = True
     learns: Learns = "items"
-    measures: Callable[[Any, Run], dict[str, float]] | None = None
+    measures: Callable[[Any, Run], dict[str, Any]] | None = None
+    quick: "Trainer | None" = None
+    competes: bool = True
     without_torch: "Trainer | None" = None
 
     def in_use(self, sequence_on: bool) -> "Trainer":
@@ -108,6 +112,13 @@ def _linear(data: TrainingData, parameters: Parameters, run: Run) -> Model:
     return default.fit(_kept(data, parameters), None, run)
 
 
+def _transitions(data: TrainingData, parameters: Parameters, run: Run) -> Model:
+    """Fit the linear model that takes seconds in any catalogue."""
+    from sartor.models import transitions
+
+    return transitions.fit(_kept(data, parameters), None, run)
+
+
 def _popularity(data: TrainingData, _parameters: Parameters, run: Run) -> Model:
     from sartor.models import popularity
 
@@ -143,7 +154,7 @@ def _semantic(data: TrainingData, _parameters: Parameters, run: Run) -> Model:
     return semantic.fit(data, None, run)
 
 
-def _semantic_metrics(model: Any, run: Run) -> dict[str, float]:
+def _semantic_metrics(model: Any, run: Run) -> dict[str, Any]:
     from sartor.models import semantic
 
     return semantic.evaluate(model, run)
@@ -198,6 +209,7 @@ _WIDTH: Final = {
 }
 _DISCOUNT: Final = {"popularity_discount_factor": "0 favours popular items, 1 forgets popularity"}
 
+_QUICK: Final = Trainer(_transitions, "what follows what (`transitions`)", _HISTORIES)
 PERSONAL: Final = Trainer(
     _personal,
     "the sequence model and a linear one, blended (`blend`); from "
@@ -208,7 +220,8 @@ PERSONAL: Final = Trainer(
     refits=False,
     varied=("hidden_dimension",),
     trials=4,
-    without_torch=Trainer(_linear, "the linear model alone", _HISTORIES),
+    without_torch=Trainer(_linear, "the linear model alone", _HISTORIES, quick=_QUICK),
+    quick=_QUICK,
 )
 SIMILAR: Final = Trainer(
     _similar, "neighbours in histories, and items that share rare metadata (`similar`)", _DISCOUNT
@@ -241,11 +254,16 @@ TOGETHER: Final = Trainer(
     "what lies in the same baskets, and near each other in histories (`similar`)",
     uses_features=False,
 )
-POPULARITY: Final = Trainer(_popularity, "how many users interacted with each item (`popularity`)")
+#: It is a baseline itself.
+POPULARITY: Final = Trainer(
+    _popularity, "how many users interacted with each item (`popularity`)", competes=False
+)
+#: It shows everybody what is new; it does not claim to know what a user wants.
 TRENDING: Final = Trainer(
     _trending,
     "how interactions grew from one window to the next, anew with every refresh (`trending`)",
     {"trend_discovery_frequency": "the length of the two windows of time that are compared"},
+    competes=False,
 )
 AFFINITY: Final = Trainer(
     _affinity,

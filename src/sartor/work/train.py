@@ -79,6 +79,7 @@ class Trained:
         provenance: what made it, as JSON.
         tuned: the hyperparameters that an optimization found; none without one.
         recipe: of which it is, its solution's or what AutoML chose.
+        evaluation: how the model did beside baselines, by each split, as JSON.
     """
 
     model: Model
@@ -87,6 +88,7 @@ class Trained:
     provenance: dict[str, Any]
     tuned: dict[str, str]
     recipe: Recipe
+    evaluation: list[dict[str, Any]]
 
 
 def run(task: Task, tools: Tools) -> Outcome:
@@ -143,6 +145,7 @@ def _run(resource: Resource, task: Task, tools: Tools) -> Outcome:
         {
             "artifact": folder,
             "metrics": trained.metrics,
+            "evaluation": trained.evaluation,
             "record": trained.provenance,
             **({} if is_version else trained_from(resource)),
         },
@@ -207,12 +210,14 @@ def train(
     fitted = ways.TABLE[candidates[0].trainer.learns]
     warnings: list[str] = []
     run = replace(run, warn=warnings.append)
-    candidate, model, metrics, best = fitted(candidates, rows, version, run, trials or Trials())
-    parameters = {**parameters_of(version), **best}
-    provenance = _provenance(version, candidate.recipe, model, parameters, rows, tables, run)
+    found = fitted(candidates, rows, version, run, trials or Trials())
+    recipe = found.candidate.recipe
+    parameters = {**parameters_of(version), **found.tuned}
+    provenance = _provenance(version, recipe, found.model, parameters, rows, tables, run)
     provenance["sequenceModels"] = sequence_on and has_sequence_model()
     provenance["warnings"] = warnings
-    return Trained(model, rows, metrics, provenance, best, candidate.recipe)
+    evaluation = [one.to_json() for one in found.examinations]
+    return Trained(found.model, rows, found.metrics, provenance, found.tuned, recipe, evaluation)
 
 
 def tables_of(version: Resource, means: Means) -> dict[str, dict[str, int]]:

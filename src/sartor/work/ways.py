@@ -1,13 +1,18 @@
 """The ways of a training: what is fitted and measured, by what a recipe's models learn."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, cast
 
 from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
-from sartor.models import action_evaluation, evaluation, segments
+from sartor.models import action_evaluation, evaluation, examination, metrics, segments
 from sartor.models.affinity import AffinityModel
 from sartor.models.base import Float32, Model, Run, TrainingData
+from sartor.models.baselines import VERSION
+from sartor.models.evaluation import Measured, Split
+from sartor.models.examination import Examination, Lists
+from sartor.models.metrics import segment_size
 from sartor.models.objective import leaning
 from sartor.models.segments import ItemSets
 from sartor.recipes import BY_ARN, Recipe, Trainer
@@ -19,8 +24,25 @@ from sartor.work.tuning import OBJECTIVE, Candidate, Search, best_recipe, tuned
 
 #: How much an objective says beside relevance, by ``objectiveSensitivity``; MEDIUM is as much.
 OBJECTIVE_WEIGHT: Final = {"OFF": 0.0, "LOW": 0.3, "MEDIUM": 1.0, "HIGH": 3.0}
-#: What was chosen, its model and metrics, and what an optimization found.
-Fitted = tuple[Candidate, Model, dict[str, float], dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What came of a training.
+
+    Attributes:
+        candidate: what was chosen.
+        model: fitted; it serves.
+        metrics: by Amazon's names, not rounded.
+        tuned: the hyperparameters that an optimization found; none without one.
+        examinations: how the model did beside baselines, by each split.
+    """
+
+    candidate: Candidate
+    model: Model
+    metrics: dict[str, float]
+    tuned: dict[str, str] = field(default_factory=dict)
+    examinations: tuple[Examination, ...] = ()
 
 
 def _of_texts(
@@ -31,7 +53,10 @@ def _of_texts(
     model = _fitted(candidate.trainer, candidate.data, parameters_of(version), run, None, version)
     run.progress({"phase": "evaluating"})
     assert candidate.trainer.measures is not None
-    return candidate, model, candidate.trainer.measures(model, run), {}
+    values = candidate.trainer.measures(model, run)
+    means = {name: metrics.mean(found) for name, found in values.items()}
+    examined = examination.of_values("nothing", model.name, "items", "", {VERSION: values}, {}, run)
+    return Fitted(candidate, model, means, {}, (examined,))
 
 
 def _of_items(
@@ -46,23 +71,64 @@ def _of_items(
     if version.body.get("performHPO", False):
         best = tuned(candidate, config, Search(split, parameters, run, trials))
         parameters = {**parameters, **best}
-    trainer, data = candidate.trainer, candidate.data
-    part = TrainingData(data.n_items, split.train, data.features)
-    measured_run = run.unwarned() if trainer.refits else run
-    model = _fitted(trainer, part, parameters, measured_run, rows.rewards, version)
-    run.progress({"phase": "evaluating"})
-    metrics = evaluation.evaluate(
-        model,
-        split,
-        data.n_items,
-        rewards=rows.rewards,
-        weighted=data.histories.weights is not None,
-        run=run,
-    )
+    measuring = Measuring(candidate, parameters, rows.rewards, version)
+    trainer = candidate.trainer
+    model, measured, by_users = measuring.on(split, trainer, run.unwarned() if trainer.refits else run)
+    examinations = (by_users, *measuring.by_time(run))
     if trainer.refits:
         run.progress({"phase": "training on everything"})
-        model = _fitted(trainer, data, parameters, run, rows.rewards, version)
-    return candidate, model, metrics, best
+        model = _fitted(trainer, candidate.data, parameters, run, rows.rewards, version)
+    return _told(Fitted(candidate, model, measured.metrics, best, examinations), run)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How a chosen recipe's models are measured.
+
+    Attributes:
+        candidate: what was chosen.
+        parameters: of its models.
+        rewards: float32[items], what each item is worth; ``None`` without an objective.
+        version: that is trained.
+    """
+
+    candidate: Candidate
+    parameters: Parameters
+    rewards: Float32 | None
+    version: Resource
+
+    def on(self, split: Split, trainer: Trainer, run: Run) -> tuple[Model, Measured, Examination]:
+        """Return a model that is fitted for a split, what it answers, and how it stands beside baselines."""
+        data = self.candidate.data
+        part = TrainingData(data.n_items, split.train, data.features)
+        model = _fitted(trainer, part, self.parameters, run, self.rewards, self.version)
+        run.progress({"phase": "evaluating"})
+        weighted = data.histories.weights is not None
+        measured = evaluation.measure(model, split, data.n_items, self.rewards, weighted, run)
+        serving = self.candidate.recipe.serving
+        found = examination.of_items(
+            model.name,
+            measured,
+            split,
+            data.n_items,
+            run,
+            by_item=serving is not None and serving.needs == "itemId",
+            rewards=self.rewards,
+            weighted=weighted,
+        )
+        return model, measured, found
+
+    def by_time(self, run: Run) -> list[Examination]:
+        """Return how a model does that knows what came before one moment; none if nobody can be asked.
+
+        What takes minutes is not trained once more for that: a linear model of seconds takes its place.
+        """
+        split = evaluation.split_by_time(self.candidate.data.histories, run.seed)
+        if split is None:
+            return []
+        run.progress({"phase": "measuring by time"})
+        trainer = self.candidate.trainer
+        return [self.on(split, trainer.quick or trainer, run.unwarned())[2]]
 
 
 def _of_users(
@@ -75,11 +141,24 @@ def _of_users(
     sets = sets_of_each_value(rows.attributes, data.n_items) if by_value else ItemSets.each(data.n_items)
     train, test = segments.split(data.histories)
     part = TrainingData(data.n_items, train, data.features)
-    model = _fitted(trainer, part, parameters, run, None, version)
+    model = _fitted(trainer, part, parameters, run.unwarned(), None, version)
     run.progress({"phase": "evaluating"})
-    metrics = segments.evaluate(cast(AffinityModel, model), train, test, sets, run)
+    measured = segments.measure(cast(AffinityModel, model), train, test, sets, run)
+    examined = examination.of_values(
+        "age",
+        model.name,
+        "segments",
+        "recall_at_1_percent",
+        {name: found.values for name, found in measured.items()},
+        {
+            name: Lists.padded(found.best, train.n_users, segment_size(train.n_users))
+            for name, found in measured.items()
+        },
+        run,
+    )
     run.progress({"phase": "training on everything"})
-    return candidate, _fitted(trainer, data, parameters, run, None, version), metrics, {}
+    model = _fitted(trainer, data, parameters, run, None, version)
+    return _told(Fitted(candidate, model, measured[VERSION].metrics, {}, (examined,)), run)
 
 
 def by_attributes(recipes: Sequence[Recipe]) -> bool:
@@ -96,12 +175,21 @@ def _of_actions(
     (candidate,) = candidates
     held_out = action_evaluation.held_out(candidate.data, run.seed)
     parameters = parameters_of(version)
-    model = _fitted(candidate.trainer, held_out.train, parameters, run, None, version)
+    model = _fitted(candidate.trainer, held_out.train, parameters, run.unwarned(), None, version)
     run.progress({"phase": "evaluating"})
-    metrics = held_out.measure(model, run)
+    found, examined = held_out.measure(model, run)
     run.progress({"phase": "training on everything"})
     model = _fitted(candidate.trainer, candidate.data, parameters, run, None, version)
-    return candidate, model, metrics, {}
+    return _told(Fitted(candidate, model, found, {}, (examined,)), run)
+
+
+def _told(fitted: Fitted, run: Run) -> Fitted:
+    """Warn of what is not above its baselines, if it should be; return what came of the training."""
+    if fitted.candidate.trainer.competes:
+        for one in fitted.examinations:
+            for warning in one.warnings():
+                run.warn(warning)
+    return fitted
 
 
 def recipes_of(version: Resource) -> list[Recipe]:

@@ -68,6 +68,64 @@ def test_a_training_shows_its_metrics_and_what_made_it() -> None:
     assert "event type" not in shown
 
 
+def interval(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+
+NDCG = "normalized_discounted_cumulative_gain_at_25"
+EXAMINED: dict[str, Any] = {
+    "split": "users",
+    "model": "similar",
+    "unit": "users",
+    "asked": 1234,
+    "confidence": 0.95,
+    "decides": NDCG,
+    "metrics": {
+        NDCG: {"version": interval(0.2), "popularity": interval(0.05), "item-knn": interval(0.195)},
+        "novelty": {"version": interval(3.5), "popularity": interval(1.0), "item-knn": interval(4.0)},
+    },
+    "differences": {NDCG: {"popularity": interval(0.15), "item-knn": interval(0.005)}},
+}
+
+
+def test_a_training_shows_each_metric_with_its_interval_beside_the_baselines() -> None:
+    answer = {
+        "solutionVersionArn": "arn:x",
+        "status": "ACTIVE",
+        "metrics": {NDCG: 0.2, "trend_prediction_accuracy": 0.75},
+        "evaluation": [EXAMINED, {**EXAMINED, "split": "time", "knownUntil": 1.7e9, "model": "transitions"}],
+        "record": RECORD,
+    }
+    shown = click.unstyle(texts.training(answer))
+    lines = [line.split() for line in shown.splitlines()]
+    assert [NDCG, "0.2000", "(0.1900", "to", "0.2100)", "0.0500", "0.1950", "popularity"] in lines
+    assert ["novelty,", "bits", "3.5000", "(3.4900", "to", "3.5100)", "1.0000", "4.0000"] in lines
+    assert ["trend_prediction_accuracy", "0.7500"] in lines
+    assert "By users: the newest interactions of 1,234 users" in shown
+    assert "by transitions trained on what came before" in shown
+    bars = {line[0]: len(line[1]) for line in lines if len(line) == 6 and line[2].startswith("0.")}
+    assert bars["version"] > bars["item-knn"] > bars["popularity"]
+
+
+def test_what_has_no_baselines_has_no_bars_and_is_above_nothing() -> None:
+    alone = {
+        **EXAMINED,
+        "split": "nothing",
+        "unit": "items",
+        "decides": "",
+        "metrics": {"item_freshness": {"version": interval(0.5)}},
+        "differences": {},
+    }
+    assert texts.bars(alone) == ""
+    shown = click.unstyle(
+        texts.training({"solutionVersionArn": "a", "status": "ACTIVE", "evaluation": [alone]})
+    )
+    assert "What is recommended for 1,234 items" in shown
+    assert "surely above" not in shown
+    nobody = {**EXAMINED, "metrics": {NDCG: {"version": interval(0.0), "popularity": interval(0.0)}}}
+    assert texts.bars(nobody) == ""
+
+
 def test_a_training_that_runs_or_failed_says_so() -> None:
     running = {"status": "CREATE IN_PROGRESS", "attempt": 2, "progress": {"phase": "reading"}}
     assert texts.training({"solutionVersionArn": "arn:x", **running}) == (

@@ -95,6 +95,58 @@ def test_a_tenth_of_the_users_is_asked_and_the_others_are_trained_on(
     assert split.histories is whole
 
 
+@settings(max_examples=50)
+@given(user_lists, st.integers(0, 5), st.integers(1, 50))
+def test_a_split_of_time_knows_what_came_before_a_moment_and_nothing_else(
+    lists: list[list[int]], seed: int, apart: int
+) -> None:
+    whole = histories(lists)
+    rng = np.random.default_rng(seed)
+    times = np.concatenate(
+        [np.sort(rng.integers(0, apart, len(one))) for one in lists] or [np.zeros(0, np.int64)]
+    )
+    whole = Histories(whole.items, whole.offsets, times.astype(np.int64))
+    split = evaluation.split_by_time(whole, seed)
+    if split is None:
+        moment = np.sort(times)[-max(len(times) // 10, 1)] if len(times) else 0
+        for user in range(whole.n_users):
+            own = times[whole.offsets[user] : whole.offsets[user + 1]]
+            assert (own < moment).all() or (own >= moment).all()
+        return
+    assert split.moment is not None
+    assert (times >= split.moment).sum() >= max(len(times) // 10, 1)
+    assert (times > split.moment).sum() < max(len(times) // 10, 1)
+    for user in range(whole.n_users):
+        own = times[whole.offsets[user] : whole.offsets[user + 1]]
+        older, newer = whole.of(user)[own < split.moment], whole.of(user)[own >= split.moment]
+        assert split.train.of(user).tolist() == older.tolist()
+        assert (user in split.users.tolist()) == bool(len(older) and len(newer))
+        if len(older) and len(newer):
+            at = split.users.tolist().index(user)
+            assert split.queries[at].history.tolist() == older.tolist()
+            assert split.truths[at].tolist() == newer.tolist()
+    assert (split.train.times < split.moment).all()
+
+
+def test_of_many_interactions_some_users_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = drawn(400)
+    mixed = Histories(data.items, data.offsets, np.arange(len(data.items), dtype=np.int64) % 45)
+    times = np.concatenate(
+        [np.sort(mixed.times[a:b]) for a, b in zip(data.offsets, data.offsets[1:], strict=False)]
+    )
+    mixed = Histories(data.items, data.offsets, times)
+    monkeypatch.setattr(evaluation, "_TIMED_INTERACTIONS", 1000)
+    monkeypatch.setattr(evaluation, "_TIMED_USERS", 10)
+    split = evaluation.split_by_time(mixed, 0)
+    assert split is not None
+    assert len(split.users) == 10
+    assert 800 < len(split.histories.items) <= 1000
+    assert split.train.n_users == data.n_users
+    again = evaluation.split_by_time(mixed, 0)
+    assert again is not None
+    assert split.users.tolist() == again.users.tolist()
+
+
 def test_equal_seeds_split_equally_and_others_otherwise() -> None:
     data = drawn()
     np.testing.assert_array_equal(evaluation.split(data, 1).users, evaluation.split(data, 1).users)

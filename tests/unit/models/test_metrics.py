@@ -2,6 +2,7 @@
 
 import math
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,15 +27,15 @@ def row(*ranks: int, k: int = 25) -> Bool:
 
 def test_the_pages_example_of_five_recommendations() -> None:
     found = metrics.hits([ints(9, 1, 8, 7, 2)], [ints(1, 2)])
-    assert metrics.mean_reciprocal_rank(found) == 0.5
-    assert metrics.precision(found, 5) == pytest.approx(0.4)
+    assert metrics.mean(metrics.reciprocal_ranks(found)) == 0.5
+    assert metrics.mean(metrics.precisions(found, 5)) == pytest.approx(0.4)
     ideal = metrics.ideal_hits(np.array([2]))
-    assert round(metrics.normalized_discounted_cumulative_gain(found, ideal, 5), 4) == 0.6241
+    assert round(metrics.mean(metrics.normalized_gains(found, ideal, 5)), 4) == 0.6241
 
 
 def test_the_pages_example_of_three_users() -> None:
     found = np.concatenate([row(4), row(2), row(6)])
-    assert round(metrics.mean_reciprocal_rank(found), 4) == 0.3056
+    assert round(metrics.mean(metrics.reciprocal_ranks(found)), 4) == 0.3056
 
 
 def test_the_pages_example_of_event_weights() -> None:
@@ -42,7 +43,7 @@ def test_the_pages_example_of_event_weights() -> None:
     np.testing.assert_allclose(worth, [1.5, 0.5])
     gains, ideal = np.array([[0.0, 0.5, 1.5]]), np.array([[1.5, 0.5, 0.0]])
     expected = (0.5 / math.log(3) + 1.5 / math.log(4)) / (1.5 / math.log(2) + 0.5 / math.log(3))
-    found = metrics.normalized_discounted_cumulative_gain(gains, ideal, 25)
+    found = metrics.mean(metrics.normalized_gains(gains, ideal, 25))
     assert found == pytest.approx(expected)
 
 
@@ -65,9 +66,9 @@ def test_metrics_of_lists_equal_their_definitions(lists: list[Int32], data: st.D
         gained.append(sum(1 / math.log(rank + 1) for rank in ranks if rank <= k) / best)
     found = metrics.hits(lists, wanted)
     ideal = metrics.ideal_hits(np.array([len(set(truth.tolist())) for truth in wanted]))
-    assert metrics.mean_reciprocal_rank(found) == pytest.approx(np.mean(reciprocal))
-    assert metrics.precision(found, k) == pytest.approx(np.mean(precise))
-    ndcg = metrics.normalized_discounted_cumulative_gain(found, ideal, k)
+    assert metrics.mean(metrics.reciprocal_ranks(found)) == pytest.approx(np.mean(reciprocal))
+    assert metrics.mean(metrics.precisions(found, k)) == pytest.approx(np.mean(precise))
+    ndcg = metrics.mean(metrics.normalized_gains(found, ideal, k))
     assert ndcg == pytest.approx(np.mean(gained))
     assert 0 <= ndcg <= 1 + 1e-12
     listed = {item for one in lists for item in one[:25].tolist()}
@@ -84,14 +85,59 @@ def test_rewards_equal_their_definition(lists: list[Int32], data: st.DataObject)
         total = sum(worth[item] for item in one.tolist() if item in truth)
         if total:
             shares.append(sum(worth[item] for item in richest if item in truth) / total)
-    found = metrics.average_rewards(lists, wanted, worth, 4)
+    found = metrics.mean(metrics.reward_shares(lists, wanted, worth, 4))
     assert found == pytest.approx(np.mean(shares) if shares else 0.0)
     assert 0 <= found <= 1
 
 
 def test_unknown_rewards_are_worth_nothing() -> None:
     worth = np.array([np.nan, 2.0, 1.0], np.float32)
-    assert metrics.average_rewards([ints(0, 1, 2)], [ints(0, 1, 2)], worth, 1) == pytest.approx(2 / 3)
+    assert metrics.reward_shares([ints(0, 1, 2)], [ints(0, 1, 2)], worth, 1) == pytest.approx(2 / 3)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=20))
+def test_gini_is_the_mean_difference_of_all_pairs_over_twice_the_mean(counts: list[int]) -> None:
+    found = metrics.gini(np.array(counts), len(counts))
+    pairs = sum(abs(one - other) for one in counts for other in counts)
+    total = sum(counts)
+    assert found == pytest.approx(pairs / (2 * len(counts) * total) if total else 0.0, abs=1e-12)
+    some = np.array([count for count in counts if count])
+    assert metrics.gini(some, len(counts)) == pytest.approx(found, abs=1e-12)
+
+
+def test_the_rarer_an_item_the_more_bits_it_says() -> None:
+    found = metrics.self_information(np.array([7, 3, 1, 0]), 7)
+    np.testing.assert_allclose(found, [0.0, 1.0, 2.0, 3.0])
+    lists = metrics.novelties([ints(0, 1), ints(3), ints()], found, 2)
+    np.testing.assert_allclose(lists, [0.5, 3.0, np.nan])
+    assert metrics.mean(lists) == 1.75
+
+
+def test_lists_in_sql_have_the_same_coverage_novelty_and_precision() -> None:
+    rng = np.random.default_rng(0)
+    met = [np.unique(rng.integers(0, ITEMS, 12).astype(np.int32)) for _ in range(30)]
+    lists = [rng.permutation(ITEMS)[:25].astype(np.int32) for _ in met]
+    with duckdb.connect() as sql:
+        for name, rows in (("met", met), ("listed", lists)):
+            sql.execute(f"CREATE TABLE {name} (person INT, item INT)")
+            sql.executemany(
+                f"INSERT INTO {name} VALUES (?, ?)",
+                [(at, item) for at, one in enumerate(rows) for item in one.tolist()],
+            )
+        (expected,) = sql.execute(
+            """WITH known AS (SELECT item, count(DISTINCT person) AS n FROM met GROUP BY item)
+               SELECT count(DISTINCT item) / ?, avg(log2(31 / (coalesce(n, 0) + 1))),
+                      (SELECT count(*) FROM met JOIN listed USING (person, item)) / (25 * 30)
+               FROM listed LEFT JOIN known USING (item)""",
+            [ITEMS],
+        ).fetchall()
+    information = metrics.self_information(np.bincount(np.concatenate(met), minlength=ITEMS), 30)
+    found = (
+        metrics.coverage(lists, ITEMS),
+        metrics.mean(metrics.novelties(lists, information)),
+        metrics.mean(metrics.precisions(metrics.hits(lists, met), 25)),
+    )
+    assert found == pytest.approx(expected)
 
 
 def test_trends_are_held_against_the_best_possible_list() -> None:
@@ -105,22 +151,24 @@ def test_trends_are_held_against_the_best_possible_list() -> None:
 def test_segments_count_true_users_among_one_percent() -> None:
     segments = [np.arange(300, dtype=np.int32), np.arange(300, dtype=np.int32)[::-1].copy()]
     truths = [ints(0, 1, 100, 200, 250), ints(299)]
-    assert metrics.hits_at_1_percent(segments, truths, 300) == pytest.approx((2 + 1) / 2)
-    assert metrics.recall_at_1_percent(segments, truths, 300) == pytest.approx((2 / 3 + 1 / 1) / 2)
+    assert metrics.mean(metrics.hits_at_1_percent(segments, truths, 300)) == pytest.approx((2 + 1) / 2)
+    assert metrics.mean(metrics.recall_at_1_percent(segments, truths, 300)) == pytest.approx(
+        (2 / 3 + 1 / 1) / 2
+    )
 
 
 def test_segments_nobody_belongs_to_have_no_recall() -> None:
-    assert metrics.recall_at_1_percent([ints(0, 1), ints(0, 1)], [ints(), ints(0)], 2) == 1
-    assert metrics.hits_at_1_percent([ints(0, 1), ints(0, 1)], [ints(), ints(0)], 2) == 0.5
+    assert metrics.mean(metrics.recall_at_1_percent([ints(0, 1), ints(0, 1)], [ints(), ints(0)], 2)) == 1
+    assert metrics.mean(metrics.hits_at_1_percent([ints(0, 1), ints(0, 1)], [ints(), ints(0)], 2)) == 0.5
 
 
 def test_no_queries_are_zero_and_no_error() -> None:
     found = metrics.hits([], [])
-    assert metrics.mean_reciprocal_rank(found) == 0
-    assert metrics.precision(found, 5) == 0
+    assert metrics.mean(metrics.reciprocal_ranks(found)) == 0
+    assert metrics.mean(metrics.precisions(found, 5)) == 0
     nothing = metrics.ideal_hits(np.zeros(0, np.int64))
-    assert metrics.normalized_discounted_cumulative_gain(found, nothing, 5) == 0
+    assert metrics.mean(metrics.normalized_gains(found, nothing, 5)) == 0
     assert metrics.coverage([], 10) == 0
-    assert metrics.hits_at_1_percent([], [], 10) == 0
-    assert metrics.recall_at_1_percent([], [], 10) == 0
-    assert metrics.average_rewards([], [], np.ones(3, np.float32)) == 0
+    assert metrics.mean(metrics.hits_at_1_percent([], [], 10)) == 0
+    assert metrics.mean(metrics.recall_at_1_percent([], [], 10)) == 0
+    assert metrics.mean(metrics.reward_shares([], [], np.ones(3, np.float32))) == 0
