@@ -46,10 +46,9 @@ def beside_baselines(recipe: str, training: Mapping[str, Any]) -> str:
         recipe: its name.
         training: what ``/sartor/v1`` answers about it.
     """
-    parts = [f"Is {recipe} worth it? Beside what needs no model, on the same users:"]
+    parts = [f"{recipe} beside what needs no model, on the same users, with 95 % intervals:"]
     parts += filter(None, map(texts.bars, training["evaluation"]))
-    parts += training["record"]["warnings"]
-    return "\n\n".join([*parts, "All metrics: sartor training ARN"])
+    return "\n\n".join([*parts, *training["record"]["warnings"]])
 
 
 def beside(title: str, left: tuple[str, Sequence[Item]], right: tuple[str, Sequence[Item]]) -> str:

@@ -24,6 +24,19 @@ def test_an_item_moves_by_its_id_and_not_by_its_title() -> None:
     assert "1 of 4 items are new after one event." in shown
 
 
+def test_a_version_stands_beside_baselines_with_what_its_training_warns_of() -> None:
+    column = {"value": 0.2, "low": 0.1, "high": 0.3}
+    examined = {
+        "split": "users",
+        "decides": "ndcg",
+        "metrics": {"ndcg": {"version": column, "popularity": column}},
+    }
+    training = {"evaluation": [examined], "record": {"warnings": ["It is not above."]}}
+    shown = click.unstyle(answers.beside_baselines("aws-sims", training))
+    for text in ("aws-sims beside", "ndcg, split by users", "0.2000 (0.1000 to 0.3000)", "It is not above."):
+        assert text in shown
+
+
 def test_a_training_shows_its_model_and_how_long_it_took() -> None:
     record = {"model": "similar", "interactions": 1234, "users": 5, "items": 6}
     shown = answers.trainings({"aws-sims": record}, {"aws-sims": 1.25})
