@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from bench import table
 
-from quality import cold, everybody, latest_small, linear, page, related, segments, sequence, sparse
+from quality import cold, everybody, examined, latest_small, linear, page, related, segments, sequence, sparse
 
 MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "cold": cold.run,
     "everybody": everybody.run,
+    "examined": examined.run,
     "latest-small": latest_small.run,
     "linear": linear.run,
     "related": related.run,

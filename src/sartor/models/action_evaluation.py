@@ -40,17 +40,29 @@ _NO_KNOWLEDGE: Final = 0.5
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a model of actions is worth.
+
+    Attributes:
+        metrics: Amazon's, by their names, not rounded.
+        examination: how it stands beside the actions that others take most.
+    """
+
+    metrics: dict[str, float]
+    examination: Examination
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """What a model is fitted on so that it can be asked for the rest.
 
     Attributes:
         train: the part that it is fitted on.
-        measure: returns Amazon's metrics of a model that was fitted on it, by their names, not rounded, and how it
-            stands beside the actions that are taken most; ``Stopped`` is raised if the run says so.
+        measure: returns what a model is worth that was fitted on it; ``Stopped`` is raised if the run says so.
     """
 
     train: TrainingData
-    measure: Callable[[Model, Run], tuple[dict[str, float], Examination]]
+    measure: Callable[[Model, Run], Measured]
 
 
 @dataclass(frozen=True)
@@ -100,8 +112,8 @@ def held_out(data: TrainingData, seed: int) -> HeldOut:
     return HeldOut(train, partial(_measured, asked))
 
 
-def _measured(asked: _Asked, model: Model, run: Run) -> tuple[dict[str, float], Examination]:
-    """Return Amazon's metrics of a model of actions and its examination; what has no score is not recommended."""
+def _measured(asked: _Asked, model: Model, run: Run) -> Measured:
+    """Return what a model of actions is worth; an action without a score is not recommended."""
     scores = np.zeros((len(asked.queries), model.n_items), np.float32)
     for row, query in zip(scores, asked.queries, strict=True):
         run.keep_on()
@@ -132,7 +144,7 @@ def _measured(asked: _Asked, model: Model, run: Run) -> tuple[dict[str, float], 
         },
         run,
     )
-    return result, examined
+    return Measured(result, examined)
 
 
 def _gains(rankings: Sequence[Int32], taken: Sequence[Int32]) -> dict[str, Float64]:

@@ -177,10 +177,10 @@ def _of_actions(
     parameters = parameters_of(version)
     model = _fitted(candidate.trainer, held_out.train, parameters, run.unwarned(), None, version)
     run.progress({"phase": "evaluating"})
-    found, examined = held_out.measure(model, run)
+    measured = held_out.measure(model, run)
     run.progress({"phase": "training on everything"})
     model = _fitted(candidate.trainer, candidate.data, parameters, run, None, version)
-    return _told(Fitted(candidate, model, found, {}, (examined,)), run)
+    return _told(Fitted(candidate, model, measured.metrics, {}, (measured.examination,)), run)
 
 
 def _told(fitted: Fitted, run: Run) -> Fitted:

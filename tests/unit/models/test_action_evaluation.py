@@ -78,25 +78,27 @@ def test_precision_and_recall_are_means_over_actions() -> None:
     rows = [(0, 1, 7, VIEWED), (0, 2, 0, TAKEN)]
     data = of(rows, 1)
     model: Model = Fixed([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.0, 0.3])
-    found = held_out(data, 0).measure(model, QUIET)
+    found = held_out(data, 0).measure(model, QUIET).metrics
     assert RECOMMENDED == 5
     # five actions are recommended, of which one is taken
     assert found["precision"] == pytest.approx(np.mean([1, 0, 0, 0, 0]))
     assert found["recall"] == 1.0
     assert found["coverage"] == pytest.approx(7 / N_ACTIONS)  # one has no score
     assert found["normalized_discounted_cumulative_gain_at_5"] == 1.0
-    missed = held_out(of([(0, 1, 7, VIEWED), (0, 2, 6, TAKEN)], 1), 0).measure(model, QUIET)
+    missed = held_out(of([(0, 1, 7, VIEWED), (0, 2, 6, TAKEN)], 1), 0).measure(model, QUIET).metrics
     assert (missed["precision"], missed["recall"]) == (0.0, 0.0)
     assert missed["normalized_discounted_cumulative_gain_at_25"] == 0.0
 
 
 def test_who_takes_nothing_says_nothing_of_the_ranking_but_of_precision() -> None:
-    found = held_out(of([(0, 1, 7, VIEWED), (0, 2, 0, NOT_TAKEN)], 1), 0).measure(Fixed([0.9] * 8), QUIET)
+    found = (
+        held_out(of([(0, 1, 7, VIEWED), (0, 2, 0, NOT_TAKEN)], 1), 0).measure(Fixed([0.9] * 8), QUIET).metrics
+    )
     assert found["precision"] == found["recall"] == 0.0
     assert found["auc"] == 0.5
 
 
 def test_without_events_all_metrics_are_there_and_say_nothing() -> None:
-    found = action_evaluation.held_out(of([], 3), 0).measure(Fixed([0.0] * 8), QUIET)
+    found = action_evaluation.held_out(of([], 3), 0).measure(Fixed([0.0] * 8), QUIET).metrics
     gains = {f"normalized_discounted_cumulative_gain_at_{k}": 0.0 for k in (5, 10, 25)}
     assert found == {"coverage": 0.0, "precision": 0.0, "recall": 0.0, "auc": 0.5, **gains}

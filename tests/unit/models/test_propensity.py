@@ -82,14 +82,18 @@ def test_of_noise_no_more_is_learned_than_the_rates() -> None:
 def test_it_ranks_held_out_actions_better_than_their_popularity(data: TrainingData) -> None:
     held_out = action_evaluation.held_out(data, 0)
     fitted = propensity.fit(held_out.train, None, QUIET)
-    metrics = held_out.measure(fitted, QUIET)
+    metrics = held_out.measure(fitted, QUIET).metrics
     nobody = fitted.score(Query(np.zeros(0, np.int32)))
 
     class Popular(propensity.PropensityModel):
         def score(self, query: Query) -> np.ndarray:
             return nobody
 
-    baseline = held_out.measure(Popular.restored(fitted.settings(), fitted.arrays()), QUIET)
+    baseline = held_out.measure(Popular.restored(fitted.settings(), fitted.arrays()), QUIET).metrics
+    examined = held_out.measure(fitted, QUIET).examination
+    assert examined.warnings() == []
+    assert set(examined.columns) == {"version", "popularity"}
+    assert examined.differences["popularity"]["normalized_discounted_cumulative_gain_at_25"].low > 0
     assert metrics["auc"] > baseline["auc"] + 0.08
     gain = "normalized_discounted_cumulative_gain_at_5"
     assert metrics[gain] > baseline[gain] + 0.1

@@ -109,6 +109,20 @@ def test_metrics_are_those_of_a_count_by_hand() -> None:
     }
 
 
+def test_beside_the_segments_of_a_model_stand_those_of_who_did_most() -> None:
+    lists = [[0, 1] * (2 + user // 50) for user in range(200)]
+    found = histories(lists)
+    train, test = segments.split(found)
+    model = affinity.fit(TrainingData(2, train), Config(d=2), Run(threads=1))
+    measured = segments.measure(model, train, test, ItemSets.each(2))
+    assert [one.tolist() for one in measured["activity"].best] == [[150, 151]] * len(measured["version"].best)
+    assert measured["version"].metrics == segments.evaluate(model, train, test, ItemSets.each(2))
+    assert (
+        measured["activity"].metrics["hits_at_1_percent"]
+        == measured["activity"].values["hits_at_1_percent"].mean()
+    )
+
+
 def test_segments_of_planted_tastes_are_of_users_who_have_them() -> None:
     found, n_items = planted()
     train, _ = segments.split(found)

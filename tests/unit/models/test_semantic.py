@@ -149,7 +149,9 @@ def test_newer_and_changed_items_are_taken_up_without_a_training() -> None:
     )
 
 
-def test_its_metrics_are_means_of_what_it_recommends(planted: tuple[list[str], SemanticModel]) -> None:
+def test_its_metrics_are_means_of_what_it_recommends_for_each_item(
+    planted: tuple[list[str], SemanticModel],
+) -> None:
     _, model = planted
     found = semantic.evaluate(model, Run())
     expected = []
@@ -158,7 +160,7 @@ def test_its_metrics_are_means_of_what_it_recommends(planted: tuple[list[str], S
         said = model.similarity(item, ranking)
         expected.append([model.popularity[ranking].mean(), model.freshness[ranking].mean(), said.mean()])
     names = ["item_popularity", "item_freshness", "item_similarity"]
-    np.testing.assert_allclose([found[name] for name in names], np.mean(expected, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(np.stack([found[name] for name in names], axis=1), expected, rtol=1e-6)
     assert sorted(found) == sorted(names)
 
 
