@@ -104,7 +104,7 @@ def of_lists(lists: Int32, n_items: int, run: Run) -> dict[str, Interval]:
 def _of_counts(counts: Int64, n_items: int) -> tuple[float, float]:
     """Return coverage and Gini coefficient of how often each item is recommended, and behind them none."""
     recommended = counts[:n_items]
-    return np.count_nonzero(recommended) / max(n_items, 1), metrics.gini(recommended, n_items)
+    return float(np.count_nonzero(recommended)) / max(n_items, 1), metrics.gini(recommended, n_items)
 
 
 def _drawn(n_users: int, draws: int, run: Run) -> Iterator[Float64]:

@@ -186,7 +186,8 @@ def hits_at_1_percent(segments: Sequence[Int32], truths: Sequence[Int32], n_user
         truths: int32[any] of each query, the users that truly belong.
         n_users: how many users there are.
     """
-    return hits(segments, truths, segment_size(n_users)).sum(axis=1).astype(np.float64)
+    found: Float64 = hits(segments, truths, segment_size(n_users)).sum(axis=1).astype(np.float64)
+    return found
 
 
 def recall_at_1_percent(segments: Sequence[Int32], truths: Sequence[Int32], n_users: int) -> Float64:
@@ -200,7 +201,8 @@ def recall_at_1_percent(segments: Sequence[Int32], truths: Sequence[Int32], n_us
     size = segment_size(n_users)
     possible = np.array([min(len(np.unique(truth)), size) for truth in truths], np.float64)
     reached = hits(segments, truths, size).sum(axis=1)
-    return np.divide(reached, possible, out=np.full(len(possible), np.nan), where=possible > 0)
+    shares: Float64 = np.divide(reached, possible, out=np.full(len(possible), np.nan), where=possible > 0)
+    return shares
 
 
 def mean(values: Float64) -> float:

@@ -1,9 +1,9 @@
 """A model beside baselines: planted ones that are worse, equal and better, and every number recomputed."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
+import orjson
 import pytest
 
 from sartor.models import evaluation, examination, popularity, transitions
@@ -103,7 +103,7 @@ def test_a_warning_of_a_split_of_time_says_which_model_was_asked() -> None:
 def test_the_json_has_the_values_of_all_recomputed() -> None:
     split = evaluation.split(popular_data(), 0)
     model = popularity.fit(TrainingData(N_ITEMS, split.train))
-    found = json.loads(json.dumps(examined(model, split).to_json()))
+    found = orjson.loads(orjson.dumps(examined(model, split).to_json()))  # which takes no number of NumPy
     measured = evaluation.evaluate(model, split, N_ITEMS)
     for metric, value in measured.items():
         assert found["metrics"][metric]["version"]["value"] == pytest.approx(value, abs=1e-6)
