@@ -251,6 +251,18 @@ TRAININGS: Final = (
         "Their one parameter changes nothing here.",
     ),
     Difference(
+        "items and interactions of a training",
+        "up to 5 million items and 3 billion interactions are considered, fewer by the older recipes",
+        "all that memory has room for",
+        "What protects a shared service protects nobody here.",
+    ),
+    Difference(
+        "cold items of `aws-hrnn-coldstart`",
+        "100 to 80,000, else the training fails",
+        "any number",
+        "Its model here does not need them.",
+    ),
+    Difference(
         "legacy recipes",
         "not for new solutions any more",
         "are trained",
@@ -311,6 +323,18 @@ ANSWERS: Final = (
         "new items",
         "are considered every two hours, with semantic similarity after 30 minutes",
         "within seconds",
+        "There is no reason to wait.",
+    ),
+    Difference(
+        "versions that consider new items",
+        "the newest FULL one that a campaign serves",
+        "every one that a campaign serves or a batch job asks",
+        "There is no reason to leave the others out.",
+    ),
+    Difference(
+        "new attributes of users",
+        "with the next training",
+        "with the next request",
         "There is no reason to wait.",
     ),
     Difference(

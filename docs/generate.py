@@ -119,12 +119,23 @@ def quotas() -> Iterator[str]:
     from sartor.data.dataset_types import DATASET_TYPES
     from sartor.data.put import MAXIMUM_EVENT_BYTES
     from sartor.data.schema import MAXIMUM_CHARACTERS
+    from sartor.filters.check import MAXIMUM_FIELDS
     from sartor.realtime.rates import REQUESTS_PER_SECOND
     from sartor.recipes import RECIPES
-    from sartor.resources import batch_jobs, looks, recommenders, rules
+    from sartor.resources import (
+        batch_jobs,
+        campaigns,
+        filters,
+        looks,
+        recommenders,
+        rules,
+        solution_versions,
+        solutions,
+    )
     from sartor.resources.tags import MAX_TAGS
     from sartor.wire.read import MAXIMUM_BODY_BYTES
     from sartor.work.import_data import MAXIMUM_BYTES
+    from sartor.work.train import MAXIMUM_ACTIONS, MINIMUM_INTERACTIONS, MINIMUM_USERS
 
     yield "# Quotas\n"
     yield "Numbers are for one account in one region. `--quotas off` lifts those of the first table.\n"
@@ -132,6 +143,12 @@ def quotas() -> Iterator[str]:
     yield f"| dataset groups that are pending, in progress or active | {rules.MAX_DATASET_GROUPS} |"
     yield f"| schemas | {rules.MAX_SCHEMAS} |"
     yield f"| recommenders of a dataset group, those that are stopped too | {recommenders.MAX_RECOMMENDERS} |"
+    yield f"| solutions, and campaigns, of a dataset group | {solutions.MAX_SOLUTIONS}, {campaigns.MAX_CAMPAIGNS} |"
+    yield f"| filters of a dataset group, and their columns | {filters.MAX_FILTERS}, {filters.MAX_FIELDS} |"
+    yield f"| columns that one filter uses | {MAXIMUM_FIELDS} |"
+    yield f"| solution versions that are pending or in progress | {solution_versions.MAX_UNFINISHED} |"
+    yield f"| least interactions of a training, and users with two | {MINIMUM_INTERACTIONS:,}, {MINIMUM_USERS} |"
+    yield f"| actions of a training | {MAXIMUM_ACTIONS:,} |"
     yield f"| dataset import jobs that are pending or in progress | {rules.MAX_IMPORT_JOBS_AT_ONCE} |"
     for mode, size in MAXIMUM_BYTES.items():
         yield f"| bytes of one {mode} import | {size:,} |"

@@ -242,6 +242,18 @@ def test_a_new_user_is_recommended_what_users_like_him_choose(shop: Shop, recipe
     assert share_of_comedy(ids("young")[:4]) == 0  # what he does says more than who he is
 
 
+@pytest.mark.parametrize("recipe", [UP, UP2])
+def test_what_is_put_of_a_user_counts_without_a_training(shop: Shop, recipe: str) -> None:
+    shop.campaign(recipe)
+    for generation, least, most in (("young", 0.8, 1.0), ("old", 0.0, 0.2)):
+        properties = json.dumps({"generation": generation})
+        shop.client.events.put_users(
+            datasetArn=shop.users, users=[{"userId": f"put-{recipe}", "properties": properties}]
+        )
+        found = share_of_comedy(shop.ids(recipe, userId=f"put-{recipe}", numResults=10))
+        assert least <= found <= most
+
+
 def test_a_context_moves_a_ranking_and_scores_still_sum_to_one(shop: Shop) -> None:
     everything = [name_of(taste, at) for taste in range(TASTES) for at in range(ITEMS_EACH)]
     shares = []

@@ -258,10 +258,13 @@ def test_a_filter_looks_at_what_users_did_until_now(segments: Segments) -> None:
     assert before == [user for user in every if int(user.rpartition("-")[2]) % 3]
     tracking_id = segments.client.tracker(segments.interactions)
     event = {"eventType": "buy", "itemId": "horror3", "sentAt": 1_700_000_500}
-    segments.client.events.put_events(
-        trackingId=tracking_id, sessionId="s", userId=before[0], eventList=[event]
-    )
+    for user in (before[0], "late-fan"):
+        segments.client.events.put_events(
+            trackingId=tracking_id, sessionId=user, userId=user, eventList=[event]
+        )
     assert segments.users("item-affinity", line, filterArn=arn, numResults=10**6) == before[1:]
+    # of whom a segment is, the training alone says
+    assert segments.users("item-affinity", line, numResults=10**6) == every
 
 
 def test_a_job_is_described_and_listed(segments: Segments) -> None:

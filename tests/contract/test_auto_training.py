@@ -164,6 +164,27 @@ def test_imports_and_put_records_are_new_data(service: Any, clock: Clock, recipe
     assert not has_new_data(store, solution, 1e10)
 
 
+def test_users_and_items_alone_are_no_new_data_and_action_interactions_are_for_actions(
+    service: Any, clock: Clock
+) -> None:
+    group, store = service.group(), service.store
+    datasets = {
+        name: store.get(service.dataset(name, group)).seq
+        for name in ("Interactions", "Items", "Users", "Actions", "ActionInteractions")
+    }
+    solution = store.get(service.solution(group))
+    of_actions = replace(solution, body={**solution.body, "recipeArn": recipe_arn("aws-next-best-action")})
+    for name in ("Items", "Users", "Actions"):
+        put(service, datasets[name])
+    assert not has_new_data(store, solution, 0.0)
+    assert not has_new_data(store, of_actions, 0.0)
+    put(service, datasets["ActionInteractions"])
+    assert not has_new_data(store, solution, 0.0)
+    assert has_new_data(store, of_actions, 0.0)
+    put(service, datasets["Interactions"])
+    assert has_new_data(store, solution, 0.0)
+
+
 def put(service: Any, dataset: int) -> None:
     service.store.put_records.put(dataset, [Row("u", {"USER_ID": "u"})]).result()
 

@@ -159,6 +159,24 @@ def test_one_that_could_not_be_stopped_or_started_is_as_it_was(service: Any) -> 
     assert status(service, arn) == "INACTIVE"
 
 
+def test_a_recommender_has_no_metrics_while_it_is_created_or_deleted(service: Any) -> None:
+    arn = create(service, domain_group(service))
+    task = claimed(service, "training")
+    assert "modelMetrics" not in service.described("Recommender", arn)
+    assert lifecycle.finish(service.store, task, lifecycle.Outcome({}, {"metrics": {"coverage": 0.123456}}))
+    assert service.described("Recommender", arn)["modelMetrics"] == {"coverage": 0.1235}
+    service("DeleteRecommender", recommenderArn=arn)
+    assert "modelMetrics" not in service.described("Recommender", arn)
+
+
+def test_several_can_be_created_right_behind_each_other(service: Any) -> None:
+    group = domain_group(service)
+    arns = [create(service, group, f"r{number}") for number in range(MAX_RECOMMENDERS)]
+    assert {status(service, arn) for arn in arns} == {"CREATE PENDING"}
+    service.work()
+    assert {status(service, arn) for arn in arns} == {"ACTIVE"}
+
+
 def test_lists_are_of_a_group_or_of_the_account(service: Any) -> None:
     shop, videos = domain_group(service), domain_group(service, "VIDEO_ON_DEMAND", name="tv")
     first = recommender(service, shop, **EXPLORES)

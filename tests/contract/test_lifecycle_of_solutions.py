@@ -269,6 +269,17 @@ def test_an_update_goes_on_beside_the_solution(service: Any) -> None:
     assert [one["solutionArn"] for one in listed] == [solution]
 
 
+def test_an_update_replaces_all_the_event_types_that_were_weighted(service: Any) -> None:
+    def listed(*types: str) -> dict[str, Any]:
+        return {"eventsConfig": {"eventParametersList": [{"eventType": one, "weight": 1.0} for one in types]}}
+
+    solution = service.solution(recipeArn=V2, solutionConfig=listed("buy", "view"))
+    for types in (("view", "like"), ("buy",), ()):
+        service("UpdateSolution", solutionArn=solution, solutionUpdateConfig=listed(*types))
+        service.work()
+        assert service.described("Solution", solution)["solutionConfig"] == listed(*types) | WEEKLY
+
+
 def test_an_update_that_fails_changes_nothing(service: Any) -> None:
     solution = service.solution()
     service("UpdateSolution", solutionArn=solution, performAutoTraining=False)

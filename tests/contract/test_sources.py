@@ -546,6 +546,15 @@ def test_a_prefix_that_nothing_begins_with_has_the_reason_of_who_asks(bucket: Bu
             bucket.sources.list_prefix(location, "no such input")
 
 
+def test_one_file_is_removed_and_that_it_is_not_there_is_no_matter(bucket: Bucket) -> None:
+    for key in ("out/1.json", "out/1.json_errors"):
+        bucket.put(key, b"x")
+    for _ in range(2):
+        bucket.sources.remove("s3://b/out/1.json_errors")
+    bucket.sources.remove("s3://b/never/there.json")
+    assert [file.key for file in bucket.sources.list_prefix("s3://b/out/", "nothing")] == ["out/1.json"]
+
+
 def test_files_replace_what_is_there_as_one_and_whole(bucket: Bucket, tmp_path: Path) -> None:
     bucket.put("out/a.out", b"of an earlier job")
     for name, content in (("one", b"12"), ("two", b""), ("three", b"3")):

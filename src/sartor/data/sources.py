@@ -227,6 +227,20 @@ class AccountSources:
             for name in found:
                 bucket.delete(folder + name)
 
+    def remove(self, location: str) -> None:
+        """Delete one file, as an earlier job may have left it; that it is not there is no matter.
+
+        Raises:
+            JobFailed: it may not be deleted.
+        """
+        with _reasons(location, "written"):
+            bucket, key = self._at(location)
+            try:
+                bucket.find(key)
+            except FileNotFoundError:
+                return
+            bucket.delete(key)
+
     def _at(self, location: str) -> tuple[Bucket, str]:
         """Return the bucket and the key of a location.
 

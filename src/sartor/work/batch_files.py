@@ -48,7 +48,7 @@ def answer_files(task: Task, tools: Tools, answers: Answers) -> None:
     """Answer every file of a batch job below its output location.
 
     ``NAME.out`` has an answer for each line of the file ``NAME``, also for one that cannot be answered; lines of that
-    kind are in ``NAME_errors`` too, if there are any.
+    kind are in ``NAME_errors`` too, which is there only if there are any.
 
     Raises:
         JobFailed: a file cannot be read, has too many lines or has changed meanwhile, or an answer cannot be written.
@@ -112,7 +112,7 @@ class _Files:
             path.unlink()
 
     def _write(self, file: SourceFile, kept: str, stretches: int) -> None:
-        """Write the answers to a file where the job wants them; those that say why there are none first."""
+        """Write the answers to a file where the job wants them; first what says why there are none, or nothing does."""
         storage = self._tools.storage
         there = {name for name, _ in storage.files(kept)}
         output = batch_jobs.output_of(self._place, file)
@@ -121,6 +121,9 @@ class _Files:
             found = [one for one in names if one in there]
             if found:
                 self._sources.replace(name, self._local(found), self._mark, self._tools.keep_on)
+            else:  # an earlier job of the same file may have had some
+                self._tools.keep_on()
+                self._sources.remove(name)
 
     def _local(self, names: Sequence[str]) -> Iterator[Path]:
         """Yield local files with what is kept, of which no copies stay."""

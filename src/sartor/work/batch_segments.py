@@ -21,6 +21,8 @@ from sartor.models.affinity import AffinityModel
 from sartor.models.base import Bool, Histories, Int32
 from sartor.models.segments import ItemSets, Met, best_users, vectors
 from sartor.realtime import artifact
+from sartor.realtime.artifact import Artifact
+from sartor.realtime.trained import as_it_is
 from sartor.recipes import BY_ARN
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.store import Resource
@@ -43,16 +45,27 @@ def run(task: Task, tools: Tools) -> Outcome:
         Stopped: the job must stop; what is answered is kept for the next attempt.
     """
     job = task.resource
-    version = tools.store.get(job.body["solutionVersionArn"])
-    if version is None:
-        raise JobFailed(f"Solution version {job.body['solutionVersionArn']} no longer exists.")
+    version, stored = version_of(job, tools)
     segmenting = BY_ARN[version.body["recipeArn"]].segmenting
     assert segmenting is not None, "the job's rule"
-    segments = Segments(version, job.body.get("filterArn"), job.body["numResults"], tools)
+    segments = Segments(version, stored, job.body.get("filterArn"), job.body["numResults"], tools)
     block_lines = max(min(_USERS_AT_ONCE // job.body["numResults"], segmenting.most_lines), 1)
     most_lines = segmenting.most_lines if tools.quotas_on else None
     answer_files(task, tools, Answers(segments.answer, block_lines, 1, most_lines))
     return Outcome()
+
+
+def version_of(job: Resource, tools: Tools) -> tuple[Resource, Artifact]:
+    """Return the solution version of a segment job, and what was trained for it, also while users are deleted from it.
+
+    Raises:
+        JobFailed: it is gone.
+    """
+    arn = job.body["solutionVersionArn"]
+    found = as_it_is(tools.store, arn, lambda trained: artifact.read(tools.storage, trained.place))
+    if found is None:
+        raise JobFailed(f"Solution version {arn} no longer exists.")
+    return found
 
 
 class Segments:
@@ -60,19 +73,18 @@ class Segments:
 
     Args:
         version: of a recipe of segments.
+        found: what was trained for it.
         filter_arn: of the filter that users must pass; ``None`` for any user.
         size: how many users a segment has at most.
         tools: the worker's.
 
     Raises:
-        JobFailed: its model or the filter is gone.
+        JobFailed: the filter is gone.
     """
 
-    def __init__(self, version: Resource, filter_arn: str | None, size: int, tools: Tools) -> None:
-        try:
-            found = artifact.read(tools.storage, artifact.place_of(version.private))
-        except FileNotFoundError as error:
-            raise JobFailed(f"The model of {version.arn} is not in the storage.") from error
+    def __init__(
+        self, version: Resource, found: Artifact, filter_arn: str | None, size: int, tools: Tools
+    ) -> None:
         segmenting = BY_ARN[version.body["recipeArn"]].segmenting
         assert segmenting is not None, "not a recipe of segments"
         self._asked_with = segmenting.asked_with

@@ -88,6 +88,18 @@ def test_an_interaction_without_a_time_which_older_versions_stored_is_passed_ove
     assert histories(read()) == wanted
 
 
+def test_what_a_session_did_that_belongs_to_nobody_is_not_trained_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = read()
+    monkeypatch.setattr(
+        f"{__name__}.ROWS", [*ROWS, (None, "a", 9, "view", None), (None, "z", 9, "view", 1.0)]
+    )
+    rows = read()
+    assert histories(rows) == histories(wanted)
+    assert rows.items.names() == wanted.items.names()
+
+
 def test_each_users_interactions_lie_together_oldest_first() -> None:
     rows = read()
     assert histories(rows) == {"u": [("b", 1), ("a", 2), ("c", 2)], "v": [("b", 3), ("a", 4)]}
@@ -163,6 +175,19 @@ def test_only_included_columns_say_something_where_they_are_named() -> None:
     assert tokens(read(Selection(included={"users": ()}), CATALOGUE)) == tokens(read(EVERYTHING, CATALOGUE))
 
 
+def test_a_boolean_says_nothing() -> None:
+    of_items = schema_of("Items", ("ITEM_ID", "string"), ("IS_NEW", "boolean"), ("SIZE", "int"))
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE data AS SELECT 'u' AS USER_ID, 'i' || n AS ITEM_ID, n AS TIMESTAMP, 'view' AS EVENT_TYPE, "
+            "1.0 AS EVENT_VALUE FROM range(40) AS r(n);"
+            "CREATE TABLE items AS SELECT 'i' || n AS ITEM_ID, n % 2 = 0 AS IS_NEW, n AS SIZE FROM range(40) AS r(n);"
+        )
+        names = training.read(connection, EVENTS, of_items, EVERYTHING).token_names
+    assert names
+    assert all(one.startswith("SIZE=") for one in names)
+
+
 def test_excluded_columns_say_nothing() -> None:
     every = set().union(*tokens(read(Selection(excluded={"items": ("genre",)}), CATALOGUE)).values())
     assert not [one for one in every if one.startswith("GENRE")]
@@ -192,6 +217,20 @@ def test_contexts_are_the_categories_and_numbers_that_a_solution_does_not_leave_
     names = [one.name for one in contexts.contextual(CONTEXTUAL, ())]
     assert names == ["DEVICE", "WARMTH"]
     assert [one.name for one in contexts.contextual(CONTEXTUAL, {"device"})] == ["WARMTH"]
+
+
+def test_impressions_are_no_context_and_no_interaction() -> None:
+    fields = [*((one.name, one.type) for one in EVENTS.fields), ("IMPRESSION", "string")]
+    of = schema_of("Interactions", *fields, IMPRESSION={"categorical": True})
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE data AS SELECT 'u' || n % 20 AS USER_ID, 'i' || n % 7 AS ITEM_ID, n AS TIMESTAMP, "
+            "'view' AS EVENT_TYPE, 1.0 AS EVENT_VALUE, 'i1|shown|i2' AS IMPRESSION FROM range(400) AS r(n)"
+        )
+        found = training.read(connection, of, None, EVERYTHING, in_context=True)
+    assert found.items.names() == [f"i{number}" for number in range(7)]
+    assert len(found.item) == 400
+    assert not [value for value in found.contexts.values if "IMPRESSION" in value]
 
 
 def test_contexts_count_what_is_trained_on_as_a_count_by_hand_does() -> None:

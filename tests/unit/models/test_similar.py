@@ -105,6 +105,14 @@ def test_sims_has_its_own_defaults_and_takes_what_is_given() -> None:
     assert similar.sims_config(min_cointeraction_count=7).min_cointeraction_count == 7
 
 
+def test_sims_looks_at_no_metadata() -> None:
+    data = with_groups(cold=[3])
+    with_metadata = similar.fit(data)
+    model = similar.fit(data, similar.sims_config(min_cointeraction_count=1))
+    assert best(model, 3, 9) == best(model, None, 9)  # what is popular
+    assert best(with_metadata, 3, 9) != best(with_metadata, None, 9)
+
+
 def test_items_too_seldom_together_are_not_related() -> None:
     data = TrainingData(3, histories([[0, 1]] * 2 + [[0, 2]] * 3))
     scores = similar.fit(data, similar.Config(min_cointeraction_count=3)).score(Query(NOBODY, 0))

@@ -10,7 +10,7 @@ from sartor.data.actions import ActionRows
 from sartor.data.ids import Ids
 from sartor.filters.columns import Columns
 from sartor.models.actions import NOT_TAKEN, TAKEN, VIEWED
-from sartor.realtime.acting import SEEN_OF_A_TYPE, ActionHistories, ActionHistory, Terms
+from sartor.realtime.acting import ActionHistories, ActionHistory, Terms
 from sartor.realtime.catalogue import numbers_of
 from sartor.realtime.recommend_actions import _offered, _ranked
 
@@ -74,9 +74,9 @@ def test_what_an_earlier_sartor_stored_without_a_type_or_time_is_passed_over() -
 
 
 def test_filters_look_at_the_newest_events_of_each_type() -> None:
-    many = [(at, "viewed", f"a{at}") for at in range(SEEN_OF_A_TYPE + 5)]
-    found = history_of([], [], Seen(0, *many))
-    assert found.seen["viewed"] == {f"a{at}" for at in range(5, SEEN_OF_A_TYPE + 5)}
+    many = [(at, "viewed", f"a{at}") for at in range(305)]
+    found = history_of([], [], Seen(0, *many, (0, "taken", "a0")))
+    assert found.seen == {"viewed": {f"a{at}" for at in range(5, 305)}, "taken": {"a0"}}
 
 
 def terms(**columns: list[int]) -> Terms:

@@ -36,6 +36,16 @@ def test_promoted_items_take_their_share_and_keep_the_models_order(
     assert len({one.row for one in found}) == len(found) <= n
 
 
+def test_promoted_items_stand_at_other_places_each_time() -> None:
+    first, second = [Picked(100), Picked(101)], [Picked(row) for row in range(20)]
+    promotion = {"name": "p", "percentPromotedItems": 20}
+    seen = set()
+    for _ in range(300):
+        found = promotions.merged(promotion, first, second, 10)
+        seen |= {at for at, one in enumerate(found) if one.promotion == "p"}
+    assert seen == set(range(10))
+
+
 def explored(share: float, who: str = "u", allowed: list[int] | None = None) -> list[Picked]:
     picked = [Picked(row, 0.1 / (row + 1)) for row in range(10)]
     candidates = np.arange(10, 40, dtype=np.int32)

@@ -19,7 +19,7 @@ from sartor.models.blend import BlendModel
 from sartor.models.popularity import Config as PopularityConfig
 from sartor.models.popularity import PopularityModel
 from sartor.models.sequence import Config, SequenceModel
-from sartor.realtime import artifact
+from sartor.realtime import artifact, scoring
 from sartor.realtime.blocks import Blocks
 from sartor.realtime.bulk import Bulk
 from sartor.realtime.deployments import Deployment
@@ -265,6 +265,26 @@ def test_users_who_are_answered_together_get_what_each_gets_alone(
         np.testing.assert_allclose(
             [one for one, _ in scores], [two for _, two in scores], atol=3e-7, rtol=1e-4
         )
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_what_the_second_version_does_not_score_is_filled_with_popular_items_that_pass_the_filter(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    monkeypatch.setattr(scoring, "BEST", 40)
+    (whole,) = answered(shop.bulk("logits", UP2, 100, None), lines_of(None)[:1], monkeypatch, together)
+    scores = whole[2]["scores"]
+    assert sum(scores[:40]) == pytest.approx(1, abs=1e-5)
+    assert scores[40:] == [None] * 60
+    assert whole[2]["reasons"] == [[]] * 40 + [["Popular item"]] * 60
+    counts = shop.bulk("logits", UP2, 1, None)._blocks._version.counts
+    popular = [counts[int(name.rpartition("-")[2])] for name in whole[2]["recommendedItems"][40:]]
+    assert popular == sorted(popular, reverse=True)
+    bulk = shop.bulk("logits", UP2, 100, "narrow")
+    (narrow,) = answered(bulk, lines_of("narrow")[:1], monkeypatch, together)
+    prices = [int(name.rpartition("-")[2]) % 1100 for name in narrow[2]["recommendedItems"]]
+    assert set(prices) == set(range(8))
+    assert ["Popular item"] in narrow[2]["reasons"]
 
 
 def test_most_users_are_answered_together(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,13 @@ def test_filters_look_at_the_newest_of_each_type(dataset: Live, monkeypatch: pyt
     assert found(some, "u")[1] == {"watch": frozenset(["i3", "i2"]), "click": frozenset(["old"])}
 
 
+def test_filters_look_at_a_hundred_of_each_type(dataset: Live) -> None:
+    names = tuple(f"i{at:03d}" for at in range(130))
+    watched = [("u", name, at, "Watch", True) for at, name in enumerate(names)]
+    some, _ = of(dataset, artifact(*watched, ("u", "i000", 0, "Click", True), items=names))
+    assert found(some, "u")[1] == {"watch": frozenset(names[30:]), "click": frozenset(["i000"])}
+
+
 def test_an_anonymous_session_has_a_history_of_its_own(dataset: Live) -> None:
     some, _ = of(dataset, artifact(*TRAINED))
     dataset.put(event("b", 4), key="session", session="session")

@@ -1,5 +1,7 @@
 """The catalogue against the reference's tables."""
 
+from collections.abc import Callable
+
 import pytest
 
 from sartor import recipes
@@ -179,6 +181,61 @@ def test_what_recipes_can_do_is_the_matrix_of_the_guide() -> None:
     assert {
         one.name for one in RECIPES if one.serving and one.serving.operation == "GetPersonalizedRanking"
     } == {"aws-personalized-ranking-v2", "aws-personalized-ranking"}
+
+
+UPV2, UPV1 = "aws-user-personalization-v2", "aws-user-personalization"
+PRV2, PRV1 = "aws-personalized-ranking-v2", "aws-personalized-ranking"
+HRNN = {"aws-hrnn", "aws-hrnn-metadata", "aws-hrnn-coldstart"}
+RELATED = {"aws-similar-items", "aws-sims", "aws-semantic-similarity"}
+SEGMENTS = {"aws-item-affinity", "aws-item-attribute-affinity"}
+POPULAR, TRENDING, ACTIONS = "aws-popularity-count", "aws-trending-now", "aws-next-best-action"
+#: By what a recipe can do: which of the custom ones can ("Features available for each use case and recipe").
+ABLE: dict[str, tuple[Callable[[Recipe], object], set[str]]] = {
+    "explores by itself": (lambda one: one.serving and one.serving.explores == "managed", {UPV2, ACTIONS}),
+    "explores as a campaign says": (lambda one: one.explores_as_told, {UPV1}),
+    "takes a context": (lambda one: one.serving and one.serving.in_context, {UPV2, UPV1, PRV2, PRV1}),
+    "takes promotions": (
+        lambda one: one.serving and one.serving.promotes,
+        {UPV2, UPV1, POPULAR, TRENDING, *HRNN, *RELATED},
+    ),
+    "brings metadata by itself": (
+        lambda one: "metadata" in one.features,
+        {UPV2, PRV2, "aws-semantic-similarity"},
+    ),
+    "answers with scores": (
+        lambda one: one.serving and one.serving.scored,
+        {UPV2, UPV1, PRV2, PRV1, ACTIONS, *HRNN},
+    ),
+    "scores the best of the items alone": (
+        lambda one: one.serving and one.serving.scored == "subset",
+        {UPV2},
+    ),
+    "answers batch inference jobs": (
+        lambda one: one.serving and one.serving.in_batch,
+        {UPV2, UPV1, PRV2, PRV1, POPULAR, *HRNN, *RELATED},
+    ),
+    "answers segment jobs": (lambda one: one.segmenting, SEGMENTS),
+    "makes themes": (lambda one: "themes" in one.features, {"aws-similar-items"}),
+    "is asked with an item": (lambda one: one.serving and one.serving.needs == "itemId", RELATED),
+    "is asked by anybody": (
+        lambda one: one.serving and one.serving.needs is None and not one.serving.requires,
+        {POPULAR, TRENDING},
+    ),
+    "takes up items without a training": (
+        lambda one: "incremental" in one.features,
+        {"aws-semantic-similarity"},
+    ),
+    "weighs popularity and freshness": (
+        lambda one: "influence" in one.features,
+        {"aws-semantic-similarity"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ABLE)
+def test_a_custom_recipe_can_do_what_the_guide_lists(what: str) -> None:
+    can, wanted = ABLE[what]
+    assert {one.name for one in RECIPES if one.domain is None and can(one)} == wanted
 
 
 #: By use case: what it must be asked with, the events that it counts, those whose items it leaves out.

@@ -1,6 +1,7 @@
 """The catalogue's four operations, against the shapes of the service model."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import botocore.session
@@ -73,6 +74,23 @@ def test_every_recipe_leads_to_its_algorithm_and_transformation(recipe: recipes.
     arn = described["recipe"]["featureTransformationArn"]
     transformation = catalogue.describe_feature_transformation({"featureTransformationArn": arn})
     keep_members(MODEL.operation_model("DescribeFeatureTransformation").output_shape, transformation)
+
+
+def test_a_recipe_is_active_since_it_was_published() -> None:
+    listed = {one["name"]: one for one in all_pages()}
+    assert {one["status"] for one in listed.values()} == {"ACTIVE"}
+    for one in listed.values():
+        assert set(one) - {"domain"} == {
+            "name",
+            "recipeArn",
+            "status",
+            "creationDateTime",
+            "lastUpdatedDateTime",
+        }
+    june = datetime(2019, 6, 10, tzinfo=UTC).timestamp()
+    assert listed["aws-sims"]["creationDateTime"] == listed["aws-hrnn"]["creationDateTime"] == june
+    later = listed["aws-semantic-similarity"]["creationDateTime"]
+    assert datetime.fromtimestamp(later, UTC).year == 2025
 
 
 @pytest.mark.parametrize(

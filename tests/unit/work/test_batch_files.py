@@ -194,6 +194,16 @@ def test_answers_replace_those_of_an_earlier_job(job: Job) -> None:
     assert len(job.out("a.json.out")) == 1
 
 
+def test_what_an_earlier_job_could_not_answer_does_not_stay_beside_the_new_answers(job: Job) -> None:
+    (job.bucket / "in" / "deep" / "a.json").write_text("nonsense\n")
+    job.run()
+    assert job.names() == {"deep/a.json.out", "deep/a.json_errors"}
+    job.write("deep/a.json", lines=2)
+    job.run()
+    assert job.names() == {"deep/a.json.out"}
+    assert len(job.out("deep/a.json.out")) == 2
+
+
 def test_a_job_does_not_answer_what_it_wrote_below_its_own_input(job: Job) -> None:
     job.write("a.json", lines=2)
     job.job.body["jobOutput"]["s3DataDestination"]["path"] = "s3://b/in/answers/"

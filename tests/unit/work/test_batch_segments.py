@@ -1,6 +1,7 @@
 """Segments of a stored version: who is in one, what ends the work, and lines that ask twice or wrongly."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,7 +17,7 @@ from sartor.errors import JobFailed, Stopped
 from sartor.models.affinity import AffinityModel, Config
 from sartor.realtime import artifact
 from sartor.resources.store import Resource
-from sartor.work.batch_segments import Segments
+from sartor.work.batch_segments import Segments, version_of
 from sartor.work.tools import Tools
 
 RECIPE = "arn:aws:personalize:::recipe/aws-item-affinity"
@@ -61,17 +62,31 @@ class Stored:
         if self.stops:
             raise Stopped
 
-    def segments(self, size: int = 25, folder: str = "version") -> Segments:
-        body = {"recipeArn": RECIPE, "datasetGroupArn": "arn:group"}
-        version = SimpleNamespace(arn="arn:version", body=body, private={"folder": folder})
-        tools = SimpleNamespace(storage=self.storage, keep_on=self.keep_on)
-        return Segments(cast(Resource, version), None, size, cast(Tools, tools))
+    def segments(self, size: int = 25, *rows: Resource) -> Segments:
+        """Return the segments of the version whose row is read as one of these after the other."""
+        read = iter(rows or (row_of("version"),))
+        transaction = nullcontext(SimpleNamespace(get=lambda _arn: next(read)))
+        store = SimpleNamespace(get=lambda _arn: next(read), read=lambda: transaction)
+        tools = cast(Tools, SimpleNamespace(store=store, storage=self.storage, keep_on=self.keep_on))
+        job = cast(Resource, SimpleNamespace(body={"solutionVersionArn": "arn:version"}))
+        return Segments(*version_of(job, tools), None, size, tools)
 
     def asked(self, *questions: Any, size: int = 25) -> list[list[str] | str]:
         """Return the users of each line, or the reason why there are none."""
-        lines = [Line(number + 1, json.dumps(one).encode()) for number, one in enumerate(questions)]
-        found = sorted(self.segments(size).answer(lines), key=lambda one: one.line.number)
-        return [one.reason if one.output is None else json.loads(one.output)["usersList"] for one in found]
+        return answered(self.segments(size), *questions)
+
+
+def answered(segments: Segments, *questions: Any) -> list[list[str] | str]:
+    lines = [Line(number + 1, json.dumps(one).encode()) for number, one in enumerate(questions)]
+    found = sorted(segments.answer(lines), key=lambda one: one.line.number)
+    return [one.reason if one.output is None else json.loads(one.output)["usersList"] for one in found]
+
+
+def row_of(folder: str, updated_at: float = 1.0) -> Resource:
+    """Return the row of a version whose artifact lies in a folder."""
+    body = {"recipeArn": RECIPE, "datasetGroupArn": "arn:group"}
+    named = ("arn:version", "solution-version", "111122223333", "eu-central-1", "version", "ACTIVE")
+    return Resource(*named, body, {"folder": folder}, 1.0, updated_at)
 
 
 def test_the_likeliest_users_come_first_and_of_equal_ones_the_first(tmp_path: Path) -> None:
@@ -126,5 +141,12 @@ def test_a_job_that_must_stop_stops(tmp_path: Path) -> None:
 
 
 def test_a_version_whose_model_is_gone_fails_the_job(tmp_path: Path) -> None:
-    with pytest.raises(JobFailed, match="not in the storage"):
-        Stored(tmp_path, [[0]]).segments(folder="elsewhere")
+    gone = row_of("elsewhere")
+    with pytest.raises(JobFailed, match="no longer exists"):
+        Stored(tmp_path, [[0]]).segments(25, gone, gone)
+
+
+def test_a_version_whose_users_are_moved_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    stored = Stored(tmp_path, [[0], [1]])
+    segments = stored.segments(25, row_of("elsewhere"), row_of("version", updated_at=2.0))
+    assert answered(segments, {"itemId": "i0"}) == [["u0", "u1"]]
