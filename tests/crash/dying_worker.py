@@ -88,11 +88,8 @@ STEPS: dict[str, dict[str, Step]] = {
     "optimization": {"third trial": Step("sartor.work.trials", "Trials", "score", 3)},
     # of two files
     "batch": {
-        "keep answers": Step("sartor.data.blobs", "FolderBlobs", "put_file", 1),
         "write answers": Step("sartor.data.sources", "AccountSources", "replace", 1),
         "mark file": Step("sartor.data.blobs", "FolderBlobs", "put", 1),
-        "write last answers": Step("sartor.data.sources", "AccountSources", "replace", 2),
-        "forget": Step("sartor.data.blobs", "FolderBlobs", "delete_folder", 1),
         "finish": Step("sartor.resources.lifecycle", None, "finish"),
     },
     "update": {

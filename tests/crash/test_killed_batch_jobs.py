@@ -64,7 +64,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BatchShop]:
         shop.server.stop()
 
 
-#: The moment after a step is the moment before the next: nothing else is written between them.
+#: Answers are kept, one file is written, all are, and the end.
 MOMENTS = [*((step, "before") for step in STEPS["batch"]), ("finish", "after")]
 
 

@@ -221,7 +221,7 @@ def test_contexts_are_the_categories_and_numbers_that_a_solution_does_not_leave_
 
 def test_impressions_are_no_context_and_no_interaction() -> None:
     fields = [*((one.name, one.type) for one in EVENTS.fields), ("IMPRESSION", "string")]
-    of = schema_of("Interactions", *fields, IMPRESSION={"categorical": True})
+    of = schema_of("Interactions", *fields)
     with duckdb.connect() as connection:
         connection.execute(
             "CREATE TABLE data AS SELECT 'u' || n % 20 AS USER_ID, 'i' || n % 7 AS ITEM_ID, n AS TIMESTAMP, "
