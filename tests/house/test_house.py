@@ -195,7 +195,7 @@ def test_constraints_are_exact_versions_and_nothing_else() -> None:
 
 
 def test_nothing_that_is_tracked_names_a_machine() -> None:
-    machine = re.compile(r"/(?:work|root|home)/[a-z]|files\.pythonhosted|artifactory", re.IGNORECASE)
+    machine = re.compile(r"(?<!\w)/(?:work|root|home)/[a-z]|files\.pythonhosted|artifactory", re.IGNORECASE)
     for path in tracked():
         if path == Path(__file__) or path.suffix in (".png", ".lock"):
             continue
