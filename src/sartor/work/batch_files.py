@@ -32,7 +32,7 @@ class Answers:
     """What a job says to lines.
 
     Attributes:
-        answer: gives each line its answer, in any order; several threads call it at once.
+        answer: gives each line its answer, in their order; several threads call it at once.
         block_lines: so many lines it takes at once.
         threads: so many threads call it.
         most_lines: a file may have so many lines; ``None`` for any.

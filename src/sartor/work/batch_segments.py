@@ -98,8 +98,12 @@ class Segments:
         if filter_arn is not None:
             self._filter = FilteredUsers(filter_arn, version.body["datasetGroupArn"], found.users, tools)
 
-    def answer(self, lines: Sequence[Line]) -> Iterator[Answered]:
-        """Yield for each line its segment, or why it has none; lines that are filtered alike come together."""
+    def answer(self, lines: Sequence[Line]) -> list[Answered]:
+        """Return for each line, in their order, its segment, or why it has none."""
+        return sorted(self._answered(lines), key=lambda one: one.line.number)
+
+    def _answered(self, lines: Sequence[Line]) -> Iterator[Answered]:
+        """Yield the answers; lines that are filtered alike come together."""
         asked: dict[_Values, list[tuple[Line, Int32]]] = {}
         for line in lines:
             try:

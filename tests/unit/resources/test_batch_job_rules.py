@@ -222,6 +222,18 @@ def test_names_are_taken_once_and_five_jobs_run_at_once(store_of_aws: Service) -
     shop.service("CreateBatchInferenceJob", **shop.request(UP, jobName="n9"))
 
 
+def test_five_segment_jobs_run_at_once_beside_those_of_inference(store_of_aws: Service) -> None:
+    shop = Shop(store_of_aws)
+    shop.service("CreateBatchInferenceJob", **shop.request(UP))
+    for number in range(batch_jobs.MAX_JOBS_AT_ONCE):
+        shop.service("CreateBatchSegmentJob", **shop.request(OF_ITEMS, jobName=f"s{number}"))
+    assert shop.refusal(OF_ITEMS, "CreateBatchSegmentJob", jobName="s9") == (
+        "LimitExceededException",
+        "More than 5 resources with PENDING or IN_PROGRESS status.",
+    )
+    shop.service("CreateBatchInferenceJob", **shop.request(UP2))
+
+
 @pytest.fixture
 def store_of_aws(tmp_path_factory: pytest.TempPathFactory) -> Any:
     store = Store.open(f"sqlite:///{tmp_path_factory.mktemp('aws') / 'sartor.db'}")
