@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sartor.recipes import Recipe, Segmenting, Serving
 
 REFERENCE = Path(__file__).parent / "reference"
+sys.path.append(str(Path(__file__).parent.parent))  # for what the repository has beside the package
 _NOTE = "<!-- Written by docs/generate.py; change the code, not this page. -->\n"
 
 
@@ -250,6 +251,13 @@ def _segments(segmenting: "Segmenting") -> Iterator[str]:
     yield f"- Filters: about `UserID`, on {by_history}"
 
 
+def rules() -> Iterator[str]:
+    """Yield the page of every documented rule."""
+    from conformance.rules import lines, read
+
+    yield from lines(read())
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "commands.md": commands,
     "settings.md": settings,
@@ -258,6 +266,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "dataset-types.md": dataset_types,
     "quotas.md": quotas,
     "recipes.md": recipes,
+    "rules.md": rules,
 }
 
 

@@ -48,14 +48,25 @@ def test_an_arn_names_its_kind_and_only_to_its_owner(kind) -> None:
 
 def test_arns_have_the_forms_of_the_service() -> None:
     prefix = f"arn:aws:personalize:{REGION}:{ACCOUNT}:"
-    for name, tail in {
+    tails = {
         "dataset-group": "dataset-group/n",
+        "schema": "schema/n",
         "dataset": "dataset/g/ITEMS",
         "dataset-import-job": "dataset-import-job/n",
+        "dataset-export-job": "dataset-export-job/n",
+        "data-deletion-job": "data-deletion-job/n",
         "event-tracker": "event-tracker/0a1b2c3d",
+        "metric-attribution": "metric-attribution/n",
+        "filter": "filter/n",
         "solution": "solution/n",
         "solution-version": "solution/s/0a1b2c3d",
-    }.items():
+        "campaign": "campaign/n",
+        "recommender": "recommender/n",
+        "batch-inference-job": "batch-inference-job/n",
+        "batch-segment-job": "batch-segment-job/n",
+    }
+    assert set(tails) == set(KINDS)
+    for name, tail in tails.items():
         assert arn_of(KINDS[name], REGION, ACCOUNT, **NAMES) == prefix + tail
 
 
