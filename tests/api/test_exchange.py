@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from conformance import shapes
 
 from api.conftest import Client
+from api.schemas import ITEMS
 from sartor.wire import operations
 
 TARGET = "AmazonPersonalize.ListDatasetGroups"
@@ -103,6 +104,19 @@ def test_the_other_services_answer_in_their_own_protocol(client: Client) -> None
             call()
         assert refused.value.response["Error"]["Code"] == code
         assert refused.value.response["ResponseMetadata"]["RequestId"]
+
+
+def test_records_and_deletions_are_answered_with_an_empty_body(client: Client) -> None:
+    arn = client.dataset(ITEMS, "Items")
+    body = json.dumps({"datasetArn": arn, "items": [{"itemId": "i"}]}).encode()
+    status, answer, _ = post(client, body, {"Content-Type": "application/json"}, "/items")
+    assert (status, answer) == (200, None)
+    headers = {
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": "AmazonPersonalize.DeleteDataset",
+    }
+    status, answer, _ = post(client, json.dumps({"datasetArn": arn}).encode(), headers)
+    assert (status, answer or {}) == (200, {})
 
 
 def _asked(shape: Any) -> dict[str, Any]:

@@ -116,6 +116,12 @@ def test_forbidden_keys_are_refused_in_any_spelling(shop: Shop, key: str) -> Non
     assert key in shop.refusal(event(properties={key: "x"}))
 
 
+def test_an_event_may_be_dated_ahead_as_in_the_guides_sample(shop: Shop) -> None:
+    ahead = int(time.time()) + 600
+    shop.put(event("i1", sentAt=ahead))
+    assert [row["TIMESTAMP"] for row in shop.rows()] == [str(ahead)]
+
+
 def test_one_bad_event_refuses_the_whole_call(shop: Shop) -> None:
     shop.refusal(event("good"), event("bad", properties="no json"))
     assert shop.history("u1") == []

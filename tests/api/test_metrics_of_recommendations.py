@@ -4,6 +4,7 @@ import csv
 import json
 import time
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ METRICS = [
 class Shop:
     """A group with interactions, items with prices, a tracker and a metric attribution that writes to S3."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, before: Sequence[dict[str, Any]] = ()) -> None:
         self.client = client
         self.group = client.group()
         self.dataset = client.dataset(INTERACTIONS, "Interactions", group=self.group)
@@ -34,6 +35,8 @@ class Shop:
             items=[{"itemId": f"i{n}", "properties": json.dumps({"price": n})} for n in range(10)],
         )
         self.tracking_id = client.tracker(self.dataset)
+        if before:
+            self.put(*before)
         self.folder = client.name("metrics")
         self.arn = client.personalize.create_metric_attribution(
             name=client.name("attribution"),
@@ -115,6 +118,51 @@ def test_events_count_under_the_source_that_they_name(drained: Client) -> None:
     expected["COUNTWATCHES", "SOURCE_NAME_UNDEFINED"] = 2
     drained.wait(lambda: shop.figures() == expected)
     assert shop.reports() == [], "calls make no report files"
+
+
+def test_what_came_before_an_attribution_does_not_count(drained: Client) -> None:
+    shop = Shop(drained, before=[{"eventType": "watch", "itemId": "i1"}] * 3)
+    shop.put({"eventType": "watch", "itemId": "i2"})
+    drained.wait(lambda: shop.figures() != {})
+    assert shop.figures() == {("COUNTWATCHES", "SOURCE_NAME_UNDEFINED"): 1}
+
+
+def test_an_event_that_names_an_answer_counts_for_the_campaign_that_gave_it(drained: Client) -> None:
+    """Unless it names a source of its own; whose answer nobody knows has no source."""
+    shop, api = Shop(drained), drained.personalize
+    rows = [f"u{n % 20},i{n % 10},{NOW - 20 * 24 * 3600 + n},none,,,,,," for n in range(200)]
+    drained.brought(shop.dataset, "rows", [HEADER, *rows])
+    solution = api.create_solution(
+        name=drained.name("s"),
+        datasetGroupArn=shop.group,
+        recipeArn="arn:aws:personalize:::recipe/aws-popularity-count",
+        performAutoTraining=False,
+    )["solutionArn"]
+    version = api.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    drained.until(lambda: api.describe_solution_version(solutionVersionArn=version)["solutionVersion"])
+    arn = api.create_campaign(name=drained.name("c"), solutionVersionArn=version)["campaignArn"]
+    drained.until(lambda: api.describe_campaign(campaignArn=arn)["campaign"])
+    runtime = drained.server.client("personalize-runtime")
+    answers = [runtime.get_recommendations(campaignArn=arn, userId=f"u{n}") for n in range(2)]
+    first, second = (one["recommendationId"] for one in answers)
+    watched = {"eventType": "watch", "itemId": "i1"}
+    shop.put(
+        {**watched, "recommendationId": first},
+        {**watched, "itemId": "i2", "recommendationId": second},
+        {
+            **watched,
+            "recommendationId": first,
+            "metricAttribution": {"eventAttributionSource": "mail"},
+        },
+        {**watched, "recommendationId": "RID-00000000-0000-4000-8000-000000000000"},
+    )
+    expected = {
+        ("COUNTWATCHES", arn.upper()): 2,
+        ("COUNTWATCHES", "MAIL"): 1,
+        ("COUNTWATCHES", "SOURCE_NAME_UNDEFINED"): 1,
+    }
+    drained.wait(lambda: sum(shop.figures().values()) == 4)
+    assert shop.figures() == expected
 
 
 @pytest.mark.parametrize("mode", ["FULL", "INCREMENTAL"])

@@ -224,6 +224,43 @@ def test_a_deletion_reads_folders_to_their_depth_and_ignores_what_is_not_csv(cli
     assert len(client.exported(dataset)) == 800
 
 
+def test_a_deletion_leaves_other_groups_and_what_was_exported_alone(client: Client) -> None:
+    dataset, other = filled(client), filled(client)
+    assert client.exported(dataset, "BULK")
+    written = {file: file.read_bytes() for file in (client.bucket / "exports").rglob("*.csv")}
+    assert any(b"u1," in content for content in written.values())
+    assert client.deleted(client.group_of(dataset), "u1")["numDeleted"] == 1
+    assert {file: file.read_bytes() for file in written} == written
+    assert "u1" in {row["USER_ID"] for row in client.exported(other)}
+
+
+def test_an_item_that_only_deleted_users_met_is_not_recommended_after_the_next_training(
+    client: Client,
+) -> None:
+    dataset = client.dataset(PLAIN, "Interactions")
+    lines = [*interactions(300).splitlines(), *(f"victim,only his,{AT + n}" for n in range(30))]
+    client.brought(dataset, "with-victim", lines)
+    api, group = client.personalize, client.group_of(dataset)
+    recipe = "arn:aws:personalize:::recipe/aws-popularity-count"
+    solution = api.create_solution(
+        name=client.name("s"), datasetGroupArn=group, recipeArn=recipe, performAutoTraining=False
+    )["solutionArn"]
+
+    def recommended() -> set[str]:
+        version = api.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+        client.until(lambda: api.describe_solution_version(solutionVersionArn=version)["solutionVersion"])
+        campaign = api.create_campaign(name=client.name("c"), solutionVersionArn=version)["campaignArn"]
+        client.until(lambda: api.describe_campaign(campaignArn=campaign)["campaign"])
+        runtime = client.server.client("personalize-runtime")
+        answer = runtime.get_recommendations(campaignArn=campaign, userId="anybody", numResults=50)
+        return {one["itemId"] for one in answer["itemList"]}
+
+    everything = recommended()
+    assert "only his" in everything
+    client.deleted(group, "victim")
+    assert recommended() == everything - {"only his"}
+
+
 def test_a_deletion_without_a_column_of_users_is_refused(client: Client) -> None:
     group = client.group_of(filled(client))
     client.write("no-users.csv", "ITEM_ID\nu1\n")

@@ -620,6 +620,29 @@ def test_an_export_has_the_schemas_columns_in_their_order_even_without_rows(
     assert file.read_text() == "USER_ID,ITEM_ID,TIMESTAMP\nu,i,1\n"
 
 
+@pytest.mark.parametrize("which", WHICH)
+def test_rows_alike_in_every_column_are_exported_once_and_all_other_versions_of_an_id_each(
+    make: Make, tmp_path: Path, which: Which
+) -> None:
+    items = make(ITEMS)
+    items.bring("FULL", ("a", "old"), ("a", "old"), ("b", None))
+    items.bring("INCREMENTAL", ("a", "old"), ("a", "new"))
+    for note in ("put", "put", "put last"):
+        items.put(item("c", note))
+        items.drain()
+    items.put(item("c", "put last"))
+    imported_rows, put_rows = ["a,new", "a,old", "b,"], ["c,put", "c,put last"]
+    (file,) = exported(items, which, tmp_path / "out")
+    assert (
+        sorted(file.read_text().splitlines()[1:])
+        == {
+            "BULK": imported_rows,
+            "PUT": put_rows,
+            "ALL": ["a,new", "b,", "c,put last"],
+        }[which]
+    )
+
+
 def test_an_export_that_must_stop_says_so(make: Make, tmp_path: Path) -> None:
     events_ = make(EVENTS)
     events_.bring("FULL", ("u", "i", 1))

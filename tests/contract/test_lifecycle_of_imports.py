@@ -258,3 +258,37 @@ def test_files_that_were_not_seen_at_the_call_may_be_no_larger_in_the_job(
     looks.require_deletable(files, quotas_on=False)
     with pytest.raises(JobFailed, match="40 bytes; 30 are allowed"):
         looks.require_deletable(files, quotas_on=True)
+
+
+def deletion(name: str, **changes: Any) -> dict[str, Any]:
+    group = "arn:aws:personalize:eu-central-1:111122223333:dataset-group/shop"
+    source = {"dataLocation": "s3://b/users.csv"}
+    return {"jobName": name, "datasetGroupArn": group, "dataSource": source, **changes}
+
+
+def test_five_deletions_of_a_group_may_be_pending_and_of_one_input(
+    service: Any, dataset: str, files: Any
+) -> None:
+    files.contents["s3://b/users.csv"] = b"USER_ID\nu\n"
+    for number in range(5):
+        service("CreateDataDeletionJob", **deletion(f"d{number}"))
+    refused = service.refusal("CreateDataDeletionJob", **deletion("d5"))
+    assert (refused.code, refused.message) == (
+        "LimitExceededException",
+        "More than 5 resources with PENDING status.",
+    )
+    assert lifecycle.claim(service.store, "w", ("heavy",), 2e9, 15.0) is not None
+    service("CreateDataDeletionJob", **deletion("d5"))  # one of them is in progress
+    listed = service("ListDataDeletionJobs", datasetGroupArn=deletion("")["datasetGroupArn"])
+    assert [one["jobName"] for one in listed["dataDeletionJobs"]] == [
+        f"d{number}" for number in range(5, -1, -1)
+    ]
+    assert [one["status"] for one in listed["dataDeletionJobs"]] == ["PENDING"] * 5 + ["IN_PROGRESS"]
+
+
+@pytest.mark.parametrize("of", ["Actions", "ActionInteractions"])
+def test_actions_are_not_exported(service: Any, of: str) -> None:
+    output = {"s3DataDestination": {"path": "s3://b/out/"}}
+    members = {"jobName": "e", "datasetArn": service.dataset(of), "jobOutput": output}
+    refused = service.refusal("CreateDatasetExportJob", **members)
+    assert (refused.code, "cannot be exported" in refused.message) == ("InvalidInputException", True)

@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sartor.errors import ApiError
-from sartor.resources import lifecycle
+from sartor.resources import lifecycle, rules
 from sartor.resources.kinds import LANES
 
 MODEL = botocore.session.get_session().get_service_model("personalize")
 GROUP = "arn:aws:personalize:eu-central-1:111122223333:dataset-group/shop"
+SCHEMA = "arn:aws:personalize:eu-central-1:111122223333:schema/"
 
 
 def test_a_group_passes_through_its_statuses(service: Any) -> None:
@@ -339,3 +340,91 @@ def test_a_list_can_be_of_one_group(service: Any) -> None:
     assert service("ListDatasets", datasetGroupArn=GROUP)["datasets"] == []
     assert service("ListDatasets", datasetGroupArn="arn:aws:personalize:::\x00")["datasets"] == []
     assert len(service("ListDatasets")["datasets"]) == 2
+
+
+def test_names_are_of_the_account_and_region_and_not_of_a_group(service: Any, elsewhere: Any) -> None:
+    first, second = service.data_group(name="a"), service.data_group(name="b")
+    service.solution(first, "taken", performAutoTraining=False)
+    keeps = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")'
+    service("CreateFilter", name="taken", datasetGroupArn=first, filterExpression=keeps)
+    service.job(f"{GROUP.replace('dataset-group/shop', 'dataset/a/ITEMS')}", "taken")
+    recipe = {"recipeArn": "arn:aws:personalize:::recipe/aws-user-personalization"}
+    for operation, members in (
+        ("CreateSolution", {"name": "taken", "datasetGroupArn": second, **recipe}),
+        ("CreateFilter", {"name": "taken", "datasetGroupArn": second, "filterExpression": keeps}),
+        (
+            "CreateDatasetImportJob",
+            {
+                "jobName": "taken",
+                "datasetArn": GROUP.replace("dataset-group/shop", "dataset/b/ITEMS"),
+                "dataSource": {"dataLocation": "s3://bucket/taken.csv"},
+            },
+        ),
+    ):
+        assert service.refusal(operation, **members).code == "ResourceAlreadyExistsException"
+    service("CreateDatasetGroup", elsewhere, name="a")
+    described = service("ListDatasets", datasetGroupArn=first)["datasets"]
+    assert {one["name"] for one in described} == {"data"}, "names of datasets may repeat"
+
+
+def test_a_schema_is_of_no_group_and_may_be_used_by_many(service: Any) -> None:
+    schema = service.schema("Items")
+    for name in ("a", "b"):
+        members = {"name": "d", "datasetGroupArn": service.group(name), "schemaArn": schema}
+        service("CreateDataset", **members, datasetType="Items")
+    service.work()
+    datasets = [one["datasetArn"] for one in service("ListDatasets")["datasets"]]
+    assert len(datasets) == 2
+    for arn in datasets:
+        assert service.refusal("DeleteSchema", schemaArn=schema).code == "ResourceInUseException"
+        service("DeleteDataset", datasetArn=arn)
+        service.work()
+    service("DeleteSchema", schemaArn=schema)
+
+
+def test_there_are_500_schemas_at_most(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rules.MAX_SCHEMAS == 500
+    monkeypatch.setattr(rules, "MAX_SCHEMAS", 3)
+    for number in range(3):
+        service.schema(name=f"s{number}")
+    refused = service.refusal(
+        "CreateSchema", name="s3", schema=service.described("Schema", f"{SCHEMA}s0")["schema"]
+    )
+    assert refused.code == "LimitExceededException"
+    service("DeleteSchema", schemaArn=f"{SCHEMA}s0")
+    service.schema(name="s3")
+
+
+def test_a_second_dataset_of_a_type_is_the_first_one_again(service: Any) -> None:
+    dataset = service.dataset("Items")
+    members = {"datasetGroupArn": GROUP, "schemaArn": service.schema("Items", "other")}
+    refused = ask_for_dataset(service, **members, datasetType="ITEMS", name="another name")
+    assert refused.code == "ResourceAlreadyExistsException"
+    assert refused.message == f"Another resource with Arn {dataset} already exists."
+
+
+def test_what_is_encrypted_with_which_key_is_shown(service: Any) -> None:
+    role, key = "arn:aws:iam::111122223333:role/r", "arn:aws:kms:eu-central-1:111122223333:key/k"
+    dataset = service.dataset(group=service.group(roleArn=role, kmsKeyArn=key))
+    shown = service.described("DatasetGroup", GROUP)
+    assert (shown["roleArn"], shown["kmsKeyArn"]) == (role, key)
+    output = {"s3DataDestination": {"path": "s3://bucket/out/", "kmsKeyArn": key}}
+    members = {"jobName": "export", "datasetArn": dataset, "roleArn": role, "jobOutput": output}
+    arn = service("CreateDatasetExportJob", **members)["datasetExportJobArn"]
+    assert service.described("DatasetExportJob", arn)["jobOutput"] == output
+
+
+def test_a_group_is_held_by_each_that_is_left_of_it(service: Any) -> None:
+    group = service.data_group()
+    solution = service.solution(group, performAutoTraining=False)
+    tracker = service("CreateEventTracker", name="t", datasetGroupArn=group)["eventTrackerArn"]
+    service.work()
+    datasets = [one["datasetArn"] for one in service("ListDatasets", datasetGroupArn=group)["datasets"]]
+    left = [("Solution", solution), ("EventTracker", tracker), *(("Dataset", arn) for arn in datasets)]
+    for noun, arn in left:
+        refused = service.refusal("DeleteDatasetGroup", datasetGroupArn=group)
+        assert refused.code == "ResourceInUseException"
+        service(f"Delete{noun}", **{f"{noun[0].lower()}{noun[1:]}Arn": arn})
+        service.work()
+    assert refused.message.endswith(f"{datasets[-1]} uses it.")
+    service("DeleteDatasetGroup", datasetGroupArn=group)

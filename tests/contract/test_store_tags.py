@@ -84,3 +84,11 @@ def test_what_does_not_exist_is_not_found(service: Any, tail: str) -> None:
     arn = f"arn:aws:personalize:eu-central-1:111122223333:{tail}"
     refused = service.refusal("ListTagsForResource", resourceArn=arn)
     assert refused.code == "ResourceNotFoundException"
+
+
+def test_tags_tell_upper_from_lower_case(service: Any) -> None:
+    group = service.group(tags=tags(team="a", Team="b"))
+    service("TagResource", resourceArn=group, tags=tags(TEAM="c", Team="B"))
+    assert listed(service, group) == {"team": "a", "Team": "B", "TEAM": "c"}
+    service("UntagResource", resourceArn=group, tagKeys=["team"])
+    assert listed(service, group) == {"Team": "B", "TEAM": "c"}

@@ -25,7 +25,7 @@ def test_each_file_has_a_topic_of_its_own() -> None:
 @pytest.mark.parametrize("rule", EVERY, ids=lambda rule: rule.id)
 def test_a_rule_is_a_sentence_with_its_source_and_tests_that_are_there(rule: Rule) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.id)
-    assert re.fullmatch(r"[A-Z`].{10,300}\.", rule.says)
+    assert re.fullmatch(r"[A-Z`].{10,300}\.`?", rule.says)
     assert rule.sources
     for source in rule.sources:
         word, _, page = source.partition(":")

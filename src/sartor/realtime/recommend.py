@@ -8,9 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from random import getrandbits
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +17,7 @@ from sartor.data.ids import code_of
 from sartor.errors import invalid_input, not_found, quick_enough
 from sartor.models.base import Bool, Float32, Int32, Query, top
 from sartor.realtime import exploration, promotions
+from sartor.realtime.answer_ids import new_recommendation_id
 from sartor.realtime.attention import Answers
 from sartor.realtime.deployments import Deployment
 from sartor.realtime.filtering import Filters
@@ -199,7 +198,7 @@ class Recommender:
         """Answer with the best items for a user, or those related to an item."""
         with self._at_once():
             asked, picked = self.recommend(caller, request)
-        shown, recommendation_id = _shown(asked, picked), new_recommendation_id()
+        shown, recommendation_id = _shown(asked, picked), new_recommendation_id(asked.deployment.arn)
         if asked.serving.explores == "configured":
             self.answers.remember(recommendation_id, (one["itemId"] for one in shown))
         return {"itemList": shown, "recommendationId": recommendation_id}
@@ -209,7 +208,8 @@ class Recommender:
         with self._at_once():
             asked, picked, unknown = self.rank(caller, request)
         ranking = [*_shown(asked, picked), *({"itemId": name} for name in unknown)]
-        return {"personalizedRanking": ranking, "recommendationId": new_recommendation_id()}
+        recommendation_id = new_recommendation_id(asked.deployment.arn)
+        return {"personalizedRanking": ranking, "recommendationId": recommendation_id}
 
     def history(self, version: Version, user: str | None) -> History | None:
         """Return what a user did up to now; ``None`` if no user asks."""
@@ -474,8 +474,3 @@ def _without(mask: Bool | None, row: int | None, count: int) -> Bool | None:
     changed = np.ones(count, np.bool_) if mask is None else mask.copy()
     changed[row] = False
     return changed
-
-
-def new_recommendation_id() -> str:
-    """Return a new id, in the service's form."""
-    return f"RID-{UUID(int=getrandbits(128), version=4)}"

@@ -17,10 +17,11 @@ from sartor.errors import invalid_input
 from sartor.models.base import Bool, Float32, Person, Query
 from sartor.realtime import exploration
 from sartor.realtime.acting import ActionHistory, Actions, Terms
+from sartor.realtime.answer_ids import new_recommendation_id
 from sartor.realtime.deployments import Deployment, Deployments
 from sartor.realtime.filtering import Filters
 from sartor.realtime.picked import Picked
-from sartor.realtime.recommend import Recommender, deployment_of, new_recommendation_id
+from sartor.realtime.recommend import Recommender, deployment_of
 from sartor.realtime.scoring import Kept
 from sartor.realtime.version import Version
 from sartor.wire.handling import Handling, Request
@@ -93,7 +94,7 @@ class ActionRecommender:
             actions, picked = self.recommend(caller, request)
         name = actions.catalogue.name
         shown = [{"actionId": name(one.row), "score": one.score} for one in picked]
-        return {"actionList": shown, "recommendationId": new_recommendation_id()}
+        return {"actionList": shown, "recommendationId": new_recommendation_id(request["campaignArn"])}
 
     def _history(self, version: Version, actions: Actions, user: str) -> ActionHistory:
         """Return what a user did with actions up to now."""

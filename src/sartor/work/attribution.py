@@ -11,8 +11,9 @@ from sartor.data import engine
 from sartor.data.attribution import Sample
 from sartor.data.watch import interrupting
 from sartor.errors import ApiError
+from sartor.realtime.answer_ids import ENDING_CHARACTERS, ending_of
 from sartor.resources.attribution import metrics_of
-from sartor.resources.kind_names import METRIC_ATTRIBUTION
+from sartor.resources.kind_names import CAMPAIGN, METRIC_ATTRIBUTION, RECOMMENDER
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import records_of
 from sartor.resources.store import Resource
@@ -111,8 +112,30 @@ def _samples(
             metrics = metrics_of(attribution, transaction)
     except ApiError:
         return []
+    answers = _show_answers(connection, dataset.body["datasetGroupArn"], tools)
     items = tools.store.datasets(dataset.body["datasetGroupArn"]).get("ITEMS")
     if items is None or not any(metric.dataset_type == "ITEMS" for metric in metrics):
-        return values.aggregate(connection, metrics, "events", None, since)
+        return values.aggregate(connection, metrics, "events", None, since, answers)
     with records_of(items, tools).shown(connection, "ALL", "items"):
-        return values.aggregate(connection, metrics, "events", "items", since)
+        return values.aggregate(connection, metrics, "events", "items", since, answers)
+
+
+def _show_answers(connection: Any, group_arn: str, tools: Tools) -> str | None:
+    """Show which campaign or recommender gave the answers that the view ``events`` names; return the view of it.
+
+    ``None``: the events name none, or the group has none that could have given them.
+    """
+    with tools.store.read() as transaction:
+        found = [one for kind in (CAMPAIGN, RECOMMENDER) for one in transaction.children(group_arn, kind)]
+    columns = {row[0] for row in connection.execute("DESCRIBE events").fetchall()}
+    if not found or "RECOMMENDATION_ID" not in columns:
+        return None
+    connection.execute("CREATE OR REPLACE TEMP TABLE answering (ending VARCHAR, ARN VARCHAR)")
+    connection.executemany(
+        "INSERT INTO answering VALUES (?, ?)", [(ending_of(one.arn), one.arn) for one in found]
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW answers AS SELECT DISTINCT RECOMMENDATION_ID, ARN FROM events "
+        f"JOIN answering ON right(RECOMMENDATION_ID, {ENDING_CHARACTERS}) = ending"
+    )
+    return "answers"

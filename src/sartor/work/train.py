@@ -21,6 +21,7 @@ from sartor import __version__
 from sartor.data import training
 from sartor.data.dataset import DatasetRecords
 from sartor.data.dataset_types import DATASET_TYPES
+from sartor.data.schema import Schema
 from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
 from sartor.models.base import (
@@ -57,12 +58,15 @@ LOG = logging.getLogger("sartor.worker")
 MINIMUM_INTERACTIONS: Final = 1000
 MINIMUM_USERS: Final = 25
 MINIMUM_SHARE_OF_USERS: Final = 0.01
-#: Amazon's maximum of actions.
+#: Amazon's maximum of actions, and of event types and optional columns of interactions together.
 MAXIMUM_ACTIONS: Final = 1000
+MAXIMUM_EVENT_TYPES_AND_COLUMNS: Final = 10
 #: What people call the datasets that a training cannot do without.
 _NOUNS: Final = {"INTERACTIONS": "Item interactions", "ITEMS": "Items", "ACTIONS": "Actions"}
 #: The views of datasets that have another name than their type.
 _VIEWS: Final = {"INTERACTIONS": "data"}
+#: The reserved columns of interactions that count as optional ones, as metadata columns do.
+_OPTIONAL: Final = ("EVENT_TYPE", "EVENT_VALUE")
 #: What an event type must not be: the names of columns that Amazon keeps for itself.
 RESERVED: Final = frozenset(DATASET_TYPES[None]["INTERACTIONS"].keywords)
 _RECORDED_LIBRARIES: Final = ("numpy", "duckdb", "torch")
@@ -199,6 +203,7 @@ def train(
         _require_texts(rows)
     elif quotas_on:
         _require_minimums(rows, version.body.get("eventType"))
+        _require_few_event_types(rows, _sources(version, means)["INTERACTIONS"].schema)
     elif not len(rows.item):
         raise JobFailed("Create failed. There are no interactions to train on.")
     _require_actions(rows, quotas_on)
@@ -334,6 +339,22 @@ def _require_minimums(rows: TrainingRows, event_type: str | None) -> None:
             f"Create failed. Dataset has fewer than {MINIMUM_USERS} users with at least 2 interactions each."
             if enough < MINIMUM_USERS
             else "Create failed. Fewer than 1% of the users in the dataset have at least 2 interactions."
+        )
+
+
+def _require_few_event_types(rows: TrainingRows, of: Schema) -> None:
+    """Refuse more event types and optional columns of interactions than Amazon's maximum of both together.
+
+    Raises:
+        JobFailed: there are more.
+    """
+    types = sum(bool(name) for name in rows.event_types)
+    keywords = of.type_rules.keywords
+    columns = sum(field.name in _OPTIONAL or field.name not in keywords for field in of.fields)
+    if types + columns > MAXIMUM_EVENT_TYPES_AND_COLUMNS:
+        raise JobFailed(
+            f"Create failed. The Item interactions dataset has {types} event types and {columns} optional "
+            f"column{'' if columns == 1 else 's'}; together they can be at most {MAXIMUM_EVENT_TYPES_AND_COLUMNS}."
         )
 
 

@@ -227,6 +227,33 @@ def test_a_cell_that_keeps_its_type_is_read_as_its_value(
     assert duckdb.read_parquet(str(result.parts[0].path)).fetchall()[0][1] == read
 
 
+def test_categories_have_a_thousand_characters_with_their_bars_and_amazons_text_says_so(
+    tmp_path: Path,
+) -> None:
+    of = schema_of("Items", ("ITEM_ID", "string"), ("GENRE", NULLABLE), GENRE={"categorical": True})
+    longest = "|".join(["x" * 99] * 10) + "|"
+    assert len(longest) == 1000
+    assert checked(tmp_path, f"ITEM_ID,GENRE\n1,{longest}\n2,\n", of).report.verdict == "imported"
+    failed = checked(tmp_path, f"ITEM_ID,GENRE\n1,a\n2,{longest}|\n", of, "long.csv").report
+    assert failed.verdict == "failed"
+    assert failed.failure_reason().startswith(
+        "Length cannot be more than 1000 characters for GENRE. If no values exceed the character limit, make sure "
+        "your data follows the formatting guidelines listed in "
+        "https://docs.aws.amazon.com/personalize/latest/dg/data-prep-formatting.html."
+    )
+
+
+def test_impressions_of_a_file_have_more_than_25_items_but_not_more_than_a_thousand_characters(
+    tmp_path: Path,
+) -> None:
+    fields = [("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"), ("IMPRESSION", NULLABLE)]
+    of = schema_of("Interactions", *fields)
+    header, many = "USER_ID,ITEM_ID,TIMESTAMP,IMPRESSION\n", "|".join(f"item-{n}" for n in range(60))
+    assert checked(tmp_path, f"{header}u,i,1,{many}\n", of).report.verdict == "imported"
+    (fault,) = checked(tmp_path, f"{header}u,i,1,{many.ljust(1001, '|')}\n", of, "long.csv").report.faults
+    assert (fault.code, fault.column) == ("STRING_TOO_LONG", "IMPRESSION")
+
+
 def test_rules_of_reserved_columns(tmp_path: Path) -> None:
     of = schema_of(
         "Actions",

@@ -233,6 +233,27 @@ def test_impressions_are_no_context_and_no_interaction() -> None:
     assert not [value for value in found.contexts.values if "IMPRESSION" in value]
 
 
+def test_booleans_are_not_trained_on() -> None:
+    flagged = schema_of(
+        "Items",
+        ("ITEM_ID", "string"),
+        ("FLAG", "boolean"),
+        ("GENRE", "string"),
+        GENRE={"categorical": True},
+    )
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE data AS SELECT 'u' || n % 9 AS USER_ID, 'i' || n % 7 AS ITEM_ID, n AS TIMESTAMP, "
+            "NULL::VARCHAR AS EVENT_TYPE, NULL::FLOAT AS EVENT_VALUE FROM range(90) AS r(n);"
+            "CREATE TABLE items AS SELECT 'i' || n AS ITEM_ID, n > 3 AS FLAG, 'g' || n % 2 AS GENRE "
+            "FROM range(7) AS r(n)"
+        )
+        rows = training.read(connection, EVENTS, flagged, EVERYTHING)
+    assert set(rows.token_names) == {"GENRE=g0", "GENRE=g1"}
+    events = [("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"), ("FLAG", "boolean")]
+    assert contexts.contextual(schema_of("Interactions", *events), ()) == []
+
+
 def test_contexts_count_what_is_trained_on_as_a_count_by_hand_does() -> None:
     rng = np.random.default_rng(0)
     rows = [

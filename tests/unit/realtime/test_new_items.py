@@ -12,6 +12,7 @@ from sartor.models.base import top
 from sartor.realtime import new_items
 from sartor.realtime.new_items import NewItems
 from sartor.realtime.scoring import Scores
+from sartor.realtime.version import Version
 
 FIELDS = (
     Field("GENRE", "string", categorical=True),
@@ -99,6 +100,21 @@ def test_a_shortlist_takes_new_items_in_at_their_places() -> None:
     np.testing.assert_allclose(listed.values, whole[listed.items])
     assert set(listed.items.tolist()) == {0, 1, 2, comedy, horror}
     assert listed.items.tolist() == [row for row in top(whole, 6).tolist() if row != 3]
+
+
+def test_an_item_without_a_creation_time_is_as_old_as_its_first_interaction() -> None:
+    """And one without either is new."""
+    newest, first_seen = 1000, np.array([900, 100, 900, 100, -1], np.int64)
+    created = np.array([-1, -1, 100, 900, -1], np.int64)
+    version = SimpleNamespace(
+        artifact=SimpleNamespace(provenance={"newestInteraction": newest}),
+        items=SimpleNamespace(columns=SimpleNamespace(version=0, n_rows=5), numbers=lambda _: created),
+        first_seen=first_seen,
+        attention=None,
+        counts=np.zeros(5, np.int64),
+        _new={},
+    )
+    assert Version.new_items(cast("Any", version), 200.0).rows.tolist() == [0, 3, 4]
 
 
 def test_users_together_have_the_scores_of_each() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from sartor.data import bundles
 from sartor.data.blobs import FolderBlobs
+from sartor.data.dataset_types import DATASET_TYPES
+from sartor.data.schema import Schema
 from sartor.data.sources import Sources
 from sartor.errors import JobFailed
 from sartor.resources.lifecycle import Task
@@ -120,3 +122,17 @@ def test_files_that_come_meanwhile_are_left_for_the_next_import(
     after_the_last_byte(lambda: job.files[0].with_name("3.csv").write_text(CONTENT) and None, monkeypatch)
     job.run()
     assert len(job.left()) == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "rows"),
+    [("Interactions", 1000), ("ActionInteractions", 1000), ("Items", 0), ("Users", 0), ("Actions", 0)],
+)
+def test_the_quotas_of_an_import_are_amazons(record: str, rows: int) -> None:
+    (of,) = (one for one in DATASET_TYPES[None].values() if one.record == record)
+    wanted = Schema(of.name, None, ())
+    for mode, size in (("FULL", 100 * 10**9), ("INCREMENTAL", 10**9)):
+        rules = import_data.job_rules(wanted, mode, quotas_on=True, bad_cells=0.0)
+        assert (rules.minimum_rows, rules.maximum_bytes) == (rows, size)
+        lifted = import_data.job_rules(wanted, mode, quotas_on=False, bad_cells=0.0)
+        assert (lifted.minimum_rows, lifted.maximum_bytes) == (0, None)
