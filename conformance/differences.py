@@ -167,6 +167,12 @@ DATA: Final = (
         _NO_CLOUD,
     ),
     Difference(
+        "data of segments",
+        "FULL imports alone",
+        "everything that was imported and put",
+        "There is no reason to leave data out.",
+    ),
+    Difference(
         "changed items in filters",
         "within 15 to 20 minutes",
         "with the next request",

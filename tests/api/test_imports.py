@@ -73,7 +73,10 @@ OF_DOMAIN = schema(
     ("TIMESTAMP", "long"),
     ("EVENT_TYPE", "string"),
 )
-EVENTS = text([f"u{n % 97},i{n % 31},{n},View" for n in range(1000)], "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE")
+EVENTS = text(
+    [f"u{n % 97},i{n % 31},{n},{('View', 'AddToCart')[n % 2]}" for n in range(1000)],
+    "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE",
+)
 TYPES = {
     "Interactions": (INTERACTIONS, None, text(rows(1500))),
     "Items": (ITEMS, None, "ITEM_ID,GENRE,YEAR\n1,Drama|Comedy,1999\n2,,2001\n"),

@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from api.schemas import (
     USERS,
     schema,
 )
+from sartor.demo.server import Server
 
 AT = 1_700_000_000
 
@@ -364,6 +366,39 @@ def test_actions_and_what_users_do_with_them(client: Client) -> None:
     with pytest.raises(ClientError) as refused:
         client.events.put_action_interactions(trackingId="nobody", actionInteractions=[one])
     assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_action_interactions_forbid_the_same_keys_and_take_impressions_without_using_them(
+    client: Client,
+) -> None:
+    acted = [(field["name"], field["type"]) for field in ACTION_INTERACTIONS["fields"]]
+    of = schema("ActionInteractions", *acted, ("IMPRESSION", TEXT), ("CHANNEL", TEXT))
+    dataset = client.dataset(of, "Action_Interactions")
+    tracking = client.personalize.describe_dataset(datasetArn=dataset)["dataset"]["trackingId"]
+    one = {"actionId": "a1", "userId": "u1", "sessionId": "s", "eventType": "TAKEN", "timestamp": AT}
+    for key in ("userId", "sessionId", "eventType", "timestamp", "recommendationId", "impression"):
+        refused = {**one, "properties": json.dumps({key: "x"})}
+        with pytest.raises(ClientError, match=key):
+            client.events.put_action_interactions(trackingId=tracking, actionInteractions=[refused])
+    taken = {**one, "impression": ["a1", "a2"], "properties": '{"channel": "mail"}'}
+    client.events.put_action_interactions(trackingId=tracking, actionInteractions=[taken])
+    (record,) = client.server.get(f"/sartor/v1/datasets/{dataset}/records?id=u1")["records"]
+    assert (record["record"].get("IMPRESSION"), record["record"]["CHANNEL"]) == (None, "mail")
+
+
+def test_events_are_for_a_tracker_that_is_active(tmp_path: Path) -> None:
+    """Without a worker nothing becomes so."""
+    with Server(tmp_path / "data", {}) as server:
+        client = Client(server, tmp_path)
+        dataset = client.dataset(INTERACTIONS, "Interactions")
+    with Server(tmp_path / "data", {}, ("--workers", "0")) as server:
+        client = Client(server, tmp_path)
+        made = client.personalize.create_event_tracker(
+            name="pending", datasetGroupArn=client.group_of(dataset)
+        )
+        with pytest.raises(ClientError, match="must be ACTIVE, but its status is CREATE PENDING") as refused:
+            client.events.put_events(trackingId=made["trackingId"], sessionId="s", eventList=[event()])
+        assert refused.value.response["Error"]["Code"] == "InvalidInputException"
 
 
 def test_a_rate_beyond_amazons_is_throttled_and_lifted_without_quotas(aws: Client) -> None:

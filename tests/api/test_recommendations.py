@@ -418,6 +418,12 @@ def test_metrics_are_amazons_and_rounded(shop: Shop) -> None:
         (UP, {"userId": "u", "numResults": 501}, "InvalidInputException", "at most 500"),
         (
             UP2,
+            {"userId": "u", "numResults": 51, "metadataColumns": {"ITEMS": ["GENRE"]}},
+            "InvalidInputException",
+            "at most 50",
+        ),
+        (
+            UP2,
             {"userId": "u", "metadataColumns": {"ITEMS": ["COLOUR"]}},
             "InvalidInputException",
             "COLOUR",

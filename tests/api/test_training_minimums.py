@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.conftest import Client
-from api.schemas import schema
+from api.schemas import ACTIONS, schema
 from sartor.demo.server import Server
 
 INTERACTIONS = schema(
@@ -28,7 +28,9 @@ class Shop:
         self.dataset = client.dataset(INTERACTIONS, "Interactions")
         self.group = client.group_of(self.dataset)
 
-    def trained(self, rows: list[str], **members: Any) -> dict[str, Any]:
+    def trained(
+        self, rows: list[str], recipe: str = "aws-popularity-count", **members: Any
+    ) -> dict[str, Any]:
         """Return a solution version of these rows when it has ended."""
         lines = ["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,RECOMMENDATION_ID", *(f"{row}," for row in rows)]
         self.client.brought(self.dataset, "rows", lines)
@@ -36,7 +38,7 @@ class Shop:
         solution = api.create_solution(
             name=self.client.name("s"),
             datasetGroupArn=self.group,
-            recipeArn="arn:aws:personalize:::recipe/aws-popularity-count",
+            recipeArn=f"arn:aws:personalize:::recipe/{recipe}",
             **members,
         )["solutionArn"]
         arn = api.create_solution_version(solutionArn=solution)["solutionVersionArn"]
@@ -94,3 +96,11 @@ def test_event_types_and_optional_columns_are_ten_together_at_most(shop: Shop) -
     version = shop.trained(rows(1000, 25, types))
     assert version["status"] == "CREATE FAILED"
     assert "10 event types and 1 optional column" in version["failureReason"]
+
+
+def test_a_thousand_actions_are_the_most(shop: Shop) -> None:
+    actions = shop.client.dataset(ACTIONS, "Actions", group=shop.group)
+    shop.client.brought(actions, "actions", ["ACTION_ID,VALUE,LEVEL", *(f"a{n},1,x" for n in range(1001))])
+    version = shop.trained(rows(1000, 25), "aws-next-best-action")
+    assert version["status"] == "CREATE FAILED"
+    assert "1,001 actions, more than 1,000" in version["failureReason"]

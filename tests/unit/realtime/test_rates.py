@@ -32,6 +32,16 @@ def taken(rates: Rates, operation: str, dataset: int, tries: int) -> int:
     return count
 
 
+def test_the_rates_are_amazons() -> None:
+    assert REQUESTS_PER_SECOND == {
+        "PutEvents": 1000,
+        "PutActionInteractions": 1000,
+        "PutUsers": 10,
+        "PutItems": 10,
+        "PutActions": 10,
+    }
+
+
 def test_a_burst_is_taken_and_then_the_rate() -> None:
     clock = Clock()
     rates = Rates(clock)

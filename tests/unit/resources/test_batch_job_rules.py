@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from contract.conftest import Files, Service, recipe_arn, schema_text
+from sartor.recipes import RECIPES
 from sartor.resources import batch_jobs
 from sartor.resources.store import Store
 
@@ -232,6 +233,24 @@ def test_five_segment_jobs_run_at_once_beside_those_of_inference(store_of_aws: S
         "More than 5 resources with PENDING or IN_PROGRESS status.",
     )
     shop.service("CreateBatchInferenceJob", **shop.request(UP2))
+
+
+def test_five_segment_jobs_run_at_once(store_of_aws: Service) -> None:
+    shop, operation = Shop(store_of_aws), "CreateBatchSegmentJob"
+    for number in range(5):
+        shop.service(operation, **shop.request(OF_ITEMS, jobName=f"n{number}"))
+    assert shop.refusal(OF_ITEMS, operation, jobName="n9")[0] == "LimitExceededException"
+    shop.service("CreateBatchInferenceJob", **shop.request(UP))  # is counted apart
+    shop.service.work()
+    shop.service(operation, **shop.request(OF_ITEMS, jobName="n9"))
+
+
+def test_the_sizes_of_batch_jobs_are_amazons() -> None:
+    assert (batch_jobs.MAX_JOBS_AT_ONCE, batch_jobs.MAX_FILES, batch_jobs.MAX_BYTES) == (5, 1000, 10**9)
+    lines = {"BATCH_INFERENCE": 50_000_000, "THEME_GENERATION": 100}
+    assert (lines, batch_jobs.MAX_SEGMENT) == (batch_jobs.MAX_LINES, 5_000_000)
+    of_recipe = {one.name: one.segmenting.most_lines for one in RECIPES if one.segmenting is not None}
+    assert of_recipe == {OF_ITEMS: 500, OF_ATTRIBUTES: 10}
 
 
 @pytest.fixture
