@@ -244,6 +244,26 @@ def test_records_between_two_numbers_are_shown_as_they_came(make: Make) -> None:
     assert found == [(2,), (3,)]
 
 
+def test_what_an_event_says_of_its_source_is_shown_as_it_came_and_is_no_column_of_the_dataset(
+    make: Make, tmp_path: Path
+) -> None:
+    events_ = make(EVENTS)
+    cells = {"USER_ID": "u", "ITEM_ID": "i", "TIMESTAMP": 1}
+    more = ({"RECOMMENDATION_ID": "r"}, {"EVENT_ATTRIBUTION_SOURCE": "mail", "TIMESTAMP": 2})
+    events_.put(*(Row("u", cells | one, "s") for one in more))
+    select = 'SELECT RECOMMENDATION_ID, EVENT_ATTRIBUTION_SOURCE FROM "some" ORDER BY "TIMESTAMP"'
+    for _ in range(2):
+        with (
+            events_.records.connection() as connection,
+            events_.records.put_between(connection, 0, 2**62, "some"),
+        ):
+            assert connection.execute(select).fetchall() == [("r", None), (None, "mail")]
+        assert events_.shown() == [("u", "i", 1), ("u", "i", 2)]
+        events_.drain()
+    (file,) = exported(events_, "PUT", tmp_path / "out")
+    assert file.read_text().splitlines()[0] == "USER_ID,ITEM_ID,TIMESTAMP"
+
+
 # facts
 
 

@@ -26,6 +26,7 @@ from sartor.data.check import Part
 from sartor.data.engine import FILE, ROW
 from sartor.data.events import PutRecords, Stored
 from sartor.data.log import LoggedPart
+from sartor.data.put import SOURCE_COLUMNS
 from sartor.data.schema import Schema
 from sartor.data.table import Table
 
@@ -37,6 +38,9 @@ SEQ: Final = "put-seq"
 AT: Final = "put-at"
 SESSION: Final = "put-session"
 _OWN_COLUMNS: Final = {SEQ: "BIGINT", AT: "BIGINT", SESSION: "VARCHAR"}
+#: What the database's records may have beside both.
+_OF_SOURCES: Final = dict.fromkeys(SOURCE_COLUMNS, "VARCHAR")
+_NO_MORE: Final[Mapping[str, str]] = {}
 #: The application whose transaction says how far the database is drained.
 _DRAINED: Final = "sartor.drain"
 #: What one row takes while equal rows are looked for: its hash in a result, and once more to be sorted.
@@ -163,11 +167,14 @@ class DatasetRecords:
     def put_between(
         self, connection: duckdb.DuckDBPyConnection, after: int, upto: int, view: str
     ) -> Iterator[None]:
-        """Create a view of the database's records with ``after < number <= upto`` for as long as this is open."""
+        """Create a view of the database's records with ``after < number <= upto`` for as long as this is open.
+
+        It has the columns of the schema, and what events say of their source though the schema does not have it.
+        """
         with tempfile.TemporaryDirectory(prefix="between-", dir=self.scratch) as folder:
             text = Path(folder) / "records.json"
             count, _ = _write_lines(self.put.since(self.number, after, upto, 2**62), text)
-            rows = self._lines(text) if count else self._empty()
+            rows = self._lines(text, _OF_SOURCES) if count else self._empty(_OF_SOURCES)
             connection.execute(f'CREATE OR REPLACE TEMP VIEW "{view}" AS {rows}')
             yield
 
@@ -317,17 +324,17 @@ class DatasetRecords:
     def _columns(self) -> list[str]:
         return [one.name for one in self.schema.fields]
 
-    def _empty(self) -> str:
+    def _empty(self, more: Mapping[str, str] = _NO_MORE) -> str:
         """Return a SELECT without rows that has every column: older files lack newer ones."""
-        columns = [f'NULL::{one.sql_type} AS "{one.name}"' for one in self.schema.fields]
-        own = [f'NULL::{kind} AS "{name}"' for name, kind in _OWN_COLUMNS.items()]
-        return (
-            f'SELECT {", ".join([*columns, *own])}, NULL::BIGINT AS "#at", NULL::BIGINT AS "#n" WHERE false'
-        )
+        columns = [f'NULL::{kind} AS "{name}"' for name, kind in self._of_records(more).items()]
+        return f'SELECT {", ".join(columns)}, NULL::BIGINT AS "#at", NULL::BIGINT AS "#n" WHERE false'
 
-    def _lines(self, text: Path) -> str:
-        columns = {one.name: one.sql_type for one in self.schema.fields} | _OWN_COLUMNS
-        return f"SELECT * FROM {engine.json_lines(text, columns)}"
+    def _lines(self, text: Path, more: Mapping[str, str] = _NO_MORE) -> str:
+        return f"SELECT * FROM {engine.json_lines(text, self._of_records(more))}"
+
+    def _of_records(self, more: Mapping[str, str]) -> dict[str, str]:
+        """Return the SQL types of the columns of records as calls put them."""
+        return {**more, **{one.name: one.sql_type for one in self.schema.fields}, **_OWN_COLUMNS}
 
 
 def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> Part:

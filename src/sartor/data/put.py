@@ -29,6 +29,8 @@ from sartor.numbers import INFINITE_FLOAT, is_time, number
 FORBIDDEN: Final = frozenset(
     ("userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression")
 )
+#: What an event says of its source: it is kept for metric attributions though the schema has no column for it.
+SOURCE_COLUMNS: Final = ("RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE")
 #: The largest event, in bytes of its JSON ("Amazon Personalize endpoints and quotas").
 MAXIMUM_EVENT_BYTES: Final = 10_240
 #: A number of so few digits that Python reads it, and no one waits for it.
@@ -174,6 +176,8 @@ class Mapper:
             place = folded(column)
             if value is not None and place in self._fields:
                 self._set(row, place, value)
+            elif value is not None and column in SOURCE_COLUMNS:
+                row.cells[column] = value
         if session.casefold() == "null":
             row.notes.append(Note("NULL_SESSION", f'The session id is "{session}": it names no session.'))
         elif row.cells.get(item_column) is None:

@@ -219,10 +219,17 @@ def test_an_event_belongs_to_its_user_or_else_to_its_session() -> None:
 
 
 def test_an_events_own_members_that_the_schema_lacks_are_no_fault() -> None:
-    row = event(RECOMMENDATION_ID="r")
+    row = event()
     assert row.stored
     assert row.notes == []
-    assert set(row.cells) == {"USER_ID", "ITEM_ID", "TIMESTAMP"}
+    assert set(row.cells) == {"USER_ID", "ITEM_ID", "TIMESTAMP"}  # and no EVENT_TYPE
+
+
+def test_what_an_event_says_of_its_source_is_kept_though_the_schema_lacks_it() -> None:
+    row = event(RECOMMENDATION_ID="r", EVENT_ATTRIBUTION_SOURCE="mail", IMPRESSION="a|b")
+    assert (row.cells["RECOMMENDATION_ID"], row.cells["EVENT_ATTRIBUTION_SOURCE"]) == ("r", "mail")
+    assert row.notes == []
+    assert "IMPRESSION" not in row.cells
 
 
 def test_a_record_without_a_required_value_is_refused_and_an_event_is_not() -> None:
