@@ -20,6 +20,7 @@ def deleted(client: Client, noun: str, **arn: str) -> None:
 
 
 def test_official_clean_up_code_leaves_nothing_and_the_name_is_free_again(client: Client) -> None:
+    client.group()  # the worker is up
     api, name = client.personalize, client.name("cleaned")
     group = api.create_dataset_group(name=name)["datasetGroupArn"]
     of_schema = api.create_schema(name=name, schema=json.dumps(INTERACTIONS))["schemaArn"]
@@ -63,6 +64,7 @@ def test_official_clean_up_code_leaves_nothing_and_the_name_is_free_again(client
 
     assert client.job(arn)["status"] == "ACTIVE", "jobs stay for ever"
     assert api.create_dataset_group(name=name)["datasetGroupArn"] == group
+    client.until(lambda: api.describe_dataset_group(datasetGroupArn=group)["datasetGroup"])
     assert client.dataset(INTERACTIONS, "Interactions", group=group) == dataset
     with pytest.raises(ClientError, match=re.escape(f"Another resource with Arn {arn} already exists.")):
         api.create_dataset_import_job(**job)

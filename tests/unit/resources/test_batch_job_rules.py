@@ -235,14 +235,15 @@ def test_five_segment_jobs_run_at_once_beside_those_of_inference(store_of_aws: S
     shop.service("CreateBatchInferenceJob", **shop.request(UP2))
 
 
-def test_five_segment_jobs_run_at_once(store_of_aws: Service) -> None:
-    shop, operation = Shop(store_of_aws), "CreateBatchSegmentJob"
-    for number in range(5):
-        shop.service(operation, **shop.request(OF_ITEMS, jobName=f"n{number}"))
-    assert shop.refusal(OF_ITEMS, operation, jobName="n9")[0] == "LimitExceededException"
-    shop.service("CreateBatchInferenceJob", **shop.request(UP))  # is counted apart
-    shop.service.work()
-    shop.service(operation, **shop.request(OF_ITEMS, jobName="n9"))
+def test_a_batch_job_holds_the_datasets_until_it_is_done(store_of_aws: Service) -> None:
+    shop = Shop(store_of_aws)
+    dataset = shop.group.replace(":dataset-group/", ":dataset/") + "/INTERACTIONS"
+    for operation, recipe in (("CreateBatchInferenceJob", UP), ("CreateBatchSegmentJob", OF_ITEMS)):
+        shop.service(operation, **shop.request(recipe))
+        refused = shop.service.refusal("DeleteDataset", datasetArn=dataset)
+        assert (refused.code, ":batch-" in refused.message) == (IN_USE, True)
+        shop.service.work()
+    shop.service("DeleteDataset", datasetArn=dataset)
 
 
 def test_the_sizes_of_batch_jobs_are_amazons() -> None:
