@@ -36,9 +36,9 @@ def run(quick: bool) -> list[Row]:
     return [
         Row(
             "MovieLens-1M, a training's baselines and intervals by users and by time",
-            f"by users {examining:.1f} s, by time {timed:.1f} s, of which one fit {fitting:.1f} s",
-            "a training of the blend: 180 s",
-            f"{seconds:.1f} s",
+            f"by users {examining:.1f} s of CPU, by time {timed:.1f} s, of which one fit {fitting:.1f} s",
+            "a training of the blend: 180 s on two cores",
+            f"{seconds:.1f} s of CPU",
             f"≤ {SECONDS:.0f} s",
             seconds <= SECONDS,
         ),
@@ -70,9 +70,9 @@ def _row(found: Examination) -> Row:
 
 
 def _timed(work: Callable[[], Found]) -> tuple[Found, float]:
-    """Return what comes of some work, and the seconds it took."""
-    begun = time.perf_counter()
-    return work(), time.perf_counter() - begun
+    """Return what comes of some work, and the seconds of CPU it took: an upper bound of its time on a quiet machine."""
+    begun = time.process_time()
+    return work(), time.process_time() - begun
 
 
 if __name__ == "__main__":

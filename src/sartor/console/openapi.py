@@ -77,6 +77,7 @@ _INTERVALS = {
 _EXAMINATION = _object(
     split={"type": "string", "enum": ["users", "time", "age", "nothing"]},
     model=_TEXT,
+    standsIn={"type": "boolean"},
     unit=_TEXT,
     asked=_WHOLE,
     knownUntil=_WHOLE,

@@ -21,7 +21,7 @@ _BLOCK_VECTORS: Final = 1 << 16
 #: So many more vectors than are wanted are iterated, so that the last ones are right too.
 _SPARE: Final = 16
 #: From this share of interactions with an item that a user has met before, users count as coming back to items.
-COMING_BACK: Final = 0.05
+_COMING_BACK: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,18 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     kept = strengths / (strengths + max(ridge, 1e-9))
     says = weights[:, None] * vectors * kept.astype(np.float32)
     items = np.divide(vectors, weights[:, None], out=np.zeros_like(vectors), where=known[:, None])
-    again = len(data.histories.items) - len(met.members)
-    comes_back = again >= COMING_BACK * max(len(data.histories.items), 1)
-    return AffinityModel(config, says, _with_newcomers(items, data, run), comes_back)
+    back = comes_back(len(data.histories.items), len(met.members))
+    return AffinityModel(config, says, _with_newcomers(items, data, run), back)
+
+
+def comes_back(interactions: int, met: int) -> bool:
+    """Return whether users come back to items that they have met.
+
+    Args:
+        interactions: how many there are.
+        met: how many pairs of a user and an item there are among them.
+    """
+    return interactions - met >= _COMING_BACK * max(interactions, 1)
 
 
 def _with_newcomers(items: Float32, data: TrainingData, run: Run) -> Float32:

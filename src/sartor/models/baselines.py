@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from sartor.models import cooccurrence
-from sartor.models.affinity import COMING_BACK
+from sartor.models.affinity import comes_back
 from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Query, Run
 from sartor.models.similar import strongest
 
@@ -45,41 +45,55 @@ class Baselines:
 
     def __init__(self, train: Histories, n_items: int) -> None:
         self._met = _each_once(train, n_items)
-        self._comes_back = len(train.items) - len(self._met.items) >= COMING_BACK * max(len(train.items), 1)
+        self._comes_back = comes_back(len(train.items), len(self._met.items))
         self._n_items = n_items
         self.n_users = int((train.lengths > 0).sum())
         self.users_of: Int64 = np.bincount(self._met.items, minlength=n_items)
         self._popular = np.argsort(-self.users_of, kind="stable").astype(np.int32)
 
     def rankings(
-        self, queries: Sequence[Query], size: int, by_item: bool, run: Run
+        self, queries: Sequence[Query], size: int, by_item: bool, run: Run, leaves_out: bool = False
     ) -> dict[str, list[Int32]]:
         """Return int32[<= size] of each query, best first, by baseline.
 
-        Popularity is the recipe's, so it leaves nothing out. Item-kNN leaves out what the user has met, unless users
-        come back to items; what it lacks is filled with what is popular.
+        Unless all leave out what was met, popularity is the recipe's, which does not; item-kNN for users does, unless
+        users come back to items. What item-kNN lacks is filled with what is popular.
 
         Args:
             queries: what the version is asked.
             size: the length of a list.
             by_item: whether what is related to the item that is looked at is wanted, not what suits the history.
             run: is told how far it is, and may stop it.
+            leaves_out: whether what a user has met is left out of all answers.
 
         Raises:
             Stopped: the run says so.
         """
         asked = [np.array([one.item]) if by_item else np.unique(one.history[-_NEWEST:]) for one in queries]
         neighbours = _Neighbours(self._met, self._n_items, asked, run)
-        returns = self._comes_back and not by_item
-        nearest = []
+        without_met = leaves_out or not (by_item or self._comes_back)
+        popular, nearest = [], []
         for at, (query, items) in enumerate(zip(queries, asked, strict=True)):
             run.keep_on()
             if not at % _BLOCK_QUERIES:
                 run.progress({"phase": "measuring baselines", "done": at, "of": len(queries)})
-            left_out = items if by_item else query.history[:0] if returns else np.unique(query.history)
-            found = neighbours.of(items, itself=returns)
-            nearest.append(_filled(found[~np.isin(found, left_out)], self._popular, left_out, size))
-        return {POPULARITY: [self._popular[:size]] * len(queries), ITEM_KNN: nearest}
+            met = np.unique(query.history)
+            nothing = met[:0]
+            popular.append(self._filled(nothing, met if leaves_out else nothing, size))
+            found = neighbours.of(items, itself=self._comes_back and not by_item)
+            out = met if without_met else items if by_item else nothing
+            nearest.append(self._filled(found[~np.isin(found, out)], out, size))
+        return {POPULARITY: popular, ITEM_KNN: nearest}
+
+    def _filled(self, found: Int32, left_out: Int64 | Int32, size: int) -> Int32:
+        """Return int32[<= size]: what was found, and behind it what is popular, without what is left out."""
+        if len(found) >= size:
+            return found[:size]
+        if not len(found) and not len(left_out):
+            return self._popular[:size]
+        taken = np.concatenate([found, left_out])
+        more = self._popular[: size + len(taken)]
+        return np.concatenate([found, more[~np.isin(more, taken)]])[:size]
 
 
 class _Neighbours:
@@ -140,12 +154,3 @@ def _newest(histories: Histories) -> Histories:
     """Return the newest items of each user."""
     ends = np.repeat(histories.offsets[1:], histories.lengths)
     return histories.kept(np.arange(len(histories.items)) >= ends - _NEWEST)
-
-
-def _filled(found: Int32, popular: Int32, left_out: Int64 | Int32, size: int) -> Int32:
-    """Return int32[<= size]: what was found, and behind it what is popular, without what is left out."""
-    if len(found) >= size:
-        return found[:size]
-    taken = np.concatenate([found, left_out])
-    more = popular[: size + len(taken)]
-    return np.concatenate([found, more[~np.isin(more, taken)]])[:size]

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from sartor.models import metrics
+from sartor.models.affinity import comes_back
 from sartor.models.base import Float32, Histories, Int32, Int64, Model, Query, Run, top
 from sartor.models.metrics import Float64
 
@@ -21,6 +22,9 @@ _NEWEST_SHARE: Final = 10
 _AFTER_SHARE: Final = 10
 _TIMED_INTERACTIONS: Final = 500_000
 _TIMED_USERS: Final = 2_000
+#: For so many of the interactions that a user has next after the moment it asks at most: who does hundreds afterwards
+#: is met by popular items in the end.
+_NEXT: Final = 10
 #: Scores that are held at once: 128 MiB of float32.
 _BLOCK_SCORES: Final = 1 << 25
 _BLOCK_QUERIES: Final = 256
@@ -43,6 +47,7 @@ class Split:
         truths: of each test user, int32[>= 1], his newest interactions, oldest first.
         truth_weights: of each test user, float32[>= 1]; ``None`` if the histories have no weights.
         moment: epoch seconds; what is older is known, nothing else is. ``None`` of a split of users.
+        leaves_out: whether what a test user has met is left out of the answers.
     """
 
     histories: Histories
@@ -52,6 +57,7 @@ class Split:
     truths: list[Int32]
     truth_weights: list[Float32] | None = None
     moment: int | None = None
+    leaves_out: bool = False
 
     @property
     def n_relevant(self) -> Int64:
@@ -98,8 +104,9 @@ def split(histories: Histories, seed: int) -> Split:
 def split_by_time(histories: Histories, seed: int) -> Split | None:
     """Return a split at one moment, after which the newest tenth of the interactions came.
 
-    Asked are users who did something before it and after it; what others did after it is as unknown as what is asked
-    for. So a model sees no trend before it begins, as it may where users are split.
+    Asked are users who did something before it and after it, for what they did next; what others did after it is as
+    unknown. So a model sees no trend before it begins, as it may where users are split. What a user has met is left out
+    of the answers, unless users come back to items.
 
     Args:
         histories: who interacted with what; of many, those of users drawn at random.
@@ -124,13 +131,20 @@ def split_by_time(histories: Histories, seed: int) -> Split | None:
     if not len(possible):
         return None
     users = np.sort(rng.choice(possible, min(len(possible), _TIMED_USERS), replace=False)).astype(np.int32)
-    return replace(_split(histories, histories.without_last(after), users, after), moment=moment)
+    train = histories.without_last(after)
+    met = np.unique(train.users * (int(histories.items.max()) + 1) + train.items)
+    returns = comes_back(len(train.items), len(met))
+    split = _split(histories, train, users, after, _NEXT)
+    return replace(split, moment=moment, leaves_out=not returns)
 
 
-def _split(histories: Histories, train: Histories, users: Int32, held_out: Int64) -> Split:
-    """Return the split that asks some users for their last ``held_out``, int64[users], interactions."""
-    ends = histories.offsets[1:]
-    parts = [slice(int(ends[user] - held_out[user]), int(ends[user])) for user in users]
+def _split(
+    histories: Histories, train: Histories, users: Int32, held_out: Int64, most: int | None = None
+) -> Split:
+    """Return the split that asks some users for the first ``most`` of their last ``held_out``, int64[users]."""
+    begins = histories.offsets[1:] - held_out
+    ends = histories.offsets[1:] if most is None else begins + np.minimum(held_out, most)
+    parts = [slice(int(begins[user]), int(ends[user])) for user in users]
     weights = histories.weights
     return Split(
         histories=histories,
@@ -175,7 +189,7 @@ def measure(
     Raises:
         Stopped: the run says so.
     """
-    rankings = _rankings(model, split.queries, list_size(rewards), run or Run())
+    rankings = _rankings(model, split, list_size(rewards), run or Run())
     values = values_of(rankings, split, rewards, weighted)
     means = {name: metrics.mean(found) for name, found in values.items()}
     result = {"coverage": metrics.coverage(rankings, n_items), **means}
@@ -267,18 +281,26 @@ def _asked(history: Int32) -> Query:
     return Query(history, int(history[-1]))
 
 
-def _rankings(model: Model, queries: Sequence[Query], size: int, run: Run) -> list[Int32]:
+def _rankings(model: Model, split: Split, size: int, run: Run) -> list[Int32]:
     """Return of each query int32[<= size], best first, as it would be answered."""
+    queries = split.queries
+    met = [np.unique(one.history) if split.leaves_out else one.history[:0] for one in queries]
     if queries and model.shortlist(queries[0], size) is not None:
         found = []
-        for at, query in enumerate(queries):
+        for at, (query, out) in enumerate(zip(queries, met, strict=True)):
             run.keep_on()
             if not at % _BLOCK_QUERIES:
                 run.progress({"phase": "evaluating", "done": at, "of": len(queries)})
-            listed = model.shortlist(query, size)
-            found.append(top(model.score(query), size) if listed is None else listed[0][:size])
+            listed = model.shortlist(query, size + len(out))
+            items = top(model.score(query), size + len(out)) if listed is None else listed[0]
+            found.append(items[~np.isin(items, out)][:size])
         return found
-    return [top(row, size) for _, scores in _scored(model, queries, run) for row in scores]
+    found = []
+    for first, scores in _scored(model, queries, run):
+        for row, out in zip(scores, met[first:], strict=False):
+            row[out] = -np.inf
+            found.append(top(row, size, np.isfinite(row) if len(out) else None))
+    return found
 
 
 def _scored(model: Model, queries: Sequence[Query], run: Run) -> Iterator[tuple[int, Float32]]:

@@ -62,6 +62,7 @@ class Examination:
         columns: by ``version`` and by the names of the baselines, which answered the same.
         differences: how far the model is above each baseline, by metric; paired, one by one.
         moment: what is older was known, epoch seconds; ``None`` but of a split of time.
+        stands_in: whether the model that was asked is a quicker one than serves.
     """
 
     split: Held
@@ -72,6 +73,7 @@ class Examination:
     columns: dict[str, Column]
     differences: dict[str, Column]
     moment: int | None = None
+    stands_in: bool = False
 
     def warnings(self) -> list[str]:
         """Return what should be said of a model that is not above its baselines: a sentence, or nothing."""
@@ -87,11 +89,10 @@ class Examination:
             )
         if not said:
             return []
-        fitted = f", {self.model} trained on what came before" if self.split == "time" else ""
+        whose = f"{self.model}, which was asked in its place," if self.stands_in else "the model"
         return [
-            f"By {self.decides} of {self.asked:,} {self.unit} (split by {self.split}{fitted}) the model is "
-            f"{' and '.join(said)}: give it more interactions or other event types, or serve what is "
-            "simpler and as good."
+            f"By {self.decides} of {self.asked:,} {self.unit} (split by {self.split}) {whose} is {' and '.join(said)}: "
+            "give it more interactions or other event types, or serve what is simpler and as good."
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -99,6 +100,7 @@ class Examination:
         return {
             "split": self.split,
             "model": self.model,
+            "standsIn": self.stands_in,
             "unit": self.unit,
             "asked": self.asked,
             **({} if self.moment is None else {"knownUntil": self.moment}),
@@ -178,7 +180,10 @@ def of_items(
     run.progress({"phase": "measuring baselines"})
     base = baselines.Baselines(split.train, n_items)
     size = evaluation.list_size(rewards)
-    rankings = {VERSION: measured.rankings, **base.rankings(split.queries, size, by_item, run)}
+    rankings = {
+        VERSION: measured.rankings,
+        **base.rankings(split.queries, size, by_item, run, split.leaves_out),
+    }
     information = metrics.self_information(base.users_of, base.n_users)
     values = {
         name: {

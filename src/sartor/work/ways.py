@@ -1,7 +1,7 @@
 """The ways of a training: what is fitted and measured, by what a recipe's models learn."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 from sartor.data.training import TrainingRows
@@ -127,8 +127,9 @@ class Measuring:
         if split is None:
             return []
         run.progress({"phase": "measuring by time"})
-        trainer = self.candidate.trainer
-        return [self.on(split, trainer.quick or trainer, run.unwarned())[2]]
+        trainer, quick = self.candidate.trainer, self.candidate.trainer.quick
+        _, _, found = self.on(split, quick or trainer, run.unwarned())
+        return [replace(found, stands_in=quick is not None)]
 
 
 def _of_users(

@@ -59,6 +59,16 @@ def slow(lists: list[list[int]], history: list[int], by_item: bool) -> list[int]
     return ranked + [item for item in popular if item not in out and item not in ranked]
 
 
+@settings(max_examples=30, deadline=None)
+@given(user_lists, st.lists(st.integers(0, N_ITEMS - 1), min_size=1, max_size=6), st.booleans())
+def test_what_was_met_is_left_out_of_all_baselines_where_it_is_left_out_of_the_version(
+    lists: list[list[int]], history: list[int], by_item: bool
+) -> None:
+    base = Baselines(histories(lists), N_ITEMS)
+    for (found,) in base.rankings([query(*history)], N_ITEMS, by_item, Run(), leaves_out=True).values():
+        assert sorted(found.tolist()) == sorted(set(range(N_ITEMS)) - set(history))
+
+
 @settings(max_examples=60, deadline=None)
 @given(user_lists, st.lists(st.integers(0, N_ITEMS - 1), min_size=1, max_size=6), st.booleans())
 def test_item_knn_is_the_cosine_of_the_users_of_two_items(
@@ -100,6 +110,7 @@ def test_the_users_that_two_items_share_are_those_of_a_join_in_sql() -> None:
         assert cells == expected
 
 
+@settings(max_examples=30, deadline=None)
 @given(user_lists)
 def test_popularity_is_the_recipes(lists: list[list[int]]) -> None:
     base = Baselines(histories(lists), N_ITEMS)

@@ -1,6 +1,7 @@
 """A model beside baselines: planted ones that are worse, equal and better, and every number recomputed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import orjson
@@ -96,8 +97,11 @@ def test_a_model_that_knows_more_is_not_warned_of_by_either_split() -> None:
 def test_a_warning_of_a_split_of_time_says_which_model_was_asked() -> None:
     split = evaluation.split_by_time(popular_data(), 0)
     assert split is not None
-    (warning,) = examined(Unpopular(split.train), split).warnings()
-    assert "split by time, unpopular trained on what came before" in warning
+    found = examined(Unpopular(split.train), split)
+    (warning,) = found.warnings()
+    assert "(split by time) the model is below popularity" in warning
+    (warning,) = replace(found, stands_in=True).warnings()
+    assert "(split by time) unpopular, which was asked in its place, is below popularity" in warning
 
 
 def test_the_json_has_the_values_of_all_recomputed() -> None:

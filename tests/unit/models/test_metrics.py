@@ -5,7 +5,7 @@ import math
 import duckdb
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sartor.models import metrics
@@ -95,6 +95,7 @@ def test_unknown_rewards_are_worth_nothing() -> None:
     assert metrics.reward_shares([ints(0, 1, 2)], [ints(0, 1, 2)], worth, 1) == pytest.approx(2 / 3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=20))
 def test_gini_is_the_mean_difference_of_all_pairs_over_twice_the_mean(counts: list[int]) -> None:
     found = metrics.gini(np.array(counts), len(counts))
