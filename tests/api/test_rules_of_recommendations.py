@@ -229,34 +229,30 @@ def test_excluded_columns_can_be_filtered_by_and_come_as_metadata(ring: Ring) ->
     assert all(float(one["metadata"]["price"]) == price(one["itemId"]) > 500 for one in found)
 
 
-@pytest.mark.parametrize("recipe", [UP, UP2])
-def test_new_items_make_no_version_and_no_metrics(ring: Ring, recipe: str) -> None:
-    ring.campaign(recipe)
-    arn = ring.versions[recipe]
-    solution = arn.rpartition("/")[0]
+def test_every_deployed_version_considers_new_items_also_an_older_one_and_stays_as_it_is(ring: Ring) -> None:
+    old = ring.version(UP2)
+    solution, describe = old["solutionArn"], ring.personalize.describe_solution_version
+    new = ring.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    ring.client.until(lambda: describe(solutionVersionArn=new)["solutionVersion"])
+    arns = {"old": old["solutionVersionArn"], "new": new}
+    ring.versions |= arns
+    ring.campaigns |= {name: ring.deployed(name, None) for name in arns}
 
     def state() -> tuple[Any, ...]:
         versions = ring.personalize.list_solution_versions(solutionArn=solution)["solutionVersions"]
-        metrics = ring.personalize.get_solution_metrics(solutionVersionArn=arn)["metrics"]
-        shown = ring.personalize.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
-        return len(versions), metrics, shown["status"], shown["lastUpdatedDateTime"]
+        metrics = ring.personalize.get_solution_metrics
+        shown = [describe(solutionVersionArn=arn)["solutionVersion"] for arn in arns.values()]
+        return (
+            versions,
+            [metrics(solutionVersionArn=arn)["metrics"] for arn in arns.values()],
+            [(one["status"], one["lastUpdatedDateTime"]) for one in shown],
+        )
 
-    before, name = state(), f"new-of-{recipe}"
-    ring.put_item(name)
-    ring.client.wait(lambda: name in ring.ids(recipe, userId="user-3", numResults=500))
-    assert state() == before
-
-
-def test_every_deployed_version_considers_new_items_also_an_older_one(ring: Ring) -> None:
-    old = ring.version(UP2)
-    new = ring.personalize.create_solution_version(solutionArn=old["solutionArn"])["solutionVersionArn"]
-    describe = ring.personalize.describe_solution_version
-    ring.client.until(lambda: describe(solutionVersionArn=new)["solutionVersion"])
-    ring.versions |= {"old": old["solutionVersionArn"], "new": new}
-    ring.campaigns |= {name: ring.deployed(name, None) for name in ("old", "new")}
+    before = state()
     ring.put_item("new-to-both")
-    for name in ("old", "new"):
+    for name in arns:
         ring.client.wait(lambda name=name: "new-to-both" in ring.ids(name, userId="user-8", numResults=500))
+    assert state() == before
 
 
 def test_a_batch_job_explores_new_items(ring: Ring) -> None:
@@ -287,7 +283,7 @@ def test_a_batch_job_explores_new_items(ring: Ring) -> None:
 
 def test_an_objective_moves_what_is_dear_up_and_brings_its_metric(ring: Ring) -> None:
     worth, relevance = [], []
-    for sensitivity in ("OFF", "LOW", "HIGH"):
+    for sensitivity in ("OFF", "HIGH"):
         objective = {"itemAttribute": "PRICE", "objectiveSensitivity": sensitivity}
         version = ring.trained(UP, solutionConfig={"optimizationObjective": objective})
         lists = [
@@ -298,8 +294,8 @@ def test_an_objective_moves_what_is_dear_up_and_brings_its_metric(ring: Ring) ->
         metrics = ring.metrics(version)
         assert 0 < metrics["average_rewards_at_k"] <= 1
         relevance.append(metrics["mean_reciprocal_rank_at_25"])
-    assert worth[0] < worth[1] < worth[2]
-    assert relevance[0] > relevance[2]
+    assert worth[0] < worth[1]
+    assert relevance[0] > relevance[1]
     ring.campaign(UP)
     usual = ring.personalize.get_solution_metrics(solutionVersionArn=ring.versions[UP])["metrics"]
     assert "average_rewards_at_k" not in usual
@@ -326,8 +322,7 @@ def test_weights_of_event_types_bring_their_metric_and_leave_out_types_without_o
 def test_a_version_says_how_long_its_training_took_once_it_is_done(ring: Ring) -> None:
     describe = ring.personalize.describe_solution_version
     solution = ring.version(POPULARITY)["solutionArn"]
-    waiting = [ring.personalize.create_solution_version(solutionArn=solution) for _ in range(3)]
-    arn = waiting[-1]["solutionVersionArn"]
+    arn = ring.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     shown = describe(solutionVersionArn=arn)["solutionVersion"]
     assert shown["status"] == "ACTIVE" or "trainingHours" not in shown
     done = ring.client.until(lambda: describe(solutionVersionArn=arn)["solutionVersion"])
