@@ -18,9 +18,9 @@ from torch.nn import functional
 
 from sartor.models import sequence_start
 from sartor.models.base import TrainingData
-from sartor.models.sequence_batches import BATCH_POSITIONS, Batches
+from sartor.models.sequence_batches import Batches
 
-HEADS, LAYERS, DROPOUT, SMOOTHING = 4, 2, 0.0, 0.1
+HEADS, LAYERS, DROPOUT, SMOOTHING, POSITIONS = 4, 2, 0.1, 0.1, 2_048
 
 
 class Block(nn.Module):
@@ -72,8 +72,8 @@ def train(data: TrainingData, d: int, window: int, epochs: int) -> Plain:
         betas=(0.9, 0.98),
     )
     rng = np.random.default_rng(0)
-    batches = Batches(data.histories, data.n_items, window)
-    steps = epochs * math.ceil(batches.positions / BATCH_POSITIONS * 1.1)
+    batches = Batches(data.histories, data.n_items, window, POSITIONS)
+    steps = epochs * math.ceil(batches.positions / POSITIONS * 1.1)
     warm = max(round(steps * 0.05), 1)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,

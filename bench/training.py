@@ -8,7 +8,7 @@ from pathlib import Path
 from quality import movielens
 
 from bench.table import Row
-from sartor.models.sequence import Config
+from sartor.models.sequence_config import Amount, Config
 
 ROOT = Path(__file__).parent.parent
 MOST_GIB = 4.0
@@ -28,7 +28,7 @@ print(json.dumps({"seconds": seconds, "gib": resource.getrusage(resource.RUSAGE_
 
 def run(quick: bool) -> list[Row]:
     data = movielens.training(movielens.users())
-    config = Config(epochs=1 if quick else 0).decided(len(data.histories.items), data.n_items)
+    config = Config(epochs=1 if quick else 0).decided(Amount.of(data.histories))
     ours = _run("-c", OURS, config.epochs)
     plain = _run("-m", "bench.plain_sequence", config.d, config.window, config.epochs)
     ratio = ours["seconds"] / plain["seconds"]

@@ -11,6 +11,7 @@ from typing import Final
 
 from sartor.app import Backend, open_backend
 from sartor.private import is_private
+from sartor.recipes.trainers import has_sequence_model
 from sartor.settings import Settings
 from sartor.wire import fingerprint
 
@@ -35,7 +36,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a server needs, and return what was found."""
-    findings = [_python(), _botocore(), *_extras(settings)]
+    findings = [_python(), _botocore(), *_extras(settings), _training(settings)]
     try:
         backend = open_backend(settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user wants to read it here
@@ -80,6 +81,24 @@ def _extras(settings: Settings) -> list[Finding]:
     there = importlib.util.find_spec("psycopg") is not None
     text = "psycopg is installed" if there else "psycopg is missing: pip install 'sartor[postgres]'"
     return [Finding("postgres", there, text)]
+
+
+def _training(settings: Settings) -> Finding:
+    """Say what a training of a personal recipe would use here."""
+    if settings.sequence_models == "off":
+        return Finding("training", True, "linear models alone, as sequence_models is off")
+    if not has_sequence_model():
+        text = "linear models alone, as torch is not installed: pip install 'sartor[torch]' adds the sequence model"
+        return Finding("training", True, text)
+    from sartor.models import sequence_training
+
+    gpu = sequence_training.gpu()
+    if gpu is None:
+        threads = f"{os.cpu_count() or 1} processors"
+        return Finding(
+            "training", True, f"sequence models on the processor ({threads}), as there is no CUDA device"
+        )
+    return Finding("training", True, f"sequence models on {gpu}, larger and for longer than on a processor")
 
 
 def _database(backend: Backend) -> str:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.models import retrieval
-from sartor.models.base import Float32, Histories, Int32, Model, Query, Run, TrainingData
-from sartor.models.sequence_config import Config
+from sartor.models.base import Float32, Histories, Int8, Int32, Model, Query, Run, TrainingData
+from sartor.models.sequence_catalogue import INTERACTIONS, NOTHING, TOKENS, Catalogue
+from sartor.models.sequence_config import Amount, Config
 
-__all__ = ["MODEL", "Config", "SequenceModel", "fit"]
+__all__ = ["INTERACTIONS", "MODEL", "NOTHING", "TOKENS", "Config", "SequenceModel", "fit"]
 
 _FUTURE: Final = np.float32(-1e9)
 _EPSILON: Final = np.float32(1e-5)
@@ -27,6 +28,8 @@ _ATTENTION_BLOCK: Final = 64
 #: Histories whose states calibrate the index of a large catalogue.
 _INDEX_QUERIES: Final = 256
 _INDEX: Final = "index."
+
+_Activation = Callable[[Float32], Float32]
 
 
 class _Layer(NamedTuple):
@@ -47,19 +50,31 @@ class SequenceModel(Model):
     Args:
         config: what it was made with.
         arrays: ``items`` float32[items, d], ``bias`` float32[items], ``start`` float32[d], the input before the first
-            item, and the parts of each layer; those of the index, if there is one, after "index.".
+            item, and the parts of each layer; those of the index, if there is one, after "index."; ``learned``
+            int8[items].
+        record: how the training went, as ``sequence_training.Record`` has it; empty for what earlier versions trained.
+
+    Attributes:
+        learned: int8[items], what each item's row and bias were learned from: ``INTERACTIONS``; ``TOKENS`` alone, so
+            that an item without interactions is scored by its metadata; or ``NOTHING``, and its score says nothing.
+        record: the same.
     """
 
     name: ClassVar[str] = "sequence"
     has_logits: ClassVar[bool] = True
 
-    def __init__(self, config: Config, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(
+        self, config: Config, arrays: Mapping[str, NDArray[Any]], record: Mapping[str, Any] | None = None
+    ) -> None:
         self.config = config
+        self.record = dict(record or {})
         self._arrays = dict(arrays)
         # of a mapped file the plain view: numpy's own class for it makes every operation slower
         self.items: Float32 = np.asarray(arrays["items"])
         self.bias: Float32 = np.asarray(arrays["bias"])
         self.n_items = len(self.items)
+        self.learned: Int8 = arrays.get("learned", np.full(self.n_items, INTERACTIONS, np.int8))
+        self._activation = _ACTIVATIONS[config.activation]
         self._layers = [_layer(config, arrays, number) for number in range(config.layers)]
         index = {
             name.removeprefix(_INDEX): array for name, array in arrays.items() if name.startswith(_INDEX)
@@ -124,9 +139,9 @@ class SequenceModel(Model):
         """Return float32[histories, d] of histories that are computed as one block."""
         x, last = self._inputs(histories)
         for layer in self._layers[:-1]:
-            x = _block(x, layer, self.config.heads)
+            x = _block(x, layer, self.config.heads, self._activation)
         if self._layers:
-            found = _last_of_block(x, last, self._layers[-1], self.config.heads)
+            found = _last_of_block(x, last, self._layers[-1], self.config.heads, self._activation)
         else:
             found = x[np.arange(len(x)), last]
         return _normed(found, self._norm)
@@ -145,8 +160,8 @@ class SequenceModel(Model):
         return x, lengths - 1
 
     def settings(self) -> dict[str, Any]:
-        """Return the config."""
-        return asdict(self.config)
+        """Return the config, and the record of the training."""
+        return {**asdict(self.config), "record": self.record}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the parameters as the training left them."""
@@ -155,15 +170,20 @@ class SequenceModel(Model):
     @classmethod
     def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the model of these settings and arrays."""
-        known = {one.name for one in fields(Config)}  # versions before this one had others besides
-        return cls(Config(**{name: value for name, value in settings.items() if name in known}), arrays)
+        known = {
+            one.name for one in fields(Config)
+        }  # versions before this one had others besides, and no activation
+        given = {"activation": "gelu", **settings}
+        config = Config(**{name: value for name, value in given.items() if name in known})
+        return cls(config, arrays, settings.get("record"))
 
 
 def fit(data: TrainingData, config: Config | None = None, run: Run | None = None) -> SequenceModel:
     """Return a fitted model; on a GPU if there is one.
 
     Args:
-        data: what it is fitted on; the order of each history counts, metadata does not.
+        data: what it is fitted on; the order of each history counts, and metadata: what the items' tokens say is part
+            of their rows, so that an item without interactions has one too.
         config: ``None`` lets the data decide.
         run: how it runs.
 
@@ -177,8 +197,12 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
     if not len(data.histories.items):
         raise ValueError("There are no interactions to learn from.")
     run = run or Run()
-    decided = (config or Config()).decided(len(data.histories.items), data.n_items)
-    model = SequenceModel(decided, sequence_training.train(data, decided, run))
+    catalogue = Catalogue.of(data)
+    decided = (config or Config()).decided(
+        Amount.of(data.histories), on_gpu=sequence_training.gpu() is not None
+    )
+    arrays, record = sequence_training.train(catalogue, decided, run)
+    model = SequenceModel(decided, catalogue.widened(arrays), record)
     return indexed(model, data, run) if data.n_items >= retrieval.LEAST_ITEMS else model
 
 
@@ -192,7 +216,7 @@ def indexed(model: SequenceModel, data: TrainingData, run: Run) -> SequenceModel
     if index is None:
         return model
     own = {f"{_INDEX}{name}": array for name, array in index.arrays().items()}
-    return SequenceModel(model.config, {**model.arrays(), **own})
+    return SequenceModel(model.config, {**model.arrays(), **own}, model.record)
 
 
 def _layer(config: Config, arrays: Mapping[str, NDArray[Any]], number: int) -> _Layer:
@@ -219,7 +243,7 @@ def _layer(config: Config, arrays: Mapping[str, NDArray[Any]], number: int) -> _
     )
 
 
-def _block(x: Float32, layer: _Layer, heads: int) -> Float32:
+def _block(x: Float32, layer: _Layer, heads: int, activation: _Activation) -> Float32:
     """Return float32[histories, length, d]: the whole block, changed in place."""
     histories, length, d = x.shape
     qkv = _linear(_normed(x, layer.norm1), layer.qkv).reshape(histories, length, 3, heads, d // heads)
@@ -232,11 +256,13 @@ def _block(x: Float32, layer: _Layer, heads: int) -> Float32:
         attention += layer.near[:, first:end, :end]
         y[:, first:end] = (_softmax(attention) @ v[:, :, :end]).transpose(0, 2, 1, 3)
     x += _linear(y.reshape(x.shape), layer.out)
-    x += _feed_forward(x, layer)
+    x += _feed_forward(x, layer, activation)
     return x
 
 
-def _last_of_block(x: Float32, last: NDArray[np.intp], layer: _Layer, heads: int) -> Float32:
+def _last_of_block(
+    x: Float32, last: NDArray[np.intp], layer: _Layer, heads: int, activation: _Activation
+) -> Float32:
     """Return float32[histories, d]: the block at each history's last position alone."""
     histories, length, d = x.shape
     each = d // heads
@@ -250,12 +276,12 @@ def _last_of_block(x: Float32, last: NDArray[np.intp], layer: _Layer, heads: int
     attention += layer.near[:, last, None, :length].swapaxes(0, 1)
     found: Float32 = x[rows, last]
     found += _linear((_softmax(attention) @ v).reshape(histories, d), layer.out)
-    found += _feed_forward(found, layer)
+    found += _feed_forward(found, layer, activation)
     return found
 
 
-def _feed_forward(x: Float32, layer: _Layer) -> Float32:
-    return _linear(_gelu(_linear(_normed(x, layer.norm2), layer.up)), layer.down)
+def _feed_forward(x: Float32, layer: _Layer, activation: _Activation) -> Float32:
+    return _linear(activation(_linear(_normed(x, layer.norm2), layer.up)), layer.down)
 
 
 def _linear(x: Float32, pair: tuple[Float32, Float32]) -> Float32:
@@ -287,7 +313,7 @@ def _softmax(x: Float32) -> Float32:
 
 
 def _gelu(x: Float32) -> Float32:
-    """Return GELU by way of tanh, which numpy has, as in training."""
+    """Return GELU by way of tanh, which numpy has, as in the training of earlier versions."""
     found: Float32 = x * x
     found *= np.float32(0.044715)
     found += np.float32(1)
@@ -299,5 +325,14 @@ def _gelu(x: Float32) -> Float32:
     found *= np.float32(0.5)
     return found
 
+
+def _relu2(x: Float32) -> Float32:
+    """Return the squared ReLU, in place."""
+    np.maximum(x, 0, out=x)
+    x *= x
+    return x
+
+
+_ACTIVATIONS: Final[Mapping[str, _Activation]] = {"relu2": _relu2, "gelu": _gelu}
 
 MODEL = SequenceModel

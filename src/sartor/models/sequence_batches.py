@@ -8,8 +8,11 @@ import numpy as np
 
 from sartor.models.base import Float32, Histories, Int32, Int64
 
-#: Positions of a batch, those that pad included.
-BATCH_POSITIONS: Final = 2_048
+#: Of so many users at most, and a tenth of all, the last item says after each epoch how good a model is.
+_HELD_OUT_USERS, _HELD_OUT_SHARE = 1_000, 10
+#: Fewer say nothing.
+_LEAST_HELD_OUT: Final = 100
+_BLOCK_POSITIONS: Final = 8_192
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,11 @@ class Batches:
         histories: who interacted with what.
         n_items: how many items there are.
         window: how many positions a piece has at most.
+        most: positions of a batch, those that pad included; one piece may have more.
     """
 
-    def __init__(self, histories: Histories, n_items: int, window: int) -> None:
+    def __init__(self, histories: Histories, n_items: int, window: int, most: int) -> None:
+        self._most = most
         lengths = histories.lengths
         known = lengths > 0
         self._lengths = lengths[known]
@@ -75,7 +80,7 @@ class Batches:
         """Yield all targets once, in batches of pieces that are about equally long."""
         starts, lengths = self._pieces(rng)
         order = np.argsort(lengths + rng.random(len(lengths)), kind="stable")
-        bounds = _bounds(lengths[order])
+        bounds = _bounds(lengths[order], self._most)
         for at in rng.permutation(len(bounds) - 1):
             chosen = order[bounds[at] : bounds[at + 1]]
             yield self._batch(starts[chosen], lengths[chosen])
@@ -107,13 +112,83 @@ class Batches:
         )
 
 
-def _bounds(lengths: Int64) -> Int64:
+@dataclass(frozen=True)
+class Questions:
+    """Last items that are held out, and the histories before them, the newest of a window.
+
+    Attributes:
+        histories: of the users who are asked about.
+        window: how many items of a history count.
+    """
+
+    histories: Histories
+    window: int
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self.histories.n_users
+
+    def blocks(self, n_items: int, most: int) -> Iterator[tuple[Int64, Int64, Int64, Int64]]:
+        """Yield some questions at a time, those with short histories first.
+
+        Args:
+            n_items: how many items there are; it is the number of the start.
+            most: how many questions at most.
+
+        Yields:
+            int64[questions], which they are; int64[questions, length], inputs that are padded on the right;
+            int64[questions], the last position of each; int64[questions], the items that are asked for.
+        """
+        ends = self.histories.offsets[1:] - 1
+        lengths = np.minimum(
+            self.histories.lengths, self.window
+        )  # the start takes the place of the last item
+        order = np.argsort(lengths, kind="stable")
+        first = 0
+        while first < len(order):
+            ahead = lengths[order[first : first + most]]
+            padded = ahead * np.arange(1, len(ahead) + 1)
+            count = max(int(np.searchsorted(padded, _BLOCK_POSITIONS, side="right")), 1)
+            chosen = order[first : first + count]
+            length = lengths[chosen][:, None]
+            steps = np.arange(int(length.max()))
+            at = ends[chosen, None] - length + steps
+            inputs = np.full(at.shape, n_items, np.int64)
+            # a history that fills the window has no start, as in training
+            is_item = (steps < length) & (at >= self.histories.offsets[:-1][chosen, None])
+            inputs[is_item] = self.histories.items[at[is_item]]
+            yield chosen, inputs, length[:, 0] - 1, self.histories.items[ends[chosen]].astype(np.int64)
+            first += count
+
+
+def held_out(histories: Histories, window: int, seed: int) -> tuple[Histories, Questions | None]:
+    """Return what is learned from, and what is asked after each epoch; ``None`` where too few could be.
+
+    Args:
+        histories: who interacted with what.
+        window: how many items of a history count.
+        seed: of who is asked about.
+    """
+    able = np.flatnonzero(histories.lengths >= 3)
+    n = min(_HELD_OUT_USERS, len(able) // _HELD_OUT_SHARE)
+    if n < _LEAST_HELD_OUT:
+        return histories, None
+    asked = np.zeros(histories.n_users, np.int64)
+    asked[np.random.default_rng(seed).choice(able, n, replace=False)] = 1
+    some = histories.kept(np.repeat(asked > 0, histories.lengths))
+    offsets = np.concatenate([[0], some.offsets[1:][asked > 0]])
+    return histories.without_last(asked), Questions(
+        Histories(some.items, offsets, some.times, some.weights), window
+    )
+
+
+def _bounds(lengths: Int64, most: int) -> Int64:
     """Return int64[batches + 1]: where each batch begins, of pieces that come by length, the shortest first."""
     bounds = [0]
     while bounds[-1] < len(lengths):
         first = bounds[-1]
         # the most pieces whose longest, the last, fits that often: the padded size only grows with the number
-        ahead = lengths[first : first + BATCH_POSITIONS]
+        ahead = lengths[first : first + most]
         padded = ahead * np.arange(1, len(ahead) + 1)
-        bounds.append(first + max(int(np.searchsorted(padded, BATCH_POSITIONS, side="right")), 1))
+        bounds.append(first + max(int(np.searchsorted(padded, most, side="right")), 1))
     return np.asarray(bounds)

@@ -115,27 +115,27 @@ class _DrawnNegatives(torch.autograd.Function):
         weights: Tensor,
         smoothing: float,
         chunk: int,
+        dtype: torch.dtype,
     ) -> Tensor:
-        n = len(wrong_items)
         by_state, by_wrong = torch.empty_like(states), torch.zeros_like(wrong_items)
         by_wrong_bias, by_right = torch.zeros_like(wrong_bias), torch.empty_like(right_bias)
         of_right = (states * right_items).sum(dim=1) + right_bias  # float32[positions]
-        room = torch.empty(min(chunk, len(states)), n + 1, device=states.device)
+        items, shift = wrong_items.to(dtype), wrong_bias.to(dtype)
         loss = torch.zeros((), device=states.device)
         for first in range(0, len(states), chunk):
             part = slice(first, first + chunk)
-            some, counted = states[part], weights[part]
-            logits = room[: len(some)]
-            wrong = torch.addmm(wrong_bias, some, wrong_items.T, out=logits[:, :n])
+            some, counted, right = states[part].to(dtype), weights[part], of_right[part]
+            wrong = torch.addmm(shift, some, items.T)  # [positions, drawn]
             wrong.masked_fill_(targets[part, None] == drawn, _EXCLUDED)
-            logits[:, n] = of_right[part]
-            chance = torch.softmax(logits, dim=1, out=logits)
-            loss -= (counted * chance[:, n].clamp_min(1e-30).log()).sum()
-            chance[:, n] -= 1 - smoothing
-            chance.mul_(counted[:, None])  # float32[positions, drawn + 1]: the gradient by the logits
-            by_right[part] = chance[:, n]
-            torch.mm(wrong, wrong_items, out=by_state[part])
-            by_wrong.addmm_(wrong.T, some)
+            highest = torch.maximum(wrong.amax(dim=1).float(), right)
+            wrong.sub_(highest[:, None].to(dtype)).exp_()
+            of_target = (right - highest).exp()
+            total = wrong.sum(dim=1, dtype=torch.float32) + of_target
+            loss -= (counted * (of_target / total).clamp_min(1e-30).log()).sum()
+            by_right[part] = counted * (of_target / total - (1 - smoothing))
+            wrong.mul_((counted / total)[:, None].to(dtype))  # the gradient by the logits
+            by_state[part] = (wrong @ items).to(states.dtype)
+            by_wrong += wrong.T @ some
             by_wrong_bias += wrong.sum(dim=0)
         by_state.addcmul_(by_right[:, None], right_items)
         weighted = weights @ states
@@ -156,7 +156,7 @@ class _DrawnNegatives(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, *by_loss: Any) -> Any:
         (scale,) = by_loss
-        return *(gradient * scale for gradient in context.saved_tensors), *[None] * 5
+        return *(gradient * scale for gradient in context.saved_tensors), *[None] * 6
 
 
 def sampled(
@@ -171,6 +171,7 @@ def sampled(
     *,
     smoothing: float = 0.0,
     chunk: int = 512,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Return the weighted sum of the cross-entropy against the target and drawn negatives, float32[].
 
@@ -188,6 +189,7 @@ def sampled(
         weights: float32[positions].
         smoothing: the share of each target that is spread over all items.
         chunk: how many positions have logits at a time.
+        dtype: of the products with the negatives; the targets' own are float32.
     """
     found: Tensor = _DrawnNegatives.apply(  # type: ignore[no-untyped-call]
         states,
@@ -200,5 +202,6 @@ def sampled(
         weights,
         smoothing,
         chunk,
+        dtype,
     )
     return found

@@ -1,0 +1,38 @@
+"""What ``sartor doctor`` says of trainings."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sartor import doctor, settings
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> settings.Settings:
+    return settings.load({"data": str(tmp_path)})
+
+
+def test_it_names_the_gpu_that_trainings_use(
+    here: settings.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
+    finding = doctor._training(here)
+    assert finding.ok
+    assert "on Some GPU" in finding.text
+
+
+def test_it_says_that_there_is_no_gpu(here: settings.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "on the processor" in doctor._training(here).text
+
+
+def test_it_says_why_only_linear_models_are_trained(
+    here: settings.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "sequence_models is off" in doctor._training(replace(here, sequence_models="off")).text
+    monkeypatch.setattr(doctor, "has_sequence_model", lambda: False)
+    assert "pip install 'sartor[torch]'" in doctor._training(here).text
