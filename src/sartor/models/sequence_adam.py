@@ -26,7 +26,7 @@ class Adam:
         self._steps = 0
 
     @torch.no_grad()
-    def step(self, gradients: Sequence[Tensor], rate: float) -> None:
+    def step(self, gradients: list[Tensor], rate: float) -> None:
         """Take one step.
 
         Args:
@@ -77,7 +77,7 @@ class RowAdam:
 
 
 @torch.no_grad()
-def clip(gradients: Sequence[Tensor], most: float) -> None:
+def clip(gradients: list[Tensor], most: float) -> None:
     """Scale gradients down to a norm of ``most`` over all of them, in place; smaller ones stay."""
     norm = torch.stack(torch._foreach_norm(gradients)).norm()
     torch._foreach_mul_(gradients, (most / (norm + 1e-6)).clamp(max=1.0))

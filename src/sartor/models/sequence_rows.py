@@ -150,7 +150,7 @@ class _TokenVectors:
 
     def step(self, sums: tuple[Tensor, Tensor], gradients: tuple[Tensor, Tensor], rate: float) -> None:
         """Take one step by the gradients of sums."""
-        self._adam.step(torch.autograd.grad(sums, [self._vectors, self._bias], gradients), rate)
+        self._adam.step(list(torch.autograd.grad(sums, [self._vectors, self._bias], gradients)), rate)
 
     def arrays(self) -> dict[str, Tensor]:
         """Return ``tokens`` float32[n, d] and ``token_bias`` float32[n]."""

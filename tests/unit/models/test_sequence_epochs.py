@@ -21,13 +21,31 @@ def noise(users: int, seed: int = 0) -> Histories:
     return histories_of([rng.integers(0, 300, int(rng.integers(4, 9))).tolist() for _ in range(users)])
 
 
-def test_a_training_that_learns_by_heart_ends_early_and_keeps_what_it_was_before() -> None:
-    config = sequence.Config(d=32, heads=2, dropout=0.0, epochs=40, window=8, lr=3e-2)
-    model = sequence.fit(TrainingData(300, noise(1_200)), config, Run(threads=1))
-    record = model.record
-    assert record["kept"] < record["epochs"] < 40
-    assert record["held_out_users"] == 120
-    assert 0 < record["held_out_ndcg"] < 1
+def taken(means: list[float], doubt: float) -> tuple[int, int]:
+    """Return how many epochs a training goes through whose held-out gains are these, and which it keeps."""
+    from sartor.models.sequence_training import _Best
+
+    best = _Best(len(means))
+    rng = np.random.default_rng(0)
+    for mean in means:
+        best.take(mean + doubt * rng.normal(size=100), dict)
+        if best.is_over:
+            break
+    _, record = best.kept()
+    return record.epochs, record.kept
+
+
+def test_a_training_that_only_gets_worse_ends_early_and_keeps_what_it_was_before() -> None:
+    assert taken([0.1, 0.3, 0.2, 0.15, 0.1, 0.05, 0.01], doubt=0.01) == (4, 2)
+
+
+def test_one_bad_epoch_ends_nothing() -> None:
+    assert taken([0.1, 0.3, 0.2, 0.35, 0.3, 0.4], doubt=0.01) == (6, 6)
+
+
+def test_the_last_of_epochs_that_cannot_be_told_apart_is_kept() -> None:
+    epochs, kept = taken([0.1, 0.301, 0.3, 0.299], doubt=0.05)
+    assert (epochs, kept) == (4, 4)
 
 
 def test_few_users_hold_nothing_out_and_every_epoch_counts() -> None:
