@@ -119,6 +119,12 @@ def test_items_that_a_call_put_are_items(service: Any, group: str) -> None:
     created(service, group, PRICE)
 
 
+def test_a_place_that_nobody_may_write_to_is_refused(service: Any, group: str) -> None:
+    output = OUTPUT | {"s3DataDestination": {"path": "s3://nobodys/metrics/"}}
+    members = request(group, COUNT) | {"metricsOutputConfig": output}
+    assert service.refusal("CreateMetricAttribution", **members).code == "InvalidInputException"
+
+
 def test_an_update_adds_removes_and_replaces(service: Any, group: str) -> None:
     filled_items(service, group)
     arn = created(service, group, COUNT)

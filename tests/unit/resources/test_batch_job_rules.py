@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from contract.conftest import Files, Service, recipe_arn, schema_text
-from sartor.recipes import RECIPES
 from sartor.resources import batch_jobs
 from sartor.resources.store import Store
 
@@ -244,14 +243,6 @@ def test_a_batch_job_holds_the_datasets_until_it_is_done(store_of_aws: Service) 
         assert (refused.code, ":batch-" in refused.message) == (IN_USE, True)
         shop.service.work()
     shop.service("DeleteDataset", datasetArn=dataset)
-
-
-def test_the_sizes_of_batch_jobs_are_amazons() -> None:
-    assert (batch_jobs.MAX_JOBS_AT_ONCE, batch_jobs.MAX_FILES, batch_jobs.MAX_BYTES) == (5, 1000, 10**9)
-    lines = {"BATCH_INFERENCE": 50_000_000, "THEME_GENERATION": 100}
-    assert (lines, batch_jobs.MAX_SEGMENT) == (batch_jobs.MAX_LINES, 5_000_000)
-    of_recipe = {one.name: one.segmenting.most_lines for one in RECIPES if one.segmenting is not None}
-    assert of_recipe == {OF_ITEMS: 500, OF_ATTRIBUTES: 10}
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ SEGMENTS = {one.name: one.segmenting.most_lines for one in RECIPES if one.segmen
         (train.MINIMUM_INTERACTIONS, 1000),
         (train.MINIMUM_USERS, 25),
         (train.MAXIMUM_ACTIONS, 1000),
+        (train.MAXIMUM_EVENT_TYPES_AND_COLUMNS, 10),
     ],
 )
 def test_a_quota_is_the_one_of_the_guides_page(kept: object, documented: object) -> None:

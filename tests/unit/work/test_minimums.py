@@ -6,6 +6,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from sartor.data.schema import Field, Schema
 from sartor.errors import JobFailed
 from sartor.work import train
 
@@ -50,6 +51,31 @@ def test_interactions_are_counted_after_the_choice_of_their_type() -> None:
         JobFailed, match="fewer than 1000 interactions after filtering by event type: Purchase"
     ):
         train._require_minimums(rows([9] * 100), "Purchase")
+
+
+@pytest.mark.parametrize(
+    ("types", "optional", "allowed"),
+    [
+        (9, ["EVENT_TYPE"], True),
+        (10, ["EVENT_TYPE"], False),
+        (8, ["EVENT_TYPE", "EVENT_VALUE"], True),
+        (9, ["EVENT_TYPE", "EVENT_VALUE"], False),
+        (4, ["EVENT_TYPE", *"ABCDE"], True),
+        (5, ["EVENT_TYPE", *"ABCDE"], False),
+        (9, ["EVENT_TYPE", "IMPRESSION", "RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE"], True),
+    ],
+)
+def test_event_types_and_optional_columns_are_ten_together_at_most(
+    types: int, optional: list[str], allowed: bool
+) -> None:
+    found = cast("Any", SimpleNamespace(event_types=("", *(f"t{n}" for n in range(types)))))
+    names = ("USER_ID", "ITEM_ID", "TIMESTAMP", *optional)
+    of = Schema("INTERACTIONS", None, tuple(Field(name, "string") for name in names))
+    if allowed:
+        train._require_few_event_types(found, of)
+        return
+    with pytest.raises(JobFailed, match="together they can be at most 10"):
+        train._require_few_event_types(found, of)
 
 
 def test_a_training_takes_a_thousand_actions_at_most() -> None:
