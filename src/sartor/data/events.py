@@ -25,12 +25,11 @@ _NEWEST: Final = "SELECT max(seq) FROM put_record WHERE dataset = ?"
 _HISTORY: Final = (
     "SELECT at, count, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
 )
-#: All calls as one text: Python takes longer for a row of a result than SQLite. A window says in which order they are
-#: joined; the order of a subquery says nothing, and older SQLites know no ORDER BY within the function.
+#: All calls as one text: Python takes longer for a row of a result than SQLite. Their numbers come along, as the order
+#: of a subquery says nothing about that of what is joined; a window that orders them takes half as long again.
 _AFTER: Final = (
-    "SELECT {joined}(body, ?) OVER (ORDER BY seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) "
-    "FROM (SELECT seq, body FROM put_record WHERE dataset = ? AND key = ? AND seq > ? "
-    "ORDER BY seq DESC LIMIT ?) AS newest LIMIT 1"
+    "SELECT {joined}(CAST(seq AS TEXT), ','), {joined}(body, ?) FROM (SELECT seq, body FROM put_record "
+    "WHERE dataset = ? AND key = ? AND seq > ? ORDER BY seq DESC LIMIT ?) AS newest"
 )
 #: Stands between them; JSON writes it otherwise.
 _BETWEEN: Final = "\x1e"
@@ -154,12 +153,11 @@ class PutRecords:
             number: of the last record that is known; it is the last of its call.
             limit: how many at most.
         """
-        joined = self._rows(self._after, (_BETWEEN, dataset, key, number, limit))
-        if not joined:
+        ((numbers, bodies),) = self._rows(self._after, (_BETWEEN, dataset, key, number, limit))
+        if numbers is None:
             return []
-        calls = joined[0][0].split(_BETWEEN)
-        calls.reverse()
-        return _parsed("\n".join(calls).split("\n")[-limit:])
+        calls = sorted(zip(map(int, numbers.split(",")), bodies.split(_BETWEEN), strict=True))
+        return _parsed("\n".join(body for _, body in calls).split("\n")[-limit:])
 
     def since(self, dataset: int, after: int, upto: int, limit: int) -> Iterator[Stored]:
         """Yield records with ``after < seq <= upto``, by number.
