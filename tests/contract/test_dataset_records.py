@@ -351,6 +351,41 @@ def test_facts_of_the_same_parts_are_looked_up_once(make: Make) -> None:
     assert facts(items)[0] == 1
 
 
+def test_an_export_need_not_look_for_quotes_where_no_file_had_any(make: Make, tmp_path: Path) -> None:
+    def known() -> bool:
+        with items.records.connection() as connection, items.records.shown(connection) as found:
+            return found.unquoted
+
+    def exported() -> list[str]:
+        folder = tmp_path / f"out-{next(items.jobs)}"
+        folder.mkdir()
+        (file,) = write_csv(items.records, "ALL", folder)
+        return sorted(file.read_bytes().decode().split("\n")[1:-1])
+
+    items = make(ITEMS)
+    imported(items, tmp_path, "ITEM_ID,NOTE\na, two words\nb,\\n\r\n", "ITEM_ID,NOTE\rc,\rd, \r")
+    assert known()
+    assert exported() == ['a," two words"', "b,\\n", "c,", 'd," "']
+    imported(items, tmp_path, 'ITEM_ID,NOTE\ne,"x, y"\n')
+    assert not known()
+    assert exported()[-1] == 'e,"x, y"'
+    imported(items, tmp_path, "ITEM_ID,NOTE\ne,plain\n")
+    assert not known()  # the cell is still in its part
+    assert exported()[-1] == "e,plain"
+
+
+def test_what_calls_put_in_is_looked_at_for_quotes(make: Make, tmp_path: Path) -> None:
+    items = make(ITEMS)
+    imported(items, tmp_path, "ITEM_ID,NOTE\na,b\n")
+    items.put(item("c", "x, y"))
+    for _ in range(2):
+        (file,) = write_csv(items.records, "ALL", tmp_path)
+        assert sorted(file.read_text().splitlines()[1:]) == ["a,b", 'c,"x, y"']
+        file.unlink()
+        file.parent.rmdir()
+        items.drain()
+
+
 # drains
 
 

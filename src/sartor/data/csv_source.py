@@ -48,6 +48,7 @@ class CsvSource(Source):
             self.faults.append(("UNREADABLE_FILE", "", None, str(error)))
             return
         self._records = dialect.lines - 1
+        self.quotes = dialect.quotes
         self._cells = len(names)
         missing = missing_columns(names, schema)
         if len(names) > csv_lines.MAXIMUM_COLUMNS:

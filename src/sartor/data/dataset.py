@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
@@ -22,7 +22,7 @@ import orjson
 
 from sartor.data import engine, merged
 from sartor.data.blobs import Blobs
-from sartor.data.check import Part
+from sartor.data.check import UNQUOTED, Part
 from sartor.data.engine import FILE, ROW
 from sartor.data.events import PutRecords, Stored
 from sartor.data.log import LoggedPart
@@ -69,10 +69,12 @@ class Facts:
     Attributes:
         rows: how many there are, equal ones counted each.
         unique: whether no two are alike.
+        unquoted: whether no cell has a comma, a quote or a line end; false where nobody has looked.
     """
 
     rows: int
     unique: bool
+    unquoted: bool
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,12 @@ class _Relation:
     Attributes:
         selects: their SELECTs.
         version: what stands for exactly these records; ``None`` if it cannot be said.
+        parts: the files of imported records; what calls put in has no part that says of its cells what an import does.
     """
 
     selects: list[str]
     version: str | None
+    parts: Sequence[Path] = ()
 
 
 _NOTHING: Final = _Relation([], "")
@@ -245,7 +249,7 @@ class DatasetRecords:
         table = self.bulk_table
         names = list(table.snapshot().parts)
         parts = [table.local(name) for name in names]
-        return _Relation(_parquets(parts, _BULK_ORDER, self._columns()), _fingerprint(names))
+        return _Relation(_parquets(parts, _BULK_ORDER, self._columns()), _fingerprint(names), parts)
 
     def _put(self, folder: Path) -> "_Relation":
         """Return put records; those that are not drained are copied into a folder first."""
@@ -292,13 +296,13 @@ class DatasetRecords:
             with suppress(FileNotFoundError, ValueError, KeyError):
                 known = json.loads(self.storage.get(path))
                 if known["versions"] == versions and known["columns"] == self._columns():
-                    return Facts(known["rows"], known["unique"])
+                    return Facts(**{one.name: known[one.name] for one in fields(Facts)})
         # one after the other: of a union DuckDB counts row by row
         count = sum(connection.execute(f"SELECT count(*) FROM ({one})").fetchall()[0][0] for one in selects)
         # only the newest record of each id is left of all of them
         unique = store == "ALL" and self.schema.type_rules.identity is not None
         unique = unique or self._different(connection, _union(selects), count)
-        facts = Facts(count, unique)
+        facts = Facts(count, unique, not put.selects and _unquoted(connection, bulk.parts))
         if versions is not None:
             known = {"versions": versions, "columns": self._columns(), **asdict(facts)}
             self.storage.put(path, json.dumps(known).encode())
@@ -341,6 +345,18 @@ def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path) -
     """Write the rows of a SELECT as one Parquet file, and return it as a part."""
     ((_, rows, size, *_),) = connection.execute(engine.copy(select, path, _PARQUET)).fetchall()
     return Part(path, int(rows), int(size), {"numRecords": int(rows)})
+
+
+def _unquoted(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> bool:
+    """Return whether every part's footer says so."""
+    if not parts:
+        return True
+    ((noted,),) = connection.execute(
+        f"SELECT count(DISTINCT file_name) FROM {engine.parquet_notes(parts)} "
+        "WHERE decode(key) = ? AND decode(value) = ?",
+        UNQUOTED,
+    ).fetchall()
+    return bool(noted == len(parts))
 
 
 def _parquets(parts: Sequence[Path], select: str, columns: Sequence[str]) -> list[str]:

@@ -82,6 +82,11 @@ def parquet(files: Iterable[str | Path]) -> str:
     return f"{_parquet(files)})"
 
 
+def parquet_notes(files: Iterable[str | Path]) -> str:
+    """Return the SQL of the notes in the footers of Parquet files: ``file_name``, ``key`` and ``value``, as bytes."""
+    return f"parquet_kv_metadata({_list(files)})"
+
+
 def placed(files: Iterable[str | Path], columns: Collection[str]) -> str:
     """Return the SQL of the rows of Parquet files with ``FILE`` and ``ROW`` beside their columns.
 

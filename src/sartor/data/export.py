@@ -16,12 +16,11 @@ from sartor.data.watch import interrupting
 _FILE_BYTES: Final = 512_000_000
 #: DuckDB holds several times a file's size in memory while it writes it.
 _MEMORY_FILES: Final = 8
-#: The SQL of whether a text needs quotes: white space and control characters are all that sorts before ``!``.
-_NEEDS_QUOTES: Final = " OR ".join(
-    (
-        *(f"contains({{text}}, {character})" for character in ("','", "'\"'", "chr(10)", "chr(13)")),
-        "({text} <> '' AND ({text} < '!' OR {text}[-1] < '!'))",
-    )
+#: The SQL of whether white space or a control character, all that sorts before ``!``, begins or ends a text.
+_AT_ITS_EDGES: Final = "({text} <> '' AND ({text} < '!' OR {text}[-1] < '!'))"
+#: The same of whether a text has what no unquoted cell can have.
+_INSIDE: Final = " OR ".join(
+    f"contains({{text}}, {character})" for character in ("','", "'\"'", "chr(10)", "chr(13)")
 )
 #: In quotes the import, like Amazon's, takes a backslash for an escape, and two quotes for one.
 _QUOTED: Final = "'\"' || replace(replace({text}, '\\', '\\\\'), '\"', '\"\"') || '\"'"
@@ -48,18 +47,19 @@ def write_csv(
     file_bytes = min(_FILE_BYTES, records.memory_bytes // _MEMORY_FILES)
     # DuckDB's own quoting is off: it does not know what a backslash is, and quotes what needs none
     options = f"FORMAT csv, HEADER, QUOTE '', ESCAPE '', FILE_SIZE_BYTES {file_bytes}"
-    columns = ", ".join(_cell(field) for field in records.schema.fields)
-    with records.open(store) as connection:
+    with records.connection() as connection, records.shown(connection, store) as facts:
+        needs_quotes = _AT_ITS_EDGES if facts.unquoted else f"{_INSIDE} OR {_AT_ITS_EDGES}"
+        columns = ", ".join(_cell(field, needs_quotes) for field in records.schema.fields)
         connection.execute("SET preserve_insertion_order = false")
         with interrupting(connection, stop):
             connection.execute(engine.copy(f"SELECT {columns} FROM data", place, options))
     return sorted(place.glob("*.csv"), key=lambda file: (len(file.name), file.name))
 
 
-def _cell(field: Field) -> str:
-    """Return the SQL of a column as it is written."""
+def _cell(field: Field, needs_quotes: str) -> str:
+    """Return the SQL of a column as it is written; ``needs_quotes`` is that of whether a ``{text}`` does."""
     name = f'"{field.name}"'
     if field.type != "string":
         return name
-    quoted = f"CASE WHEN {_NEEDS_QUOTES} THEN {_QUOTED} ELSE {{text}} END"
+    quoted = f"CASE WHEN {needs_quotes} THEN {_QUOTED} ELSE {{text}} END"
     return f"{quoted.format(text=name)} AS {name}"

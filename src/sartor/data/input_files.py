@@ -106,6 +106,7 @@ class Source:
     Attributes:
         faults: what is wrong with the whole file: rule, column, line and value.
         has_rows: whether there is anything behind its header.
+        quotes: whether a cell may have a comma, a quote or a line end.
         scan: the FROM of its rows, which refuses what is no row.
         texts: the SQL of each field's text.
         integer_ids: the columns of ids that are whole numbers in the file.
@@ -115,6 +116,7 @@ class Source:
     has_rows: bool
     scan: str
     texts: list[str]
+    quotes: bool = True
     integer_ids: Sequence[str] = ()
 
     def missed(self, accepted: int) -> int:

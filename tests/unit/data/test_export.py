@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sartor.data import check, engine
 from sartor.data.check import JobRules
-from sartor.data.dataset import DatasetRecords, Store
+from sartor.data.dataset import DatasetRecords, Facts, Store
 from sartor.data.export import write_csv
 from sartor.data.input_files import InputFile
 from sartor.data.schema import Schema, parse
@@ -38,19 +38,24 @@ class Rows:
     rows: Sequence[Row]
     schema: Schema = ITEMS
     memory_bytes: int = 200_000_000
+    unquoted: bool = False
 
     @contextmanager
-    def open(self, store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect(config={"threads": 1}) as connection:
             connection.execute('CREATE TABLE data ("ITEM_ID" VARCHAR, "A" VARCHAR, "B" VARCHAR)')
             if self.rows:
                 connection.executemany("INSERT INTO data VALUES (?, ?, ?)", list(self.rows))
             yield connection
 
+    @contextmanager
+    def shown(self, _connection: duckdb.DuckDBPyConnection, _store: Store) -> Iterator[Facts]:
+        yield Facts(len(self.rows), True, self.unquoted)
 
-def exported(rows: Sequence[Row], folder: Path) -> Path:
+
+def exported(rows: Sequence[Row], folder: Path, unquoted: bool = False) -> Path:
     folder.mkdir()
-    (file,) = write_csv(cast("DatasetRecords", Rows(rows)), "ALL", folder)
+    (file,) = write_csv(cast("DatasetRecords", Rows(rows, unquoted=unquoted)), "ALL", folder)
     return file
 
 
@@ -117,6 +122,9 @@ def test_any_cell_is_quoted_only_if_it_must_be_and_reads_the_same_everywhere(
     again = imported(file, folder / "parts")
     assert again == rows
     assert exported(again, folder / "twice").read_bytes() == content
+    inside = re.compile(r'[",\r\n]')
+    if not any(inside.search(one) for row in rows for one in row if one):
+        assert exported(rows, folder / "known", unquoted=True).read_bytes() == content
 
 
 def test_an_export_without_rows_is_its_header(tmp_path: Path) -> None:
