@@ -355,6 +355,7 @@ def test_a_campaign_between_two_solutions_holds_both(service: Any) -> None:
     listed = service("ListCampaigns", solutionArn=new.rpartition("/")[0])["campaigns"]
     assert [one["campaignArn"] for one in listed] == [campaign]
     assert service("ListCampaigns", solutionArn=old.rpartition("/")[0])["campaigns"] == []
+    assert service("ListCampaigns", solutionArn=f"{PREFIX}:solution/none") == {"campaigns": []}
     service("DeleteSolution", solutionArn=old.rpartition("/")[0])
 
 
