@@ -80,7 +80,7 @@ STEPS: dict[str, dict[str, Step]] = {
     "training": {
         "claim": Step("sartor.resources.lifecycle", None, "claim"),
         "read": Step("sartor.data.training", None, "read"),
-        "evaluate": Step("sartor.models.evaluation", None, "evaluate"),
+        "evaluate": Step("sartor.models.evaluation", None, "measure"),
         "store first file": Step("sartor.data.blobs", "FolderBlobs", "put_file", 1),
         "store record": Step("sartor.data.blobs", "FolderBlobs", "put", 1),
         "finish": Step("sartor.resources.lifecycle", None, "finish"),

@@ -78,15 +78,26 @@ def shared(histories: Histories, n_items: int, asked: Bool, run: Run) -> Iterato
     mean = max(int(pairs.mean()), 1) if len(pairs) else 1
     for first, end in _blocks(starts, n_items, max(_BLOCK_PAIRS // mean, 1), dense):
         part = slice(starts[first], starts[end])
-        if part.start < part.stop:
-            parts = _sharing(places[part], user[part], histories, run)
-            yield _counted(parts, first, end, n_items, dense or end == first + 1)
+        found = _sharing(places[part], user[part], histories, n_items, run)
+        if dense or end == first + 1:
+            codes, counts = _counted_codes(found, first * n_items, (end - first) * n_items)
+        else:
+            codes, counts = np.unique(np.concatenate([places[:0], *found]), return_counts=True)
+        if len(codes):
+            yield Cells(codes // n_items, codes % n_items, counts.astype(np.float64), counts)
 
 
-def _sharing(
-    places: Int64, users: Int64, histories: Histories, run: Run
-) -> Iterator[tuple[Int64, Int64, Float32]]:
-    """Yield first items, second items and ones of the pairs that lie in the histories of the users at these places."""
+def _counted_codes(parts: Iterator[Int64], first: int, size: int) -> tuple[Int64, Int64]:
+    """Return int64[cells], ascending, and int64[cells]: numbers from ``first`` on, and how often each is there."""
+    table = np.zeros(size, np.int64)
+    for codes in parts:
+        table += np.bincount(codes - first, minlength=size)
+    found = np.flatnonzero(table)
+    return found + first, table[found]
+
+
+def _sharing(places: Int64, users: Int64, histories: Histories, n_items: int, run: Run) -> Iterator[Int64]:
+    """Yield int64[pairs], first item × items + second item, of the histories of the users at these places."""
     begins, lengths = histories.offsets[users], histories.lengths[users]
     ends = np.cumsum(lengths)
     first = 0
@@ -96,11 +107,11 @@ def _sharing(
         last = max(int(np.searchsorted(ends, before + _BLOCK_PAIRS, "right")), first + 1)
         some = slice(first, last)
         count = lengths[some]
-        within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        one = np.repeat(histories.items[places[some]].astype(np.int64), count)
-        other = histories.items[np.repeat(begins[some], count) + within].astype(np.int64)
-        differ = one != other
-        yield one[differ], other[differ], np.ones(int(differ.sum()), np.float32)
+        # the places of all items of each history, one history after the other
+        at = np.repeat(begins[some] - (np.cumsum(count) - count), count) + np.arange(count.sum())
+        one = histories.items[places[some]].astype(np.int64)
+        codes = np.repeat(one * n_items, count) + histories.items[at]
+        yield codes[codes != np.repeat(one * (n_items + 1), count)]
         first = last
 
 
