@@ -167,6 +167,12 @@ DATA: Final = (
         _NO_CLOUD,
     ),
     Difference(
+        "`RECOMMENDATION_ID` in files",
+        "brings the items that were shown",
+        "counts for metric attributions; the items that were shown stand in `IMPRESSION`",
+        "An answer is remembered for events that follow it, not for files.",
+    ),
+    Difference(
         "data of segments",
         "FULL imports alone",
         "everything that was imported and put",

@@ -18,6 +18,7 @@ came of it. Do not edit it, run it again; the suite runs the same checks.
 
 **{whole} of {every} operations** passed all of their checks, {checks} together. Every answer of the run, refusals too,
 is compared with the service model as it came over the wire: members, types, enums, declared errors, HTTP status.
+The rules that Amazon documents, with the tests of each: [rules](rules.md).
 """
 _DIFFERENCES = """
 ## Known differences

@@ -201,12 +201,6 @@ def test_a_group_needs_interactions_and_an_objective_items(service: Service) -> 
     service.work()
 
 
-def test_the_next_best_action_needs_actions(service: Service, group: str) -> None:
-    recipe = {"recipeArn": recipe_arn("aws-next-best-action")}
-    refused = service.refusal("CreateSolution", name="nba", datasetGroupArn=group, **recipe)
-    assert (refused.code, "an Actions dataset" in refused.message) == (INVALID, True)
-
-
 def test_the_name_the_group_and_its_status_are_checked(service: Service, group: str) -> None:
     service.solution(group, "taken")
     taken = service.refusal("CreateSolution", name="taken", datasetGroupArn=group, **UP)
