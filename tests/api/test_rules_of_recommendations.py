@@ -375,6 +375,33 @@ def test_promoted_items_keep_their_scores_and_too_few_of_them_leave_room_for_oth
     assert all("reason" not in one for one in found)  # only the second version gives reasons
 
 
+def test_the_filter_of_a_promotion_has_values_of_its_own(ring: Ring) -> None:
+    dearer = ring.filter(f"{IN_RING} AND Items.PRICE >= $LEAST")
+    promotion = {
+        "name": "dear",
+        "percentPromotedItems": 30,
+        "filterArn": dearer,
+        "filterValues": {"LEAST": '"800"'},
+    }
+    found = ring.ask(
+        UP,
+        userId="user-7",
+        numResults=20,
+        filterArn=dearer,
+        filterValues={"LEAST": '"300"'},
+        promotions=[promotion],
+    )
+    prices = {one["itemId"]: price(one["itemId"]) for one in found}
+    promoted = [one["itemId"] for one in found if "promotionName" in one]
+    assert len(promoted) == 6
+    assert all(prices[name] >= 800 for name in promoted)
+    assert 300 <= min(prices.values()) < 800
+    code, words = refused(
+        lambda: ring.ask(UP, userId="user-7", promotions=[{**promotion, "filterValues": {}}])
+    )
+    assert (code, "LEAST is missing" in words) == ("InvalidInputException", True)
+
+
 def test_a_filter_leaves_a_shorter_list_and_no_item_that_it_forbids(ring: Ring) -> None:
     most = sorted(PRICES)[3]
     few = ring.filter(f"{IN_RING} AND Items.PRICE <= {most}")
