@@ -1,10 +1,11 @@
-"""A solution version that is planted instead of trained: a sequence model with tastes in it, and a campaign of it.
+"""Solution versions that are planted instead of trained: a sequence model with tastes in it, and campaigns of it.
 
 A training of this size would take longer than all measures. What the service does for an answer is the same: the
 parameters have the shapes of trained ones, the attention averages a history, and items lie in clusters of taste.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +26,9 @@ from sartor.models.sequence import Config, SequenceModel
 from sartor.realtime import artifact
 from sartor.resources.store import Resource, Store
 
-RECIPE = "arn:aws:personalize:::recipe/aws-user-personalization-v2"
+#: The recipe of most measures, which explores a little by itself, and one that explores as its campaign says.
+RECIPE = "aws-user-personalization-v2"
+EXPLORING = "aws-user-personalization"
 TASTES = 500
 #: How far an item is from the middle of its taste, with tastes at 1 from each other's origin.
 SPREAD = 0.6
@@ -43,27 +46,39 @@ class Planted:
         model: the sequence model.
         items: the item ids by number.
         histories: of the users.
-        campaign: the campaign's ARN.
+        campaigns: their ARNs, by recipe.
     """
 
     model: SequenceModel
     items: list[str]
     histories: Histories
-    campaign: str
+    campaigns: dict[str, str]
+
+    @property
+    def campaign(self) -> str:
+        """The ARN of the campaign of most measures."""
+        return self.campaigns[RECIPE]
 
 
 def user(number: int) -> str:
     return f"user-{number}"
 
 
-def plant(service: served.Service, items: int, users: int, history: int = HISTORY) -> Planted:
-    """Give the service's group an Items dataset and a campaign whose answers come from a planted model.
+def plant(
+    service: served.Service,
+    items: int,
+    users: int,
+    history: int = HISTORY,
+    recipes: Sequence[str] = (RECIPE,),
+) -> Planted:
+    """Give the service's group an Items dataset and campaigns whose answers come from a planted model.
 
     Args:
         service: with an Interactions dataset.
         items: how many items.
         users: how many users with histories.
         history: how many interactions each has.
+        recipes: of the campaigns, one each, with their defaults.
     """
     names, taste = item_names(items), tastes(items)
     histories = histories_of(taste, users, history)
@@ -71,7 +86,8 @@ def plant(service: served.Service, items: int, users: int, history: int = HISTOR
     data = TrainingData(items, histories)
     if items >= retrieval.LEAST_ITEMS:
         model = sequence.indexed(model, data, Run())
-    return Planted(model, names, histories, _deployed(service, model, names, histories))
+    campaigns = {recipe: _deployed(service, model, names, histories, recipe) for recipe in recipes}
+    return Planted(model, names, histories, campaigns)
 
 
 def item_names(items: int) -> list[str]:
@@ -165,31 +181,38 @@ def _rows(names: list[str], histories: Histories) -> TrainingRows:
     )
 
 
-def _deployed(service: served.Service, model: SequenceModel, names: list[str], histories: Histories) -> str:
+def _deployed(
+    service: served.Service, model: SequenceModel, names: list[str], histories: Histories, recipe: str
+) -> str:
     """Write the artifact and the rows of a solution, its version and its campaign; return the campaign's ARN."""
     data = service.server.data
+    name = f"planted-{recipe}"
     record = {
         "tables": {"INTERACTIONS": {"bulkVersion": -1, "putNumber": 0}},
         "eventTypes": ["click"],
         "newestInteraction": NEWEST,
-        "recipe": RECIPE.rpartition("/")[2],
+        "recipe": recipe,
         "model": model.name,
     }
     storage = open_storage(str(data / "storage"), None, data / "scratch")
     with TemporaryDirectory(dir=inputs.folder()) as scratch:
-        artifact.write(storage, "planted", model, _rows(names, histories), record, Path(scratch))
+        artifact.write(storage, name, model, _rows(names, histories), record, Path(scratch))
     root = service.group.partition(":dataset-group/")[0]
     solution, version, campaign = (
-        f"{root}:{tail}" for tail in ("solution/planted", "solution/planted/0000aaaa", "campaign/planted")
+        f"{root}:{tail}" for tail in (f"solution/{name}", f"solution/{name}/0000aaaa", f"campaign/{name}")
     )
-    trained = {"datasetGroupArn": service.group, "recipeArn": RECIPE, "solutionConfig": {}}
+    trained = {
+        "datasetGroupArn": service.group,
+        "recipeArn": f"arn:aws:personalize:::recipe/{recipe}",
+        "solutionConfig": {},
+    }
     rows: list[tuple[str, str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
         (solution, "solution", trained, {}, (service.group,)),
         (
             version,
             "solution-version",
             {"solutionArn": solution, **trained, "trainingMode": "FULL", "trainingType": "MANUAL"},
-            {"folder": "planted"},
+            {"folder": name},
             (solution, service.group),
         ),
         (
@@ -207,7 +230,7 @@ def _deployed(service: served.Service, model: SequenceModel, names: list[str], h
         with store.write() as transaction:
             for arn, kind, body, private, parents in rows:
                 transaction.add(
-                    Resource(arn, kind, account, region, "planted", "ACTIVE", body, private, now, now),
+                    Resource(arn, kind, account, region, name, "ACTIVE", body, private, now, now),
                     parents,
                 )
     finally:

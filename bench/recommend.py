@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -34,6 +34,9 @@ OPTIONS = ("--quotas", "off")
 #: and of the row "each user once" ask once.
 USERS = 2_000
 MOST_USERS = 60_000
+#: So many are there for the row "each request of a user who has not asked before", which lasts so many seconds.
+ONCE_USERS = 100_000
+ONCE_SECONDS = 2.0
 #: So many users have put an event since the training.
 ACTIVE_USERS = 500
 LARGE_ITEMS = 1_000_000
@@ -61,10 +64,16 @@ class Planting:
         items: how many items.
         users: how many users.
         history: how many interactions each of them has.
+        recipes: of the campaigns.
     """
 
     def __init__(
-        self, service: served.Service, items: int, users: int, history: int = planted.HISTORY
+        self,
+        service: served.Service,
+        items: int,
+        users: int,
+        history: int = planted.HISTORY,
+        recipes: Sequence[str] = (planted.RECIPE,),
     ) -> None:
         self.service = service
         self.users = users
@@ -72,7 +81,7 @@ class Planting:
         dataset = service.dataset("Items", data.SCHEMAS["Items"])
         self.file = inputs.items(items)
         service.import_file(dataset, self.file)
-        self.planted: Planted = planted.plant(service, items, users, history)
+        self.planted: Planted = planted.plant(service, items, users, history, recipes)
         self.tracking_id = jobs.event_tracker(service)
         self.filter = self._filter()
         self.runtime: Any = service.server.client("personalize-runtime")
@@ -88,21 +97,24 @@ class Planting:
         return str(made)
 
     def _first_answer(self) -> None:
-        """Wait until the version is loaded, which no measure is about."""
+        """Wait until the versions are loaded, which no measure is about."""
         begun = time.perf_counter()
-        while True:
-            try:
-                self.ask(self.runtime, 0)
-                break
-            except ReadTimeoutError:  # a large one takes longer than boto3 waits
-                if time.perf_counter() - begun > LOADED_WITHIN:
-                    raise
-        print(f"first answer after {time.perf_counter() - begun:.1f} s", file=sys.stderr)
+        for recipe in self.planted.campaigns:
+            while True:
+                try:
+                    self.ask(self.runtime, 0, recipe)
+                    break
+                except ReadTimeoutError:  # a large one takes longer than boto3 waits
+                    if time.perf_counter() - begun > LOADED_WITHIN:
+                        raise
+        print(f"first answers after {time.perf_counter() - begun:.1f} s", file=sys.stderr)
 
-    def ask(self, runtime: Any, user: int) -> list[dict[str, Any]]:
+    def ask(self, runtime: Any, user: int, recipe: str = planted.RECIPE) -> list[dict[str, Any]]:
         """Return an answer's items."""
         found: list[dict[str, Any]] = runtime.get_recommendations(
-            campaignArn=self.planted.campaign, userId=planted.user(user), filterArn=self.filter
+            campaignArn=self.planted.campaigns[recipe],
+            userId=planted.user(user),
+            filterArn=self.filter,
         )["itemList"]
         return found
 
@@ -114,12 +126,12 @@ class Planting:
             eventList=[{"eventType": "click", "itemId": item, "sentAt": time.time()}],
         )
 
-    def signed(self, path: Path, users: range) -> Path:
+    def signed(self, path: Path, users: range, recipe: str = planted.RECIPE) -> Path:
         """Write the requests of some users."""
         bodies = [
             json.dumps(
                 {
-                    "campaignArn": self.planted.campaign,
+                    "campaignArn": self.planted.campaigns[recipe],
                     "userId": planted.user(user),
                     "filterArn": self.filter,
                 }
@@ -136,53 +148,27 @@ class Planting:
         return found
 
 
+#: The campaigns of the small catalogue, by recipe, in words.
+CAMPAIGNS = {planted.RECIPE: "v2", planted.EXPLORING: "aws-user-personalization with its default exploration"}
+Measured = dict[str, list[dict[str, float]]]
+
+
 def run(quick: bool) -> list[Row]:
     """The small catalogue."""
-    seconds, rounds = (1.0, 2) if quick else (5.0, ROUNDS)
-    users = 10_000 if quick else MOST_USERS
-    again, once, theirs = [], [], []
+    users = 20_000 if quick else ONCE_USERS
     with jobs.service(OPTIONS) as (service, _), TemporaryDirectory(dir=inputs.folder()) as kept:
-        planting = Planting(service, 4_000, users)
+        planting = Planting(service, 4_000, users, recipes=tuple(CAMPAIGNS))
         for user in range(ACTIVE_USERS):
             planting.put(user, planting.planted.items[user])
-        same = planting.signed(Path(kept) / "same.json", range(200 if quick else USERS))
-        for _ in range(rounds):
-            theirs.append(measure_bare(4_000, seconds, same, CONNECTIONS))
-            again.append(describe.measure(planting.port, seconds, same, CONNECTIONS))
-        for n in range(rounds):  # after them, as what is kept of these users displaces what is kept of those
-            part = (users - USERS) // rounds
-            first = USERS + n * part
-            others = planting.signed(Path(kept) / "others.json", range(first, first + part))
-            once.append(describe.measure(planting.port, seconds, others, CONNECTIONS))
+        again, theirs = _measure_again(planting, Path(kept), quick)
+        once = _measure_once(planting, Path(kept), users, quick)
         same_process, other_process = _reactions(planting, 5 if quick else EVENTS)
-    rate, once_rate, bare_rate = (median(one["rate"] for one in many) for many in (again, once, theirs))
-    p99, once_p99, bare_p99 = (median(one["p99"] for one in many) for many in (again, once, theirs))
-    compared = f"bare uvicorn + NumPy loop: {bare_rate:,.0f} requests/s"
+    bare_rate, bare_p99 = (median(one[name] for one in theirs) for name in ("rate", "p99"))
+    rows = []
+    for recipe, words in CAMPAIGNS.items():
+        rows += _rows_of(words, again[recipe], once[recipe], bare_rate, bare_p99)
     return [
-        Row(
-            f"GetRecommendations, signed, 4,000 items, history and a cached filter, {CONNECTIONS} connections",
-            f"{rate:,.0f} requests/s",
-            compared,
-            f"{rate / bare_rate:.0%} of its rate",
-            "≥ 50 %",
-            rate / bare_rate >= 0.5,
-        ),
-        Row(
-            "the same, 99th percentile",
-            f"{p99 * 1000:.2f} ms",
-            f"bare loop: {bare_p99 * 1000:.2f} ms",
-            f"{p99 * 1000:.2f} ms",
-            "≤ 10 ms",
-            p99 <= 0.01,
-        ),
-        Row(
-            "the same, each request of a user who has not asked before",
-            f"{once_rate:,.0f} requests/s, 99th percentile {once_p99 * 1000:.2f} ms",
-            compared,
-            f"{once_rate / bare_rate:.0%} of its rate",
-            "",
-            None,
-        ),
+        *rows,
         Row(
             "PutEvents acknowledged to a changed answer, same process",
             f"{sum(same_process)} of {len(same_process)} next requests",
@@ -198,6 +184,71 @@ def run(quick: bool) -> list[Row]:
             f"{max(other_process) * 1000:.0f} ms",
             f"≤ {SOON:.0f} s",
             max(other_process) <= SOON,
+        ),
+    ]
+
+
+def _measure_again(planting: Planting, folder: Path, quick: bool) -> tuple[Measured, list[dict[str, float]]]:
+    """Measure users who ask again and again, by recipe, and the bare loop, in turns."""
+    seconds, rounds = (1.0, 2) if quick else (5.0, ROUNDS)
+    found: Measured = {recipe: [] for recipe in CAMPAIGNS}
+    theirs = []
+    users = range(200 if quick else USERS)
+    same = {recipe: planting.signed(folder / f"{recipe}.json", users, recipe) for recipe in CAMPAIGNS}
+    for _ in range(rounds):
+        theirs.append(measure_bare(4_000, seconds, same[planted.RECIPE], CONNECTIONS))
+        for recipe, requests in same.items():
+            found[recipe].append(describe.measure(planting.port, seconds, requests, CONNECTIONS))
+    return found, theirs
+
+
+def _measure_once(planting: Planting, folder: Path, users: int, quick: bool) -> Measured:
+    """Measure users who ask for the first time, by recipe; what is kept of them displaces what is kept of others."""
+    seconds, rounds = (0.5, 2) if quick else (ONCE_SECONDS, ROUNDS)
+    found: Measured = {recipe: [] for recipe in CAMPAIGNS}
+    part = (users - USERS) // rounds
+    for first in range(USERS, USERS + rounds * part, part):
+        for recipe, measured in found.items():
+            requests = planting.signed(folder / "once.json", range(first, first + part), recipe)
+            measured.append(describe.measure(planting.port, seconds, requests, CONNECTIONS))
+    return found
+
+
+def _rows_of(
+    words: str,
+    again: list[dict[str, float]],
+    once: list[dict[str, float]],
+    bare_rate: float,
+    bare_p99: float,
+) -> list[Row]:
+    rate, once_rate = (median(one["rate"] for one in many) for many in (again, once))
+    p99, once_p99 = (median(one["p99"] for one in many) for many in (again, once))
+    compared = f"bare uvicorn + NumPy loop: {bare_rate:,.0f} requests/s"
+    return [
+        Row(
+            f"GetRecommendations, signed, 4,000 items, history and a cached filter, {CONNECTIONS} connections, "
+            f"a campaign of {words}",
+            f"{rate:,.0f} requests/s",
+            compared,
+            f"{rate / bare_rate:.0%} of its rate",
+            "≥ 75 %",
+            rate / bare_rate >= 0.75,
+        ),
+        Row(
+            "the same, 99th percentile",
+            f"{p99 * 1000:.2f} ms",
+            f"bare loop: {bare_p99 * 1000:.2f} ms",
+            f"{p99 / bare_p99:.2f} ×",
+            "≤ 1.25 ×",
+            p99 <= 1.25 * bare_p99,
+        ),
+        Row(
+            "the same, each request of a user who has not asked before",
+            f"{once_rate:,.0f} requests/s, 99th percentile {once_p99 * 1000:.2f} ms",
+            compared,
+            f"{once_rate / bare_rate:.0%} of its rate",
+            "≥ 55 %",
+            once_rate / bare_rate >= 0.55,
         ),
     ]
 

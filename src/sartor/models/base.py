@@ -27,6 +27,8 @@ Bool = NDArray[np.bool_]
 _SETTINGS_FILE: Final = "model.json"
 #: So many groups for each item that is wanted: more are slower to compare, fewer leave more items to sort.
 _GROUPS: Final = 5
+#: So many times the items that are wanted are looked at before a mask is.
+_MASKED: Final = 2
 #: Rows with more candidates than so many for each item that is wanted are sorted alone.
 _WIDE: Final = 8
 _HALF, _LOW, _MAGNITUDE = np.uint64(32), np.uint64(2**32 - 1), np.uint32(2**31 - 1)
@@ -349,19 +351,23 @@ def top(scores: Float32, n: int, allowed: Bool | None = None) -> Int32:
         n: how many at most.
         allowed: bool[items]; ``None`` allows all.
     """
-    if allowed is not None:
-        found = np.flatnonzero(allowed)
-        return found[top(scores[found], n)].astype(np.int32)
-    if n < len(scores):
-        # everything above the n-th best, then of those that equal it the smaller numbers
-        edge = np.partition(scores, len(scores) - n)[len(scores) - n] if n > 0 else np.inf
-        above = np.flatnonzero(scores > edge)
-        equal = np.flatnonzero(scores == edge)[: max(n - len(above), 0)]
-        candidates = np.concatenate([above, equal])
-    else:
-        candidates = np.arange(len(scores))
-    order = np.lexsort((candidates, -scores[candidates]))
+    candidates = (
+        np.flatnonzero(scores >= _edges(scores, n)) if allowed is None else _of_allowed(scores, n, allowed)
+    )
+    order = np.argsort(-scores[candidates], kind="stable")[:n]
     return candidates[order].astype(np.int32)
+
+
+def _of_allowed(scores: Float32, n: int, allowed: Bool) -> NDArray[np.intp]:
+    """Return intp[k]: allowed items among which the ``n`` best of them are, ascending."""
+    # so many of the best of all leave enough if a mask is about as likely to allow them as others
+    wanted = _MASKED * n * len(allowed) // max(int(np.count_nonzero(allowed)), 1)
+    found = np.flatnonzero((scores >= _edges(scores, wanted)) & allowed)
+    if len(found) >= n or wanted >= len(allowed):
+        return found
+    found = np.flatnonzero(allowed)
+    of_them = scores[found]
+    return found[of_them >= _edges(of_them, n)]
 
 
 def top_of_each(scores: Float32, n: int) -> tuple[Int32, Float32]:
@@ -419,19 +425,20 @@ def _scores_of(keys: NDArray[np.uint64]) -> Float32:
 
 
 def _edges(scores: Float32, n: int) -> Float32:
-    """Return float32[rows]: scores that at least the ``n`` best of each row reach, if so many are finite.
+    """Return float32[...]: scores that at least the ``n`` best of float32[..., items] reach, if so many are finite.
 
     The ``n``-th best of the maxima of groups is such a score, and far quicker to find than the ``n``-th best of all.
     """
-    rows, items = scores.shape
+    *rows, items = scores.shape
+    n = max(n, 1)
     least = np.finfo(np.float32).min
-    groups = min(max(_GROUPS * n, _GROUPS), items)
+    groups = min(_GROUPS * n, items)
     width = items // max(groups, 1)
     if n >= items:
         return np.full(rows, least, np.float32)
     if width > 1:
-        scores = scores[:, : width * groups].reshape(rows, width, groups).max(axis=1)
-    edges: Float32 = np.partition(scores, scores.shape[1] - n, axis=1)[:, scores.shape[1] - n]
+        scores = scores[..., : width * groups].reshape(*rows, width, groups).max(axis=-2)
+    edges: Float32 = np.partition(scores, scores.shape[-1] - n)[..., scores.shape[-1] - n]
     return np.maximum(edges, least)
 
 

@@ -6,8 +6,7 @@ explored. Amazon takes new interactions and impressions up every two hours; here
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -22,7 +21,7 @@ LOOK_SECONDS: Final = 600.0
 #: So many answers are remembered, the newest ones.
 _ANSWERS: Final = 50_000
 #: An event brings so many impressions ("PutEvents").
-_IMPRESSIONS: Final = 25
+IMPRESSIONS: Final = 25
 
 
 class Attention:
@@ -84,9 +83,9 @@ class Answers:
         self._items: OrderedDict[str, Sequence[str]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def remember(self, recommendation_id: str, items: Iterable[str]) -> None:
-        """Keep the first items of an answer for a while."""
-        shown = tuple(islice(items, _IMPRESSIONS))
+    def remember(self, recommendation_id: str, items: Sequence[str]) -> None:
+        """Keep the first ``IMPRESSIONS`` items of an answer for a while."""
+        shown = items[:IMPRESSIONS]
         with self._lock:
             self._items[recommendation_id] = shown
             if len(self._items) > _ANSWERS:

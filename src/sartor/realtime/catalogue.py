@@ -51,6 +51,11 @@ class Catalogue:
     def __len__(self) -> int:
         return self.columns.n_rows
 
+    @property
+    def changes(self) -> int:
+        """What is another number once a row is another."""
+        return self.columns.version
+
     def find(self, name: str) -> int | None:
         """Return the row of an id."""
         return self._rows.get(name)

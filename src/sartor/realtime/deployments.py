@@ -9,8 +9,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from sartor.errors import ApiError, TakesLong, invalid_input, not_found
@@ -51,12 +52,14 @@ class Deployment:
         noun: what that is, in words.
         version: what answers.
         config: its configuration.
+        number: no two have the same; what is kept of an answer is of one of them.
     """
 
     arn: str
     noun: str
     version: Version
     config: Mapping[str, Any]
+    number: int = field(default_factory=count().__next__)
 
     @property
     def is_recommender(self) -> bool:

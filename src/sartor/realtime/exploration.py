@@ -7,8 +7,10 @@ shown. One user gets the same answer until something new is known of the user or
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -31,8 +33,8 @@ _SEEDS: Final = 2**48
 _MOST_PLACES: Final = 512
 #: The constants of the generator splitmix64, and what keeps the numbers of two seeds apart.
 _STEP: Final = 0x9E3779B97F4A7C15
-_STRIDE: Final = np.uint64(_STEP)
-_SPREAD: Final = np.uint64(0xD1342543DE82EF95)
+_SPREAD_STEP: Final = 0xD1342543DE82EF95
+_STRIDE, _SPREAD = np.uint64(_STEP), np.uint64(_SPREAD_STEP)
 _MASK: Final = 2**64 - 1
 #: From numbers of 64 bits to seeds, and to the 53 bits of a fraction.
 _SEED_SHIFT, _FRACTION_SHIFT = 16, 11
@@ -90,6 +92,17 @@ class New:
         rows: Int32 = self.rows[np.minimum(found, len(self.rows) - 1)]
         return rows
 
+    def drawn_once(self, draw: float) -> int:
+        """Return what ``drawn`` does for one draw."""
+        rows, reach, last = self._plain
+        found: int = rows[bisect_right(reach, draw * reach[last], 0, last)]
+        return found
+
+    @cached_property
+    def _plain(self) -> tuple[memoryview, memoryview, int]:
+        """The rows and their reach, whose numbers are Python's own there, and the place of the last."""
+        return self.rows.data, self.reach.data, len(self.rows) - 1
+
 
 #: Says of places in a block, intp[k], and of rows, int32[k], whether each may be in the answer at that place.
 Free = Callable[[NDArray[np.intp], Int32], Bool]
@@ -112,17 +125,24 @@ class Seeds:
             code: stands for the user's id.
             newest: the number of the newest record of the user, 0 if nothing is new since the training.
         """
-        found: int = _mixed((code ^ self._base()) + newest * _STEP & _MASK) >> _SEED_SHIFT
+        found: int = _mixed((code ^ _base(self.key, hour())) + newest * _STEP & _MASK) >> _SEED_SHIFT
         return found
 
     def of_all(self, codes: Numbers) -> Numbers:
         """Return uint64[users]: ``of`` for each of some users of whom nothing is new."""
-        found: Numbers = _mixed(codes ^ np.uint64(self._base())) >> _SEED_SHIFT
+        found: Numbers = _mixed(codes ^ np.uint64(_base(self.key, hour()))) >> _SEED_SHIFT
         return found
 
-    def _base(self) -> int:
-        what = (self.key, int(time.time()) // _HOUR_SECONDS)
-        return int.from_bytes(blake2b(repr(what).encode(), digest_size=8).digest(), "little")
+
+def hour() -> int:
+    """Return the number of the hour that it is: answers explore the same as long as it lasts."""
+    return int(time.time()) // _HOUR_SECONDS
+
+
+@lru_cache(maxsize=64)
+def _base(key: tuple[object, ...], hour: int) -> int:
+    """Return a number for a version and an hour."""
+    return int.from_bytes(blake2b(repr((key, hour)).encode(), digest_size=8).digest(), "little")
 
 
 def explores(share: float, seed: int, n: int) -> bool:
@@ -149,13 +169,46 @@ def explored(picked: list[Picked], new: New, allowed: Bool | None, share: float,
     """
     if not picked or not len(new.rows) or not explores(share, seed, len(picked)):
         return picked  # most answers of a recipe that explores a little
-    rows = np.array([[one.row for one in picked]], np.int32)
+    rows = [one.row for one in picked]
+    limit = new.limit if allowed is None else len(allowed)
+    changed = _explored_alone(rows, new, limit, allowed, share, seed)
+    if changed is None:
 
-    def is_free(_at: NDArray[np.intp], some: Int32) -> Bool:
-        return within(some, new.limit if allowed is None else len(allowed), allowed)
+        def is_free(_at: NDArray[np.intp], some: Int32) -> Bool:
+            return within(some, limit, allowed)
 
-    changed = explored_rows(rows, new, is_free, share, np.array([seed], np.uint64))[0]
-    return with_explored(picked, changed.tolist())
+        of_one = np.array([rows], np.int32), new, is_free, share, np.array([seed], np.uint64)
+        changed = explored_rows(*of_one)[0].tolist()
+    return with_explored(picked, changed)
+
+
+def _explored_alone(
+    rows: list[int], new: New, limit: int, allowed: Bool | None, share: float, seed: int
+) -> list[int] | None:
+    """Return what ``explored_rows`` does for one answer; ``None`` if its tries do not find an item for each place.
+
+    With Python's own numbers: an answer has a few places, and NumPy takes ten times as long for so few.
+    """
+    found, taken = rows.copy(), set(rows)
+    for number, place in enumerate(_places_alone(share, seed, len(rows))):
+        for attempt in range(_TRIES):
+            row = new.drawn_once(_draw(seed, _MOST_PLACES + _TRIES * number + attempt))
+            if row < limit and row not in taken and (allowed is None or allowed[row]):
+                found[place] = row
+                taken.add(row)
+                break
+        else:
+            return None
+    return found
+
+
+def _places_alone(share: float, seed: int, count: int) -> Iterator[int]:
+    """Yield the places that ``_places`` gives for one answer with so many."""
+    place, draw, number = 0, seed / _SEEDS, 0
+    while (place := place + _gap(draw, share)) < count:
+        yield place
+        place, number = place + 1, number + 1
+        draw = _draw(seed, number)
 
 
 def with_explored(picked: Sequence[Picked], rows: Sequence[int]) -> list[Picked]:
@@ -251,6 +304,12 @@ def _draws(seeds: Numbers, numbers: Numbers) -> Float64:
     """Return float64[...]: the draws of some numbers from [0, 1) for some seeds."""
     found: Float64 = (_mixed(seeds * _SPREAD + numbers * _STRIDE) >> _FRACTION_SHIFT) * 2.0**-53
     return found
+
+
+def _draw(seed: int, number: int) -> float:
+    """Return what ``_draws`` does for one number and one seed."""
+    fraction: int = _mixed(seed * _SPREAD_STEP + number * _STEP & _MASK) >> _FRACTION_SHIFT
+    return fraction * 2.0**-53
 
 
 def _mixed(number: Any) -> Any:

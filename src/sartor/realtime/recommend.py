@@ -11,12 +11,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from sartor.data.ids import code_of
 from sartor.errors import invalid_input, not_found, quick_enough
 from sartor.models.base import Bool, Float32, Int32, Query, top
 from sartor.realtime import exploration, promotions
+from sartor.realtime.answer import Answer
 from sartor.realtime.answer_ids import new_recommendation_id
 from sartor.realtime.attention import Answers
 from sartor.realtime.deployments import Deployment
@@ -41,6 +43,7 @@ DIGITS: Final = 7
 #: No sum of shares is taken for less, so that nothing is divided by zero.
 _LEAST: Final = 1e-30
 _HISTORY_BYTES: Final = 64 * 2**20
+_ANSWER_BYTES: Final = 128 * 2**20
 #: What each item of a history takes once filters have asked for its id.
 _SEEN_BYTES: Final = 100
 POPULAR: Final = "Popular item"
@@ -136,15 +139,15 @@ class Recommender:
         self._filters = filters
         self._histories: Kept[History] = Kept(min(_HISTORY_BYTES, kept_bytes))
         self._scores: Kept[Scores] = Kept(kept_bytes)
+        self._answers: Kept[Answer] = Kept(min(_ANSWER_BYTES, kept_bytes))
         self.answers = Answers()
 
-    def ask(self, caller: "Caller", request: Request, operation: str) -> Asked:
-        """Return a request with what is known of it.
+    def _ask(self, caller: "Caller", request: Request, deployment: Deployment) -> Asked:
+        """Return a request to a deployment with what is known of it.
 
         Raises:
-            ApiError: there is no such campaign, or it cannot be asked so.
+            ApiError: it cannot be asked so.
         """
-        deployment = deployment_of(self._deployments, caller, request, operation)
         serving = deployment.version.serving
         history = self.history(deployment.version, request.get("userId"))
         asked = Asked(deployment, serving, request, history, _NOTHING, None)
@@ -157,8 +160,13 @@ class Recommender:
         Raises:
             ApiError: the request does not fit the campaign.
         """
+        return self._recommend(caller, request, self._asked(caller, request, "GetRecommendations"))
+
+    def _recommend(
+        self, caller: "Caller", request: Request, deployment: Deployment
+    ) -> tuple[Asked, list[Picked]]:
         n = _wanted(request)
-        asked = self.ask(caller, request, "GetRecommendations")
+        asked = self._ask(caller, request, deployment)
         picked = _explored(asked, _ranked(asked, n))
         promotion = next(iter(request.get("promotions") or ()), None)
         if promotion is None:
@@ -177,11 +185,16 @@ class Recommender:
         Raises:
             ApiError: the request does not fit the campaign.
         """
+        return self._rank(caller, request, self._asked(caller, request, "GetPersonalizedRanking"))
+
+    def _rank(
+        self, caller: "Caller", request: Request, deployment: Deployment
+    ) -> tuple[Asked, list[Picked], list[str]]:
         names = list(dict.fromkeys(request["inputList"]))
         most = MOST_RESULTS_WITH_METADATA if request.get("metadataColumns") else MOST_RESULTS
         if len(names) > most:
             raise invalid_input(f"inputList must have at most {most} items, not {len(names)}.")
-        asked = self.ask(caller, request, "GetPersonalizedRanking")
+        asked = self._ask(caller, request, deployment)
         version = asked.version
         rows = {name: version.items.find(name) for name in names}
         if asked.allowed is not None:
@@ -194,22 +207,62 @@ class Recommender:
         order = np.argsort(-scores.values[known], kind="stable")
         return asked, _with_shares(asked.serving, known[order], shares[order]), unknown
 
-    def get_recommendations(self, caller: "Caller", request: Request) -> dict[str, Any]:
+    def get_recommendations(self, caller: "Caller", request: Request) -> bytes:
         """Answer with the best items for a user, or those related to an item."""
-        with self._at_once():
-            asked, picked = self.recommend(caller, request)
-        shown, recommendation_id = _shown(asked, picked), new_recommendation_id(asked.deployment.arn)
-        if asked.serving.explores == "configured":
-            self.answers.remember(recommendation_id, (one["itemId"] for one in shown))
-        return {"itemList": shown, "recommendationId": recommendation_id}
 
-    def get_personalized_ranking(self, caller: "Caller", request: Request) -> dict[str, Any]:
+        def made(deployment: Deployment) -> Answer:
+            asked, picked = self._recommend(caller, request, deployment)
+            return Answer.of("itemList", _written(asked, picked))
+
+        deployment, answer = self._answer(caller, request, "GetRecommendations", made)
+        recommendation_id = new_recommendation_id(deployment.arn)
+        if deployment.version.serving.explores == "configured":
+            self.answers.remember(recommendation_id, answer.shown)
+        return answer.body(recommendation_id)
+
+    def get_personalized_ranking(self, caller: "Caller", request: Request) -> bytes:
         """Answer with the items of the request, best first; those that the model does not know come last."""
+
+        def made(deployment: Deployment) -> Answer:
+            asked, picked, unknown = self._rank(caller, request, deployment)
+            ranking = [*_written(asked, picked), *({"itemId": name} for name in unknown)]
+            return Answer.of("personalizedRanking", ranking)
+
+        deployment, answer = self._answer(caller, request, "GetPersonalizedRanking", made)
+        return answer.body(new_recommendation_id(deployment.arn))
+
+    def _answer(
+        self, caller: "Caller", request: Request, operation: str, make: Callable[[Deployment], Answer]
+    ) -> tuple[Deployment, Answer]:
+        """Return what is asked and its answer: the one of before, if nothing that it came from has changed since."""
         with self._at_once():
-            asked, picked, unknown = self.rank(caller, request)
-        ranking = [*_shown(asked, picked), *({"itemId": name} for name in unknown)]
-        recommendation_id = new_recommendation_id(asked.deployment.arn)
-        return {"personalizedRanking": ranking, "recommendationId": recommendation_id}
+            deployment = self._asked(caller, request, operation)
+            if request.get("promotions"):  # they stand at random places
+                return deployment, make(deployment)
+            asked = orjson.dumps(request)
+
+            def made() -> tuple[Answer, int]:
+                found = make(deployment)
+                return found, found.nbytes + len(asked)
+
+            return deployment, self._answers.get(asked, self._state(caller, request, deployment), made)
+
+    def _state(self, caller: "Caller", request: Request, deployment: Deployment) -> tuple[object, ...]:
+        """Return what is another once anything has changed that the answer to a request comes from.
+
+        Read before the answer is made: that may know more than its state says, never less.
+        """
+        version, user, arn = deployment.version, request.get("userId"), request.get("filterArn")
+        return (
+            deployment.number,
+            version.state(),
+            None if user is None else version.histories.newest(user),
+            None if arn is None else self._filters.of(caller, arn, version.trained.group),
+            exploration.hour(),
+        )
+
+    def _asked(self, caller: "Caller", request: Request, operation: str) -> Deployment:
+        return deployment_of(self._deployments, caller, request, operation)
 
     def history(self, version: Version, user: str | None) -> History | None:
         """Return what a user did up to now; ``None`` if no user asks."""
@@ -260,11 +313,6 @@ _NOTHING: Final = Scores(None, np.zeros(0, np.float32), logits=True)
 
 
 def _ranked(asked: Asked, n: int) -> list[Picked]:
-    """Return the model's choice among what is allowed, for who asked the same before the same list."""
-    return asked.scores.answered.ranked(n, asked.allowed, lambda: _ranked_anew(asked, n))
-
-
-def _ranked_anew(asked: Asked, n: int) -> list[Picked]:
     """Return the model's choice among what is allowed; a recipe of a subset fills it with popular items."""
     version = asked.version
     mask = asked.allowed
@@ -360,15 +408,9 @@ def _with_shares(serving: Serving, rows: Int32, shares: Float32) -> list[Picked]
     return [Picked(row, share) for row, share in zip(rows.tolist(), rounded.tolist(), strict=True)]
 
 
-def _shown(asked: Asked, picked: list[Picked]) -> list[dict[str, Any]]:
+def _written(asked: Asked, picked: Iterable[Picked]) -> list[dict[str, Any]]:
     """Return items as the service writes them."""
-    columns = (asked.request.get("metadataColumns") or {}).get("ITEMS", ())
-    if columns:  # metadata may be other metadata by now
-        return _written(asked, picked, columns)
-    return asked.scores.answered.shown(picked, lambda: _written(asked, picked, ()))
-
-
-def _written(asked: Asked, picked: Iterable[Picked], names: Sequence[str]) -> list[dict[str, Any]]:
+    names = (asked.request.get("metadataColumns") or {}).get("ITEMS", ())
     items = asked.version.items
     columns = [column for name in names if (column := items.metadata_column(name)) is not None]
     with_reasons = asked.serving.scored == "subset"

@@ -146,6 +146,11 @@ class SeenNow:
         self.seen = seen
         self._watch = Watch(LOOK_SECONDS, find_records, imported, self._take_up, self.seen.bulk_version)
 
+    @property
+    def changes(self) -> int:
+        """What is another number once other interactions are seen."""
+        return self.seen.bulk_version
+
     def look(self) -> None:
         """Read the interactions anew if their imports have changed."""
         self._watch.look()

@@ -32,6 +32,10 @@ class Trends:
         items: the rows of its items, newer ones at the end.
         find_records: gives the Interactions dataset's records as they are now; ``None`` if it is gone.
         clock: gives epoch seconds.
+
+    Attributes:
+        scores: of all items, now.
+        changes: how often they changed.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Trends:
         self._watch = Watch(LOOK_SECONDS, find_records, self._state, self._compute)
         values = artifact.model.arrays()["scores"]
         self.scores = Scores(None, np.asarray(values, np.float32), logits=True)
+        self.changes = 0
 
     def look(self) -> None:
         """Compute the trends anew if there are newer interactions."""
@@ -87,6 +92,7 @@ class Trends:
             self._trained_upto(since, n_items),
         )
         self.scores = Scores(None, values, logits=True)
+        self.changes += 1
 
     def _trained_upto(self, moment: int, n_items: int) -> Int64:
         """Return int64[items]: how many interactions up to a moment the training saw of each."""

@@ -37,6 +37,10 @@ _Records = Callable[[str], DatasetRecords | None]
 class Follower(Protocol):
     """What is known of a dataset, as it was at the last look."""
 
+    @property
+    def changes(self) -> int:
+        """What is another number once something was taken up."""
+
     def look(self) -> None:
         """Take up what has changed, if it is time for that."""
 
@@ -113,13 +117,23 @@ class Version:
         """How often the model has taken up something since the training; scores of before are old."""
         return 0 if self.later is None else self.later.changes
 
-    @property
+    @cached_property
     def followers(self) -> tuple["Follower", ...]:
         """What takes up changes of the group's datasets when it is told to look."""
         actions = self.actions
         of_actions = () if actions is None else (actions.catalogue, actions.seen, actions.attention)
         of_items = (self.items, self.users, self.seen, self.trends, self.attention, self.new, self.later)
         return tuple(one for one in (*of_items, *of_actions) if one is not None)
+
+    def state(self) -> tuple[int, ...]:
+        """Return what is another once anything has changed that answers come from, but for what their user did.
+
+        What calls have put is taken up first.
+        """
+        self.items.take_up()
+        if self.users is not None:
+            self.users.take_up()
+        return tuple([one.changes for one in self.followers])
 
     def model_item(self, name: str) -> int | None:
         """Return the number of an item in the model; ``None`` if it does not know it."""

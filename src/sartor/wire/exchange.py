@@ -169,7 +169,7 @@ class Exchange:
             LOG.error("calls are answered with 503: %s", reason)
         return ApiError("ServiceUnavailableException", "The service cannot answer now. Try again in a while.")
 
-    async def _result(self, operation: Operation, request: HttpRequest) -> dict[str, Any]:
+    async def _result(self, operation: Operation, request: HttpRequest) -> dict[str, Any] | bytes:
         """Return what the handler of a call says, once what the call brought is on the disk.
 
         What the call needs may be being created, and is waited for; what it names may change, and it is handled again.

@@ -10,8 +10,8 @@ from sartor.wire.sign import Caller
 
 #: The members of a request, as the service model has validated them.
 Request = dict[str, Any]
-#: The members of an answer, or what will be done when a call without an answer's members is.
-Result = dict[str, Any] | Future[None]
+#: The members of an answer, its body as it is sent, or what will be done when a call without an answer's members is.
+Result = dict[str, Any] | bytes | Future[None]
 Handler = Callable[[Caller, Request], Result]
 #: Where a call is handled: on the event loop; there, but a few calls at a time; or in a thread.
 Where = Literal["loop", "turns", "thread"]

@@ -6,6 +6,7 @@ Faults read as Amazon's: ``2 validation errors detected: Value 'x' at 'name' fai
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -20,6 +21,8 @@ Reader = Callable[[Any, str, list[str]], Any]
 
 #: The largest request body, in bytes; the largest request that the model allows is smaller.
 MAXIMUM_BODY_BYTES: Final = 2 * 2**20
+#: So many texts are remembered that match a pattern or do not.
+_MATCHED: Final = 1_024
 #: How much of a wrong value a message shows, in characters.
 _SHOWN_CHARACTERS = 300
 #: Added to the faults, where it overrides all others: the text that users know for a wrong JSON member.
@@ -187,7 +190,8 @@ def _string(shape: Any, _seen: dict[str, Reader]) -> Reader:
     length = _length_rule(shape)
     pattern, enum = metadata.get("pattern"), metadata.get("enum")
     # Java's patterns: the module of the standard library knows no \p{L}
-    matches = regex.compile(pattern).fullmatch if pattern is not None else None
+    # names and ARNs come again and again, and to remember them is quicker than to look
+    matches = lru_cache(_MATCHED)(regex.compile(pattern).fullmatch) if pattern is not None else None
     longest = metadata.get("max", math.inf)
     allowed = frozenset(enum) if enum is not None else None
     sensitive = metadata.get("sensitive", False)

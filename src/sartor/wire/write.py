@@ -54,10 +54,16 @@ def compile_writer(shape: Any) -> Writer:
     return _compile(shape, {})
 
 
-def write_result(protocol: str, writer: Writer | None, result: dict[str, Any], request_id: str) -> Answer:
-    """Return the answer to a call that went well; one without an output shape has an empty body."""
-    body = b"" if writer is None else orjson.dumps(writer(result))
-    return Answer(200, _headers(protocol, body, request_id), body)
+def write_result(
+    protocol: str, writer: Writer | None, result: dict[str, Any] | bytes, request_id: str
+) -> Answer:
+    """Return the answer to a call that went well: of its members, or of a body that is written already.
+
+    One without an output shape has an empty body.
+    """
+    if isinstance(result, dict):
+        result = b"" if writer is None else orjson.dumps(writer(result))
+    return Answer(200, _headers(protocol, result, request_id), result)
 
 
 def write_error(protocol: str, declared: Mapping[str, int], error: ApiError, request_id: str) -> Answer:

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from sartor.models.base import Float32, top, top_of_each
 
@@ -43,3 +46,18 @@ def test_the_best_of_each_row_are_the_best_of_that_row(kind: str, n: int, items:
 
 def test_no_rows_have_no_best_items() -> None:
     assert top_of_each(np.zeros((0, 10), np.float32), 3)[0].shape == (0, 3)
+
+
+@given(
+    scores=arrays(np.float32, st.integers(0, 400), elements=st.integers(-20, 20).map(float)),
+    n=st.integers(0, 40),
+    share=st.sampled_from([None, 0.0, 0.03, 0.4, 1.0]),
+    seed=st.integers(0, 2**32),
+)
+def test_the_best_of_one_row_are_those_of_a_whole_sort(
+    scores: Float32, n: int, share: float | None, seed: int
+) -> None:
+    allowed = None if share is None else np.random.default_rng(seed).random(len(scores)) < share
+    whole = sorted(range(len(scores)), key=lambda item: (-scores[item], item))
+    expected = [item for item in whole if allowed is None or allowed[item]][:n]
+    assert top(scores, n, allowed).tolist() == expected

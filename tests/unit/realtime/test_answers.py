@@ -1,16 +1,18 @@
 """The parts of an answer: promotions, exploration, which events count, and what is kept."""
 
 import asyncio
+import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sartor.data.ids import code_of
 from sartor.data.training import EventRule, Selection
 from sartor.errors import TakesLong, quick_enough
 from sartor.realtime import exploration, promotions
+from sartor.realtime.answer import Answer
 from sartor.realtime.histories import counts
 from sartor.realtime.picked import Picked
 from sartor.realtime.scoring import Kept, Scores
@@ -74,6 +76,32 @@ def test_only_what_the_filter_allows_is_explored() -> None:
     assert set(found) - set(range(10)) == {11, 12}
 
 
+@settings(deadline=None)
+@given(
+    n=st.integers(1, 40),
+    share=st.sampled_from([0.001, 0.15, 0.5, 0.95, 1.0]),
+    allowed=st.sampled_from([None, 0.02, 0.5, 1.0]),
+    seed=st.integers(0, 2**48 - 1),
+)
+def test_an_answer_alone_explores_as_it_does_among_many(
+    n: int, share: float, allowed: float | None, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(200, n, replace=False)
+    new = exploration.New.of(np.arange(50, 150, dtype=np.int32), rng.integers(0, 50, 200))
+    mask = None if allowed is None else rng.random(200) < allowed
+    picked = [Picked(row, 0.1) for row in rows.tolist()]
+    alone = exploration.explored(picked, new, mask, share, seed)
+    many = exploration.explored_rows(
+        np.array([rows, rows[::-1]], np.int32),
+        new,
+        lambda _at, some: exploration.within(some, 200, mask),
+        share,
+        np.array([seed, seed ^ 1], np.uint64),
+    )
+    assert [one.row for one in alone] == many[0].tolist()
+
+
 def test_shares_of_the_places_are_those_of_the_recipe_and_the_campaign() -> None:
     assert exploration.share_of(None, {"explorationWeight": "1"}) == 0
     assert exploration.share_of("configured", {"explorationWeight": "0"}) == 0
@@ -125,6 +153,26 @@ def test_what_was_not_used_for_long_is_forgotten_when_memory_is_short() -> None:
     for name in "cba":
         kept.get((name,), 1, lambda name=name: (again.append(name) or name, 40))
     assert again == ["a"]
+
+
+def test_what_is_kept_of_a_state_is_made_anew_in_another() -> None:
+    kept: Kept[int] = Kept(100)
+    made = iter(range(10))
+    states = [(1, ("a",)), (1, ("a",)), (1, ("b",)), (1, ("a",))]
+    assert [kept.get(b"asked", state, lambda: (next(made), 1)) for state in states] == [0, 0, 1, 2]
+
+
+def test_the_bytes_of_an_answer_are_its_json_with_the_id() -> None:
+    items = [{"itemId": f'i"{number}', "score": 0.1 * number} for number in range(30)]
+    answer = Answer.of("itemList", items)
+    for recommendation_id in ("RID-1", "RID-2"):
+        assert json.loads(answer.body(recommendation_id)) == {
+            "itemList": items,
+            "recommendationId": recommendation_id,
+        }
+    assert list(answer.shown) == [one["itemId"] for one in items[:25]]
+    nothing = Answer.of("personalizedRanking", [])
+    assert json.loads(nothing.body("r")) == {"personalizedRanking": [], "recommendationId": "r"}
 
 
 def test_only_an_event_loop_refuses_what_takes_long() -> None:

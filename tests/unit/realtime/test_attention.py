@@ -97,7 +97,7 @@ def test_answers_are_remembered_with_their_first_items_and_the_oldest_go(
     monkeypatch.setattr(attention, "_ANSWERS", 2)
     answers = Answers()
     for number in range(3):
-        answers.remember(f"r{number}", (f"i{at}" for at in range(number, number + 30)))
+        answers.remember(f"r{number}", tuple(f"i{at}" for at in range(number, number + 30)))
     assert answers.of("r0") == ()
     assert answers.of("r2") == tuple(f"i{at}" for at in range(2, 27))
     assert answers.of("never") == ()

@@ -1,0 +1,38 @@
+"""An answer as it is sent: bytes, which are kept for who asks the same again; only its id is another each time."""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from sartor.realtime.attention import IMPRESSIONS
+
+#: What one takes beside its bytes, about: the object, and the names of the items that it shows.
+_OVERHEAD_BYTES: Final = 2_500
+
+
+class Answer(NamedTuple):
+    """An answer but for its id.
+
+    Attributes:
+        head: its JSON up to the id.
+        shown: the ids of its first items, which count as shown if an event names the answer.
+    """
+
+    head: bytes
+    shown: tuple[str, ...]
+
+    @classmethod
+    def of(cls, member: str, items: Sequence[dict[str, Any]]) -> "Answer":
+        """Return the answer whose items are a member of it, as the service writes them."""
+        head = b'%b,"recommendationId":"' % orjson.dumps({member: items})[:-1]
+        return cls(head, tuple([one["itemId"] for one in items[:IMPRESSIONS]]))
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes, about."""
+        return len(self.head) + _OVERHEAD_BYTES
+
+    def body(self, recommendation_id: str) -> bytes:
+        """Return the whole answer with an id."""
+        return b'%b%b"}' % (self.head, recommendation_id.encode())
