@@ -16,6 +16,8 @@ from sartor.models.metrics import Float64
 
 #: The share of draws that lie within an interval.
 CONFIDENCE: Final = 0.95
+#: Fewer say nothing of others: draws of them are too much alike.
+FEWEST: Final = 10
 #: So many draws for means, and for what all lists have in common, where a draw costs more.
 DRAWS: Final = 1000
 _DRAWS_OF_LISTS: Final = 200

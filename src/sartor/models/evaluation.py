@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from sartor.models import metrics
+from sartor.models import bootstrap, metrics
 from sartor.models.affinity import comes_back
 from sartor.models.base import Float32, Histories, Int32, Int64, Model, Query, Run, top
 from sartor.models.metrics import Float64
@@ -113,7 +113,7 @@ def split_by_time(histories: Histories, seed: int) -> Split | None:
         seed: equal seeds draw equally.
 
     Returns:
-        ``None`` if nobody did something before and after.
+        ``None`` if so few did something before and after that they say nothing of others.
     """
     rng = np.random.default_rng(seed)
     lengths = histories.lengths
@@ -128,7 +128,7 @@ def split_by_time(histories: Histories, seed: int) -> Split | None:
     before = np.append(0, np.cumsum(histories.times < moment))[histories.offsets]
     after = histories.lengths - np.diff(before)  # int64[users]
     possible = np.flatnonzero((after > 0) & (after < histories.lengths))
-    if not len(possible):
+    if len(possible) < bootstrap.FEWEST:
         return None
     users = np.sort(rng.choice(possible, min(len(possible), _TIMED_USERS), replace=False)).astype(np.int32)
     train = histories.without_last(after)

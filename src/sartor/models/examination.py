@@ -60,7 +60,8 @@ class Examination:
         asked: how many of them were asked for.
         decides: the metric that says whether the model is above a baseline.
         columns: by ``version`` and by the names of the baselines, which answered the same.
-        differences: how far the model is above each baseline, by metric; paired, one by one.
+        differences: how far the model is above each baseline, by metric; paired, one by one. None if too few were asked
+            to say so.
         moment: what is older was known, epoch seconds; ``None`` but of a split of time.
         stands_in: whether the model that was asked is a quicker one than serves.
     """
@@ -77,6 +78,12 @@ class Examination:
 
     def warnings(self) -> list[str]:
         """Return what should be said of a model that is not above its baselines: a sentence, or nothing."""
+        others = [name for name in self.columns if name != VERSION]
+        if others and not self.differences:
+            return [
+                f"Only {self.asked:,} {self.unit} could be asked (split by {self.split}): too few to say whether the "
+                f"model is above {' and '.join(others)}. Give it more users."
+            ]
         said = []
         for name, found in self.differences.items():
             by = found[self.decides]
@@ -142,12 +149,12 @@ def of_values(
         | (bootstrap.of_lists(lists[name].of, lists[name].n, run) if name in lists else {})
         for name, found in values.items()
     }
+    asked = len(next(iter(own.values())))
     differences = {
         name: bootstrap.of_means({one: own[one] - found[one] for one in own if one not in _NEUTRAL}, run)
         for name, found in values.items()
-        if name != VERSION
+        if name != VERSION and asked >= bootstrap.FEWEST
     }
-    asked = len(next(iter(own.values())))
     return Examination(split, model, unit, asked, decides, columns, differences, moment)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sartor.models import base, evaluation, popularity, trending
+from sartor.models import base, bootstrap, evaluation, popularity, trending
 from sartor.models.base import Float32, Histories, Int32, Model, Query, Run, Stopped, TrainingData
 
 N_ITEMS = 60
@@ -107,7 +107,9 @@ def test_a_split_of_time_knows_what_came_before_a_moment_and_nothing_else(
         [np.sort(rng.integers(0, apart, len(one))) for one in lists] or [np.zeros(0, np.int64)]
     )
     whole = Histories(whole.items, whole.offsets, times.astype(np.int64))
-    split = evaluation.split_by_time(whole, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "FEWEST", 1)
+        split = evaluation.split_by_time(whole, seed)
     if split is None:
         moment = np.sort(times)[-max(len(times) // 10, 1)] if len(times) else 0
         for user in range(whole.n_users):
@@ -127,6 +129,13 @@ def test_a_split_of_time_knows_what_came_before_a_moment_and_nothing_else(
             assert split.queries[at].history.tolist() == older.tolist()
             assert split.truths[at].tolist() == newer[:10].tolist()
     assert (split.train.times < split.moment).all()
+
+
+def test_a_split_of_time_of_a_few_users_is_none() -> None:
+    for users, there in ((9, False), (10, True)):
+        data = histories([[0, 1, 2, 3, 4]] * users)
+        split = evaluation.split_by_time(Histories(data.items, data.offsets, np.arange(5 * users) % 5), 0)
+        assert (split is not None) is there
 
 
 def test_of_many_interactions_some_users_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,15 @@ def test_a_warning_of_a_split_of_time_says_which_model_was_asked() -> None:
     assert "(split by time) unpopular, which was asked in its place, is below popularity" in warning
 
 
+def test_a_few_users_say_nothing_about_others() -> None:
+    split = evaluation.split(popular_data(60), 0)
+    found = examined(popularity.fit(TrainingData(N_ITEMS, split.train)), split)
+    assert found.differences == {}
+    (warning,) = found.warnings()
+    assert "Only 6 users could be asked (split by users): too few to say" in warning
+    assert "popularity and item-knn" in warning
+
+
 def test_the_json_has_the_values_of_all_recomputed() -> None:
     split = evaluation.split(popular_data(), 0)
     model = popularity.fit(TrainingData(N_ITEMS, split.train))
