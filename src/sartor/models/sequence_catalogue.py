@@ -73,9 +73,11 @@ class Catalogue:
     def of(cls, data: TrainingData) -> Self:
         """Return that of some data."""
         given = data.histories
-        known, place = np.unique(given.items, return_inverse=True)
-        histories = Histories(place.astype(np.int32), given.offsets, given.times, given.weights)
-        return cls(data.n_items, known.astype(np.int64), histories, _tokens(data.features, known))
+        known = np.flatnonzero(np.bincount(given.items, minlength=data.n_items))
+        place = np.zeros(data.n_items, np.int32)
+        place[known] = np.arange(len(known), dtype=np.int32)
+        histories = Histories(place[given.items], given.offsets, given.times, given.weights)
+        return cls(data.n_items, known, histories, _tokens(data.features, known))
 
     @property
     def has_new(self) -> bool:

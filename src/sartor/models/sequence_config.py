@@ -13,7 +13,7 @@ _MANY_INTERACTIONS: Final = 500_000
 _MOST_WIDE_ITEMS: Final = 100_000
 #: So many epochs at a million interactions; they fall with one power of fewer interactions and one of more.
 _TUNED_INTERACTIONS: Final = 1_000_000
-_EPOCHS, _POWER_OF_FEWER, _POWER_OF_MORE, _EPOCHS_BOUNDS = 7, 0.25, 0.42, (2, 25)
+_EPOCHS, _POWER_OF_FEWER, _POWER_OF_MORE, _EPOCHS_BOUNDS = 7, 0.25, 0.42, (2, 16)
 #: Dropped of histories of ten interactions or fewer and of two hundred or more; between them by the logarithm.
 _DROPOUT, _DROPOUT_LENGTHS = (0.5, 0.1), (10, 200)
 #: What is gone through twice is not learned by heart: dropout falls from so many interactions on, to nothing.
@@ -45,7 +45,7 @@ class Amount:
         return cls(
             len(histories.items),
             int((histories.lengths > 0).sum()),
-            len(np.unique(histories.items)),
+            int(np.count_nonzero(np.bincount(histories.items))),
         )
 
     @property

@@ -122,11 +122,15 @@ class _DrawnNegatives(torch.autograd.Function):
         of_right = (states * right_items).sum(dim=1) + right_bias  # float32[positions]
         items, shift = wrong_items.to(dtype), wrong_bias.to(dtype)
         loss = torch.zeros((), device=states.device)
-        for first in range(0, len(states), chunk):
+        at, which = _equal(targets, drawn)
+        bounds = torch.searchsorted(
+            at, torch.arange(0, len(states) + chunk, chunk, device=at.device)
+        ).tolist()
+        for first, begin, end in zip(range(0, len(states), chunk), bounds, bounds[1:], strict=False):
             part = slice(first, first + chunk)
             some, counted, right = states[part].to(dtype), weights[part], of_right[part]
             wrong = torch.addmm(shift, some, items.T)  # [positions, drawn]
-            wrong.masked_fill_(targets[part, None] == drawn, _EXCLUDED)
+            wrong[at[begin:end] - first, which[begin:end]] = _EXCLUDED
             highest = torch.maximum(wrong.amax(dim=1).float(), right)
             wrong.sub_(highest[:, None].to(dtype)).exp_()
             of_target = (right - highest).exp()
@@ -157,6 +161,16 @@ class _DrawnNegatives(torch.autograd.Function):
     def backward(context: Any, *by_loss: Any) -> Any:
         (scale,) = by_loss
         return *(gradient * scale for gradient in context.saved_tensors), *[None] * 6
+
+
+def _equal(targets: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+    """Return int64[pairs] twice: which target, ascending, equals which drawn item; not all pairs are looked at."""
+    found, order = drawn.sort()
+    left = torch.searchsorted(found, targets)
+    counts = torch.searchsorted(found, targets, right=True) - left
+    at = torch.repeat_interleave(counts)
+    within = torch.arange(len(at), device=at.device) - (counts.cumsum(0) - counts)[at]
+    return at, order[left[at] + within]
 
 
 def sampled(

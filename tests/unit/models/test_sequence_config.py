@@ -23,6 +23,12 @@ def test_more_data_takes_fewer_epochs_but_never_less_time() -> None:
     assert all(epochs)
 
 
+@pytest.mark.parametrize("interactions", [500, 3_600, 9_999])
+def test_little_data_takes_few_steps(interactions: int) -> None:
+    decided = Config().decided(Amount(interactions, interactions // 10, 500))
+    assert decided.epochs * interactions / decided.positions <= 160
+
+
 def test_short_histories_are_dropped_out_of_more_than_long_ones() -> None:
     shop, films, stream, sessions = (
         Config().decided(amount).dropout for amount in (SHOP, FILMS, STREAM, SESSIONS)
