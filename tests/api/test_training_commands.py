@@ -87,9 +87,10 @@ def test_training_follows_to_the_end_and_shows_what_made_the_model(
     done = sartor(shop, tmp_path, "training", version, "--follow", "--json")
     found = json.loads(done.stdout)
     assert found["status"] == "ACTIVE"
-    assert found["record"]["model"] == "closed_form"
+    assert found["record"]["model"] == "blend"
+    assert found["record"]["judged"]["ndcgAt10"].keys() >= {"transitions", "blend"}
     shown = sartor(shop, tmp_path, "training", version).stdout
-    for words in ("ACTIVE", "coverage", "closed_form", "INTERACTIONS version 0, put records up to 1"):
+    for words in ("ACTIVE", "coverage", "blend", "INTERACTIONS version 0, put records up to 1"):
         assert words in shown
 
 

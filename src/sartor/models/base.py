@@ -286,6 +286,18 @@ class Model(ABC):
         """
         return None
 
+    @property
+    def lift(self) -> float:
+        """How far the score of an item that came after the training stands out of the mean of all.
+
+        1 is as far as the scores of the known items that speak for it.
+        """
+        return 1.0
+
+    def report(self) -> Mapping[str, Any]:
+        """Return how the training judged what it made, as JSON."""
+        return {}
+
     def own_metrics(self, histories: Histories) -> dict[str, float]:
         """Return the metrics by name that only such a model has, of all interactions there are."""
         return {}

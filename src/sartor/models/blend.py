@@ -1,27 +1,29 @@
-"""The sequence model and a linear one, added up: better than either, by what a validation says.
+"""Several models, added up: better than each, by what held-out items say.
 
-Each one's scores of a query are brought to mean 0 and deviation 1; their weight is the one with which held-out last
-items rank best. What the validation cannot tell apart goes to the linear side, so small data leans there.
+Cheap linear models and, where torch is installed, the sequence model. Which of them there are, with which weights, and
+in which order groups of items stand, held-out last items choose: each kind of data gets the blend that is right for it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.models import base, default, sequence
-from sartor.models.base import Float32, Histories, Int64, Model, Query, Run, TrainingData
-from sartor.models.default import Config as LinearConfig
+from sartor.models import base, linear, sequence
+from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Model, Query, Run, TrainingData
+from sartor.models.mixing import Order, Part, added, had, ordered, standard
+from sartor.models.newcomers import Newcomers
 from sartor.models.sequence import Config as SequenceConfig
+from sartor.models.weighing import SEQUENCE, HeldOut, chosen
 
-#: The weights of the sequence model that are tried: closer together near 1, where a little changes much.
-_WEIGHTS: Final = tuple(1 - (1 - step / 20) ** 2 for step in range(21))
-#: A smaller weight is taken if it is not worse by more than this share of the standard error of the difference.
-_DOUBT: Final = 0.25
-_BLOCK_SCORES: Final = 1 << 23
-_BLOCK_QUERIES: Final = 64
+#: What popularity says where nothing else does, against deviations of scores.
+_POPULARITY: Final = np.float32(1e-3)
+#: From this share of such events on one act brings several.
+_TWINS: Final = 0.01
+#: From this share of held-out interactions on the linear models are fitted once more with them.
+_MISSED: Final = 0.005
 
 
 @dataclass(frozen=True)
@@ -29,76 +31,140 @@ class Config:
     """What is decided before a training.
 
     Attributes:
-        sequence: of the sequence model.
-        linear: of the linear one.
+        sequence: of the sequence model; ``None`` does without.
         held_out_users: of so many users at most, and a fifth of all, the last item is kept from the training to choose
-            the weight.
-        weight: of the sequence model, from 0 to 1; ``None`` chooses it.
+            what the blend is made of.
+        weights: of the models, by name; ``None`` chooses them.
     """
 
-    sequence: SequenceConfig = field(default_factory=SequenceConfig)
-    linear: LinearConfig = field(default_factory=LinearConfig)
+    sequence: SequenceConfig | None = field(default_factory=SequenceConfig)
     held_out_users: int = 2_000
-    weight: float | None = None
+    weights: Mapping[str, float] | None = None
 
 
 class BlendModel(Model):
-    """Scores by two models.
+    """Scores by several models.
 
     Args:
-        parts: the sequence model and the linear one.
-        weight: of the first, from 0 to 1.
+        parts: the models and their weights.
+        order: of groups of items.
+        newcomers: what stands in for new items.
+        report: how the parts ranked held-out items, for people.
+        twins: whether one act brings several events, such as a click and a watch: then an item that comes twice in a
+            row counts once.
     """
 
     name: ClassVar[str] = "blend"
 
-    def __init__(self, parts: tuple[Model, Model], weight: float) -> None:
-        self.parts = parts
-        self.weight = weight
-        self.n_items = parts[0].n_items
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        order: Order | None = None,
+        newcomers: Newcomers | None = None,
+        report: Mapping[str, Any] | None = None,
+        twins: bool = False,
+    ) -> None:
+        self.parts = tuple(parts)
+        self.order = order or Order()
+        self.n_items = self.parts[0].model.n_items
+        self.newcomers = newcomers or Newcomers.nobody(self.n_items)
+        self.twins = twins
+        self._report = dict(report or {})
+        self._popular = np.zeros(self.n_items, np.float32)
+        if len(self.newcomers.known):
+            self._popular[self.newcomers.known] = _POPULARITY * standard(np.log1p(self.newcomers.prior))
+
+    @property
+    def lift(self) -> float:
+        """How far a new item stands out of the mean, against the known ones that speak for it."""
+        return self.order.lift
 
     def score(self, query: Query) -> Float32:
         """Return float32[items]."""
-        return _added(
-            _standard(self.parts[0].score(query)), _standard(self.parts[1].score(query)), self.weight
-        )
+        scores: Float32 = self.score_batch([query])[0]
+        return scores
 
     def score_batch(self, queries: Sequence[Query]) -> Float32:
         """Return float32[queries, items]."""
-        first, second = (_standard(part.score_batch(queries)) for part in self.parts)
-        return _added(first, second, self.weight)
+        if not queries:
+            return np.zeros((0, self.n_items), np.float32)
+        if self.twins:
+            queries = [replace(query, history=_once(query.history)) for query in queries]
+        total, related = added(self.parts, queries)
+        newcomers = self.newcomers
+        for row, query in enumerate(queries):
+            if not len(newcomers.places(query.history)) and not related[row].any():
+                total[row] = 0  # who did nothing gets what is popular
+        total += self._popular
+        scores = ordered(total, related, had(queries, self.n_items), self.order)
+        known = scores if len(newcomers.known) == self.n_items else scores[:, newcomers.known]
+        return newcomers.widened(known, lift=self.order.lift)
 
     def states(self, histories: Histories, keep_on: Callable[[], None] = lambda: None) -> Float32 | None:
-        """Return those of the sequence model."""
-        return self.parts[0].states(histories, keep_on)
+        """Return those of the sequence model, if there is one."""
+        if self.twins:
+            histories = histories.kept(_first_of_row(histories))
+        for part in self.parts:
+            found = part.model.states(histories, keep_on)
+            if found is not None:
+                return found
+        return None
+
+    def report(self) -> Mapping[str, Any]:
+        """Return how the parts ranked held-out items, and their weights."""
+        return self._report
 
     def settings(self) -> dict[str, Any]:
-        """Return the weight, and the names and settings of the parts."""
+        """Return the names, weights and settings of the parts, the order of groups, and the report."""
         return {
-            "weight": self.weight,
-            "parts": [{"model": part.name, "settings": part.settings()} for part in self.parts],
+            "parts": [
+                {
+                    "name": part.name,
+                    "weight": part.weight,
+                    "model": part.model.name,
+                    "settings": part.model.settings(),
+                }
+                for part in self.parts
+            ],
+            "order": asdict(self.order),
+            "n_items": self.n_items,
+            "twins": self.twins,
+            "report": self._report,
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays of both, the name of the model before theirs."""
-        return {f"{part.name}.{name}": array for part in self.parts for name, array in part.arrays().items()}
+        """Return the arrays of all, the name of the part before theirs, and what stands in for new items."""
+        return {
+            **{
+                f"{part.name}.{name}": array
+                for part in self.parts
+                for name, array in part.model.arrays().items()
+            },
+            **self.newcomers.arrays(),
+        }
 
     @classmethod
     def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the model of these settings and arrays."""
-        first, second = (
-            base.restored(
-                part["model"],
-                part["settings"],
-                {
-                    name.removeprefix(f"{part['model']}."): array
-                    for name, array in arrays.items()
-                    if name.startswith(f"{part['model']}.")
-                },
+        told = settings["parts"]
+        if "weight" in settings:  # versions up to 0.1.0 had two parts, and the weight of the first
+            weights = (settings["weight"], 1 - settings["weight"])
+            told = [
+                {**one, "name": one["model"], "weight": weight}
+                for one, weight in zip(told, weights, strict=True)
+            ]
+        parts = [
+            Part(
+                one["name"],
+                one["weight"],
+                base.restored(one["model"], one["settings"], _own(arrays, one["name"])),
             )
-            for part in settings["parts"]
-        )
-        return cls((first, second), settings["weight"])
+            for one in told
+        ]
+        if "order" not in settings:
+            return cls(parts)
+        newcomers = Newcomers(settings["n_items"], arrays)
+        return cls(parts, Order(**settings["order"]), newcomers, settings["report"], settings["twins"])
 
 
 def fit(data: TrainingData, config: Config | None = None, run: Run | None = None) -> BlendModel:
@@ -111,23 +177,72 @@ def fit(data: TrainingData, config: Config | None = None, run: Run | None = None
 
     Raises:
         Stopped: the run says so.
-        ModuleNotFoundError: torch is not installed.
-        ValueError: there are no interactions.
+        ModuleNotFoundError: there shall be a sequence model, and torch is not installed.
+        ValueError: there shall be a sequence model, and there are no interactions.
     """
     config, run = config or Config(), run or Run()
+    data, twins = _without_twins(data)
     users = _held_out(data.histories, config, run.seed)
     known = _without_last(data, users) if len(users) else data
-    second = default.fit(known, config.linear, run)
-    first = sequence.fit(known, config.sequence, run)
-    weight = config.weight
-    if weight is None:
-        weight = _chosen((first, second), data.histories, users, run) if len(users) else 0.5
-    return BlendModel((first, second), weight)
+    fitted = linear.Data(known, run)
+    models = {name: row.fit(fitted) for name, row in linear.TABLE.items() if row.fits(known)}
+    if config.sequence is not None:
+        models[SEQUENCE] = sequence.fit(known, config.sequence, run)
+    newcomers = Newcomers.of(known, run)
+    if not len(users):
+        weights = config.weights or {next(iter(models)): 1.0, SEQUENCE: 1.0}
+        parts = [Part(name, weights[name], model) for name, model in models.items() if weights.get(name)]
+        return BlendModel(parts, Order(related_first=True), newcomers, twins=twins)
+    found = chosen(models, HeldOut.of(data.histories, users), known, newcomers, run)
+    blend = BlendModel(found.parts, found.order, newcomers, found.report, twins)
+    return blend if len(users) < _MISSED * len(data.histories.items) else with_all(blend, data, run)
+
+
+def with_all(blend: BlendModel, data: TrainingData, run: Run) -> BlendModel:
+    """Return a blend of the same parts, the linear ones fitted again, which takes seconds; the others are kept.
+
+    Args:
+        blend: fitted on a part of the data.
+        data: all of it.
+        run: how it runs.
+
+    Raises:
+        Stopped: the run says so.
+    """
+    data, twins = _without_twins(data)
+    fitted = linear.Data(data, run)
+    parts = [
+        part._replace(model=linear.TABLE[part.name].fit(fitted)) if part.name in linear.TABLE else part
+        for part in blend.parts
+    ]
+    return BlendModel(parts, blend.order, Newcomers.of(data, run), blend.report(), twins)
+
+
+def _without_twins(data: TrainingData) -> tuple[TrainingData, bool]:
+    """Return the data with each act once, and whether some acts brought several events of the same item and time."""
+    histories = data.histories
+    again = ~_first_of_row(histories)
+    again[1:] &= np.diff(histories.times) == 0
+    twins = bool(again.sum() > _TWINS * len(again))
+    return replace(data, histories=histories.kept(~again)) if twins else data, twins
+
+
+def _first_of_row(histories: Histories) -> Bool:
+    """Return bool[interactions]: whether it is of another item than the one before it of the same user."""
+    found: Bool = np.diff(histories.items, prepend=-1) != 0
+    found[histories.offsets[:-1][histories.lengths > 0]] = True
+    return found
+
+
+def _once(history: Int32) -> Int32:
+    """Return a history in which no item comes twice in a row."""
+    found: Int32 = history[np.diff(history, prepend=-1) != 0]
+    return found
 
 
 def _held_out(histories: Histories, config: Config, seed: int) -> Int64:
-    """Return int64[some]: users whose last item chooses the weight; none if it is given."""
-    if config.weight is not None:
+    """Return int64[some]: users whose last item chooses; none if the weights are given."""
+    if config.weights is not None:
         return np.zeros(0, np.int64)
     able = np.flatnonzero(histories.lengths >= 3)
     n = min(config.held_out_users, -(-len(able) // 5))
@@ -138,57 +253,13 @@ def _without_last(data: TrainingData, users: Int64) -> TrainingData:
     """Return the data without the last item of these users."""
     held_out = np.zeros(data.histories.n_users, np.int64)
     held_out[users] = 1
-    return TrainingData(data.n_items, data.histories.without_last(held_out), data.features)
+    return replace(data, histories=data.histories.without_last(held_out))
 
 
-def _chosen(parts: tuple[Model, Model], histories: Histories, users: Int64, run: Run) -> float:
-    """Return the weight of the first model with which the last items of these users rank best."""
-    step = max(min(_BLOCK_SCORES // parts[0].n_items, _BLOCK_QUERIES), 1)
-    gains = []
-    for first in range(0, len(users), step):
-        run.keep_on()
-        whole = [histories.of(int(user)) for user in users[first : first + step]]
-        queries = [Query(one[:-1]) for one in whole]
-        scores = [_standard(part.score_batch(queries)) for part in parts]
-        for row, one in enumerate(whole):
-            run.keep_on()
-            gains.append(_gains(scores[0][row], scores[1][row], one))
-    found = np.stack(gains)  # float64[users, weights]
-    best = found[:, found.mean(axis=0).argmax()]
-    for at, weight in enumerate(_WEIGHTS):
-        lost = best - found[:, at]
-        if lost.mean() <= _DOUBT * lost.std() / len(lost) ** 0.5:
-            return weight
-    raise AssertionError("the best weight loses nothing against itself")
-
-
-def _gains(first: Float32, second: Float32, history: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return float64[weights]: the discounted gain of a history's last item for each weight.
-
-    What the user had already does not compete, unless the last item was had before too.
-    """
-    target, earlier = history[-1], history[:-1]
-    rivals = np.ones(len(first), np.bool_)
-    rivals[earlier] = target in earlier
-    rivals[target] = False
-    ahead, behind = first[rivals] - first[target], second[rivals] - second[target]
-    ranks = [int((weight * ahead + (1 - weight) * behind >= 0).sum()) for weight in map(np.float32, _WEIGHTS)]
-    return 1 / np.log2(np.array(ranks) + 2.0)
-
-
-def _added(first: Float32, second: Float32, weight: float) -> Float32:
-    first *= np.float32(weight)
-    second *= np.float32(1 - weight)
-    first += second
-    return first
-
-
-def _standard(scores: Float32) -> Float32:
-    """Return the scores with mean 0 and deviation 1 over the last dimension; all 0 if all are equal."""
-    found: Float32 = scores - scores.mean(axis=-1, keepdims=True)
-    deviation = found.std(axis=-1, keepdims=True)
-    found /= np.maximum(deviation, np.float32(1e-6))
-    return found
+def _own(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a part under their own names."""
+    prefix = f"{name}."
+    return {one.removeprefix(prefix): array for one, array in arrays.items() if one.startswith(prefix)}
 
 
 MODEL = BlendModel

@@ -1,7 +1,7 @@
 """Scores for whom and what nobody has met: users without a history, items without interactions.
 
-A new user gets what others began with. A new item gets the mean score of the known items that share its rarest tokens,
-so it moves with each answer as they do.
+A new user gets what is popular. A new item gets the mean score of the known items that share its rarest tokens,
+so it moves with each answer as they do; how far it then stands out is learned where known items stand in for new ones.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.models.base import Features, Float32, Histories, Int32, Int64, Run, TrainingData
+from sartor.models.popularity import unique_users
 
 #: Known items that speak for a new one, at most.
 _NEIGHBOURS: Final = 20
@@ -21,8 +22,8 @@ _TOKENS: Final = 32
 _PAIRS: Final = 40_000_000
 _LEAST_HOLDERS, _MOST_HOLDERS = 8, 1_000
 _BLOCK_PAIRS: Final = 4_000_000
-#: How much having any interaction weighs in the prior, against having been somebody's first.
-_ANY: Final = 0.1
+#: What relates to nothing of a history is scored from minus this much to 0, by popularity.
+_UNRELATED: Final = np.float32(1e-4)
 
 
 class Newcomers:
@@ -30,9 +31,12 @@ class Newcomers:
 
     Args:
         n_items: how many items there are.
-        arrays: ``known`` int32[known], sorted; ``prior`` float32[known], the scores for an empty history; ``new``
-            int32[new], items that others speak for; ``near`` int32[new, neighbours], who, counted among the known, and
-            ``near_weights`` float32[new, neighbours], with a sum of 1.
+        arrays: ``known`` int32[known], sorted; ``prior`` float32[known], how popular each is; ``new`` int32[new], items
+            that others speak for; ``near`` int32[new, neighbours], who, counted among the known, and ``near_weights``
+            float32[new, neighbours], with a sum of 1.
+
+    Attributes:
+        unrelated: float32[known], below 0: scores of what no item of a history says anything of, by popularity.
     """
 
     def __init__(self, n_items: int, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -40,6 +44,8 @@ class Newcomers:
         self._arrays = dict(arrays)
         self.known: Int32 = np.asarray(arrays["known"])
         self.prior: Float32 = np.asarray(arrays["prior"])
+        most = self.prior.max(initial=0) * np.float32(1.01) + np.float32(1e-6)
+        self.unrelated: Float32 = -_UNRELATED * (1 - self.prior / most)
         self._new: Int32 = np.asarray(arrays["new"])
         self._near: Int32 = np.ascontiguousarray(arrays["near"].T)
         self._weights: Float32 = np.ascontiguousarray(arrays["near_weights"].T)
@@ -47,24 +53,40 @@ class Newcomers:
         self._place[self.known] = np.arange(len(self.known), dtype=np.int32)
 
     @classmethod
-    def of(cls, data: TrainingData, run: Run) -> Self:
-        """Return those of this data."""
-        known = np.unique(data.histories.items).astype(np.int32)
+    def of(cls, data: TrainingData, run: Run, known: Int32 | None = None) -> Self:
+        """Return those of this data.
+
+        Args:
+            data: what there is.
+            run: how the training runs.
+            known: int32[known], which items are known, ascending; ``None``: those with interactions.
+        """
+        if known is None:
+            known = np.unique(data.histories.items).astype(np.int32)
         new, near, weights = _neighbours(data.features, known, data, run)
         arrays = {"known": known, "new": new, "near": near, "near_weights": weights}
         return cls(data.n_items, {**arrays, "prior": _prior(data.histories, data.n_items)[known]})
+
+    @classmethod
+    def nobody(cls, n_items: int) -> Self:
+        """Return that all items are known, and equally popular."""
+        nothing = np.zeros((0, 0), np.int32)
+        known, prior = np.arange(n_items, dtype=np.int32), np.zeros(n_items, np.float32)
+        near = {"new": nothing[0:0].ravel(), "near": nothing, "near_weights": nothing.astype(np.float32)}
+        return cls(n_items, {"known": known, "prior": prior, **near})
 
     def places(self, items: Int32) -> Int32:
         """Return int32[<= items]: the place of each among the known ones, those that are new left out."""
         found = self._place[items]
         return found[found >= 0]
 
-    def widened(self, scores: Float32, nobody: Float32 | None = None) -> Float32:
+    def widened(self, scores: Float32, nobody: Float32 | None = None, lift: float = 1.0) -> Float32:
         """Return float32[…, items] from float32[…, known].
 
         Args:
             scores: of the known ones.
             nobody: float32[…, 1], of a new one that nobody speaks for; ``None`` puts it last.
+            lift: how far a new one stands out of the mean of all, against the mean of who speaks for it.
         """
         if len(self.known) == self.n_items:
             return scores
@@ -78,7 +100,7 @@ class Newcomers:
             means = np.zeros((*scores.shape[:-1], len(self._new)), np.float32)
             for near, weights in zip(self._near, self._weights, strict=True):
                 means += scores[..., near] * weights
-            found[..., self._new] = means
+            found[..., self._new] = lifted(means, scores.mean(axis=-1, keepdims=True), lift)
         return found
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -86,12 +108,23 @@ class Newcomers:
         return dict(self._arrays)
 
 
+def lifted(means: Float32, usual: Float32, lift: float) -> Float32:
+    """Return float32[…, new]: scores of new items.
+
+    Args:
+        means: float32[…, new], of those that speak for each.
+        usual: float32[…, 1], the mean score of all known items.
+        lift: how far a new item stands out of that, against those that speak for it.
+    """
+    return means if lift == 1 else usual + np.float32(lift) * (means - usual)
+
+
 def _prior(histories: Histories, n_items: int) -> Float32:
-    """Return float32[items]: the share of users who began with each, and a little of its share of interactions."""
+    """Return float32[items]: how many users each had; of equally popular ones those first that more began with."""
+    users = unique_users(histories, n_items)
     begun = histories.offsets[:-1][histories.lengths > 0]
     first = np.bincount(histories.items[begun], minlength=n_items) / max(len(begun), 1)
-    any_time = np.bincount(histories.items, minlength=n_items) / max(len(histories.items), 1)
-    return (first + _ANY * any_time).astype(np.float32)
+    return (users + first / 2).astype(np.float32)
 
 
 def _neighbours(

@@ -32,6 +32,15 @@ class ObjectiveModel(Model):
         self._rewards = rewards
         self._weight = weight
 
+    @property
+    def lift(self) -> float:
+        """That of the inner model."""
+        return self.inner.lift
+
+    def report(self) -> Mapping[str, Any]:
+        """Return that of the inner model."""
+        return self.inner.report()
+
     def score(self, query: Query) -> Float32:
         """Return float32[items]."""
         scores: Float32 = self.score_batch([query])[0]
@@ -64,6 +73,11 @@ class ObjectiveModel(Model):
         return cls(
             restored(settings["model"], settings["inner"], inner), arrays["rewards"], settings["weight"]
         )
+
+
+def of_relevance(model: Model) -> Model:
+    """Return the model of relevance alone of one that may lean towards an objective."""
+    return model.inner if isinstance(model, ObjectiveModel) else model
 
 
 def leaning(inner: Model, rewards: Float32, weight: float) -> Model:

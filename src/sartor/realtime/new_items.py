@@ -14,6 +14,7 @@ import numpy as np
 from sartor.filters.columns import Columns, Tokens
 from sartor.filters.schema import Field
 from sartor.models.base import Features, Float32, Int32, Int64
+from sartor.models.newcomers import lifted
 from sartor.models.stand_ins import NEIGHBOURS, StandIns
 from sartor.realtime.catalogue import Catalogue
 from sartor.realtime.scoring import Scores
@@ -39,17 +40,19 @@ class NewItems:
         items: the rows of the version's items, newer ones behind those that the model knows.
         counts: int64[model items], the interactions of each.
         left_out: columns that the solution leaves out, folded to lower case.
+        lift: how far a new item's score stands out of the mean of all, as the training has learned.
 
     Attributes:
         changes: how often they changed.
     """
 
-    def __init__(self, items: Catalogue, counts: Int64, left_out: Iterable[str]) -> None:
+    def __init__(self, items: Catalogue, counts: Int64, left_out: Iterable[str], lift: float = 1.0) -> None:
         self.changes = 0
+        self._lift = lift
         self._items, self._counts, self._left_out = items, counts, frozenset(left_out)
         self._looked, self._version = -LOOK_SECONDS, -1
         self._index: _Index | None = None
-        self._spoken = _Spoken(np.zeros(0, np.int32), _nobody(0), np.zeros((0, NEIGHBOURS), np.float32))
+        self._spoken = _Spoken(np.zeros(0, np.int32), _nobody(0), np.zeros((0, NEIGHBOURS), np.float32), lift)
 
     def __bool__(self) -> bool:
         return len(self._spoken.rows) > 0
@@ -66,7 +69,7 @@ class NewItems:
         if self._index is None:
             self._index = _Index(columns, self._counts, self._left_out)
         rows = np.arange(max(known, columns.n_rows - _MOST), columns.n_rows, dtype=np.int32)
-        self._spoken = self._index.spoken(columns, rows)
+        self._spoken = _Spoken(rows, *self._index.spoken(columns, rows), self._lift)
         self._version = columns.version
         self.changes += 1
 
@@ -98,10 +101,11 @@ class _Spoken:
         rows: int32[new], ascending.
         near: int32[new, neighbours], the model's items.
         weights: float32[new, neighbours]; a sum of 0 is nobody.
+        lift: how far they stand out of the mean of all, against those who speak for them.
     """
 
-    def __init__(self, rows: Int32, near: Int32, weights: Float32) -> None:
-        self.rows, self._near, self._weights = rows, near, weights
+    def __init__(self, rows: Int32, near: Int32, weights: Float32, lift: float) -> None:
+        self.rows, self._near, self._weights, self._lift = rows, near, weights, lift
         self._silent = weights.sum(axis=1) == 0
 
     def means(self, scores: Float32) -> Float32:
@@ -109,6 +113,7 @@ class _Spoken:
         found = np.zeros((len(scores), len(self.rows)), np.float32)
         for at in range(NEIGHBOURS):
             found += scores[:, self._near[:, at]] * self._weights[:, at]
+        found = lifted(found, scores.mean(axis=1, keepdims=True), self._lift)
         found[:, self._silent] = scores.min(axis=1, keepdims=True)
         return found
 
@@ -148,8 +153,8 @@ class _Index:
         self._stand_ins = StandIns(Features(token.astype(np.int32), offsets, len(self._numbers)), counts)
         self._known: dict[int, tuple[_Said, Int32, Float32]] = {}
 
-    def spoken(self, columns: Columns, rows: Int32) -> _Spoken:
-        """Return who speaks for some rows."""
+    def spoken(self, columns: Columns, rows: Int32) -> tuple[Int32, Float32]:
+        """Return int32[rows, neighbours] and float32[rows, neighbours]: who speaks for some rows, and how much."""
         near = _nobody(len(rows))
         weights = np.zeros(near.shape, np.float32)
         for at, row in enumerate(rows.tolist()):
@@ -159,7 +164,7 @@ class _Index:
                 known = self._known[row] = (said, *self._stand_ins.of(self._tokens(said)))
             _, who, worth = known
             near[at, : len(who)], weights[at, : len(who)] = who, worth
-        return _Spoken(rows, near, weights)
+        return near, weights
 
     def _tokens(self, said: _Said) -> Int64:
         """Return int64[all]: the numbers of what a row says in each column, without what no known item says."""

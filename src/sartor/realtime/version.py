@@ -227,20 +227,25 @@ def load(trained: Trained, means: Means) -> Version:
         _first_seen(found),
         InContext(found.contexts, len(found.items)),
         Attention(counts, items, interactions) if trained.recipe.explores_as_told else None,
-        _new_items(trained, items, counts, selection, records),
+        _new_items(trained, found, items, counts, selection, records),
         _later_texts(trained, found, items, selection, partial(records, "ITEMS")),
         None if found.acting is None else Actions(found, found.acting, records, means.store.put_records),
     )
 
 
 def _new_items(
-    trained: Trained, items: Catalogue, counts: Int64, selection: Selection, records: _Records
+    trained: Trained,
+    found: Artifact,
+    items: Catalogue,
+    counts: Int64,
+    selection: Selection,
+    records: _Records,
 ) -> NewItems | None:
     """Return what stands in for newer items, if the recipe explores them."""
-    found, serving = records("ITEMS"), trained.recipe.serving
-    if found is None or serving is None or serving.explores is None or serving.target != "ItemID":
+    dataset, serving = records("ITEMS"), trained.recipe.serving
+    if dataset is None or serving is None or serving.explores is None or serving.target != "ItemID":
         return None
-    return NewItems(items, counts, selection.left_out(found.schema))
+    return NewItems(items, counts, selection.left_out(dataset.schema), found.model.lift)
 
 
 def _later_texts(

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from sartor.models import default, retrieval
+from sartor.models import retrieval
 from sartor.models.base import Model, Run, TrainingData
 
 #: A recipe's hyperparameters and featurization parameters, as text.
@@ -48,8 +48,8 @@ class Trainer:
         fit: makes the model.
         model: which model that is, in words for the reference.
         meanings: what each parameter that has a meaning does, in words for the reference.
-        refits: whether the model that serves is fitted again on all interactions once the metrics are known; a
-            sequence model takes minutes and lacks only one user in ten.
+        again: makes the model that serves of the measured one and of all interactions, once the metrics are known;
+            ``None`` fits it anew. A sequence model takes minutes, lacks only one user in ten, and is kept.
         varied: the parameters that an optimization varies: those that have a meaning.
         trials: how many settings an optimization tries at most; a sequence model takes minutes for each.
         uses_features: whether it looks at what the items have.
@@ -64,7 +64,7 @@ class Trainer:
     fit: Fit
     model: str
     meanings: Mapping[str, str] = field(default_factory=dict)
-    refits: bool = True
+    again: Callable[[Model, TrainingData, Parameters, Run], Model] | None = None
     varied: tuple[str, ...] = ()
     trials: int = 40
     uses_features: bool = True
@@ -91,7 +91,7 @@ def has_sequence_model() -> bool:
 
 
 def _personal(data: TrainingData, parameters: Parameters, run: Run) -> Model:
-    """Fit the blend of the sequence model and the linear one; of a large catalogue the sequence model alone.
+    """Fit the blend of the sequence model and linear ones; of a large catalogue the sequence model alone.
 
     Its index answers without a look at every item, which the blend cannot.
     """
@@ -106,10 +106,18 @@ def _personal(data: TrainingData, parameters: Parameters, run: Run) -> Model:
 
 
 def _linear(data: TrainingData, parameters: Parameters, run: Run) -> Model:
-    """Fit the linear model, which needs no torch."""
+    """Fit the blend of linear models, which needs no torch."""
     from sartor.models import default
 
     return default.fit(_kept(data, parameters), None, run)
+
+
+def _personal_again(model: Model, data: TrainingData, parameters: Parameters, run: Run) -> Model:
+    """Fit the linear models of a blend again, with their weights as they are; a sequence model is kept."""
+    from sartor.models import blend
+
+    whole = _kept(data, parameters)
+    return blend.with_all(model, whole, run) if isinstance(model, blend.BlendModel) else model
 
 
 def _transitions(data: TrainingData, parameters: Parameters, run: Run) -> Model:
@@ -212,15 +220,16 @@ _DISCOUNT: Final = {"popularity_discount_factor": "0 favours popular items, 1 fo
 _QUICK: Final = Trainer(_transitions, "what follows what (`transitions`)", _HISTORIES)
 PERSONAL: Final = Trainer(
     _personal,
-    "the sequence model and a linear one, blended (`blend`); from "
+    "a blend of the sequence model and linear ones, of which held-out items choose (`blend`); from "
     f"{retrieval.LEAST_ITEMS:,} items on the sequence model alone (`sequence`); without torch, or with "
-    '`sequence_models = "off"`, the linear one alone (`closed_form`, above '
-    f"{default.EXACT_ITEMS:,} items `transitions`)",
+    '`sequence_models = "off"`, the blend of linear models alone',
     {**_WIDTH, **_HISTORIES},
-    refits=False,
+    again=_personal_again,
     varied=("hidden_dimension",),
     trials=4,
-    without_torch=Trainer(_linear, "the linear model alone", _HISTORIES, quick=_QUICK),
+    without_torch=Trainer(
+        _linear, "the blend of linear models alone", _HISTORIES, again=_personal_again, quick=_QUICK
+    ),
     quick=_QUICK,
 )
 SIMILAR: Final = Trainer(

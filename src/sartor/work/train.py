@@ -417,6 +417,7 @@ def _provenance(
         "recipe": recipe.name,
         "model": model.name,
         "parameters": dict(parameters),
+        "judged": dict(model.report()),
         "solutionConfig": version.body.get("solutionConfig", {}),
         "eventType": version.body.get("eventType"),
         "seed": run.seed,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, cast
 
 from sartor.data.training import TrainingRows
@@ -13,10 +14,10 @@ from sartor.models.baselines import VERSION
 from sartor.models.evaluation import Measured, Split
 from sartor.models.examination import Examination, Lists
 from sartor.models.metrics import segment_size
-from sartor.models.objective import leaning
+from sartor.models.objective import leaning, of_relevance
 from sartor.models.segments import ItemSets
 from sartor.recipes import BY_ARN, Recipe, Trainer
-from sartor.recipes.trainers import Learns, Parameters
+from sartor.recipes.trainers import Fit, Learns, Parameters
 from sartor.resources.store import Resource
 from sartor.work.item_columns import sets_of_each_value
 from sartor.work.trials import Trials
@@ -50,7 +51,7 @@ def _of_texts(
 ) -> Fitted:
     """Fit a model of texts on all items; nothing is held out, as nobody is to be foretold."""
     (candidate,) = candidates
-    model = _fitted(candidate.trainer, candidate.data, parameters_of(version), run, None, version)
+    model = _fitted(candidate.trainer.fit, candidate.data, parameters_of(version), run, None, version)
     run.progress({"phase": "evaluating"})
     assert candidate.trainer.measures is not None
     values = candidate.trainer.measures(model, run)
@@ -73,11 +74,11 @@ def _of_items(
         parameters = {**parameters, **best}
     measuring = Measuring(candidate, parameters, rows.rewards, version)
     trainer = candidate.trainer
-    model, measured, by_users = measuring.on(split, trainer, run.unwarned() if trainer.refits else run)
+    model, measured, by_users = measuring.on(split, trainer, run if trainer.again else run.unwarned())
     examinations = (by_users, *measuring.by_time(run))
-    if trainer.refits:
-        run.progress({"phase": "training on everything"})
-        model = _fitted(trainer, candidate.data, parameters, run, rows.rewards, version)
+    run.progress({"phase": "training on everything"})
+    again = partial(trainer.again, of_relevance(model)) if trainer.again else trainer.fit
+    model = _fitted(again, candidate.data, parameters, run, rows.rewards, version)
     return _told(Fitted(candidate, model, measured.metrics, best, examinations), run)
 
 
@@ -101,7 +102,7 @@ class Measuring:
         """Return a model that is fitted for a split, what it answers, and how it stands beside baselines."""
         data = self.candidate.data
         part = TrainingData(data.n_items, split.train, data.features)
-        model = _fitted(trainer, part, self.parameters, run, self.rewards, self.version)
+        model = _fitted(trainer.fit, part, self.parameters, run, self.rewards, self.version)
         run.progress({"phase": "evaluating"})
         weighted = data.histories.weights is not None
         measured = evaluation.measure(model, split, data.n_items, self.rewards, weighted, run)
@@ -142,7 +143,7 @@ def _of_users(
     sets = sets_of_each_value(rows.attributes, data.n_items) if by_value else ItemSets.each(data.n_items)
     train, test = segments.split(data.histories)
     part = TrainingData(data.n_items, train, data.features)
-    model = _fitted(trainer, part, parameters, run.unwarned(), None, version)
+    model = _fitted(trainer.fit, part, parameters, run.unwarned(), None, version)
     run.progress({"phase": "evaluating"})
     measured = segments.measure(cast(AffinityModel, model), train, test, sets, run)
     examined = examination.of_values(
@@ -158,7 +159,7 @@ def _of_users(
         run,
     )
     run.progress({"phase": "training on everything"})
-    model = _fitted(trainer, data, parameters, run, None, version)
+    model = _fitted(trainer.fit, data, parameters, run, None, version)
     return _told(Fitted(candidate, model, measured[VERSION].metrics, {}, (examined,)), run)
 
 
@@ -176,11 +177,11 @@ def _of_actions(
     (candidate,) = candidates
     held_out = action_evaluation.held_out(candidate.data, run.seed)
     parameters = parameters_of(version)
-    model = _fitted(candidate.trainer, held_out.train, parameters, run.unwarned(), None, version)
+    model = _fitted(candidate.trainer.fit, held_out.train, parameters, run.unwarned(), None, version)
     run.progress({"phase": "evaluating"})
     measured = held_out.measure(model, run)
     run.progress({"phase": "training on everything"})
-    model = _fitted(candidate.trainer, candidate.data, parameters, run, None, version)
+    model = _fitted(candidate.trainer.fit, candidate.data, parameters, run, None, version)
     return _told(Fitted(candidate, model, measured.metrics, {}, (measured.examination,)), run)
 
 
@@ -210,7 +211,7 @@ def parameters_of(version: Resource) -> dict[str, str]:
 
 
 def _fitted(
-    trainer: Trainer,
+    fit: Fit,
     data: TrainingData,
     parameters: Parameters,
     run: Run,
@@ -219,7 +220,7 @@ def _fitted(
 ) -> Model:
     """Return a fitted model that leans towards the solution's objective, if it has one."""
     try:
-        model = trainer.fit(data, parameters, run)
+        model = fit(data, parameters, run)
     except MemoryError as error:
         raise JobFailed("Create failed. The training needs more memory than this machine has.") from error
     if rewards is None:

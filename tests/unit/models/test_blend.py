@@ -1,14 +1,15 @@
-"""The blend adds up two models, with the weight that held-out items speak for."""
+"""The blend adds up what held-out items choose, and a training that went wrong is told."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sartor.models import base, blend, sequence
-from sartor.models.base import Float32, Histories, Model, Query, Run, TrainingData
-
-pytest.importorskip("torch")
+from sartor.models import base, blend, closed_form, default, sequence, transitions
+from sartor.models.base import Float32, Histories, Query, Run, TrainingData
+from sartor.models.blend import BlendModel, Config
+from sartor.models.mixing import Order
+from unit.models import planted
 
 SMALL = sequence.Config(d=16, heads=2, dropout=0.0, epochs=2, window=12)
 #: One thread: two wait for each other where other tests run beside them.
@@ -24,59 +25,68 @@ def walks(n_items: int, users: int, length: int) -> TrainingData:
 
 
 @pytest.fixture(scope="module")
-def small() -> blend.BlendModel:
-    return blend.fit(walks(40, 200, 10), blend.Config(sequence=SMALL), QUIET)
+def small() -> BlendModel:
+    pytest.importorskip("torch")
+    config = Config(sequence=SMALL, weights={"sequence": 0.5, "transitions": 0.3, "ease": 0.2})
+    return blend.fit(walks(40, 200, 10), config, QUIET)
 
 
-class Fixed(Model):
-    """Scores every query alike, or knows what comes next in the circle."""
-
-    name = "fixed"
-
-    def __init__(self, n_items: int, knows: bool) -> None:
-        self.n_items, self._knows = n_items, knows
-
-    def score(self, query: Query) -> Float32:
-        scores = np.random.default_rng(len(query.history)).normal(size=self.n_items).astype(np.float32)
-        if self._knows:
-            scores[(query.history[-1] + 1) % self.n_items] = 10
-        return scores
-
-    def settings(self) -> dict[str, object]:
-        return {}
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {}
-
-    @classmethod
-    def restored(cls, settings: object, arrays: object) -> "Fixed":
-        raise NotImplementedError
+def standard(scores: Float32) -> Float32:
+    found: Float32 = (scores - scores.mean()) / scores.std()
+    return found
 
 
-def test_both_learn_the_circle(small: blend.BlendModel) -> None:
-    found = [base.top(small.score(Query(np.array([item], np.int32))), 1)[0] for item in range(40)]
-    assert found == [(item + 1) % 40 for item in range(40)]
-    assert [part.name for part in small.parts] == ["sequence", "closed_form"]
-    assert 0 <= small.weight <= 1
+def test_it_is_the_weighted_sum_of_its_parts(small: BlendModel) -> None:
+    assert {part.name: part.weight for part in small.parts} == {
+        "transitions": 0.3,
+        "ease": 0.2,
+        "sequence": 0.5,
+    }
+    query = Query(np.array([1, 2], np.int32))
+    expected = np.sum([part.weight * standard(part.model.score(query)) for part in small.parts], axis=0)
+    plain = BlendModel(small.parts, Order(), small.newcomers).score(query)
+    np.testing.assert_allclose(plain, expected, rtol=1e-3, atol=5e-3)
 
 
-@pytest.mark.parametrize("knows", [0, 1])
-def test_the_weight_goes_to_whoever_knows_better(knows: int) -> None:
-    data = walks(40, 200, 10)
-    parts = (Fixed(40, knows == 0), Fixed(40, knows == 1))
-    weight = blend._chosen(parts, data.histories, np.arange(200), Run())
-    assert (weight > 0.3) == (knows == 0)
+def test_given_weights_hold_nothing_out(small: BlendModel) -> None:
+    assert small.report() == {}
+    known = small.parts[0].model
+    assert isinstance(known, transitions.TransitionsModel)
+    assert len(known.newcomers.known) == 40
 
 
-def test_what_makes_no_difference_goes_to_the_linear_side() -> None:
-    data = walks(40, 200, 10)
-    parts = (Fixed(40, True), Fixed(40, True))
-    assert blend._chosen(parts, data.histories, np.arange(200), Run()) == 0
+def test_many_queries_at_once_answer_as_each_alone(small: BlendModel) -> None:
+    queries = [Query(np.arange(length, dtype=np.int32)) for length in (0, 1, 5, 30)]
+    together = small.score_batch(queries)
+    assert np.isfinite(together).all()
+    np.testing.assert_allclose(together, np.stack([small.score(query) for query in queries]), atol=1e-3)
+
+
+def test_a_saved_blend_answers_the_same(small: BlendModel, tmp_path: Path) -> None:
+    base.save(small, tmp_path / "model")
+    loaded = base.load(tmp_path / "model")
+    query = Query(np.array([1, 2, 3], np.int32))
+    np.testing.assert_array_equal(loaded.score(query), small.score(query))
+
+
+def test_a_blend_of_version_0_1_is_still_read(small: BlendModel) -> None:
+    """It had two parts by the names of their models, and the weight of the first."""
+    data = walks(40, 60, 10)
+    first = next(part.model for part in small.parts if part.name == "sequence")
+    second = closed_form.fit(data, None, QUIET)
+    settings = {
+        "weight": 0.7,
+        "parts": [{"model": one.name, "settings": one.settings()} for one in (first, second)],
+    }
+    arrays = {f"{one.name}.{name}": array for one in (first, second) for name, array in one.arrays().items()}
+    query = Query(np.array([1, 2], np.int32))
+    expected = 0.7 * standard(first.score(query)) + 0.3 * standard(second.score(query))
+    np.testing.assert_allclose(base.restored("blend", settings, arrays).score(query), expected, atol=1e-3)
 
 
 def test_held_out_items_are_not_trained_on() -> None:
     data = walks(40, 200, 10)
-    users = blend._held_out(data.histories, blend.Config(), 0)
+    users = blend._held_out(data.histories, Config(), 0)
     assert len(users) == 40
     shorter = blend._without_last(data, users).histories
     for user in range(200):
@@ -85,30 +95,38 @@ def test_held_out_items_are_not_trained_on() -> None:
     assert len(shorter.times) == len(shorter.items)
 
 
-def test_a_given_weight_holds_nothing_out() -> None:
-    data = walks(40, 100, 10)
-    model = blend.fit(data, blend.Config(sequence=SMALL, weight=0.7), QUIET)
-    assert model.weight == 0.7
-    query = Query(np.array([1, 2], np.int32))
-    first, second = (part.score(query) for part in model.parts)
-    expected = 0.7 * (first - first.mean()) / first.std() + 0.3 * (second - second.mean()) / second.std()
-    np.testing.assert_allclose(model.score(query), expected, rtol=1e-3, atol=1e-4)
+def test_once_weights_are_chosen_held_out_items_count_too() -> None:
+    """The last step of each history is one that nobody else takes."""
+    lists = [[user % 4, 4 + user % 4, 8 + user] for user in range(40)]
+    items = np.array(lists, np.int32).ravel()
+    data = TrainingData(48, Histories(items, 3 * np.arange(41, dtype=np.int64), np.arange(120)))
+    model = default.fit(data, None, QUIET)
+    known = [part.model.newcomers.known for part in model.parts if part.name == "transitions"]
+    assert all(len(one) == 48 for one in known)
 
 
-def test_many_queries_at_once_answer_as_each_alone(small: blend.BlendModel) -> None:
-    queries = [Query(np.arange(length, dtype=np.int32)) for length in (0, 1, 5, 30)]
-    together = small.score_batch(queries)
-    assert np.isfinite(together).all()
-    np.testing.assert_allclose(together, np.stack([small.score(query) for query in queries]), atol=1e-3)
-
-
-def test_without_enough_users_both_count_alike() -> None:
+def test_without_enough_users_nothing_is_chosen() -> None:
     histories = Histories(np.array([0, 1, 1, 2], np.int32), np.array([0, 2, 4]), np.arange(4))
-    assert blend.fit(TrainingData(3, histories), blend.Config(sequence=SMALL), QUIET).weight == 0.5
+    model = default.fit(TrainingData(3, histories), None, QUIET)
+    assert [(part.name, part.weight) for part in model.parts] == [("transitions", 1.0)]
 
 
-def test_a_saved_blend_answers_the_same(small: blend.BlendModel, tmp_path: Path) -> None:
-    base.save(small, tmp_path / "model")
-    loaded = base.load(tmp_path / "model")
-    query = Query(np.array([1, 2, 3], np.int32))
-    np.testing.assert_array_equal(loaded.score(query), small.score(query))
+def test_who_did_nothing_gets_what_is_popular() -> None:
+    """As good as plain popularity, whatever the parts say of an empty history."""
+    rng = np.random.default_rng(0)
+    lists = [rng.choice(30, 6, replace=False, p=_falling(30)) for _ in range(200)]
+    items = np.concatenate(lists).astype(np.int32)
+    data = TrainingData(30, Histories(items, 6 * np.arange(201, dtype=np.int64), np.arange(len(items))))
+    counts = np.bincount(items, minlength=30)
+    for model in (default.fit(data, None, QUIET), default.fit(planted_with_strangers(), None, QUIET)):
+        best = base.top(model.score(Query(np.zeros(0, np.int32))), 30)
+        assert model.n_items > 30 or (np.diff(counts[best]) <= 0).all()
+
+
+def _falling(n: int) -> np.ndarray:
+    share = 1 / np.arange(1, n + 1)
+    return share / share.sum()
+
+
+def planted_with_strangers() -> TrainingData:
+    return planted.fans()

@@ -53,9 +53,11 @@ def test_the_weights_are_the_normalised_counts(weighted: bool) -> None:
     model = transitions.fit(data, config, QUIET)
     wanted = by_hand(data, config)
     for item in range(8):
-        np.testing.assert_allclose(model.score(asked(item)), wanted[item], rtol=1e-4, atol=1e-6)
+        found = model.score(asked(item))
+        np.testing.assert_allclose(np.maximum(found, 0), wanted[item], rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(found < 0, wanted[item] == 0)
     both = config.recency * wanted[3] + wanted[5]
-    np.testing.assert_allclose(model.score(asked(3, 5)), both, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(np.maximum(model.score(asked(3, 5)), 0), both, rtol=1e-4, atol=1e-6)
 
 
 def test_the_order_of_a_cycle_is_learned() -> None:
@@ -75,6 +77,8 @@ def test_blocks_equal_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = transitions.fit(data, None, QUIET).score(asked(1, 2))
     monkeypatch.setattr(transitions, "_BLOCK_INTERACTIONS", 20)
     np.testing.assert_allclose(transitions.fit(data, None, QUIET).score(asked(1, 2)), whole, rtol=1e-5)
+    monkeypatch.setattr(transitions, "_TABLE_ITEMS", 8)
+    np.testing.assert_allclose(transitions.fit(data, None, QUIET).score(asked(1, 2)), whole, rtol=1e-5)
 
 
 def test_an_item_keeps_its_strongest_successors() -> None:
@@ -92,6 +96,7 @@ def test_what_is_counted_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     data = told(30, [[(s + k) % 30 for k in range(9)] for s in range(30)] * 3 + random_lists(30, 60))
     monkeypatch.setattr(transitions, "_BLOCK_INTERACTIONS", 60)
     monkeypatch.setattr(transitions, "_CELLS", 300)
+    monkeypatch.setattr(transitions, "_TABLE_ITEMS", 0)
     model = transitions.fit(data, transitions.Config(successors=4), QUIET)
     assert len(model.arrays()["weights"]) <= 30 * 4
     right = [base.top(model.score(asked(i)), 1)[0] == (i + 1) % 30 for i in range(30)]
@@ -106,9 +111,18 @@ def test_a_new_item_scores_as_those_that_share_its_tokens() -> None:
     assert scores[4] == pytest.approx(scores[:2].mean())
 
 
-def test_without_a_history_comes_what_others_began_with() -> None:
+def test_without_a_history_comes_what_is_popular_first_what_others_began_with() -> None:
     model = transitions.fit(told(4, [[2, 0], [2, 1], [3, 0, 1], [0, 1]]), None, QUIET)
-    assert base.top(model.score(asked()), 4).tolist() == [2, 0, 3, 1]
+    assert base.top(model.score(asked()), 4).tolist() == [0, 1, 2, 3]
+
+
+def test_what_goes_together_looks_both_ways() -> None:
+    """Backwards counts a share; nothing is scaled by popularity here."""
+    data = told(4, [[0, 1]] * 3 + [[1, 2]] * 2 + [[3, 3]])
+    config = transitions.Config(power=1.0, row_power=0.0, column_power=0.0, backwards=0.5)
+    model = transitions.fit(data, config, QUIET)
+    np.testing.assert_allclose(np.maximum(model.score(asked(1)), 0), [1.5, 0, 2, 0])
+    np.testing.assert_allclose(np.maximum(model.score(asked(0)), 0), [0, 3, 0, 0])
 
 
 def test_saved_and_loaded_it_answers_the_same(tmp_path: Path) -> None:

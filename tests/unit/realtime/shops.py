@@ -12,6 +12,7 @@ from sartor.data.put import Row
 from sartor.data.training import TrainingRows
 from sartor.models.base import Model
 from sartor.models.blend import BlendModel
+from sartor.models.mixing import Part
 from sartor.models.popularity import Config as PopularityConfig
 from sartor.models.popularity import PopularityModel
 from sartor.models.sequence import Config, SequenceModel
@@ -75,7 +76,7 @@ def model_of(kind: str) -> Model:
     if kind == "logits":
         return sequence
     popular = PopularityModel(PopularityConfig(), RNG.integers(0, 900, ITEMS).astype(np.float32))
-    return BlendModel((sequence, popular), 0.8)
+    return BlendModel((Part("sequence", 0.8, sequence), Part("popularity", 0.2, popular)))
 
 
 def rows_of() -> TrainingRows:

@@ -71,6 +71,21 @@ def test_a_new_item_has_the_mean_of_its_like() -> None:
     assert found.changes == 1
 
 
+def test_a_new_item_stands_out_as_far_as_a_training_has_learned() -> None:
+    items = catalogue()
+    found = NewItems(cast("Any", items), COUNTS, (), lift=3.0)
+    comedy = put(items, GENRE="comedy")
+    plain = made(items)
+    for one in (found, plain):
+        one.look()
+    before = plain.among(Scores(None, SCORES, True)).values[comedy]
+    usual = SCORES.mean()
+    after = found.among(Scores(None, SCORES, True)).values[comedy]
+    assert after == pytest.approx(usual + 3 * (before - usual))
+    listed = found.among(Scores(np.array([0, 1, 2], np.int32), SCORES[:3], True))
+    assert listed.items is not None and listed.items[0] == comedy
+
+
 def test_words_of_texts_count_and_columns_that_are_left_out_do_not() -> None:
     items = catalogue()
     funny = put(items, TEXT="FUNNY, and more", GENRE="horror")

@@ -1,0 +1,181 @@
+"""Held-out items choose weights, the order of groups, and how far new items may stand out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sartor.models import base, default, evaluation, mixing, weighing
+from sartor.models.base import Bool, Features, Float32, Histories, Model, Query, Run, TrainingData
+from sartor.models.mixing import Order
+from sartor.models.newcomers import Newcomers
+from sartor.models.weighing import HeldOut
+from unit.models import planted
+
+QUIET = Run(threads=1)
+USERS = 200
+
+
+def walks(n_items: int = 40, length: int = 10) -> TrainingData:
+    """Everyone starts anywhere in a circle of items and goes on to the next one."""
+    first = np.random.default_rng(0).integers(n_items, size=USERS)
+    items = ((first[:, None] + np.arange(length)) % n_items).astype(np.int32)
+    offsets = np.arange(USERS + 1, dtype=np.int64) * length
+    return TrainingData(n_items, Histories(items.ravel(), offsets, np.arange(items.size)))
+
+
+class Fixed(Model):
+    """Scores at random, and knows what comes next in the circle for a share of the histories."""
+
+    name = "fixed"
+
+    def __init__(self, n_items: int, knows: float, seed: int) -> None:
+        self.n_items, self._knows, self._seed = n_items, knows, seed
+
+    def score(self, query: Query) -> Float32:
+        rng = np.random.default_rng([self._seed, *query.history.tolist()])
+        scores = rng.normal(size=self.n_items).astype(np.float32)
+        if rng.random() < self._knows:
+            scores[(query.history[-1] + 1) % self.n_items] = 10
+        return scores
+
+    def settings(self) -> dict[str, object]:
+        return {}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {}
+
+    @classmethod
+    def restored(cls, settings: object, arrays: object) -> "Fixed":
+        raise NotImplementedError
+
+
+def chosen(knows: Mapping[str, float], run: Run = QUIET) -> weighing.Chosen:
+    data = walks()
+    models = {name: Fixed(data.n_items, share, at) for at, (name, share) in enumerate(knows.items())}
+    held_out = HeldOut.of(data.histories, np.arange(USERS))
+    return weighing.chosen(models, held_out, data, Newcomers.of(data, QUIET), run)
+
+
+def weights(found: weighing.Chosen) -> dict[str, float]:
+    return {part.name: part.weight for part in found.parts}
+
+
+def test_who_knows_nothing_counts_least() -> None:
+    found = weights(chosen({"transitions": 0.9, "noise": 0.0, "sequence": 0.5}))
+    assert max(found, key=found.__getitem__) == "transitions"
+    assert found.get("noise", 0) < 0.3
+
+
+def test_who_knows_better_counts_more() -> None:
+    found = weights(chosen({"transitions": 0.1, "sequence": 0.9}))
+    assert found["sequence"] > 0.5 > found["transitions"] > 0
+
+
+def test_what_makes_no_difference_goes_to_the_first() -> None:
+    assert weights(chosen({"transitions": 1.0, "sequence": 1.0})) == {"transitions": 1.0}
+
+
+def test_three_that_know_different_things_count_together() -> None:
+    found = chosen({"transitions": 0.4, "together": 0.4, "sequence": 0.4})
+    assert set(weights(found)) == {"transitions", "together", "sequence"}
+    assert found.report["ndcgAt10"]["blend"] > 1.3 * max(
+        found.report["ndcgAt10"][name] for name in weights(found)
+    )
+
+
+@pytest.mark.parametrize(("knows", "at_fault"), [(0.0, True), (0.5, False), (0.9, False)])
+def test_a_sequence_model_below_a_linear_one_is_a_fault(knows: float, at_fault: bool) -> None:
+    faults: list[str] = []
+    chosen({"transitions": 0.1, "together": 0.5, "sequence": knows}, Run(threads=1, warn=faults.append))
+    assert len(faults) == at_fault
+    assert not at_fault or "'together'" in faults[0]
+
+
+def test_the_report_says_how_held_out_items_rank() -> None:
+    data = planted.fans()
+    found = default.fit(data, None, QUIET).report()
+    assert found["heldOutUsers"] == planted.FANS // 5
+    assert found["ndcgAt10"]["transitions"] == found["ndcgAt10"]["blend"] == 1.0
+
+
+def test_who_never_comes_back_to_items_sees_them_last() -> None:
+    """Fifteen steps of a circle of twenty: five items of the genre are left, and they come first."""
+    data = planted.fans()
+    shorter = data.histories.kept(np.arange(len(data.histories.items)) % planted.STEPS < 15)
+    once = default.fit(replace(data, histories=shorter), None, QUIET)
+    again = default.fit(data, None, QUIET)
+    assert (once.order.returns, again.order.returns) == (False, True)
+    for user in range(20):
+        history = shorter.of(user)
+        best = base.top(once.score(Query(history)), planted.EACH)
+        assert not np.isin(best[:5], history).any()
+        assert (planted.genre_of(best) == user % planted.GENRES).all()
+
+
+def test_groups_are_moved_and_stay_in_their_own_order() -> None:
+    rng = np.random.default_rng(0)
+    total = rng.normal(size=(6, 50)).astype(np.float32)
+    related, seen = rng.random((6, 50)) < 0.4, rng.random((6, 50)) < 0.1
+    seen[0], related[1] = False, False
+    moved = mixing.ordered(total.copy(), related, seen, Order(related_first=True, returns=False))
+    group = np.where(seen, 1, np.where(related, 2, 0))
+    for before, after, own in zip(total, moved, group, strict=True):
+        expected = np.lexsort((-before, -own))
+        np.testing.assert_array_equal(np.argsort(-after, kind="stable"), expected)
+    np.testing.assert_array_equal(mixing.ordered(total.copy(), related, seen, Order()), total)
+
+
+def shop(seed: int) -> tuple[TrainingData, Bool]:
+    """Return users who buy within one of 40 brands, and bool[items] of which every tenth is new."""
+    rng = np.random.default_rng(seed)
+    brands, each = 40, 15
+    n_items = brands * each
+    lists = []
+    for _ in range(1_500):
+        own = rng.choice(brands, 2, replace=False)
+        lists.append(rng.choice(own, 8) * each + (each * rng.random(8) ** 2).astype(int))
+    items = np.concatenate(lists).astype(np.int32)
+    data = TrainingData(
+        n_items,
+        Histories(items, 8 * np.arange(1_501, dtype=np.int64), np.arange(len(items), dtype=np.int64)),
+        Features(np.arange(n_items, dtype=np.int32) // each, np.arange(n_items + 1, dtype=np.int64), brands),
+    )
+    is_new = np.zeros(n_items, np.bool_)
+    is_new[rng.choice(n_items, n_items // 10, replace=False)] = True
+    return data, is_new
+
+
+def ranks(model: Model, histories: Sequence[np.ndarray]) -> np.ndarray:
+    """Return int64[histories]: where the last item stands among all that the user had not."""
+    scores = model.score_batch([Query(one[:-1]) for one in histories])
+    wanted = scores[np.arange(len(scores)), [one[-1] for one in histories]]
+    for row, one in zip(scores, histories, strict=True):
+        row[np.append(one[:-1], one[-1])] = -np.inf
+    return 1 + (scores >= wanted[:, None]).sum(axis=1)
+
+
+def gain(model: Model, histories: Sequence[np.ndarray]) -> float:
+    """Return the mean NDCG at 10."""
+    found = ranks(model, histories)
+    return float(np.where(found <= 10, 1 / np.log2(found + 1), 0).mean())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_new_items_take_places_among_all(seed: int) -> None:
+    """At least five times chance among all items, and known items keep nearly what they had."""
+    data, is_new = shop(seed)
+    train = evaluation.leave_last(data.histories, 1)
+    train = train.kept(~is_new[train.items])
+    model = default.fit(replace(data, histories=train), None, QUIET)
+    whole = [data.histories.of(user) for user in range(data.histories.n_users)]
+    of_new = [one for one in whole if is_new[one[-1]] and not is_new[one[:-1]].any()]
+    of_known = [one for one in whole if not is_new[one].any()]
+    assert (ranks(model, of_new) <= 10).mean() >= 5 * 10 / data.n_items
+    bare = default.fit(TrainingData(data.n_items, train), None, QUIET)
+    assert gain(model, of_known) >= 0.92 * gain(bare, of_known)
+
+
+def test_without_metadata_nothing_is_said_of_new_items() -> None:
+    assert default.fit(planted.fans(), None, QUIET).lift == 1.0
