@@ -68,7 +68,8 @@ class TokenCosineModel(Model):
         entries, owner = _joined(self._holders, tokens)
         found = np.bincount(self._held[entries], self._held_shares[entries] * profile[owner], self.n_items)
         own = np.bincount(newest_first, recency, self.n_items)
-        return np.maximum(found - own, 0).astype(np.float32)
+        others: Float32 = np.maximum(found - own, 0).astype(np.float32)
+        return others
 
     def related(self, scores: Float32) -> Bool:
         """Return bool[queries, items]: what is about as near to the history as anything."""

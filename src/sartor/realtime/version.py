@@ -29,6 +29,8 @@ from sartor.realtime.trends import Trends
 from sartor.recipes import Recipe, Serving
 from sartor.resources.records import Means, records_of
 
+#: With this share of the interactions that others usually have, an item whose age nobody tells needs no exploration.
+_KNOWN_SHARE: Final = 0.5
 #: The number of a dataset that is not there.
 _NO_DATASET: Final = 0
 _Records = Callable[[str], DatasetRecords | None]
@@ -153,7 +155,8 @@ class Version:
     def new_items(self, cut_off_seconds: float) -> New:
         """Return the items that are no older than this.
 
-        An item without ``CREATION_TIMESTAMP`` is as old as its first interaction; one without either is new.
+        An item without ``CREATION_TIMESTAMP`` is as old as its first interaction, and known once it has had half as many
+        as others usually have: in young data all items came lately. One without either is new.
         """
         newest = self.artifact.provenance["newestInteraction"]
         if newest is None:
@@ -171,9 +174,12 @@ class Version:
         since[: len(self.first_seen)] = self.first_seen
         created = self.items.numbers("CREATION_TIMESTAMP")
         since = np.where(created >= 0, created, since)
-        rows = np.flatnonzero((since < 0) | (since >= newest - cut_off_seconds)).astype(np.int32)
         counts = np.zeros(n, np.int64)
         counts[: min(len(had), n)] = had[:n]
+        usual = counts.sum() / max(np.count_nonzero(counts), 1)
+        is_known = (created < 0) & (counts > 0) & (counts >= _KNOWN_SHARE * usual)
+        is_young = (since < 0) | (since >= newest - cut_off_seconds)
+        rows = np.flatnonzero(is_young & ~is_known).astype(np.int32)
         found = New.of(rows, counts)
         self._new[cut_off_seconds] = (state, found)
         return found

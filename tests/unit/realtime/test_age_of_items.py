@@ -30,7 +30,7 @@ def seconds(days: float | None) -> int:
     return -1 if days is None else NEWEST - round(days * DAY)
 
 
-def new(config: dict[str, str]) -> set[str]:
+def new(config: dict[str, str], counts: int = 0) -> set[str]:
     created = np.array([seconds(days) for days, _ in ITEMS.values()])
     first_seen = np.array([seconds(days) for _, days in ITEMS.values()])
     version = SimpleNamespace(
@@ -38,7 +38,7 @@ def new(config: dict[str, str]) -> set[str]:
         items=SimpleNamespace(
             columns=SimpleNamespace(version=1, n_rows=len(ITEMS)), numbers=lambda _name: created
         ),
-        counts=np.zeros(len(ITEMS), np.int64),
+        counts=np.where(first_seen >= 0, counts, 0),
         attention=None,
         first_seen=first_seen,
         _new={},
@@ -72,3 +72,8 @@ def test_an_item_is_new_up_to_the_cut_off(cut_off: str, wanted: set[str]) -> Non
 def test_without_a_configuration_items_are_new_for_30_days_and_the_weight_is_a_third() -> None:
     assert new({}) == new({"explorationItemAgeCutOff": "30"})
     assert share_of("configured", {}) == share_of("configured", {"explorationWeight": "0.3"})
+
+
+def test_an_item_of_unknown_age_is_known_by_its_interactions() -> None:
+    """In young data all items came lately; that creates no need to explore what everybody has met."""
+    assert new({}, counts=9) == new({}) - {"of unknown age, met lately"}
