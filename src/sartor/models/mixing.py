@@ -7,14 +7,17 @@ strangers.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from sartor.models.base import Bool, Float32, Model, Query
 
 #: How far apart the last of what comes first and the first of what comes after it are, at least.
-_APART = np.float32(1e-3)
+_APART: Final = np.float32(1e-3)
+#: Deviations of this share of the mean come of rounding, and none is taken for less than the least.
+_ROUNDING: Final = np.float32(1e-5)
+_LEAST: Final = np.float32(1e-9)
 
 
 @runtime_checkable
@@ -55,10 +58,11 @@ class Order:
 
 
 def standard(scores: Float32) -> Float32:
-    """Return the scores with mean 0 and deviation 1 over the last dimension; all 0 if all are equal."""
-    found: Float32 = scores - scores.mean(axis=-1, keepdims=True)
+    """Return the scores with mean 0 and deviation 1 over the last dimension; all 0 if they differ by rounding alone."""
+    mean = scores.mean(axis=-1, keepdims=True)
+    found: Float32 = scores - mean
     deviation = found.std(axis=-1, keepdims=True)
-    found /= np.maximum(deviation, np.float32(1e-9))
+    found /= np.where(deviation > _ROUNDING * np.abs(mean), np.maximum(deviation, _LEAST), np.inf)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.models.base import Features, Float32, Histories, Int32, Int64, Run, TrainingData
+from sartor.models.base import Features, Float32, Int32, Int64, Run, TrainingData
 from sartor.models.popularity import unique_users
 
 #: Known items that speak for a new one, at most.
@@ -31,9 +31,9 @@ class Newcomers:
 
     Args:
         n_items: how many items there are.
-        arrays: ``known`` int32[known], sorted; ``prior`` float32[known], how popular each is; ``new`` int32[new], items
-            that others speak for; ``near`` int32[new, neighbours], who, counted among the known, and ``near_weights``
-            float32[new, neighbours], with a sum of 1.
+        arrays: ``known`` int32[known], sorted; ``prior`` float32[known], how many users each had; ``new`` int32[new],
+            items that others speak for; ``near`` int32[new, neighbours], who, counted among the known, and
+            ``near_weights`` float32[new, neighbours], with a sum of 1.
 
     Attributes:
         unrelated: float32[known], below 0: scores of what no item of a history says anything of, by popularity.
@@ -65,7 +65,8 @@ class Newcomers:
             known = np.unique(data.histories.items).astype(np.int32)
         new, near, weights = _neighbours(data.features, known, data, run)
         arrays = {"known": known, "new": new, "near": near, "near_weights": weights}
-        return cls(data.n_items, {**arrays, "prior": _prior(data.histories, data.n_items)[known]})
+        users = unique_users(data.histories, data.n_items)[known]
+        return cls(data.n_items, {**arrays, "prior": users.astype(np.float32)})
 
     @classmethod
     def nobody(cls, n_items: int) -> Self:
@@ -117,14 +118,6 @@ def lifted(means: Float32, usual: Float32, lift: float) -> Float32:
         lift: how far a new item stands out of that, against those that speak for it.
     """
     return means if lift == 1 else usual + np.float32(lift) * (means - usual)
-
-
-def _prior(histories: Histories, n_items: int) -> Float32:
-    """Return float32[items]: how many users each had; of equally popular ones those first that more began with."""
-    users = unique_users(histories, n_items)
-    begun = histories.offsets[:-1][histories.lengths > 0]
-    first = np.bincount(histories.items[begun], minlength=n_items) / max(len(begun), 1)
-    return (users + first / 2).astype(np.float32)
 
 
 def _neighbours(

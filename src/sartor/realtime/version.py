@@ -155,8 +155,8 @@ class Version:
     def new_items(self, cut_off_seconds: float) -> New:
         """Return the items that are no older than this.
 
-        An item without ``CREATION_TIMESTAMP`` is as old as its first interaction, and known once it has had half as many
-        as others usually have: in young data all items came lately. One without either is new.
+        An item without ``CREATION_TIMESTAMP`` is as old as its first interaction, and known once it has had half as
+        many as others usually have: in young data all items came lately. One without either is new.
         """
         newest = self.artifact.provenance["newestInteraction"]
         if newest is None:

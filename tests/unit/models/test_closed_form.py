@@ -122,7 +122,7 @@ def test_neighbours_in_blocks_are_those_of_one_block(monkeypatch: pytest.MonkeyP
         np.testing.assert_array_equal(parts[name], array)
 
 
-def test_without_a_history_comes_what_is_popular_first_what_others_began_with() -> None:
+def test_without_a_history_comes_what_is_popular() -> None:
     model = closed_form.fit(told(4, [[2, 0], [2, 1], [3, 0, 1], [0, 1]]), None, QUIET)
     assert base.top(model.score(asked()), 4).tolist() == [0, 1, 2, 3]
 

@@ -111,7 +111,7 @@ def test_a_new_item_scores_as_those_that_share_its_tokens() -> None:
     assert scores[4] == pytest.approx(scores[:2].mean())
 
 
-def test_without_a_history_comes_what_is_popular_first_what_others_began_with() -> None:
+def test_without_a_history_comes_what_is_popular() -> None:
     model = transitions.fit(told(4, [[2, 0], [2, 1], [3, 0, 1], [0, 1]]), None, QUIET)
     assert base.top(model.score(asked()), 4).tolist() == [0, 1, 2, 3]
 
