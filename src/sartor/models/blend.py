@@ -71,8 +71,9 @@ class BlendModel(Model):
         self.twins = twins
         self._report = dict(report or {})
         self._popular = np.zeros(self.n_items, np.float32)
-        if len(self.newcomers.known):
-            self._popular[self.newcomers.known] = _POPULARITY * standard(np.log1p(self.newcomers.prior))
+        users = self.newcomers.prior
+        if len(users) and users.var() > users.mean():  # else it differs by chance alone, and says nothing
+            self._popular[self.newcomers.known] = _POPULARITY * standard(np.log1p(users))
 
     @property
     def lift(self) -> float:
