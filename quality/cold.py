@@ -37,7 +37,7 @@ class Found(NamedTuple):
     """How a model treats cold items.
 
     Attributes:
-        seconds: of training.
+        seconds: of CPU, of training.
         cold_users: how many users' last item is cold.
         among_all: their hit rate at 10 among all items.
         chance_all: the same of chance.
@@ -82,9 +82,9 @@ def trained(name: str, model: str, scale: float) -> Found:
     cold = drawn(shop.histories, shop.n_items)
     known = evaluation.leave_last(shop.histories)
     data = TrainingData(shop.n_items, known.kept(~cold[known.items]), shop.features)
-    begun = time.perf_counter()
+    begun = time.process_time()
     fitted = MODELS[model](data)
-    return looked_at(fitted, shop.histories, cold, time.perf_counter() - begun)
+    return looked_at(fitted, shop.histories, cold, time.process_time() - begun)
 
 
 def drawn(histories: Histories, n_items: int) -> Bool:
@@ -140,7 +140,7 @@ def rows(about: str, found: Found) -> list[Row]:
     """Return the rows of what was found of a model: cold items among all and among the cold, and the warm ones."""
     share = found.warm / max(found.warm_alone, 1e-9)
     times = found.among_all / found.chance_all, found.among_cold / found.chance_cold
-    ours = f"{found.seconds:.1f} s, {found.cold_users:,} users"
+    ours = f"{found.seconds:.0f} s of CPU, {found.cold_users:,} users"
     return [
         Row(
             f"{about}: a cold item among all",

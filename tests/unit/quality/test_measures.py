@@ -78,7 +78,7 @@ def test_the_default_must_not_stay_behind_the_best_beside_it(ndcg: float, met: b
         "sequence model alone": 0.03,
         "default": ndcg,
     }
-    found = {name: sparse.Found(1.0, (value, value), (value, value)) for name, value in tests.items()}
+    found = {name: sparse.Found(1.0, 1.0, (value, value), (value, value)) for name, value in tests.items()}
 
     rows = sparse.rows("shop", found)
 
