@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
+from sartor.models.base import Histories, Stopped, TrainingData
 from sartor.models.sequence_config import Amount, Config
 
 #: Data of the shapes that people have, by interactions, users and items.
@@ -62,3 +64,26 @@ def test_the_whole_catalogue_is_what_a_step_can_pay_for(amount: Amount, whole: b
 def test_a_gpu_trains_a_larger_model_for_longer(size: Callable[[Config], int]) -> None:
     assert size(Config().decided(FILMS, on_gpu=True)) >= 2 * size(Config().decided(FILMS))
     assert size(Config().decided(SHOP, on_gpu=True)) >= size(Config().decided(SHOP))
+
+
+@pytest.mark.parametrize(("gpu", "d"), [("Some GPU", 256), (None, 128)])
+def test_a_training_takes_the_sizes_of_the_device_that_there_is(
+    gpu: str | None, d: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    from sartor.models import sequence, sequence_training
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: gpu)
+    monkeypatch.setattr(Amount, "of", lambda _histories: FILMS)
+    asked: list[Config] = []
+
+    def train(_catalogue: object, config: Config, _run: object) -> None:
+        asked.append(config)
+        raise Stopped
+
+    monkeypatch.setattr(sequence_training, "train", train)
+    nothing = np.zeros(3, np.int32)
+    with pytest.raises(Stopped):
+        sequence.fit(TrainingData(1, Histories(nothing, np.array([0, 3]), np.arange(3))))
+    assert asked[0].d == d
