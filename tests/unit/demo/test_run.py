@@ -54,7 +54,6 @@ def test_the_demo_goes_from_nothing_to_recommendations_and_leaves_nothing(
     assert re.search(r"\d+ users have their 8 items after", told)
     assert '"recommendedItems"' in told
     assert "NDCG@25, split by users" in told
-    assert "NDCG@25, split by time" in told
     assert "because of" in told
     assert "sartor demo --keep" in told
     assert not list(tmp_path.iterdir())
