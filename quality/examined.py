@@ -1,6 +1,6 @@
 """What it costs a training of MovieLens-1M to hold its model against baselines, and what comes out.
 
-`python -m quality.examined` prints the rows. The model is the quick one; what stands beside it is the same for all.
+`python -m quality.examined` prints the rows. The models are the linear ones; what stands beside is the same for all.
 """
 
 import time
@@ -10,8 +10,8 @@ from typing import TypeVar
 from bench.table import Row, markdown
 
 from quality import related
-from sartor.models import evaluation, examination, transitions
-from sartor.models.base import Run, TrainingData
+from sartor.models import default, evaluation, examination
+from sartor.models.base import Features, Run, TrainingData
 from sartor.models.baselines import VERSION
 from sartor.models.evaluation import Split
 from sartor.models.examination import GAIN, Examination
@@ -25,12 +25,11 @@ Found = TypeVar("Found")
 def run(quick: bool) -> list[Row]:
     """Measure on all of MovieLens-1M, which takes less than a minute, quick or not."""
     histories, features = related.read()
-    n_items = len(features.offsets) - 1
     by_users = evaluation.split(histories, 0)
-    of_users, _, examining = _examined(by_users, n_items)
+    of_users, _, examining = _examined(by_users, features)
     by_time, splitting = _timed(lambda: evaluation.split_by_time(histories, 0))
     assert by_time is not None
-    of_time, fitting, again = _examined(by_time, n_items)
+    of_time, fitting, again = _examined(by_time, features)
     timed = splitting + fitting + again
     seconds = examining + timed
     return [
@@ -47,9 +46,10 @@ def run(quick: bool) -> list[Row]:
     ]
 
 
-def _examined(split: Split, n_items: int) -> tuple[Examination, float, float]:
-    """Return the examination of the quick model, and the seconds of its fit and of what follows the answers."""
-    model, fitting = _timed(lambda: transitions.fit(TrainingData(n_items, split.train)))
+def _examined(split: Split, features: Features) -> tuple[Examination, float, float]:
+    """Return the examination of the linear models, and the seconds of their fit and of what follows the answers."""
+    n_items = len(features.offsets) - 1
+    model, fitting = _timed(lambda: default.fit(TrainingData(n_items, split.train, features)))
     measured, answering = _timed(lambda: evaluation.measure(model, split, n_items))
     found, examining = _timed(lambda: examination.of_items(model.name, measured, split, n_items, Run()))
     return found, fitting + answering, examining

@@ -18,10 +18,13 @@ from sartor.models.metrics import Float64
 #: Of the users, and of each one's interactions, this share is the test.
 _USERS_SHARE: Final = 10
 _NEWEST_SHARE: Final = 10
-#: A split of time holds out this share of the interactions, looks at so many of them, and asks so many users at most.
+#: A split of time holds out this share of the interactions, looks at so many of them, and asks so many users at most:
+#: fewer where there are so many items that it would take so many scores.
 _AFTER_SHARE: Final = 10
 _TIMED_INTERACTIONS: Final = 500_000
 _TIMED_USERS: Final = 2_000
+_TIMED_SCORES: Final = 200_000_000
+_LEAST_TIMED_USERS: Final = 200
 #: For so many of the interactions that a user has next after the moment it asks at most: who does hundreds afterwards
 #: is met by popular items in the end.
 _NEXT: Final = 10
@@ -130,9 +133,11 @@ def split_by_time(histories: Histories, seed: int) -> Split | None:
     possible = np.flatnonzero((after > 0) & (after < histories.lengths))
     if len(possible) < bootstrap.FEWEST:
         return None
-    users = np.sort(rng.choice(possible, min(len(possible), _TIMED_USERS), replace=False)).astype(np.int32)
+    n_items = int(histories.items.max()) + 1
+    most = min(max(_TIMED_SCORES // n_items, _LEAST_TIMED_USERS), _TIMED_USERS, len(possible))
+    users = np.sort(rng.choice(possible, most, replace=False)).astype(np.int32)
     train = histories.without_last(after)
-    met = np.unique(train.users * (int(histories.items.max()) + 1) + train.items)
+    met = np.unique(train.users * n_items + train.items)
     returns = comes_back(len(train.items), len(met))
     split = _split(histories, train, users, after, _NEXT)
     return replace(split, moment=moment, leaves_out=not returns)

@@ -56,9 +56,9 @@ class Trainer:
         learns: of what its models are: the next items of users; the items' texts, where interactions only say what is
             popular, and need not be; the users of items; actions, where what users did with these is read too.
         measures: the metrics of a fitted model of texts, for each item that is asked about.
-        quick: what takes its place where one more model is fitted only to be measured by time; ``None`` if it is quick.
         competes: whether its versions should be better than plain baselines; a training warns of one that is not.
-        without_torch: what takes its place where sequence models cannot be trained or may not.
+        without_torch: what takes its place where sequence models cannot be trained or may not, and where one more model
+            is fitted only to be measured by time.
     """
 
     fit: Fit
@@ -70,7 +70,6 @@ class Trainer:
     uses_features: bool = True
     learns: Learns = "items"
     measures: Callable[[Any, Run], dict[str, Any]] | None = None
-    quick: "Trainer | None" = None
     competes: bool = True
     without_torch: "Trainer | None" = None
 
@@ -118,13 +117,6 @@ def _personal_again(model: Model, data: TrainingData, parameters: Parameters, ru
 
     whole = _kept(data, parameters)
     return blend.with_all(model, whole, run) if isinstance(model, blend.BlendModel) else model
-
-
-def _transitions(data: TrainingData, parameters: Parameters, run: Run) -> Model:
-    """Fit the linear model that takes seconds in any catalogue."""
-    from sartor.models import transitions
-
-    return transitions.fit(_kept(data, parameters), None, run)
 
 
 def _popularity(data: TrainingData, _parameters: Parameters, run: Run) -> Model:
@@ -217,7 +209,6 @@ _WIDTH: Final = {
 }
 _DISCOUNT: Final = {"popularity_discount_factor": "0 favours popular items, 1 forgets popularity"}
 
-_QUICK: Final = Trainer(_transitions, "what follows what (`transitions`)", _HISTORIES)
 PERSONAL: Final = Trainer(
     _personal,
     "a blend of the sequence model and linear ones, of which held-out items choose (`blend`); from "
@@ -227,10 +218,7 @@ PERSONAL: Final = Trainer(
     again=_personal_again,
     varied=("hidden_dimension",),
     trials=4,
-    without_torch=Trainer(
-        _linear, "the blend of linear models alone", _HISTORIES, again=_personal_again, quick=_QUICK
-    ),
-    quick=_QUICK,
+    without_torch=Trainer(_linear, "the blend of linear models alone", _HISTORIES, again=_personal_again),
 )
 SIMILAR: Final = Trainer(
     _similar, "neighbours in histories, and items that share rare metadata (`similar`)", _DISCOUNT

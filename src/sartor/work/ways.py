@@ -16,7 +16,7 @@ from sartor.models.examination import Examination, Lists
 from sartor.models.metrics import segment_size
 from sartor.models.objective import leaning, of_relevance
 from sartor.models.segments import ItemSets
-from sartor.recipes import BY_ARN, Recipe, Trainer
+from sartor.recipes import BY_ARN, Recipe
 from sartor.recipes.trainers import Fit, Learns, Parameters
 from sartor.resources.store import Resource
 from sartor.work.item_columns import sets_of_each_value
@@ -74,10 +74,10 @@ def _of_items(
         parameters = {**parameters, **best}
     measuring = Measuring(candidate, parameters, rows.rewards, version)
     trainer = candidate.trainer
-    model, measured, by_users = measuring.on(split, trainer, run if trainer.again else run.unwarned())
-    examinations = (by_users, *measuring.by_time(run))
-    run.progress({"phase": "training on everything"})
+    model, measured, by_users = measuring.on(split, trainer.fit, run if trainer.again else run.unwarned())
     again = partial(trainer.again, of_relevance(model)) if trainer.again else trainer.fit
+    examinations = (by_users, *measuring.by_time(again, run))
+    run.progress({"phase": "training on everything"})
     model = _fitted(again, candidate.data, parameters, run, rows.rewards, version)
     return _told(Fitted(candidate, model, measured.metrics, best, examinations), run)
 
@@ -98,11 +98,11 @@ class Measuring:
     rewards: Float32 | None
     version: Resource
 
-    def on(self, split: Split, trainer: Trainer, run: Run) -> tuple[Model, Measured, Examination]:
+    def on(self, split: Split, fit: Fit, run: Run) -> tuple[Model, Measured, Examination]:
         """Return a model that is fitted for a split, what it answers, and how it stands beside baselines."""
         data = self.candidate.data
         part = TrainingData(data.n_items, split.train, data.features)
-        model = _fitted(trainer.fit, part, self.parameters, run, self.rewards, self.version)
+        model = _fitted(fit, part, self.parameters, run, self.rewards, self.version)
         run.progress({"phase": "evaluating"})
         weighted = data.histories.weights is not None
         measured = evaluation.measure(model, split, data.n_items, self.rewards, weighted, run)
@@ -119,17 +119,21 @@ class Measuring:
         )
         return model, measured, found
 
-    def by_time(self, run: Run) -> list[Examination]:
+    def by_time(self, again: Fit, run: Run) -> list[Examination]:
         """Return how a model does that knows what came before one moment; none if nobody can be asked.
 
-        What takes minutes is not trained once more for that: a linear model of seconds takes its place.
+        What takes minutes is not trained once more for that: what needs no torch takes its place.
+
+        Args:
+            again: makes a model like the one that was measured, of other data.
+            run: how it runs.
         """
         split = evaluation.split_by_time(self.candidate.data.histories, run.seed)
         if split is None:
             return []
         run.progress({"phase": "measuring by time"})
-        trainer, quick = self.candidate.trainer, self.candidate.trainer.quick
-        _, _, found = self.on(split, quick or trainer, run.unwarned())
+        quick = self.candidate.trainer.without_torch
+        _, _, found = self.on(split, quick.fit if quick else again, run.unwarned())
         return [replace(found, stands_in=quick is not None)]
 
 
