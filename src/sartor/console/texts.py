@@ -129,7 +129,7 @@ def _of_split(found: Mapping[str, Any]) -> str:
     asked = f"{found['asked']:,} {found['unit']}"
     if "knownUntil" in found:
         moment = _moment(found["knownUntil"])
-        whose = f"{found['model']} in its place" if found["standsIn"] else "the model"
+        whose = f"{found['model']} without a sequence model" if found["standsIn"] else "the model"
         return f"By time: what {asked} did from {moment} on, by {whose}, trained on what came before"
     return {
         "users": f"By users: the newest interactions of {asked}, of whom the model knew the older ones alone",

@@ -96,7 +96,9 @@ class Examination:
             )
         if not said:
             return []
-        whose = f"{self.model}, which was asked in its place," if self.stands_in else "the model"
+        whose = (
+            f"{self.model} without a sequence model, asked in its place," if self.stands_in else "the model"
+        )
         return [
             f"By {self.decides} of {self.asked:,} {self.unit} (split by {self.split}) {whose} is {' and '.join(said)}: "
             "give it more interactions or other event types, or serve what is simpler and as good."

@@ -101,7 +101,10 @@ def test_a_warning_of_a_split_of_time_says_which_model_was_asked() -> None:
     (warning,) = found.warnings()
     assert "(split by time) the model is below popularity" in warning
     (warning,) = replace(found, stands_in=True).warnings()
-    assert "(split by time) unpopular, which was asked in its place, is below popularity" in warning
+    assert (
+        "(split by time) unpopular without a sequence model, asked in its place, is below popularity"
+        in warning
+    )
 
 
 def test_a_few_users_say_nothing_about_others() -> None:
