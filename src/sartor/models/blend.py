@@ -20,8 +20,8 @@ from sartor.models.weighing import SEQUENCE, HeldOut, chosen
 
 #: What popularity says where nothing else does, against deviations of scores.
 _POPULARITY: Final = np.float32(1e-3)
-#: From this share of such events on one act brings several.
-_TWINS: Final = 0.01
+#: From this share of acts on it is known that they may bring several events; with the other most do.
+_TWINS, _MOST = 0.01, 0.5
 #: From this share of held-out interactions on the linear models are fitted once more with them.
 _MISSED: Final = 0.005
 
@@ -50,8 +50,8 @@ class BlendModel(Model):
         order: of groups of items.
         newcomers: what stands in for new items.
         report: how the parts ranked held-out items, for people.
-        twins: whether one act brings several events, such as a click and a watch: then an item that comes twice in a
-            row counts once.
+        twins: the share of acts that bring several events at once, such as a click and a watch: then an item that comes
+            twice in a row counts once, and one that came once is not done with if most come again; 0: no such acts.
     """
 
     name: ClassVar[str] = "blend"
@@ -62,7 +62,7 @@ class BlendModel(Model):
         order: Order | None = None,
         newcomers: Newcomers | None = None,
         report: Mapping[str, Any] | None = None,
-        twins: bool = False,
+        twins: float = 0.0,
     ) -> None:
         self.parts = tuple(parts)
         self.order = order or Order()
@@ -89,6 +89,7 @@ class BlendModel(Model):
         """Return float32[queries, items]."""
         if not queries:
             return np.zeros((0, self.n_items), np.float32)
+        undone = _undone(queries) if self.twins >= _MOST else {}
         if self.twins:
             queries = [replace(query, history=_once(query.history)) for query in queries]
         total, related = added(self.parts, queries)
@@ -99,7 +100,10 @@ class BlendModel(Model):
         total += self._popular
         scores = ordered(total, related, had(queries, self.n_items), self.order)
         known = scores if len(newcomers.known) == self.n_items else scores[:, newcomers.known]
-        return newcomers.widened(known, lift=self.order.lift)
+        scores = newcomers.widened(known, lift=self.order.lift)
+        for row, item in undone.items():
+            scores[row, item] = scores[row].max() + 1
+        return scores
 
     def states(self, histories: Histories, keep_on: Callable[[], None] = lambda: None) -> Float32 | None:
         """Return those of the sequence model, if there is one."""
@@ -210,22 +214,22 @@ def with_all(blend: BlendModel, data: TrainingData, run: Run) -> BlendModel:
     Raises:
         Stopped: the run says so.
     """
-    data, twins = _without_twins(data)
+    data, _ = _without_twins(data)
     fitted = linear.Data(data, run)
     parts = [
         part._replace(model=linear.TABLE[part.name].fit(fitted)) if part.name in linear.TABLE else part
         for part in blend.parts
     ]
-    return BlendModel(parts, blend.order, Newcomers.of(data, run), blend.report(), twins)
+    return BlendModel(parts, blend.order, Newcomers.of(data, run), blend.report(), blend.twins)
 
 
-def _without_twins(data: TrainingData) -> tuple[TrainingData, bool]:
-    """Return the data with each act once, and whether some acts brought several events of the same item and time."""
+def _without_twins(data: TrainingData) -> tuple[TrainingData, float]:
+    """Return the data with each act once, and the share of acts that brought several events of one item and time."""
     histories = data.histories
     again = ~_first_of_row(histories)
     again[1:] &= np.diff(histories.times) == 0
-    twins = bool(again.sum() > _TWINS * len(again))
-    return replace(data, histories=histories.kept(~again)) if twins else data, twins
+    share = float(again.sum() / max((~again).sum(), 1))
+    return (data, 0.0) if share < _TWINS else (replace(data, histories=histories.kept(~again)), share)
 
 
 def _first_of_row(histories: Histories) -> Bool:
@@ -233,6 +237,15 @@ def _first_of_row(histories: Histories) -> Bool:
     found: Bool = np.diff(histories.items, prepend=-1) != 0
     found[histories.offsets[:-1][histories.lengths > 0]] = True
     return found
+
+
+def _undone(queries: Sequence[Query]) -> dict[int, int]:
+    """Return the last item of each history, by its place, where that came once alone."""
+    return {
+        row: int(query.history[-1])
+        for row, query in enumerate(queries)
+        if len(query.history) and (len(query.history) == 1 or query.history[-1] != query.history[-2])
+    }
 
 
 def _once(history: Int32) -> Int32:

@@ -62,7 +62,7 @@ class Newcomers:
             known: int32[known], which items are known, ascending; ``None``: those with interactions.
         """
         if known is None:
-            known = np.unique(data.histories.items).astype(np.int32)
+            known = np.flatnonzero(np.bincount(data.histories.items, minlength=data.n_items)).astype(np.int32)
         new, near, weights = _neighbours(data.features, known, data, run)
         arrays = {"known": known, "new": new, "near": near, "near_weights": weights}
         users = unique_users(data.histories, data.n_items)[known]

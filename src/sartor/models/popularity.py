@@ -43,8 +43,9 @@ def unique_users(histories: Histories, n_items: int) -> Int64:
         histories: who interacted with what.
         n_items: how many items there are.
     """
-    pairs = np.unique(histories.users * n_items + histories.items)
-    return np.bincount(pairs % max(n_items, 1), minlength=n_items).astype(np.int64)
+    pairs = np.sort(histories.users * n_items + histories.items)
+    first = pairs[np.diff(pairs, prepend=-1) != 0]
+    return np.bincount(first % max(n_items, 1), minlength=n_items).astype(np.int64)
 
 
 MODEL = PopularityModel

@@ -130,3 +130,29 @@ def _falling(n: int) -> np.ndarray:
 
 def planted_with_strangers() -> TrainingData:
     return planted.fans()
+
+
+def clicked_and_watched() -> TrainingData:
+    """Return walks through a circle of forty items of which every act is told twice, but for each fourth."""
+    data = walks(40, 200, 10)
+    n = len(data.histories.items)
+    times = np.where(np.arange(n) % 4, 2, 1)
+    lengths = np.add.reduceat(times, data.histories.offsets[:-1])
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    items, seconds = np.repeat(data.histories.items, times), np.repeat(data.histories.times, times)
+    return TrainingData(40, Histories(items, offsets, seconds))
+
+
+def test_an_act_of_two_events_counts_once() -> None:
+    plain, twice = (default.fit(data, None, QUIET) for data in (walks(40, 200, 10), clicked_and_watched()))
+    assert (plain.twins, twice.twins) == (0, pytest.approx(0.75))
+    history = np.array([3, 3, 4, 5, 5], np.int32)
+    scores = twice.score(Query(history))
+    np.testing.assert_array_equal(scores, plain.score(Query(np.array([3, 4, 5], np.int32))))
+    assert base.top(scores, 1)[0] == 6
+
+
+def test_what_came_once_where_most_come_twice_is_not_done_with() -> None:
+    model = default.fit(clicked_and_watched(), None, QUIET)
+    found = [base.top(model.score(Query(np.array(one, np.int32))), 2).tolist() for one in ([4, 4, 5], [5])]
+    assert found == [[5, 6], [5, 6]]
