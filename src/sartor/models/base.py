@@ -312,6 +312,17 @@ class Model(ABC):
             return np.zeros((0, self.n_items), np.float32)
         return np.stack([self.score(query) for query in queries])
 
+    def related(self, scores: Float32) -> Bool | None:
+        """Return bool[queries, items]: what histories relate to, by the model's scores of them.
+
+        Args:
+            scores: float32[queries, items], as ``score_batch`` has returned them.
+
+        Returns:
+            ``None`` if the model does not know.
+        """
+        return None
+
     def states(self, histories: Histories, keep_on: Callable[[], None] = lambda: None) -> Float32 | None:
         """Return float32[users, d]: what of the answers to these histories can be computed beforehand, or ``None``.
 

@@ -7,7 +7,7 @@ strangers.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -18,14 +18,6 @@ _APART: Final = np.float32(1e-3)
 #: Deviations of this share of the mean come of rounding, and none is taken for less than the least.
 _ROUNDING: Final = np.float32(1e-5)
 _LEAST: Final = np.float32(1e-9)
-
-
-@runtime_checkable
-class Relates(Protocol):
-    """A model that knows what a history relates to."""
-
-    def related(self, scores: Float32) -> Bool:
-        """Return bool[queries, items] of its scores, float32[queries, items]."""
 
 
 class Part(NamedTuple):
@@ -61,7 +53,7 @@ def standard(scores: Float32) -> Float32:
     """Return the scores with mean 0 and deviation 1 over the last dimension; all 0 if they differ by rounding alone."""
     mean = scores.mean(axis=-1, keepdims=True)
     found: Float32 = scores - mean
-    deviation = found.std(axis=-1, keepdims=True)
+    deviation = np.sqrt(np.einsum("...i,...i->...", found, found)[..., None] / max(scores.shape[-1], 1))
     found /= np.where(deviation > _ROUNDING * np.abs(mean), np.maximum(deviation, _LEAST), np.inf)
     return found
 
@@ -72,8 +64,9 @@ def added(parts: Sequence[Part], queries: Sequence[Query]) -> tuple[Float32, Boo
     total, related = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
     for part in parts:
         scores = part.model.score_batch(queries)
-        if isinstance(part.model, Relates):
-            related |= part.model.related(scores)
+        near = part.model.related(scores)
+        if near is not None:
+            related |= near
         scores = standard(scores)
         scores *= np.float32(part.weight)
         total += scores
@@ -107,8 +100,8 @@ def ordered(total: Float32, related: Bool, seen: Bool, order: Order) -> Float32:
 
 def _put_below(scores: Float32, lower: Bool, upper: Bool) -> None:
     """Move some scores of each row down until they are below all of some others."""
-    highest = np.where(lower, scores, -np.inf).max(axis=1, initial=-np.inf)
-    lowest = np.where(upper, scores, np.inf).min(axis=1, initial=np.inf)
+    highest = scores.max(axis=1, where=lower, initial=-np.inf)
+    lowest = scores.min(axis=1, where=upper, initial=np.inf)
     move = highest - lowest + _APART
     move = np.where(np.isfinite(move) & (move > 0), move, 0).astype(np.float32)
     if move.any():

@@ -51,6 +51,10 @@ class Newcomers:
         self._weights: Float32 = np.ascontiguousarray(arrays["near_weights"].T)
         self._place = np.full(n_items, -1, np.int32)
         self._place[self.known] = np.arange(len(self.known), dtype=np.int32)
+        self._source = np.maximum(self._place, 0)
+        silent = self._place < 0
+        silent[self._new] = False
+        self._silent = np.flatnonzero(silent)
 
     @classmethod
     def of(cls, data: TrainingData, run: Run, known: Int32 | None = None) -> Self:
@@ -94,13 +98,13 @@ class Newcomers:
         shape = (*scores.shape[:-1], self.n_items)
         if not len(self.known):
             return np.zeros(shape, np.float32)
-        found = np.empty(shape, np.float32)
-        found[:] = scores.min(axis=-1, keepdims=True) if nobody is None else nobody
-        found[..., self.known] = scores
+        found = scores.take(self._source, axis=-1)
+        found[..., self._silent] = scores.min(axis=-1, keepdims=True) if nobody is None else nobody
         if len(self._new):
-            means = np.zeros((*scores.shape[:-1], len(self._new)), np.float32)
-            for near, weights in zip(self._near, self._weights, strict=True):
-                means += scores[..., near] * weights
+            rows = scores.reshape(-1, scores.shape[-1])
+            # a row at a time: all neighbours of all rows would take too much room
+            means = np.stack([np.einsum("kn,kn->n", row.take(self._near), self._weights) for row in rows])
+            means = means.reshape(*scores.shape[:-1], -1)
             found[..., self._new] = lifted(means, scores.mean(axis=-1, keepdims=True), lift)
         return found
 
