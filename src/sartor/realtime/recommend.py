@@ -3,7 +3,7 @@
 Source of the rules: the service model of personalize-runtime and the guide's pages on getting recommendations.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -408,17 +408,18 @@ def _with_shares(serving: Serving, rows: Int32, shares: Float32) -> list[Picked]
     return [Picked(row, share) for row, share in zip(rows.tolist(), rounded.tolist(), strict=True)]
 
 
-def _written(asked: Asked, picked: Iterable[Picked]) -> list[dict[str, Any]]:
+def _written(asked: Asked, picked: Sequence[Picked]) -> list[dict[str, Any]]:
     """Return items as the service writes them."""
     names = (asked.request.get("metadataColumns") or {}).get("ITEMS", ())
     items = asked.version.items
     columns = [column for name in names if (column := items.metadata_column(name)) is not None]
     with_reasons = asked.serving.scored == "subset"
-    shown = []
-    for one in picked:
-        entry: dict[str, Any] = {"itemId": items.name(one.row)}
-        if one.score is not None:
-            entry["score"] = one.score
+    name = items.name
+    shown: list[dict[str, Any]] = [
+        {"itemId": name(row)} if score is None else {"itemId": name(row), "score": score}
+        for row, score, _, _ in picked
+    ]
+    for entry, one in zip(shown, picked, strict=True):
         if one.promotion is not None:
             entry["promotionName"] = one.promotion
         if one.reason is not None and with_reasons:
@@ -427,7 +428,6 @@ def _written(asked: Asked, picked: Iterable[Picked]) -> list[dict[str, Any]]:
             metadata = items.metadata(one.row, columns)
             if metadata:
                 entry["metadata"] = metadata
-        shown.append(entry)
     return shown
 
 
