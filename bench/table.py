@@ -97,8 +97,9 @@ How it is measured:
 - **GetRecommendations**: campaigns of a model that is planted, not trained: a sequence model of the shapes of a
   trained one (64 numbers an item, two layers, histories of 50) with clusters of taste. The bare loop parses the
   body, multiplies the vector of a user with all items in float32, and sends the best 25 with their scores; it
-  verifies no signature, looks at no history and filters nothing. With 4,000 items 2,000 users take turns, so that
-  most answers need no new scores; a row beside it shows users who ask once, whose history the model reads anew.
+  verifies no signature, looks at no history and filters nothing. With 4,000 items there are two campaigns with their
+  defaults, one of which explores a lot; 2,000 users take turns, so that most answers are kept; a row beside it shows
+  users who ask once, whose answers are made.
   With 1 M items every user asks once.
 - **Training, 20 M interactions**: planted tastes, histories as long as MovieLens-20M's.
 - **Base install**: a fresh virtual environment with the pinned base dependencies and Sartor; Python's own pip and
