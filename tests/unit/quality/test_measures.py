@@ -65,8 +65,9 @@ def test_cold_items_are_counted_among_all_and_among_themselves() -> None:
     assert (last.among_all, first.among_all) == (0.0, 1.0)
     assert last.among_cold == first.among_cold == 1.0, "fewer than ten are cold"
     assert first.warm < first.warm_alone
-    assert [row.met for row in cold.rows("", last)] == [False, None, True]
-    assert [row.met for row in cold.rows("", first)] == [False, None, False], "chance is a quarter here"
+    assert [row.met for row in cold.rows("", last, last.warm)] == [False, None, True]
+    assert [row.met for row in cold.rows("", first, last.warm)] == [False, None, False], "chance is a quarter"
+    assert cold.rows("", last, None)[-1].met is None
 
 
 @pytest.mark.parametrize(("ndcg", "met"), [(0.05, True), (0.0395, True), (0.03, False)])
