@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from sartor.errors import Damaged, JobFailed
+from sartor.errors import Damaged, JobFailed, Unavailable
 from sartor.resources import lifecycle
 from sartor.resources.kinds import LANES, Lane
 from sartor.resources.lifecycle import Task
@@ -135,7 +135,12 @@ class Worker:
                 else:
                     self._end(lease, self._after_fault(task, error))
             else:
-                self._end(lease, lambda: lifecycle.finish(store, task, outcome))
+                try:
+                    self._end(lease, lambda: lifecycle.finish(store, task, outcome))
+                except (Unavailable, OSError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - what it returned is a defect, as if it had broken itself
+                    self._end(lease, self._after_fault(task, error))
 
     def _after_failure(self, task: Task, reason: str) -> Callable[[], bool]:
         """Return how a task that failed ends: well, if an attempt before this one has done it all the same."""
@@ -164,7 +169,7 @@ class Worker:
                 if not write():
                     LOG.warning("the lease on %s was lost at its end; another worker has it", lease.arn)
                 return
-            except Exception:
+            except (Unavailable, OSError):
                 if lease.lapsed() or self._stopping.is_set():
                     raise
                 LOG.exception("the end of %s could not be written; again in %s s", lease.arn, _END_SECONDS)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from contract.conftest import make_tools
+from sartor import worker
 from sartor.data.blobs import open_storage
 from sartor.resources.kinds import KINDS, LANES
 from sartor.resources.lifecycle import Outcome, Task
@@ -56,9 +57,9 @@ def begin(service: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
     yield begin
     stopping.set()
-    for worker in workers:
-        worker.join(SECONDS)
-        assert not worker.is_alive()
+    for one in workers:
+        one.join(SECONDS)
+        assert not one.is_alive()
 
 
 def test_an_import_ends_while_a_training_goes_on(service: Any, begin: Begin) -> None:
@@ -118,3 +119,15 @@ def test_only_the_work_that_takes_long_waits_in_a_lane_for_it() -> None:
     assert {kind.lane_of("create") for kind in KINDS.values()} == set(LANES)
     assert KINDS["solution-version"].lane_of("create") == "training"
     assert KINDS["dataset-import-job"].lane_of("create") == "heavy"
+
+
+def test_an_outcome_that_nobody_can_write_fails_the_job_after_its_attempts(
+    service: Any, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0.01)
+    group = service.data_group()
+    job = service.job(group.replace(":dataset-group/", ":dataset/") + "/INTERACTIONS")
+    begin({IMPORT: lambda _task, _tools: Outcome({}, {"metrics": object()})}, poll_seconds="0.05")
+    until(service, job, "DatasetImportJob", "CREATE FAILED")
+    reason = service.described("DatasetImportJob", job)["failureReason"]
+    assert reason == "Internal error after 5 attempts. The server's log has the details (TypeError)."
