@@ -13,9 +13,9 @@ _MANY_INTERACTIONS: Final = 500_000
 _MOST_WIDE_ITEMS: Final = 100_000
 #: So many epochs at a million interactions; they fall with one power of fewer interactions and one of more.
 _TUNED_INTERACTIONS: Final = 1_000_000
-_EPOCHS, _POWER_OF_FEWER, _POWER_OF_MORE, _EPOCHS_BOUNDS = 7, 0.25, 0.42, (2, 16)
-#: Dropped of histories of ten interactions or fewer and of two hundred or more; between them by the logarithm.
-_DROPOUT, _DROPOUT_LENGTHS = (0.5, 0.1), (10, 200)
+_EPOCHS, _POWER_OF_FEWER, _POWER_OF_MORE, _EPOCHS_BOUNDS = 5, 0.25, 0.42, (2, 16)
+#: Dropped of histories of ten interactions or fewer; nothing of 150 or more; between them by the logarithm.
+_DROPOUT, _DROPOUT_LENGTHS = (0.5, 0.0), (10, 150)
 #: What is gone through twice is not learned by heart: dropout falls from so many interactions on, to nothing.
 _FALLING_INTERACTIONS: Final = (1_000_000, 10_000_000)
 #: Positions of a batch, by the interactions up to which it is taken; little data needs more steps.
@@ -71,7 +71,7 @@ class Config:
         most_products: while positions × items × d of a step are no more, it is held against the whole catalogue;
             drawn items rank as well, and cost less.
         smoothing: share of a target that is spread over the whole catalogue.
-        activation: of the blocks, ``relu2`` (a squared ReLU) or ``gelu``, which earlier versions had.
+        activation: of the blocks, ``gelu`` or ``relu2`` (a squared ReLU).
     """
 
     d: int = 0
@@ -85,7 +85,7 @@ class Config:
     negatives: int = 1024
     most_products: int | None = None
     smoothing: float = 0.1
-    activation: str = "relu2"
+    activation: str = "gelu"
 
     def decided(self, amount: Amount, *, on_gpu: bool = False) -> "Config":
         """Return the same with everything decided.

@@ -76,7 +76,7 @@ class Masks:
 
 
 def _relu2(x: Tensor) -> Tensor:
-    """Return the squared ReLU ("Primer", 2021): as good as GELU here, and a fraction of its time on a CPU."""
+    """Return the squared ReLU ("Primer", 2021): a fraction of the time of GELU on a CPU."""
     return functional.relu(x).square()
 
 

@@ -36,9 +36,9 @@ def test_short_histories_are_dropped_out_of_more_than_long_ones() -> None:
         Config().decided(amount).dropout for amount in (SHOP, FILMS, STREAM, SESSIONS)
     )
     assert shop == 0.5
-    assert 0.1 <= (films or 0) <= 0.2
-    # what is gone through twice is not learned by heart
-    assert stream == sessions == 0
+    assert shop > Config().decided(Amount(60_000, 1_000, 1_500)).dropout > 0  # type: ignore[operator]
+    # long histories, and what is gone through twice, are not learned by heart
+    assert films == stream == sessions == 0
 
 
 def test_what_is_given_is_kept() -> None:
