@@ -13,7 +13,7 @@ _MANY_INTERACTIONS: Final = 500_000
 _MOST_WIDE_ITEMS: Final = 100_000
 #: So many epochs at a million interactions; they fall with one power of fewer interactions and one of more.
 _TUNED_INTERACTIONS: Final = 1_000_000
-_EPOCHS, _POWER_OF_FEWER, _POWER_OF_MORE, _EPOCHS_BOUNDS = 5, 0.25, 0.42, (2, 16)
+_EPOCHS, _POWER_OF_FEWER, _POWER_OF_MORE, _EPOCHS_BOUNDS = 5, 0.25, 0.42, (2, 12)
 #: Dropped of histories of ten interactions or fewer; nothing of 150 or more; between them by the logarithm.
 _DROPOUT, _DROPOUT_LENGTHS = (0.5, 0.0), (10, 150)
 #: What is gone through twice is not learned by heart: dropout falls from so many interactions on, to nothing.
