@@ -29,8 +29,6 @@ _ATTENTION_BLOCK: Final = 64
 _INDEX_QUERIES: Final = 256
 _INDEX: Final = "index."
 
-_Activation = Callable[[Float32], Float32]
-
 
 class _Layer(NamedTuple):
     """One block as it is used; ``x`` has a position a row and weights multiply from the right."""
@@ -74,7 +72,6 @@ class SequenceModel(Model):
         self.bias: Float32 = np.asarray(arrays["bias"])
         self.n_items = len(self.items)
         self.learned: Int8 = arrays.get("learned", np.full(self.n_items, INTERACTIONS, np.int8))
-        self._activation = _ACTIVATIONS[config.activation]
         self._layers = [_layer(config, arrays, number) for number in range(config.layers)]
         index = {
             name.removeprefix(_INDEX): array for name, array in arrays.items() if name.startswith(_INDEX)
@@ -139,9 +136,9 @@ class SequenceModel(Model):
         """Return float32[histories, d] of histories that are computed as one block."""
         x, last = self._inputs(histories)
         for layer in self._layers[:-1]:
-            x = _block(x, layer, self.config.heads, self._activation)
+            x = _block(x, layer, self.config.heads)
         if self._layers:
-            found = _last_of_block(x, last, self._layers[-1], self.config.heads, self._activation)
+            found = _last_of_block(x, last, self._layers[-1], self.config.heads)
         else:
             found = x[np.arange(len(x)), last]
         return _normed(found, self._norm)
@@ -170,11 +167,8 @@ class SequenceModel(Model):
     @classmethod
     def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the model of these settings and arrays."""
-        known = {
-            one.name for one in fields(Config)
-        }  # versions before this one had others besides, and no activation
-        given = {"activation": "gelu", **settings}
-        config = Config(**{name: value for name, value in given.items() if name in known})
+        known = {one.name for one in fields(Config)}  # versions before this one had others besides
+        config = Config(**{name: value for name, value in settings.items() if name in known})
         return cls(config, arrays, settings.get("record"))
 
 
@@ -243,7 +237,7 @@ def _layer(config: Config, arrays: Mapping[str, NDArray[Any]], number: int) -> _
     )
 
 
-def _block(x: Float32, layer: _Layer, heads: int, activation: _Activation) -> Float32:
+def _block(x: Float32, layer: _Layer, heads: int) -> Float32:
     """Return float32[histories, length, d]: the whole block, changed in place."""
     histories, length, d = x.shape
     qkv = _linear(_normed(x, layer.norm1), layer.qkv).reshape(histories, length, 3, heads, d // heads)
@@ -256,13 +250,11 @@ def _block(x: Float32, layer: _Layer, heads: int, activation: _Activation) -> Fl
         attention += layer.near[:, first:end, :end]
         y[:, first:end] = (_softmax(attention) @ v[:, :, :end]).transpose(0, 2, 1, 3)
     x += _linear(y.reshape(x.shape), layer.out)
-    x += _feed_forward(x, layer, activation)
+    x += _feed_forward(x, layer)
     return x
 
 
-def _last_of_block(
-    x: Float32, last: NDArray[np.intp], layer: _Layer, heads: int, activation: _Activation
-) -> Float32:
+def _last_of_block(x: Float32, last: NDArray[np.intp], layer: _Layer, heads: int) -> Float32:
     """Return float32[histories, d]: the block at each history's last position alone."""
     histories, length, d = x.shape
     each = d // heads
@@ -276,12 +268,12 @@ def _last_of_block(
     attention += layer.near[:, last, None, :length].swapaxes(0, 1)
     found: Float32 = x[rows, last]
     found += _linear((_softmax(attention) @ v).reshape(histories, d), layer.out)
-    found += _feed_forward(found, layer, activation)
+    found += _feed_forward(found, layer)
     return found
 
 
-def _feed_forward(x: Float32, layer: _Layer, activation: _Activation) -> Float32:
-    return _linear(activation(_linear(_normed(x, layer.norm2), layer.up)), layer.down)
+def _feed_forward(x: Float32, layer: _Layer) -> Float32:
+    return _linear(_gelu(_linear(_normed(x, layer.norm2), layer.up)), layer.down)
 
 
 def _linear(x: Float32, pair: tuple[Float32, Float32]) -> Float32:
@@ -325,14 +317,5 @@ def _gelu(x: Float32) -> Float32:
     found *= np.float32(0.5)
     return found
 
-
-def _relu2(x: Float32) -> Float32:
-    """Return the squared ReLU, in place."""
-    np.maximum(x, 0, out=x)
-    x *= x
-    return x
-
-
-_ACTIVATIONS: Final[Mapping[str, _Activation]] = {"relu2": _relu2, "gelu": _gelu}
 
 MODEL = SequenceModel

@@ -71,7 +71,6 @@ class Config:
         most_products: while positions × items × d of a step are no more, it is held against the whole catalogue;
             drawn items rank as well, and cost less.
         smoothing: share of a target that is spread over the whole catalogue.
-        activation: of the blocks, ``gelu`` or ``relu2`` (a squared ReLU).
     """
 
     d: int = 0
@@ -85,7 +84,6 @@ class Config:
     negatives: int = 1024
     most_products: int | None = None
     smoothing: float = 0.1
-    activation: str = "gelu"
 
     def decided(self, amount: Amount, *, on_gpu: bool = False) -> "Config":
         """Return the same with everything decided.

@@ -1,6 +1,6 @@
 """The blocks of the sequence model in torch, as a training needs them; ``sequence`` has the same in numpy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -75,18 +75,6 @@ class Masks:
         return x * self._pool[at : at + size].view(x.shape)
 
 
-def _relu2(x: Tensor) -> Tensor:
-    """Return the squared ReLU ("Primer", 2021): a fraction of the time of GELU on a CPU."""
-    return functional.relu(x).square()
-
-
-def _gelu(x: Tensor) -> Tensor:
-    return functional.gelu(x, approximate="tanh")
-
-
-_ACTIVATIONS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {"relu2": _relu2, "gelu": _gelu}
-
-
 def forward(
     parameters: Mapping[str, Tensor],
     x: Tensor,
@@ -132,7 +120,7 @@ def forward(
         y = linear(y.transpose(1, 2).reshape(-1, d), "out")
         x = x + kept(y.view(x.shape))
         y = functional.layer_norm(x, (d,), own["norm2.gain"], own["norm2.shift"])
-        y = linear(kept(_ACTIVATIONS[config.activation](linear(y, "up"))), "down")
+        y = linear(kept(functional.gelu(linear(y, "up"), approximate="tanh")), "down")
         x = x + kept(y.view(x.shape))
     return functional.layer_norm(x, (d,), parameters["norm.gain"], parameters["norm.shift"])
 
