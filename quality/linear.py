@@ -3,55 +3,22 @@
 `python -m quality.linear` prints the rows; each model is fitted in a process of its own.
 """
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 from bench.table import Row, markdown
+
+from quality import movielens
 
 #: Test NDCG@10, seconds of training and GiB of the blend, as the project's targets name them.
 NDCG, SECONDS, GIB = 0.177, 5.0, 1.5
 #: The share of the blend's quality that the transitions, alone in the largest catalogues, reach at least.
 SHARE = 0.95
 
-#: As a worker trains: threads that wait sleep.
-ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
-
-FIT = """
-import json, resource, sys, time
-from importlib import import_module
-from quality import movielens
-lists = movielens.users()
-data = movielens.training(lists)
-module = import_module(f"sartor.models.{sys.argv[1]}")
-begun, cpu = time.perf_counter(), time.process_time()
-model = module.fit(data)
-found = {
-    "seconds": time.perf_counter() - begun,
-    "cpu": time.process_time() - cpu,
-    "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-    "validation": movielens.ndcg_and_hits(model, lists, movielens.VALIDATION),
-    "test": movielens.ndcg_and_hits(model, lists),
-}
-print(json.dumps(found))
-"""
-
 
 def run(quick: bool) -> list[Row]:
     """Fit on all of MovieLens-1M, which takes a minute, quick or not."""
-    blended, alone = measured("default"), measured("transitions")
+    blended, alone = movielens.measured("default"), movielens.measured("transitions")
     return [_blended(blended), _alone(alone, blended)]
-
-
-def measured(name: str) -> dict[str, Any]:
-    """Fit one model and return what it took and how well it ranks."""
-    done = subprocess.run(
-        [sys.executable, "-c", FIT, name], stdout=subprocess.PIPE, text=True, check=True, env=ENVIRONMENT
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def _blended(found: dict[str, Any]) -> Row:

@@ -1,10 +1,15 @@
 """MovieLens-1M, leave one out: the last item of each user is the test, the one before it the validation."""
 
 import os
+import resource
+import time
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from quality import children
 from sartor.models.base import Histories, Int32, Model, Query, TrainingData
 
 #: How many of the last items a fitted model has not seen.
@@ -48,3 +53,31 @@ def ndcg_and_hits(model: Model, lists: list[Int32], which: int = TEST) -> tuple[
             rank = int((row >= wanted).sum())
             gains.append(1 / np.log2(rank + 1) if rank <= _TOP else 0.0)
     return float(np.mean(gains)), float(np.mean(np.array(gains) > 0))
+
+
+def measured(name: str) -> dict[str, Any]:
+    """Fit a model of ``sartor.models`` in a process of its own; return what it took and how well it ranks.
+
+    Returns:
+        ``seconds``, ``cpu`` (seconds), ``gib``, ``weights`` of a blend's parts; ``validation`` and ``test``, NDCG@10
+        and HR@10 each.
+    """
+    found: dict[str, Any] = children.returned("quality.movielens", "fitted", name)
+    return found
+
+
+def fitted(name: str) -> dict[str, Any]:
+    """Return what ``measured`` does, of this process."""
+    lists = users()
+    data = training(lists)
+    module = import_module(f"sartor.models.{name}")
+    begun, cpu = time.perf_counter(), time.process_time()
+    model = module.fit(data)
+    return {
+        "seconds": time.perf_counter() - begun,
+        "cpu": time.process_time() - cpu,
+        "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "weights": model.report().get("weights", {}),
+        "validation": ndcg_and_hits(model, lists, VALIDATION),
+        "test": ndcg_and_hits(model, lists),
+    }
