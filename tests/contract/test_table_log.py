@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from deltalake import DeltaTable
 
@@ -192,6 +193,20 @@ def test_a_log_that_nobody_asks_for_is_forgotten_and_the_table_lives_on(
     if is_forgotten:
         with pytest.raises(LookupError):
             Table(folder, "d/bulk").parts_of(0)
+
+
+def test_a_table_of_an_earlier_sartor_that_has_forgotten_old_versions_is_vacuumed(
+    table: Table, folder: Blobs
+) -> None:
+    first = filled(table)[-1]
+    folder.delete(f"d/bulk/_history/{0:020d}.json")
+    told = {"version": MANY - 2, "first": CHAPTER_VERSIONS, "parts": {"gone.parquet": 1.0}}
+    folder.put("d/bulk/_history/waiting.json", orjson.dumps(told))
+    assert table.vacuum(time.time() + 1, keep_log=False) > CHAPTER_VERSIONS / 2
+    assert items(table) == first
+    assert table.sweep(-60) > 0  # what the forgotten versions left, if its file is there, is nobody's
+    stored = {name for name in table.stored_names() if name.endswith("parquet")}
+    assert stored == set(table.snapshot().parts)
 
 
 def test_the_parts_of_an_old_log_are_kept_as_long_as_undo_wants_them(tmp_path: Path, table: Table) -> None:

@@ -16,6 +16,7 @@ from sartor.data import schema, versions
 from sartor.data.blobs import Blobs
 from sartor.data.check import Part
 from sartor.data.dataset import DatasetRecords, write_part
+from sartor.data.log import committed_at
 from sartor.data.table import Table
 from sartor.resources.store import Store
 from tables import EVENTS, ITEMS, NEWER_ITEMS, change, in_version, items, part, query
@@ -285,6 +286,34 @@ def test_vacuuming_deletes_exactly_what_no_kept_version_needs(
         assert in_version(table, version) == contents[version]
         table.restore(version, ITEMS)
         assert items(table) == contents[version]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_brought_back_between_two_vacuums_is_kept_until_it_is_replaced_again(
+    table: Table, records: DatasetRecords, seed: int
+) -> None:
+    contents = some_history(table, seed, 12)
+    chance = random.Random(seed)
+    vacuumed_until = 0.0
+    for _ in range(5):
+        moments = [committed_at(entries) for _, entries in table.log()]
+        vacuumed_until = max(vacuumed_until, chance.choice(moments[: len(moments) // 2]))
+        table.vacuum(vacuumed_until)
+        moments = [committed_at(entries) for _, entries in table.log()]
+        contents += contents[-1:] * (len(moments) - len(contents))  # a vacuum marks the table
+        kept = [v for v in range(len(contents)) if v + 1 == len(contents) or moments[v + 1] >= vacuumed_until]
+        wanted = {name for version in kept for name in table.parts_of(version)}
+        assert {name for name in table.stored_names() if name.endswith(".parquet")} == wanted
+        assert table.sweep(-60) == 0
+        restorable = {one["version"] for one in versions.history(records, limit=99) if one["restorable"]}
+        shown = {one["version"] for one in versions.history(records, limit=99)}
+        assert restorable >= shown.intersection(kept)
+        for version in restorable:
+            assert wanted.issuperset(table.parts_of(version))
+        back = chance.choice(sorted(restorable))
+        assert table.restore(back, ITEMS) == len(contents)
+        contents.append(contents[back])
+        assert items(table) == contents[back]
 
 
 def test_vacuuming_leaves_the_parts_of_a_job_that_still_runs(table: Table, storage: Blobs) -> None:

@@ -170,7 +170,6 @@ class Commits:
         if now.table is None:
             return
         self._log.keep(now.version)
-        self._log.remember(self._log.waiting(now.version))
         now.table.create_checkpoint()
         self._log.shorten(now.version)
 

@@ -35,6 +35,8 @@ Action: TypeAlias = AddAction | RemoveAction
 DATA, MERGED = "sartor.data", "sartor.merged"
 #: Marks of the moments (epoch milliseconds) up to which parts that nobody named, and parts of versions, are deleted.
 SWEPT, VACUUMED = "sartor.swept", "sartor.vacuumed"
+#: A mark of the newest version that made an older one's parts data again.
+RESTORED: Final = "sartor.restore"
 #: What deltalake says of a log that is broken, and not of storage that does not answer.
 _DAMAGE: Final = re.compile(
     "Json error|Parquet error|Arrow error|contiguous commit files|No table metadata or protocol"
@@ -77,6 +79,17 @@ class Snapshot:
             return None
         found = self.number(DATA) if self.number(MERGED) == self.version else None
         return self.version if found is None else found
+
+    @property
+    def vacuumed_until(self) -> float:
+        """Parts that were replaced before this time may be deleted; epoch seconds, 0 if none may."""
+        return (self.number(VACUUMED) or 0) / 1000
+
+    @property
+    def restored_in(self) -> int:
+        """The newest version that made an older one's parts data again, -1 if none did."""
+        found = self.number(RESTORED)
+        return -1 if found is None else found
 
     @cached_property
     def parts(self) -> dict[str, LoggedPart]:

@@ -1,11 +1,11 @@
-"""What a table's log said of each version, however long ago, and which parts wait for their deletion.
+"""What a table's log said of each version, however long ago, and which parts can be deleted.
 
 Who opens a Delta table lists all of its log, so Delta's own log has the newest versions only. What all versions
 changed is in chapters beside it: files of some versions each, with the parts that there were before them. A chapter
 never changes, so any version is two short reads away, however many there are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -57,18 +57,16 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """The parts that are stored and no longer data.
+class Vacuumed:
+    """How far a table has let go of what its versions were.
 
     Attributes:
-        version: the newest that was looked at.
+        upto: what this version and those before it replaced is deleted; -1 if nothing is.
         first: the first version that a chapter is kept of.
-        parts: when each was replaced, epoch seconds.
     """
 
-    version: int
+    upto: int
     first: int
-    parts: Mapping[str, float]
 
 
 class Log:
@@ -83,6 +81,7 @@ class Log:
         self._storage = storage
         self._delta = f"{path}/_delta_log"
         self._folder = f"{path}/_history"
+        self._vacuumed = f"{self._folder}/vacuumed.json"
         # what is found never changes; what is not may come
         self._read_chapter = lru_cache(_KEPT_CHAPTERS)(self._find_chapter)
         self._read_entries = lru_cache(CHAPTER_VERSIONS)(self._find_entries)
@@ -175,44 +174,72 @@ class Log:
         except FileNotFoundError:
             return -1
 
-    def waiting(self, newest: int) -> Waiting:
-        """Return which parts wait for their deletion in the newest version.
+    def vacuumed(self) -> Vacuumed:
+        """Return how far this table was vacuumed."""
+        try:
+            return Vacuumed(**orjson.loads(self._storage.get(self._vacuumed)))
+        except FileNotFoundError:
+            return self._vacuumed_before()
+
+    def remember(self, vacuumed: Vacuumed) -> None:
+        """Keep how far this table was vacuumed, unless another writer came further."""
+        known = self.vacuumed()
+        if (known.upto, known.first) < (vacuumed.upto, vacuumed.first):
+            self._storage.put(self._vacuumed, orjson.dumps(vacuumed))
+
+    def replaced(self, newest: int, before: float) -> tuple[set[str], int]:
+        """Return the stored parts that versions replaced before a time, and the last of these versions.
+
+        Args:
+            newest: version of the table.
+            before: epoch seconds.
 
         Raises:
             LookupError: the log has a gap.
         """
-        known = self._stored()
-        parts = dict(known.parts)
-        for _, entries in self.versions(known.version + 1, newest):
-            moment = next((one["commitInfo"]["timestamp"] for one in entries if "commitInfo" in one), 0)
-            parts |= {one["remove"]["path"]: moment / 1000 for one in entries if "remove" in one}
-            for one in entries:
-                if "add" in one:
-                    parts.pop(one["add"]["path"], None)
-        return Waiting(max(newest, known.version), known.first, parts)
+        last = self.vacuumed().upto
+        parts: set[str] = set()
+        for version, entries in self.versions(last + 1, newest):
+            if committed_at(entries) >= before:
+                break
+            parts |= {entry["remove"]["path"] for entry in entries if "remove" in entry}
+            parts -= {entry["add"]["path"] for entry in entries if "add" in entry}
+            last = version
+        return parts, last
 
-    def remember(self, waiting: Waiting) -> None:
-        """Keep what is known of parts that wait, unless another writer knows more."""
-        if self._stored().version <= waiting.version:
-            self._storage.put(f"{self._folder}/waiting.json", orjson.dumps(waiting))
+    def named(self, first: int, last: int) -> set[str]:
+        """Return the parts that came or went in some versions.
 
-    def forget(self, waiting: Waiting) -> Waiting:
+        Raises:
+            LookupError: the log has a gap.
+        """
+        return {
+            entry[what]["path"]
+            for _, entries in self.versions(first, last)
+            for entry in entries
+            for what in ("add", "remove")
+            if what in entry
+        }
+
+    def forget(self, newest: int, vacuumed: Vacuumed) -> Vacuumed:
         """Delete the chapters of versions that nobody asks for again, and return what is known then."""
-        upto = (waiting.version - _FORGOTTEN_AFTER_VERSIONS) // CHAPTER_VERSIONS * CHAPTER_VERSIONS
-        for begin in range(waiting.first, upto, CHAPTER_VERSIONS):
+        asked_for = min(newest - _FORGOTTEN_AFTER_VERSIONS, vacuumed.upto + 1)
+        upto = asked_for // CHAPTER_VERSIONS * CHAPTER_VERSIONS
+        for begin in range(vacuumed.first, upto, CHAPTER_VERSIONS):
             self._storage.delete(self._place(begin))
-        return replace(waiting, first=max(waiting.first, upto))
+        return replace(vacuumed, first=max(vacuumed.first, upto))
 
     @staticmethod
     def _shortened_to(newest: int) -> int:
         """Return the first version that Delta's log has to have."""
         return (newest - _DELTA_VERSIONS) // CHAPTER_VERSIONS * CHAPTER_VERSIONS
 
-    def _stored(self) -> Waiting:
-        try:
-            return Waiting(**orjson.loads(self._storage.get(f"{self._folder}/waiting.json")))
-        except FileNotFoundError:
-            return Waiting(-1, 0, {})
+    def _vacuumed_before(self) -> Vacuumed:
+        """Return how far an earlier Sartor says that it came, which listed the parts themselves."""
+        with suppress(FileNotFoundError):
+            first = int(orjson.loads(self._storage.get(f"{self._folder}/waiting.json"))["first"])
+            return Vacuumed(first - 1, first)
+        return Vacuumed(-1, 0)
 
     def _place(self, begin: int) -> str:
         return f"{self._folder}/{begin:020d}.json"
@@ -241,6 +268,11 @@ class Log:
     def _find_entries(self, version: int) -> Entries:
         text = self._storage.get(f"{self._delta}/{version:020d}.json")
         return [orjson.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def committed_at(entries: Entries) -> float:
+    """Return when a version was committed, epoch seconds; 0 where its log does not say."""
+    return next((one["commitInfo"]["timestamp"] / 1000 for one in entries if "commitInfo" in one), 0.0)
 
 
 def apply(entries: Entries, parts: dict[str, LoggedPart]) -> None:

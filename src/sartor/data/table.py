@@ -6,8 +6,9 @@ its import and its rows keep the order of their file, so name and row number are
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -24,8 +25,6 @@ from sartor.errors import Stopped
 
 Mode = Literal["FULL", "INCREMENTAL"]
 
-#: The application whose commits make older versions the newest.
-_RESTORE: Final = "sartor.restore"
 _HOW: Final[Mapping[Mode, Literal["overwrite", "append"]]] = {"FULL": "overwrite", "INCREMENTAL": "append"}
 
 
@@ -188,13 +187,8 @@ class Table:
             now, wanted = before.parts, self._log.parts(version)
             back = {name: part for name, part in wanted.items() if name not in now}
             lost = [name for name in now if name not in wanted]
-            replaced_at = self._log.waiting(before.version).parts
-            vacuumed = (before.number(delta.VACUUMED) or 0) / 1000
-            gone = [
-                name
-                for name in back
-                if replaced_at.get(name, 0.0) < vacuumed or not self._storage.has(f"{self._path}/{name}")
-            ]
+            stored = self._stored()
+            gone = [name for name in back if not stored(name)]
             if gone:
                 raise LookupError(
                     f"Version {version} is no longer kept: {len(gone)} of its {len(wanted)} files are deleted."
@@ -208,10 +202,10 @@ class Table:
                 *(delta.add(name, part) for name, part in back.items()),
                 *map(delta.remove, lost),
             ]
-            marks = {_RESTORE: before.version + 1}
+            marks = {delta.RESTORED: before.version + 1}
             return self._commits.write(before, Change(schema, actions=actions, note=note, marks=marks))
 
-        return self._commits.until_committed(attempt, lambda: self.snapshot().number(_RESTORE) or 0)
+        return self._commits.until_committed(attempt, lambda: self.snapshot().number(delta.RESTORED) or 0)
 
     def add_columns(self, schema: Schema) -> None:
         """Give the table the columns that a newer schema has and it lacks; old rows read null."""
@@ -247,13 +241,18 @@ class Table:
         """Return the names of all parts that are stored, of whatever version."""
         return {path.rpartition("/")[2] for path, _ in self._storage.files(self._path)}
 
-    def restorable(self) -> tuple[int, set[str]]:
-        """Return the newest version, -1 if there is none, and the parts of all that can be restored, by name.
+    def restorable(self) -> tuple[int, Callable[[int, Iterable[str]], bool]]:
+        """Return the newest version, -1 if there is none, and what says of a version and its parts whether it is kept.
 
-        It may only have merged parts: then ``version`` is an older one.
+        The newest may only have merged parts: then ``version`` is an older one.
         """
-        now = self.snapshot()
-        return now.version, {*now.parts, *self._log.waiting(now.version).parts}
+        now, upto = self.snapshot(), self._log.vacuumed().upto
+        parts, stored = now.parts, cache(self._stored)
+
+        def kept(version: int, names: Iterable[str]) -> bool:
+            return version >= upto or all(name in parts or stored()(name) for name in names)
+
+        return now.version, kept
 
     def local(self, name: str) -> Path:
         """Return a local file with a part's content."""
@@ -282,22 +281,22 @@ class Table:
             before: epoch seconds; a version that was the newest at that time is kept.
             keep_log: whether anybody will ask what each version changed.
         """
-        newest = self.snapshot().version
-        if newest < 0:
+        now = self.snapshot()
+        if now.version < 0:
             return 0
-        if self._log.checkpoint() < newest - 2 * CHAPTER_VERSIONS:  # whoever should have settled it died
+        if self._log.checkpoint() < now.version - 2 * CHAPTER_VERSIONS:  # whoever should have settled it died
             self._commits.settle()
-        waiting = self._log.waiting(newest)
-        if keep_log and any(moment < before for moment in waiting.parts.values()):
+            now = self.snapshot()
+        gone, upto = self._replaced(now, before)
+        if keep_log and gone:
             # nobody restores from here on what is about to go; what was restored just now is data again
-            newest = self._commits.pass_until(delta.VACUUMED, min(before, time.time() + 0.001))
-            waiting = self._log.waiting(newest)
-        gone = [name for name, moment in waiting.parts.items() if moment < before]
+            self._commits.pass_until(delta.VACUUMED, min(before, time.time() + 0.001))
+            now = self.snapshot()
+            gone, upto = self._replaced(now, min(before, now.vacuumed_until))
         for name in gone:
             self._storage.delete(f"{self._path}/{name}")
-        left = {name: moment for name, moment in waiting.parts.items() if moment >= before}
-        waiting = replace(waiting, parts=left)
-        self._log.remember(waiting if keep_log else self._log.forget(waiting))
+        vacuumed = replace(self._log.vacuumed(), upto=upto)
+        self._log.remember(vacuumed if keep_log else self._log.forget(now.version, vacuumed))
         return len(gone)
 
     def delete(self) -> None:
@@ -325,8 +324,23 @@ class Table:
 
     def _unnamed(self, paths: Sequence[str]) -> list[str]:
         """Return the paths of parts that no version names."""
-        _, named = self.restorable()
-        return [path for path in paths if path.rpartition("/")[2] not in named]
+        now = self.snapshot()
+        old = [path for path in paths if path.rpartition("/")[2] not in now.parts]
+        named = self._log.named(self._log.vacuumed().upto + 1, now.version) if old else set()
+        return [path for path in old if path.rpartition("/")[2] not in named]
+
+    def _stored(self) -> Callable[[str], bool]:
+        """Return what says whether a part is stored that is no longer data, and stays until another vacuum."""
+        now = self.snapshot()
+        doomed, _ = self._replaced(now, now.vacuumed_until)
+        return cache(lambda name: name not in doomed and self._storage.has(f"{self._path}/{name}"))
+
+    def _replaced(self, now: Snapshot, before: float) -> tuple[set[str], int]:
+        """Return the stored parts that were replaced for good before a time, and the version that replaced the last."""
+        gone, upto = self._log.replaced(now.version, before)
+        if gone:  # else the mark need not be looked up
+            gone -= self._log.named(upto + 1, now.restored_in)
+        return gone, upto
 
     def _lost_parts(self, before: Snapshot) -> bool:
         """Return whether a sweep may have deleted what this writer has staged."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sartor.data import engine
 from sartor.data.check import Part
 from sartor.data.dataset import DatasetRecords
-from sartor.data.log import Entries, LoggedPart, apply
+from sartor.data.log import Entries, LoggedPart, apply, committed_at
 from sartor.data.watch import interrupting
 
 #: So many versions are shown at once.
@@ -68,7 +68,7 @@ def history(records: DatasetRecords, limit: int = PAGE, before: int | None = Non
         before: only versions older than this one.
     """
     table = records.bulk_table
-    newest, there = table.restorable()
+    newest, restorable = table.restorable()
     last = newest if before is None else min(newest, before - 1)
     found: list[dict[str, Any]] = []
     while last >= 0 and len(found) < limit:
@@ -77,24 +77,21 @@ def history(records: DatasetRecords, limit: int = PAGE, before: int | None = Non
         page = []
         for version, entries in table.log(first, last):
             apply(entries, parts)
-            page.append(_version(version, entries, parts, there))
+            page.append({**_version(version, entries, parts), "restorable": restorable(version, parts)})
         found += [one for one in reversed(page) if one["action"] != _MERGE]
         last = first - 1
     return found[:limit]
 
 
-def _version(
-    version: int, entries: Entries, parts: Mapping[str, LoggedPart], there: set[str]
-) -> dict[str, Any]:
+def _version(version: int, entries: Entries, parts: Mapping[str, LoggedPart]) -> dict[str, Any]:
     info: Mapping[str, Any] = next((one["commitInfo"] for one in entries if "commitInfo" in one), {})
     return {
         "version": version,
-        "timestamp": info.get("timestamp", 0) / 1000,
+        "timestamp": committed_at(entries),
         "action": _action(info),
         **({"jobArn": info["sartor.job"]} if "sartor.job" in info else {}),
         "rows": sum(part.rows for part in parts.values()),
         **{name: int(info.get(f"sartor.{name}", 0)) for name in ("added", "replaced", "removed")},
-        "restorable": there.issuperset(parts),
     }
 
 
