@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sartor import __version__
+from sartor.compute import open_compute
 from sartor.console.models import ModelPages
 from sartor.console.v1 import Console
 from sartor.data.blobs import Blobs, open_storage
@@ -206,6 +207,7 @@ def tools_of(backend: Backend, stop: Callable[[], bool] = lambda: False) -> Tool
     return Tools(
         **vars(backend.means),
         sources=backend.sources,
+        compute=open_compute(settings.compute),
         lease_seconds=settings.lease_seconds,
         drain_seconds=settings.drain_seconds,
         history_days=settings.history_days,

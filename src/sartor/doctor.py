@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sartor.app import Backend, open_backend
+from sartor.compute import open_compute
+from sartor.errors import Unavailable
 from sartor.private import is_private
 from sartor.recipes.trainers import has_sequence_model
 from sartor.settings import Settings
@@ -36,7 +38,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a server needs, and return what was found."""
-    findings = [_python(), _botocore(), *_extras(settings), _training(settings)]
+    findings = [_python(), _botocore(), *_extras(settings), _training(settings), _compute(settings)]
     try:
         backend = open_backend(settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user wants to read it here
@@ -99,6 +101,14 @@ def _training(settings: Settings) -> Finding:
             "training", True, f"sequence models on the processor ({threads}), as there is no CUDA device"
         )
     return Finding("training", True, f"sequence models on {gpu}, larger and for longer than on a processor")
+
+
+def _compute(settings: Settings) -> Finding:
+    """Say where pieces of work would run, after one has."""
+    try:
+        return Finding("compute", True, open_compute(settings.compute).check())
+    except (Unavailable, OSError) as error:
+        return Finding("compute", False, str(error))
 
 
 def _database(backend: Backend) -> str:

@@ -16,6 +16,7 @@ FILE_NAME: Final = "sartor.toml"
 _REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _BUCKET: Final = re.compile(r"(([0-9]{12}|\*)/)?[^/]+")
+_COMPUTE: Final = re.compile(r"here|processes:[1-9][0-9]{0,2}")
 _ROLE: Final = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/.+")
 #: What stands for the account of a bucket that every account has.
 EVERY_ACCOUNT: Final = "*"
@@ -192,6 +193,14 @@ SETTINGS: Final = (
     ),
     Setting("workers", _whole(0, 64), "1", "Worker processes; 0 is the API only.", "N"),
     Setting(
+        "compute",
+        _like(_COMPUTE, "it is here or processes:N"),
+        "here",
+        "Where the pieces of large jobs run: here is the worker itself; processes:N are N processes beside it, which "
+        "use N cores for many or large files.",
+        "here|processes:N",
+    ),
+    Setting(
         "auth",
         _one_of("signed", "open"),
         "signed",
@@ -328,6 +337,7 @@ class Settings:
     bucket: Mapping[str, Path]
     s3_endpoint: str | None
     workers: int
+    compute: str
     connections: int
     auth: str
     quotas: str

@@ -36,3 +36,19 @@ def test_it_says_why_only_linear_models_are_trained(
     assert "sequence_models is off" in doctor._training(replace(here, sequence_models="off")).text
     monkeypatch.setattr(doctor, "has_sequence_model", lambda: False)
     assert "pip install 'sartor[torch]'" in doctor._training(here).text
+
+
+def test_it_says_where_pieces_of_work_run(tmp_path: Path) -> None:
+    for compute, words in (("here", "in the worker itself"), ("processes:3", "up to 3 processes")):
+        finding = doctor._compute(settings.load({"data": str(tmp_path), "compute": compute}))
+        assert finding.ok
+        assert words in finding.text
+
+
+def test_it_says_why_no_piece_of_work_can_run(
+    here: settings.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    finding = doctor._compute(replace(here, compute="processes:1"))
+    assert not finding.ok
+    assert "/nowhere/python" in finding.text

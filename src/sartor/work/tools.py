@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sartor.compute.contract import Compute
 from sartor.data.sources import Sources
 from sartor.errors import Stopped
 from sartor.resources.records import Means
@@ -17,6 +18,7 @@ class Tools(Means):
 
     Attributes:
         sources: where training data is read from and exports go, by account.
+        compute: where work runs that comes in pieces.
         lease_seconds: how long a lease holds that nobody renews.
         drain_seconds: how long a put record waits in the database until it is moved into its table.
         history_days: how long versions that were replaced can be restored.
@@ -29,6 +31,7 @@ class Tools(Means):
     """
 
     sources: Sources
+    compute: Compute
     lease_seconds: float
     drain_seconds: float
     history_days: float

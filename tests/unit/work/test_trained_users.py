@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from sartor.compute.here import Here
 from sartor.data.blobs import FolderBlobs
 from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
@@ -146,6 +147,7 @@ def training(tmp_path: Path) -> Iterator[Training]:
         store=store,
         storage=storage,
         scratch=tmp_path / "queries",
+        compute=Here(),
         progress=lambda _done: None,
         stop=lambda: False,
         **cast("Any", known),

@@ -1,0 +1,111 @@
+"""Work in processes of this machine: whatever hangs or crashes in one of them, it can be killed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from sartor.compute.carried import unpacked, unpacked_error
+from sartor.compute.child import run_member, run_pieces
+from sartor.compute.children import Child, messages
+from sartor.compute.contract import RUNS, Arrays, Heard, Member, Need, P, R, added, said_nothing
+from sartor.compute.crew import Crew
+from sartor.errors import Stopped, Unavailable
+
+
+class Processes:
+    """Runs pieces in children, which live as long as the call.
+
+    Args:
+        slots: how many at once.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+
+    @property
+    def slots(self) -> int:
+        """How many pieces run at once."""
+        return self._slots
+
+    def map(
+        self,
+        work: Callable[[P, Heard], R],
+        pieces: Sequence[P],
+        need: Need,
+        *,
+        done: Callable[[int, R], None],
+        stop: Callable[[], bool],
+        progress: Callable[[int, Any], None] = said_nothing,
+    ) -> None:
+        """Run work over pieces; see ``Compute``."""
+        Crew(partial(run_pieces, work), self._slots, _threads(need)).map(pieces, done, stop, progress)
+
+    def together(
+        self,
+        work: Callable[[Member, P], R],
+        argument: P,
+        need: Need,
+        *,
+        progress: Callable[[Any], None],
+        stop: Callable[[], bool],
+    ) -> R:
+        """Run work as a gang; see ``Compute``."""
+        for _ in range(RUNS):
+            gang = [
+                Child(partial(run_member, work, rank, self._slots, argument), _threads(need))
+                for rank in range(self._slots)
+            ]
+            try:
+                results = _results(gang, progress, stop)
+            finally:
+                for child in gang:
+                    child.kill()
+            if results is not None:
+                result: R = unpacked(results[0])
+                return result
+        raise Unavailable(f"A process of a gang ended {RUNS} times: is there enough memory for it?")
+
+    def check(self) -> str:
+        """Return in a line what would be used."""
+        words: list[str] = []
+        self.map(_word, [None], Need(0), done=lambda _, word: words.append(word), stop=lambda: False)
+        return f"up to {self._slots} processes of this machine at once{words[0]}"
+
+
+def _word(_piece: None, _heard: Heard) -> str:
+    """Return nothing to say, from a process that could begin."""
+    return ""
+
+
+def _threads(need: Need) -> Mapping[str, str]:
+    """Return the variables by which libraries of numbers know how many threads they may use."""
+    return dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(need.threads))
+
+
+def _results(
+    gang: Sequence[Child], progress: Callable[[Any], None], stop: Callable[[], bool]
+) -> dict[int, bytes] | None:
+    """Serve a gang until all are done; return their results by rank, ``None`` if one died."""
+    results: dict[int, bytes] = {}
+    sums: dict[int, Arrays] = {}
+    while len(results) < len(gang):
+        if stop():
+            raise Stopped
+        for _, message in messages(gang):
+            if message is None:
+                return None
+            kind, rank, content = message
+            if kind == "failed":
+                raise unpacked_error(content)
+            if kind == "said" and rank == 0:
+                progress(content)
+            elif kind == "sum":
+                sums[rank] = content
+            elif kind == "done":
+                results[rank] = content
+        if len(sums) == len(gang):
+            totals = added([sums[rank] for rank in range(len(gang))])
+            sums.clear()
+            for child in gang:
+                child.send(totals)
+    return results
