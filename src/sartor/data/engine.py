@@ -15,9 +15,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
+import numpy as np
+from arro3.core import RecordBatchReader
+from numpy.typing import NDArray
 
 from sartor.data.sql import sql_text
 
@@ -58,6 +61,15 @@ def connect(
             # progress is to be asked for, not to be drawn on stdout, terminal or not
             connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
             yield connection
+
+
+def batches(connection: duckdb.DuckDBPyConnection, select: str) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield the rows of a SELECT, some after the other, as arrays by column; none may be null.
+
+    The whole is never in memory; the connection does nothing else meanwhile.
+    """
+    for batch in RecordBatchReader.from_arrow(connection.sql(select)):
+        yield {name: np.asarray(batch.column(name)) for name in batch.schema.names}
 
 
 def csv(files: Iterable[str | Path], options: str) -> str:

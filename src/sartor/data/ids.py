@@ -3,7 +3,8 @@
 A name is found by the hash of its bytes in a sorted array, so that millions of them cost no dictionary.
 """
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -37,15 +38,32 @@ class Ids:
         self._text, self._offsets, self._hashes, self._order = text, offsets, hashes, order
 
     @classmethod
-    def of(cls, names: Sequence[str]) -> "Ids":
+    def of(cls, names: Iterable[str]) -> "Ids":
         """Return the ids with these names, in this order; no two are equal."""
-        encoded = [name.encode() for name in names]
-        offsets = np.zeros(len(encoded) + 1, np.int64)
-        np.cumsum([len(one) for one in encoded], out=offsets[1:])
-        hashes = np.fromiter((_hash(one) for one in encoded), np.uint64, len(encoded))
-        order = np.argsort(hashes, kind="stable").astype(np.int64)
-        text = np.frombuffer(b"".join(encoded), np.uint8)
-        return cls(text, offsets, hashes[order], order)
+        text, lengths, hashes = bytearray(), array("q"), array("Q")  # nothing of Python's own for each name
+        for name in names:
+            encoded = name.encode()
+            text += encoded
+            lengths.append(len(encoded))
+            hashes.append(_hash(encoded))
+        offsets = np.zeros(len(lengths) + 1, np.int64)
+        np.cumsum(np.frombuffer(lengths, np.int64), out=offsets[1:])
+        return cls(np.frombuffer(text, np.uint8), offsets, *_sorted(np.frombuffer(hashes, np.uint64)))
+
+    def followed_by(self, names: Iterable[str]) -> "Ids":
+        """Return these ids and, with the numbers after theirs, some more; no two names are equal."""
+        more = Ids.of(names)
+        return Ids(
+            np.concatenate([self._text, more._text]),
+            np.concatenate([self._offsets, more._offsets[1:] + self._offsets[-1]]),
+            *_sorted(np.concatenate([self._by_number(), more._by_number()])),
+        )
+
+    def _by_number(self) -> NDArray[np.uint64]:
+        """Return uint64[n]: the hash of each name."""
+        found = np.empty_like(self._hashes)
+        found[self._order] = self._hashes
+        return found
 
     @classmethod
     def restored(cls, arrays: dict[str, NDArray[Any]]) -> "Ids":
@@ -118,6 +136,12 @@ def codes_of(names: Sequence[str]) -> NDArray[np.uint64]:
 def code_of(name: str) -> int:
     """Return what stands for a name, as ``codes_of`` does."""
     return _hash(name.encode())
+
+
+def _sorted(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the hashes in their order, and which name each is of."""
+    order = np.argsort(hashes, kind="stable").astype(np.int64, copy=False)
+    return hashes[order], order
 
 
 def _hash(name: bytes) -> int:

@@ -4,20 +4,22 @@ Which interactions and columns count follows the guide's pages "Choosing the ite
 training" and "Configuring columns used when training".
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.data import actions, attributes, contexts, texts
+from sartor.data import actions, attributes, contexts, engine, texts
 from sartor.data.actions import ActionRows
 from sartor.data.attributes import Attributes
 from sartor.data.contexts import Contexts
 from sartor.data.ids import Ids
 from sartor.data.schema import Field, Schema
+from sartor.data.shards import Column, Shards
 from sartor.data.sql import sql_text
 from sartor.data.texts import ItemTexts
 
@@ -25,6 +27,13 @@ from sartor.data.texts import ItemTexts
 _NUMBER_TOKENS: Final = 10
 #: Of a text, so many of its words count; longer texts say no more about an item.
 _TEXT_WORDS: Final = 200
+#: So many names are Python's own at once.
+_SOME_NAMES: Final = 2**16
+#: The SQL of that all interactions are trained on; then they count the same.
+_ALL: Final = "true"
+#: The columns of an interaction: user, time, item, type; and, if some are chosen, whether it is and how much it counts.
+_ROW: Final[Mapping[str, type[np.generic]]] = {"u": np.int32, "t": np.int64, "i": np.int32, "e": np.int16}
+_CHOSEN: Final[Mapping[str, type[np.generic]]] = {"counted": np.bool_, "w": np.float32}
 #: Columns of items that say nothing about what an item is.
 _NO_FEATURES: Final = frozenset({"ITEM_ID", "CREATION_TIMESTAMP"})
 
@@ -139,8 +148,12 @@ def read(
     in_context: bool = False,
     by_texts: bool = False,
     with_attributes: bool = False,
+    scratch: Path | None = None,
 ) -> TrainingRows:
     """Return what a solution trains on.
+
+    The arrays of interactions are mapped files, read-only, that are gone with them: they need as much memory as there
+    is to spare.
 
     Args:
         connection: with a view ``data`` of interactions, and a view ``items`` if there is an Items dataset.
@@ -151,25 +164,18 @@ def read(
         in_context: whether to read ``contexts``.
         by_texts: whether to read ``texts``.
         with_attributes: whether to read ``attributes``.
+        scratch: a local folder for the interactions; the system's own if there is none.
     """
     counted, weight = _rules(selection, {one.name for one in schema.fields})
-    rows = _numbered(connection, schema, items_schema is not None, counted, weight)
+    seen_offsets = _number(connection, schema, items_schema is not None, counted, weight)
+    rows = _by_user(connection, seen_offsets, counted, scratch)
     users = Ids.of(_names(connection, "SELECT u FROM user_number ORDER BY n"))
     items = Ids.of(_names(connection, "SELECT i FROM item_number ORDER BY n"))
-    kept = np.asarray(rows["counted"], bool)
-    user = np.asarray(rows["u"], np.int32)
     tokens, token_offsets, token_names = _features(connection, items_schema, selection, len(items))
     return TrainingRows(
         users,
         items,
-        _offsets(user[kept], len(users)),
-        np.asarray(rows["i"], np.int32)[kept],
-        np.asarray(rows["t"], np.int64)[kept],
-        np.asarray(rows["w"], np.float32)[kept],
-        _offsets(user, len(users)),
-        np.asarray(rows["i"], np.int32),
-        np.asarray(rows["e"], np.int16),
-        np.asarray(rows["t"], np.int64),
+        *rows,
         tuple(_names(connection, "SELECT e FROM type_number ORDER BY n")),
         tokens,
         token_offsets,
@@ -184,10 +190,23 @@ def read(
     )
 
 
-def _numbered(
+class _ByUser(NamedTuple):
+    """The arrays of interactions of ``TrainingRows``, in its order."""
+
+    offsets: NDArray[np.int64]
+    item: NDArray[np.int32]
+    time: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    seen_offsets: NDArray[np.int64]
+    seen_item: NDArray[np.int32]
+    seen_type: NDArray[np.int16]
+    seen_time: NDArray[np.int64]
+
+
+def _number(
     connection: duckdb.DuckDBPyConnection, schema: Schema, with_items: bool, counted: str, weight: str
-) -> dict[str, NDArray[Any]]:
-    """Number users, items and event types in tables, and return the interactions of each user, oldest first.
+) -> NDArray[np.int64]:
+    """Number users, items and event types in tables, make the view ``event``, and return ``seen_offsets``.
 
     Args:
         connection: with the views.
@@ -201,27 +220,69 @@ def _numbered(
     catalogue = 'UNION SELECT "ITEM_ID" FROM items' if with_items else ""
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE event AS
+        CREATE OR REPLACE TEMP VIEW event AS
             SELECT "USER_ID" AS u, "{item}" AS i, "TIMESTAMP" AS t, {event_type} AS e,
                    coalesce({counted}, false) AS counted, ({weight})::FLOAT AS w
             FROM data WHERE "USER_ID" IS NOT NULL AND "{item}" IS NOT NULL AND "TIMESTAMP" IS NOT NULL;
+        CREATE OR REPLACE TEMP TABLE found AS
+            SELECT u, i, e, count(*) AS count FROM event GROUP BY GROUPING SETS ((u), (i), (e));
         CREATE OR REPLACE TEMP TABLE user_number AS
-            SELECT u, (row_number() OVER (ORDER BY u) - 1)::INTEGER AS n FROM (SELECT DISTINCT u FROM event);
+            SELECT u, (row_number() OVER (ORDER BY u) - 1)::INTEGER AS n, count FROM found WHERE u IS NOT NULL;
         CREATE OR REPLACE TEMP TABLE item_number AS
             SELECT i, (row_number() OVER (ORDER BY i) - 1)::INTEGER AS n
-            FROM (SELECT DISTINCT i FROM (SELECT i FROM event {catalogue}));
+            FROM (SELECT i FROM found WHERE i IS NOT NULL {catalogue});
         CREATE OR REPLACE TEMP TABLE type_number AS
-            SELECT e, (row_number() OVER (ORDER BY e) - 1)::SMALLINT AS n FROM (SELECT DISTINCT e FROM event);
+            SELECT e, (row_number() OVER (ORDER BY e) - 1)::SMALLINT AS n FROM found WHERE e IS NOT NULL;
+        DROP TABLE found;
         """
     )
-    rows: dict[str, NDArray[Any]] = connection.execute(
-        """
-        SELECT user_number.n AS u, item_number.n AS i, t, type_number.n AS e, counted, w
-        FROM event JOIN user_number USING (u) JOIN item_number USING (i) JOIN type_number USING (e)
-        ORDER BY user_number.n, t, item_number.n
-        """
-    ).fetchnumpy()
-    return rows
+    lengths = connection.execute("SELECT count FROM user_number ORDER BY n").fetchnumpy()["count"]
+    return _starts(np.asarray(lengths, np.int64))
+
+
+def _by_user(
+    connection: duckdb.DuckDBPyConnection, seen_offsets: NDArray[np.int64], counted: str, scratch: Path | None
+) -> _ByUser:
+    """Return the interactions of each user, oldest first; those of one time by item, then by type.
+
+    Args:
+        connection: with what ``_number`` has made.
+        seen_offsets: what it has returned.
+        counted: SQL of whether a row is trained on; if all are, the arrays of those are the arrays of all.
+        scratch: a local folder.
+    """
+    lengths = np.zeros(len(seen_offsets) - 1, np.int64)
+    seen_item, seen_type, seen_time = (
+        Column(np.int32, scratch),
+        Column(np.int16, scratch),
+        Column(np.int64, scratch),
+    )
+    item, time, weights = Column(np.int32, scratch), Column(np.int64, scratch), Column(np.float32, scratch)
+    chosen = {} if counted == _ALL else _CHOSEN
+    with Shards(seen_offsets, {**_ROW, **chosen}, scratch) as shards:
+        for batch in engine.batches(
+            connection,
+            f"""
+            SELECT user_number.n AS u, item_number.n AS i, type_number.n AS e, {", ".join(["t", *chosen])}
+            FROM event JOIN user_number USING (u) JOIN item_number USING (i) JOIN type_number USING (e)
+            """,
+        ):
+            shards.add(batch)
+        for first, rows in shards.ordered():
+            seen_item.add(rows["i"])
+            seen_type.add(rows["e"])
+            seen_time.add(rows["t"])
+            if counted != _ALL:
+                kept = rows["counted"]
+                item.add(rows["i"][kept])
+                time.add(rows["t"][kept])
+                weights.add(rows["w"][kept])
+                found = np.bincount(rows["u"][kept] - first)
+                lengths[first : first + len(found)] = found
+    seen = seen_offsets, seen_item.mapped(), seen_type.mapped(), seen_time.mapped()
+    if counted == _ALL:
+        return _ByUser(seen[0], seen[1], seen[3], np.broadcast_to(np.float32(1.0), len(seen[1])), *seen)
+    return _ByUser(_starts(lengths), item.mapped(), time.mapped(), weights.mapped(), *seen)
 
 
 def show_nothing(connection: duckdb.DuckDBPyConnection) -> None:
@@ -259,7 +320,7 @@ def with_actions(
     acting, more = actions.read(connection, of_users, rows.contexts, has_events)
     return replace(
         rows,
-        users=Ids.of([*rows.users.names(), *more]) if more else rows.users,
+        users=rows.users.followed_by(more) if more else rows.users,
         offsets=_longer(rows.offsets, len(more)),
         seen_offsets=_longer(rows.seen_offsets, len(more)),
         acting=acting,
@@ -302,7 +363,7 @@ def _rules(selection: Selection, columns: set[str]) -> tuple[str, str]:
             count.append(f'("EVENT_TYPE" = {sql_text(name)}{least})')
             weigh.append(f'WHEN "EVENT_TYPE" = {sql_text(name)} THEN {rule.weight!r}')
         return " OR ".join(count), f"CASE {' '.join(weigh)} ELSE 1.0 END"
-    conditions = ["true"]
+    conditions = []
     if selection.event_type is not None:
         wanted = sql_text(selection.event_type)
         conditions.append(
@@ -310,7 +371,7 @@ def _rules(selection: Selection, columns: set[str]) -> tuple[str, str]:
         )
     if selection.threshold is not None:
         conditions.append(f"{value} >= {selection.threshold!r}")
-    return " AND ".join(conditions), "1.0"
+    return " AND ".join(conditions) or _ALL, "1.0"
 
 
 def _features(
@@ -370,8 +431,18 @@ def _rewards(connection: duckdb.DuckDBPyConnection, column: str, n_items: int) -
     return found
 
 
-def _names(connection: duckdb.DuckDBPyConnection, query: str) -> list[str]:
-    return [row[0] for row in connection.execute(query).fetchall()]
+def _names(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[str]:
+    """Yield the names that a query finds; the connection does nothing else meanwhile."""
+    found = connection.execute(query)
+    while some := found.fetchmany(_SOME_NAMES):
+        yield from (name for (name,) in some)
+
+
+def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return int64[n + 1]: where each of some pieces begins that lie one after the other."""
+    found = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=found[1:])
+    return found
 
 
 def _offsets(owner: NDArray[np.int32], count: int) -> NDArray[np.int64]:

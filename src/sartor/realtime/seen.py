@@ -162,7 +162,7 @@ class SeenNow:
 def _read(records: DatasetRecords, version: int) -> Seen:
     number = records.put.newest(records.number)
     with records.open("ALL") as connection:
-        rows = training.read(connection, records.schema, None, Selection())
+        rows = training.read(connection, records.schema, None, Selection(), scratch=records.scratch)
     dataset = _FOLDED_AS[records.schema.dataset_type]
     return Seen(
         rows.users,

@@ -271,6 +271,7 @@ def _read(version: Resource, means: Means) -> Rows:
             _in_context(version),
             any(one.trainer.learns == "texts" for one in recipes_of(version)),
             ways.by_attributes(recipes_of(version)),
+            means.scratch,
         )
         if "ACTIONS" in sources:
             has_events = "ACTION_INTERACTIONS" in sources

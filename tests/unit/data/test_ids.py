@@ -20,3 +20,11 @@ def test_every_name_has_its_number_and_no_other_name_has_one(names: list[str], o
     expected = [names.index(name) if name in names else -1 for name in asked]
     assert ids.find_all(asked).tolist() == expected
     assert [ids.find(name) for name in others if name not in names] == [None] * len(set(others) - set(names))
+
+
+def test_ids_that_some_more_follow_are_those_of_all_the_names() -> None:
+    for first, more in ((["b", "ü"], ["a", "c"]), ([], ["a"]), (["a"], [])):
+        found, wanted = Ids.of(first).followed_by(more), Ids.of([*first, *more])
+        for name, array in wanted.arrays().items():
+            assert np.array_equal(found.arrays()[name], array)
+            assert found.arrays()[name].dtype == array.dtype
