@@ -20,6 +20,7 @@ from bench import (
     killed_events,
     kills,
     many_files,
+    memory,
     months,
     put_events,
     recent_events,
@@ -55,6 +56,7 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "filter": filter.run,
     "batch": batch.run,
     "segments": segments.run,
+    "memory": memory.run,
     "months": months.run,
     "training": training.run,
     "training-scale": training_scale.run,
@@ -62,7 +64,7 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
 }
 
 #: What takes from a quarter of an hour to an hour: only by name.
-LONG = frozenset({"fuzz", "kills", "months", "training", "training-scale", "worst-inputs"})
+LONG = frozenset({"fuzz", "kills", "memory", "months", "training", "training-scale", "worst-inputs"})
 
 
 def main() -> int:

@@ -4,21 +4,22 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench.table import Row
-from sartor.data import engine, schema
+from sartor.data import engine, schema, training
 from sartor.data.blobs import FolderBlobs
 from sartor.data.dataset import DatasetRecords, write_part
+from sartor.data.training import Selection
 from sartor.resources.store import Store
-from sartor.settings import read_settings
+from sartor.settings import load
 
 ROOT = Path(__file__).parent.parent
 #: How much memory may grow with each interaction.
 MOST_BYTES = 40
-#: From a quarter of the interactions to all, this much more for each still counts as linear.
-SLACK = 1.15
 PART_ROWS = 5_000_000
 ITEMS = 100_000
 A_USER = 100
@@ -51,7 +52,7 @@ def records_in(folder: Path) -> DatasetRecords:
     scratch = folder / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     store = Store.open(f"sqlite:///{folder / 's.db'}")
-    memory_bytes = read_settings({}, None).memory_bytes
+    memory_bytes = load({}, {}).memory_bytes
     storage = FolderBlobs(folder / "storage")
     return DatasetRecords(storage, "d", 1, SCHEMA, store.put_records, memory_bytes, scratch)
 
@@ -73,3 +74,67 @@ def fill(records: DatasetRecords, interactions: int) -> None:
     records.bulk_table.commit(parts, "FULL", SCHEMA, "job")
     with records.open():  # what is known of the rows is known before anything is measured
         pass
+
+
+def read(records: DatasetRecords) -> Any:
+    with records.open() as connection:
+        return training.read(connection, SCHEMA, None, Selection(), scratch=records.scratch)
+
+
+#: What is measured, by its name: what is kept until the end counts.
+WORDS: Final = {"read": "interactions read for a training"}
+TAKEN: Final[dict[str, Callable[[DatasetRecords], Any]]] = {"read": read}
+
+
+def child(folder: Path, name: str) -> None:
+    """Do one of ``TAKEN`` in this process, and print how much memory and CPU that took."""
+    records = records_in(folder)
+    before = _status_bytes("VmRSS")
+    begun = time.process_time()
+    kept = TAKEN[name](records)
+    seconds = time.process_time() - begun
+    print(json.dumps({"bytes": _status_bytes("VmHWM") - before, "seconds": seconds}))
+    del kept
+
+
+def _status_bytes(name: str) -> int:
+    """Return what Linux says of this process's memory; what getrusage says begins with the parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024
+
+
+def run(quick: bool) -> list[Row]:
+    """Measure at three sizes; what grows is the difference between the two larger ones."""
+    sizes = (250_000, 1_000_000, 2_000_000) if quick else (1_000_000, 5_000_000, 20_000_000)
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in TAKEN}
+    for interactions in sizes:
+        with tempfile.TemporaryDirectory(prefix="bench-memory-") as folder:
+            fill(records_in(Path(folder)), interactions)
+            for name in TAKEN:
+                found[name].append(_measured(Path(folder), name))
+    return [_row(name, sizes, took) for name, took in found.items()]
+
+
+def _measured(folder: Path, name: str) -> dict[str, float]:
+    command = [sys.executable, "-c", CHILD, str(folder), name]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    took: dict[str, float] = json.loads(done.stdout)
+    return took
+
+
+def _row(name: str, sizes: tuple[int, ...], took: list[dict[str, float]]) -> Row:
+    cells = [
+        f"{n / 1e6:g} M: {one['bytes'] / 2**20:.0f} MiB, {one['bytes'] / n:.0f} B and "
+        f"{one['seconds'] / n * 1e6:.2f} µs of CPU for each"
+        for n, one in zip(sizes, took, strict=True)
+    ]
+    each = took[-1]["bytes"] / sizes[-1]
+    grown = (took[-1]["bytes"] - took[-2]["bytes"]) / (sizes[-1] - sizes[-2])
+    return Row(
+        WORDS[name],
+        "<br>".join(cells),
+        f"the step from {sizes[-2] / 1e6:g} M: {grown:.1f} B for each more",
+        f"{each:.1f} B an interaction at the peak",
+        f"≤ {MOST_BYTES} B",
+        each <= MOST_BYTES,
+    )
