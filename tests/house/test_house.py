@@ -36,6 +36,7 @@ FORBIDDEN_NAMES = ("utils", "helpers", "manager")
 #: What a base install brings; heavy parts are extras.
 BASE = {
     *(
+        "arro3-core",  # comes with deltalake anyway
         "backports-zstd",
         "boto3",
         "botocore",
