@@ -24,6 +24,7 @@ from sartor.models import retrieval, sequence
 from sartor.models.base import Float32, Histories, Int32, Int64, Run, TrainingData
 from sartor.models.sequence import Config, SequenceModel
 from sartor.realtime import artifact
+from sartor.recipes import BY_ARN
 from sartor.resources.store import Resource, Store
 
 #: The recipe of most measures, which explores a little by itself, and one that explores as its campaign says.
@@ -196,7 +197,8 @@ def _deployed(
     }
     storage = open_storage(str(data / "storage"), None, data / "scratch")
     with TemporaryDirectory(dir=inputs.folder()) as scratch:
-        artifact.write(storage, name, model, _rows(names, histories), record, Path(scratch))
+        serving = BY_ARN[f"arn:aws:personalize:::recipe/{recipe}"].serving
+        artifact.write(storage, name, model, _rows(names, histories), record, Path(scratch), serving)
     root = service.group.partition(":dataset-group/")[0]
     solution, version, campaign = (
         f"{root}:{tail}" for tail in (f"solution/{name}", f"solution/{name}/0000aaaa", f"campaign/{name}")

@@ -19,6 +19,7 @@ from sartor.data.training import TrainingRows
 from sartor.models.affinity import AffinityModel, Config
 from sartor.models.base import Float32, Int32
 from sartor.realtime import artifact, served_users
+from sartor.realtime.served_users import Beforehand
 from sartor.resources.store import Resource
 from sartor.work.batch_segments import Segments
 from sartor.work.tools import Tools
@@ -93,7 +94,8 @@ def _segments(folder: Path, users: Float32, items: Float32, met: Int32) -> Segme
     )
     model = AffinityModel(Config(), items, items, comes_back=False)
     scratch = folder / "scratch"
-    served_users.write(storage, "version", rows.users, served_users.rows_of(rows), users, scratch)
+    known = Beforehand(users)
+    served_users.write(storage, "version", rows.users, served_users.rows_of(rows), known, scratch)
     for file in scratch.iterdir():
         file.unlink()
     artifact.write_model(storage, "version", model, rows, {}, scratch)

@@ -20,7 +20,10 @@ from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
 from sartor.models import base
 from sartor.models.base import Float32, Histories, Int32, Int64, Model
-from sartor.realtime import served_users
+from sartor.realtime import heads, served_users
+from sartor.realtime.heads import Heads
+from sartor.realtime.served_users import Beforehand
+from sartor.recipes import Serving
 
 #: Written last: a folder without it is not whole.
 _PROVENANCE: Final = "record.json"
@@ -44,6 +47,8 @@ class Artifact:
         seen_time: int64[m], epoch seconds.
         provenance: what made it, as JSON.
         states: float32[users, d], what the model computed of the training interactions beforehand; ``None`` if nothing.
+        heads: record[users + 1], the best items of each user by them, last those of who has none; ``None`` if they are
+            not kept.
         contexts: in which contexts the training interactions were.
         attributes: what the items had in their columns, if segments can be asked for by it.
         acting: what the users did with actions, of which the model has the rest; ``None`` for a model of items.
@@ -61,6 +66,7 @@ class Artifact:
     seen_time: Int64
     provenance: Mapping[str, Any]
     states: Float32 | None = None
+    heads: Heads | None = None
     contexts: Contexts = field(default_factory=Contexts)
     attributes: Attributes = field(default_factory=Attributes)
     acting: ActionRows | None = None
@@ -77,7 +83,7 @@ def write(
     rows: TrainingRows,
     provenance: Mapping[str, Any],
     scratch: Path,
-    keep_on: Callable[[], None] = lambda: None,
+    serving: Serving | None = None,
 ) -> None:
     """Store an artifact with its users; one that is there already is replaced.
 
@@ -88,11 +94,29 @@ def write(
         rows: with the names of items and users.
         provenance: what made it, as JSON.
         scratch: a local folder that is empty.
+        serving: how it will answer; ``None`` if nobody will ask.
+    """
+    beforehand = computed(model, Histories(rows.item, rows.offsets, rows.time), serving)
+    served_users.write(storage, folder, rows.users, served_users.rows_of(rows), beforehand, scratch)
+    write_model(storage, folder, model, rows, provenance, scratch)
+
+
+def computed(
+    model: Model,
+    histories: Histories,
+    serving: Serving | None,
+    keep_on: Callable[[], None] = lambda: None,
+) -> Beforehand:
+    """Return what is computed of some users before they ask.
+
+    Args:
+        model: fitted.
+        histories: of the users.
+        serving: how it will answer; ``None`` if nobody will ask.
         keep_on: called at least once a second; what it raises ends the work.
     """
-    states = model.states(Histories(rows.item, rows.offsets, rows.time), keep_on)
-    served_users.write(storage, folder, rows.users, served_users.rows_of(rows), states, scratch)
-    write_model(storage, folder, model, rows, provenance, scratch)
+    states = model.states(histories, keep_on)
+    return Beforehand(states, heads.made(model, histories, states, serving, keep_on))
 
 
 def write_model(
@@ -153,14 +177,15 @@ def read(storage: Blobs, place: Place) -> Artifact:
         for path, _ in storage.list(folder)
         if not served_users.is_of_users(path)
     }
-    users, arrays, states = served_users.read(storage, place.users)
+    users, arrays, beforehand = served_users.read(storage, place.users)
     acting = {name: arrays.pop(name) for name in ActionRows.ARRAYS if name in arrays}
     return Artifact(
         model=base.load(files[f"{_MODEL}/model.json"].parent),
         items=_ids("items", files),
         users=users,
         provenance=provenance,
-        states=states,
+        states=beforehand.states,
+        heads=beforehand.heads,
         contexts=_contexts(provenance, files),
         attributes=_attributes(provenance, files),
         acting=ActionRows(_ids("actions", files), **acting) if acting else None,

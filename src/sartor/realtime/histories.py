@@ -16,6 +16,7 @@ from sartor.data.events import PutRecords
 from sartor.data.training import Selection
 from sartor.models.base import Float32, Int32, Int64
 from sartor.realtime.artifact import Artifact
+from sartor.realtime.heads import Head
 from sartor.realtime.seen import Seen, SeenNow
 
 #: Events of one user that calls put since the training; older ones do not change an answer.
@@ -34,6 +35,7 @@ class History:
         times: int64[h], epoch seconds of each.
         find_seen: returns ``seen``.
         state: float32[d], what the model computed of it beforehand; ``None`` if something new counts.
+        head: the best items for it, found beforehand; ``None`` as well.
     """
 
     newest: int
@@ -41,6 +43,7 @@ class History:
     times: Int64
     find_seen: Callable[[], Mapping[str, frozenset[str]]]
     state: Float32 | None = None
+    head: Head | None = None
 
     @cached_property
     def seen(self) -> Mapping[str, frozenset[str]]:
@@ -100,12 +103,15 @@ class Histories:
         """
         seen = self._seen_now.seen
         put = self._later(user, newest, self._after)
-        number, states = self._artifact.users.find(user), self._artifact.states
+        number, states, heads = self._artifact.users.find(user), self._artifact.states, self._artifact.heads
         items, times = self._counted(number, put)
         state = None if put or states is None or number is None else states[number]
+        head = None if put or heads is None else heads[-1 if number is None else number]
         later = put if seen.put_number == self._after else self._later(user, newest, seen.put_number)
         # a history that is kept does not keep interactions in memory that imports have replaced
-        return History(newest, items, times, partial(self._seen_of, user, weakref.ref(seen), later), state)
+        return History(
+            newest, items, times, partial(self._seen_of, user, weakref.ref(seen), later), state, head
+        )
 
     def _later(self, user: str, newest: int, number: int) -> list[dict[str, Any]]:
         """Return the put records of a user with a larger number; ``newest`` is that of the last.

@@ -5,7 +5,7 @@ Source of the rules: the service model of personalize-runtime and the guide's pa
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -23,6 +23,7 @@ from sartor.realtime.answer_ids import new_recommendation_id
 from sartor.realtime.attention import Answers
 from sartor.realtime.deployments import Deployment
 from sartor.realtime.filtering import Filters
+from sartor.realtime.heads import Head
 from sartor.realtime.histories import History
 from sartor.realtime.in_context import MOST_INTERACTIONS
 from sartor.realtime.picked import Picked
@@ -58,7 +59,7 @@ class Asked:
         serving: how its recipe answers.
         request: as it came.
         history: what its user did; ``None`` if no user asks.
-        scores: what the model says.
+        find_scores: returns ``scores``.
         allowed: bool[rows], what the request's filter allows; ``None`` allows all.
     """
 
@@ -66,8 +67,21 @@ class Asked:
     serving: Serving
     request: Request
     history: History | None
-    scores: Scores
+    find_scores: "Callable[[Asked], Scores]"
     allowed: Bool | None
+
+    @cached_property
+    def scores(self) -> Scores:
+        """What the model says."""
+        return self.find_scores(self)
+
+    @property
+    def head(self) -> Head | None:
+        """The best items of all, if they are known and nothing but the user's history has a say in them."""
+        history, version = self.history, self.version
+        if history is None or history.head is None or self.context or version.changes:
+            return None
+        return None if version.new is not None and version.new.changes else history.head
 
     @property
     def item_row(self) -> int | None:
@@ -150,9 +164,8 @@ class Recommender:
         """
         serving = deployment.version.serving
         history = self.history(deployment.version, request.get("userId"))
-        asked = Asked(deployment, serving, request, history, _NOTHING, None)
         allowed = self._filters.allowed(caller, deployment, request, history)
-        return Asked(deployment, serving, request, history, self._scored(asked), allowed)
+        return Asked(deployment, serving, request, history, self._scored, allowed)
 
     def recommend(self, caller: "Caller", request: Request) -> tuple[Asked, list[Picked]]:
         """Return what a GetRecommendations request asks, and the items that answer it, best first.
@@ -176,7 +189,7 @@ class Recommender:
         of_promotion = {**request, "filterArn": promotion.get("filterArn")}
         of_promotion["filterValues"] = promotion.get("filterValues", {})
         allowed = self._filters.allowed(caller, asked.deployment, of_promotion, asked.history)
-        among = Asked(asked.deployment, asked.serving, request, asked.history, asked.scores, allowed)
+        among = replace(asked, allowed=allowed)
         return asked, promotions.merged(promotion, _ranked(among, n), picked, n)
 
     def rank(self, caller: "Caller", request: Request) -> tuple[Asked, list[Picked], list[str]]:
@@ -309,8 +322,6 @@ OPERATIONS: Final[Mapping[str, Handling[Recommender]]] = {
     "GetPersonalizedRanking": Handling(Recommender.get_personalized_ranking, "turns"),
 }
 
-_NOTHING: Final = Scores(None, np.zeros(0, np.float32), logits=True)
-
 
 def _ranked(asked: Asked, n: int) -> list[Picked]:
     """Return the model's choice among what is allowed; a recipe of a subset fills it with popular items."""
@@ -330,7 +341,13 @@ def _ranked(asked: Asked, n: int) -> list[Picked]:
 
 def _best(asked: Asked, mask: Bool | None, n: int) -> list[Picked]:
     """Return the best allowed items of those that the model scored; a recipe of a subset scores the best alone."""
-    scores, serving = asked.scores, asked.serving
+    serving, head = asked.serving, asked.head
+    if head is not None:
+        rows = head["row"]
+        places = _first(rows, mask, n)
+        if len(places) >= n:
+            return _with_shares(serving, rows[places], head["share"][places])
+    scores = asked.scores
     subset = serving.scored == "subset"
     if scores.items is not None:
         places = _first(scores.items, mask, n)

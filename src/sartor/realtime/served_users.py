@@ -5,7 +5,7 @@ They lie apart from the model and are replaced as a whole: a user who is deleted
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -16,6 +16,7 @@ from sartor.data.blobs import Blobs
 from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
 from sartor.models.base import Bool, Float32, Int64
+from sartor.realtime.heads import Heads
 
 #: The arrays with a part for each user, by the array that says where each part begins.
 _PARTS: Final = {
@@ -26,14 +27,29 @@ ARRAYS: Final = tuple(name for offsets, parts in _PARTS.items() for name in (off
 #: The same of what they did with actions, which only some artifacts have.
 _ACTION_PARTS: Final = {ActionRows.ARRAYS[0]: ActionRows.ARRAYS[1:]}
 _NAMES: Final = tuple(f"users.{name}" for name in Ids.ARRAYS)
-_STATES: Final = "states"
-#: The names of all files that say something of one user.
-FILES: Final = frozenset(f"{name}.npy" for name in (*ARRAYS, *ActionRows.ARRAYS, *_NAMES, _STATES))
-#: Those without which users are not whole: not all artifacts have actions, nor those of an earlier Sartor states.
-_NEEDED: Final = frozenset(f"{name}.npy" for name in (*ARRAYS, *_NAMES))
-_NO_STATES: Final = np.zeros((0, 0), np.float32)
-#: So many bytes of states are copied at once.
+_NOTHING: Final = np.zeros((0, 0), np.float32)
+#: So many bytes of what has a row for each user are copied at once.
 _BLOCK_BYTES: Final = 2**24
+
+
+class Beforehand(NamedTuple):
+    """What was computed of users before they ask.
+
+    Attributes:
+        states: float32[users, d], what the model makes of their histories; ``None`` if nothing.
+        heads: record[users + 1], the best items of each; ``None`` if they are not kept.
+    """
+
+    states: Float32 | None = None
+    heads: Heads | None = None
+
+
+#: The names of all files that say something of one user.
+FILES: Final = frozenset(
+    f"{name}.npy" for name in (*ARRAYS, *ActionRows.ARRAYS, *_NAMES, *Beforehand._fields)
+)
+#: Those without which users are not whole: not all artifacts have actions, nor those of an earlier Sartor the rest.
+_NEEDED: Final = frozenset(f"{name}.npy" for name in (*ARRAYS, *_NAMES))
 
 
 def is_of_users(path: str) -> bool:
@@ -58,7 +74,7 @@ def write(
     place: str,
     users: Ids,
     rows: Mapping[str, NDArray[Any]],
-    states: Float32 | None,
+    beforehand: Beforehand,
     scratch: Path,
 ) -> None:
     """Store users.
@@ -68,11 +84,15 @@ def write(
         place: their folder.
         users: their names.
         rows: what ``rows_of`` returns.
-        states: float32[users, d], what the model computed beforehand; ``None`` if nothing.
+        beforehand: what was computed of them.
         scratch: a local folder that keeps each array for a moment.
     """
     found = {f"users.{name}": array for name, array in users.arrays().items()}
-    _write(storage, place, {**rows, **found, _STATES: _NO_STATES if states is None else states}, scratch)
+    computed = {
+        name: _NOTHING if array is None else array
+        for name, array in zip(Beforehand._fields, beforehand, strict=True)
+    }
+    _write(storage, place, {**rows, **found, **computed}, scratch)
 
 
 def _write(storage: Blobs, place: str, arrays: Mapping[str, NDArray[Any]], scratch: Path) -> None:
@@ -82,8 +102,8 @@ def _write(storage: Blobs, place: str, arrays: Mapping[str, NDArray[Any]], scrat
         storage.put_file(f"{place}/{file.name}", file)
 
 
-def read(storage: Blobs, place: str) -> tuple[Ids, dict[str, NDArray[Any]], Float32 | None]:
-    """Return the users' names, their arrays and states; raises ``FileNotFoundError`` if they are not whole.
+def read(storage: Blobs, place: str) -> tuple[Ids, dict[str, NDArray[Any]], Beforehand]:
+    """Return the users' names, their arrays and what was computed; raises ``FileNotFoundError`` if not whole.
 
     What is mapped needs no name: no local copy is kept, so that a user who is deleted is in none.
     """
@@ -99,9 +119,10 @@ def read(storage: Blobs, place: str) -> tuple[Ids, dict[str, NDArray[Any]], Floa
         return found
 
     users = Ids.restored({name: array(f"users.{name}") for name in Ids.ARRAYS})
-    states = array(_STATES) if f"{_STATES}.npy" in names else _NO_STATES
+    computed = {name: array(name) for name in Beforehand._fields if f"{name}.npy" in names}
+    beforehand = Beforehand(**{name: found for name, found in computed.items() if len(found)})
     there = [name for name in (*ARRAYS, *ActionRows.ARRAYS) if f"{name}.npy" in names]
-    return users, {name: array(name) for name in there}, states if len(states) else None
+    return users, {name: array(name) for name in there}, beforehand
 
 
 def load(file: Path) -> NDArray[Any]:
@@ -132,7 +153,7 @@ def forget(
     Returns:
         How many of these users were there.
     """
-    users, arrays, states = read(storage, place)
+    users, arrays, beforehand = read(storage, place)
     found = users.find_all(names)
     gone = np.unique(found[found >= 0])
     if not len(gone):
@@ -142,9 +163,10 @@ def forget(
     for name, array in _kept(users, arrays, kept):
         keep_on()
         _write(storage, target, {name: array}, scratch)
-    file = scratch / f"{_STATES}.npy"
-    _copy_states(_NO_STATES if states is None else states, kept, file, keep_on)
-    storage.put_file(f"{target}/{file.name}", file)
+    for name, one in zip(Beforehand._fields, beforehand, strict=True):
+        file = scratch / f"{name}.npy"
+        _copy_rows(_NOTHING if one is None else one, kept, file, keep_on)
+        storage.put_file(f"{target}/{file.name}", file)
     return len(gone)
 
 
@@ -168,16 +190,15 @@ def _starts(lengths: NDArray[np.int64]) -> Int64:
     return found
 
 
-def _copy_states(states: Float32, kept: Bool, file: Path, keep_on: Callable[[], None]) -> None:
-    """Write the states of the users who stay; there may be more of them than fits the memory."""
-    if not len(states) or not kept.any():
-        np.save(file, _NO_STATES, allow_pickle=False)
+def _copy_rows(array: NDArray[Any], kept: Bool, file: Path, keep_on: Callable[[], None]) -> None:
+    """Write the rows of the users who stay, and those behind them; there may be more than fits the memory."""
+    rows = np.concatenate([np.flatnonzero(kept), np.arange(len(kept), len(array))])
+    if not len(array) or not len(rows):
+        np.save(file, _NOTHING, allow_pickle=False)
         return
-    rows = np.flatnonzero(kept)
-    shape = (len(rows), states.shape[1])
-    copy = np.lib.format.open_memmap(file, mode="w+", dtype=states.dtype, shape=shape)
-    step = max(_BLOCK_BYTES // max(states[0].nbytes, 1), 1)
+    copy = np.lib.format.open_memmap(file, mode="w+", dtype=array.dtype, shape=(len(rows), *array.shape[1:]))
+    step = max(_BLOCK_BYTES // max(array[0].nbytes, 1), 1)
     for start in range(0, len(rows), step):
         keep_on()
-        copy[start : start + step] = states[rows[start : start + step]]
+        copy[start : start + step] = array[rows[start : start + step]]
     copy.flush()

@@ -128,7 +128,7 @@ def _run(resource: Resource, task: Task, tools: Tools) -> Outcome:
             trials = Trials(tools.storage, version.private["folder"])
             trained = train(version, tools, run, tools.quotas_on, tools.sequence_on, users.reading, trials)
             run.keep_on()
-            users.keep_states(trained.model, run.keep_on)
+            users.keep_computed(trained.model, trained.recipe.serving, run.keep_on)
             artifact.write_model(
                 tools.storage, folder, trained.model, trained.rows, trained.provenance, Path(scratch)
             )

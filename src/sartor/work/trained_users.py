@@ -14,7 +14,9 @@ from typing import Any, Final
 from sartor.data.training import TrainingRows
 from sartor.errors import Stopped
 from sartor.models.base import Histories, Model
-from sartor.realtime import served_users
+from sartor.realtime import artifact, served_users
+from sartor.realtime.served_users import Beforehand
+from sartor.recipes import Serving
 from sartor.resources import lifecycle
 from sartor.resources.lifecycle import Task
 from sartor.resources.stale_copies import DELETIONS
@@ -57,14 +59,14 @@ class TrainedUsers:
             with store.read() as transaction:
                 before = _deletions(transaction, group)
             rows, tables = read()
-            place = served_users.new_place(self._folder)
-            served_users.write(storage, place, rows.users, served_users.rows_of(rows), None, self._scratch)
+            place, nothing = served_users.new_place(self._folder), Beforehand()
+            served_users.write(storage, place, rows.users, served_users.rows_of(rows), nothing, self._scratch)
             nobody: dict[str, Any] = {COMING[FORGOTTEN]: []}
             if self._keep(place, partial(_has_deletions, group, before), nobody):
                 return rows, tables
 
-    def keep_states(self, model: Model, keep_on: Callable[[], None]) -> None:
-        """Store what a model computes beforehand of the users who are left."""
+    def keep_computed(self, model: Model, serving: Serving | None, keep_on: Callable[[], None]) -> None:
+        """Store what is computed beforehand of the users who are left, of a model and how it will answer."""
         store, storage = self._tools.store, self._tools.storage
         while True:
             with store.read() as transaction:
@@ -78,9 +80,10 @@ class TrainedUsers:
                     if self._place(transaction) == old:
                         raise
                 continue  # a deletion was quicker
-            states = model.states(Histories(arrays["item"], arrays["offsets"], arrays["time"]), keep_on)
+            histories = Histories(arrays["item"], arrays["offsets"], arrays["time"])
+            beforehand = artifact.computed(model, histories, serving, keep_on)
             place = served_users.new_place(self._folder)
-            served_users.write(storage, place, users, arrays, states, self._scratch)
+            served_users.write(storage, place, users, arrays, beforehand, self._scratch)
             if self._keep(place, partial(self._is_at, old)):
                 storage.delete_folder(old)
                 return

@@ -12,7 +12,9 @@ from sartor.realtime.artifact import Artifact
 Seen = tuple[str, str, int, str, bool]
 
 
-def artifact(*rows: Seen, items: tuple[str, ...] = (), put_number: int = 0, states: Any = None) -> Artifact:
+def artifact(
+    *rows: Seen, items: tuple[str, ...] = (), put_number: int = 0, states: Any = None, heads: Any = None
+) -> Artifact:
     """Return an artifact of these interactions, by user and oldest first, of an empty table of imports."""
     users = sorted({row[0] for row in rows})
     names = list(dict.fromkeys([*items, *(row[1] for row in rows)]))
@@ -43,5 +45,6 @@ def artifact(*rows: Seen, items: tuple[str, ...] = (), put_number: int = 0, stat
                 "tables": {"INTERACTIONS": {"bulkVersion": -1, "putNumber": put_number}},
             },
             states=states,
+            heads=heads,
         ),
     )

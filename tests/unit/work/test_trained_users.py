@@ -92,7 +92,7 @@ class Training:
         version = self.store.get(VERSION)
         assert version is not None
         place = version.private.get(COMING[USERS]) or artifact.place_of(version.private).users
-        names, arrays, states = served_users.read(self.storage, place)
+        names, arrays, (states, _) = served_users.read(self.storage, place)
         for number, name in enumerate(names.names()):
             begin, end = arrays["offsets"][number : number + 2]
             own = "abcdefgh".index(name)
@@ -160,7 +160,7 @@ def test_users_are_stored_with_their_states(training: Training) -> None:
     users = training.users()
     assert users.reading(lambda: (rows(*"abc"), {}))[0].users.names() == ["a", "b", "c"]
     assert training.stored() == (["a", "b", "c"], None)
-    users.keep_states(cast("Model", Remembering()), lambda: None)
+    users.keep_computed(cast("Model", Remembering()), None, lambda: None)
     assert training.stored() == (["a", "b", "c"], [0.0, 1.0, 2.0])
 
 
@@ -194,7 +194,7 @@ def test_who_is_deleted_while_the_model_is_fitted_or_its_states_are_computed_is_
             assert training.delete(victim) == [{"solutionVersionArn": VERSION, "users": 3}]
 
     model = Remembering(meanwhile)
-    users.keep_states(cast("Model", model), lambda: None)
+    users.keep_computed(cast("Model", model), None, lambda: None)
     assert model.asked == [4, 3]
     assert training.stored() == (["a", "d", "e"], [0.0, 3.0, 4.0])
     version = training.store.get(VERSION)
@@ -239,7 +239,7 @@ def test_what_a_recommender_serves_is_forgotten_beside_what_is_being_trained_for
         "v/0-1/users",
         before.users,
         served_users.rows_of(before),
-        None,
+        served_users.Beforehand(),
         training.tools.scratch,
     )
     users = training.users()
@@ -251,7 +251,7 @@ def test_what_a_recommender_serves_is_forgotten_beside_what_is_being_trained_for
     places = artifact.place_of(version.private).users, version.private[COMING[USERS]]
     stored = [served_users.read(training.storage, place)[0].names() for place in places]
     assert stored == [["b"], ["b", "c"]]
-    users.keep_states(cast("Model", Remembering()), lambda: None)
+    users.keep_computed(cast("Model", Remembering()), None, lambda: None)
     assert lifecycle.finish(
         training.store, training.task, lifecycle.Outcome({}, {"artifact": "v/1-1"}, also=users.take_over)
     )
