@@ -14,6 +14,7 @@ from sartor.data.training import TrainingRows
 from sartor.models import popularity
 from sartor.models.base import Float32, Histories, Query, Run, TrainingData
 from sartor.realtime import artifact, seen, served_users
+from sartor.recipes import BY_ARN, Serving
 
 
 def rows(n: int) -> TrainingRows:
@@ -45,6 +46,7 @@ def written(
     scratch: Path,
     of: TrainingRows,
     kind: type[popularity.PopularityModel] = popularity.PopularityModel,
+    serving: Serving | None = None,
 ) -> None:
     histories = Histories(of.item, of.offsets, of.time)
     fitted = popularity.fit(TrainingData(len(of.items), histories), popularity.Config(), Run())
@@ -54,7 +56,7 @@ def written(
         "eventTypes": list(of.event_types),
     }
     scratch.mkdir(exist_ok=True)
-    artifact.write(storage, "a/b", model, of, record, scratch)
+    artifact.write(storage, "a/b", model, of, record, scratch, serving)
 
 
 def test_what_was_written_is_read_in_every_storage(storage: Blobs, tmp_path: Path) -> None:
@@ -110,6 +112,18 @@ def test_what_a_model_computed_beforehand_is_kept(storage: Blobs, tmp_path: Path
     assert found.tolist() == [[1.0, 0.5]] * 400
 
 
+def test_the_best_items_of_whoever_is_left_stay_when_a_user_goes(storage: Blobs, tmp_path: Path) -> None:
+    serving = BY_ARN["arn:aws:personalize:::recipe/aws-user-personalization"].serving
+    written(storage, tmp_path / "new", rows(400), serving=serving)
+    before = artifact.read(storage, artifact.Place("a/b", "a/b")).heads
+    assert served_users.forget(storage, "a/b", "a/b/users-2", ["u3"], tmp_path) == 1
+    after = artifact.read(storage, artifact.Place("a/b", "a/b/users-2")).heads
+    assert before is not None
+    assert after is not None
+    assert len(before) == 401, "the last is of who has no history"
+    assert after.tobytes() == np.delete(before, 3).tobytes()
+
+
 def test_what_another_model_computed_is_gone_with_it(storage: Blobs, tmp_path: Path) -> None:
     written(storage, tmp_path / "first", rows(400), Remembering)
     written(storage, tmp_path / "second", rows(400))
@@ -118,8 +132,10 @@ def test_what_another_model_computed_is_gone_with_it(storage: Blobs, tmp_path: P
 
 def test_an_artifact_from_before_there_were_states_is_read(storage: Blobs, tmp_path: Path) -> None:
     written(storage, tmp_path / "first", rows(5), Remembering)
-    storage.delete("a/b/states.npy")
-    assert artifact.read(storage, artifact.Place("a/b", "a/b")).states is None
+    for name in ("states", "heads"):
+        storage.delete(f"a/b/{name}.npy")
+    found = artifact.read(storage, artifact.Place("a/b", "a/b"))
+    assert (found.states, found.heads) == (None, None)
 
 
 def test_an_artifact_is_replaced_by_the_next_attempt(storage: Blobs, tmp_path: Path) -> None:

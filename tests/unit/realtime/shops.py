@@ -20,9 +20,13 @@ from sartor.realtime import artifact
 from sartor.realtime.deployments import Deployment
 from sartor.realtime.trained import trained_of
 from sartor.realtime.version import load
+from sartor.recipes import BY_ARN
 from sartor.resources.store import Resource, Store
 
 UP, UP2, RANKING = "aws-user-personalization", "aws-user-personalization-v2", "aws-personalized-ranking"
+#: Artifacts that know the best items of each user.
+HEADS, BLEND_HEADS = "heads", "blend-heads"
+SERVING = BY_ARN[recipe_arn(UP)].serving
 ITEMS, USERS, WIDTH = 2_300, 60, 8
 TYPES = ("view", "buy")
 GENRES = ("comedy", "drama", "comedy|drama")
@@ -73,7 +77,7 @@ def model_of(kind: str) -> Model:
         "0.down.shift": noise(WIDTH),
     }
     sequence = SequenceModel(config, arrays)
-    if kind == "logits":
+    if kind in ("logits", HEADS):
         return sequence
     popular = PopularityModel(PopularityConfig(), RNG.integers(0, 900, ITEMS).astype(np.float32))
     return BlendModel((Part("sequence", 0.8, sequence), Part("popularity", 0.2, popular)))
@@ -124,10 +128,10 @@ class Shop:
             "eventTypes": list(TYPES),
             "newestInteraction": NEWEST,
         }
-        for kind in ("logits", "blend"):
+        for kind, serving in (("logits", None), ("blend", None), (HEADS, SERVING), (BLEND_HEADS, SERVING)):
             scratch = folder / f"scratch-{kind}"
             scratch.mkdir()
-            artifact.write(self.tools.storage, kind, model_of(kind), rows, record, scratch)
+            artifact.write(self.tools.storage, kind, model_of(kind), rows, record, scratch, serving)
         events = [("active", item) for item in (5, 6)] + [("user-9", item) for item in (7, 8)]
         self.put("INTERACTIONS", [self.event(user, item) for user, item in events])
         self.filters = {name: self._filter(name, text) for name, text in FILTERS.items()}

@@ -13,7 +13,7 @@ from sartor.realtime import exploration, scoring
 from sartor.realtime.blocks import Blocks
 from sartor.realtime.bulk import Bulk
 from sartor.realtime.filtering import Filters
-from unit.realtime.shops import FILTERS, RANKING, UP, UP2, USERS, Shop, name_of
+from unit.realtime.shops import BLEND_HEADS, FILTERS, HEADS, RANKING, UP, UP2, USERS, Shop, name_of
 
 
 def bulk_of(
@@ -74,6 +74,9 @@ def answered(bulk: Bulk, lines: list[Line], monkeypatch: pytest.MonkeyPatch, tog
         ("logits", UP2, "0", False),
         ("blend", UP, "0.8", True),
         ("blend", UP2, "0", False),
+        (HEADS, UP, "0.5", False),
+        (HEADS, UP, "0", True),
+        (BLEND_HEADS, UP2, "0", False),
     ],
 )
 def test_users_who_are_answered_together_get_what_each_gets_alone(

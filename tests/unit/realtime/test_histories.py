@@ -105,6 +105,15 @@ def test_a_state_that_was_computed_beforehand_answers_until_something_new_is_put
     assert some.of("v", some.newest("v")).state is None
 
 
+def test_a_head_answers_until_something_new_is_put_and_the_last_one_who_has_no_history(dataset: Live) -> None:
+    some, _ = of(dataset, artifact(*TRAINED, heads=np.array([10, 20, 30])))
+    assert [some.of(user, some.newest(user)).head for user in ("u", "v", "nobody")] == [10, 20, 30]
+    for user in ("v", "nobody"):
+        dataset.put(event("a", 9, USER_ID=user), key=user)
+    heads = [some.of(user, some.newest(user)).head for user in ("u", "v", "nobody")]
+    assert heads == [10, None, None]
+
+
 def test_after_an_import_filters_see_what_is_there_then_and_what_calls_put_after_it(dataset: Live) -> None:
     some, now = of(dataset, artifact(*TRAINED))
     before = some.state()
