@@ -1,4 +1,4 @@
-# `make install`, `make demo`, `make test`, `make lint`, `make conformance`, `make bench`, `make quality`: each can be repeated, a second run installs nothing.
+# `make install`, `make demo`, `make test`, `make test-ray`, `make lint`, `make conformance`, `make bench`, `make quality`: each can be repeated, a second run installs nothing.
 # The first of these that is new enough; name another with `make PYTHON=… install`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -11,8 +11,9 @@ export PIP_BUILD_CONSTRAINT := constraints/all.txt
 INSTALLED := .venv/.installed
 TESTED := .venv/.installed-test
 BENCHED := .venv/.installed-bench
+RAYED := .venv/.installed-ray
 
-.PHONY: install demo test lint docs conformance bench quality clean
+.PHONY: install demo test test-ray lint docs conformance bench quality clean
 
 install: $(INSTALLED)
 
@@ -30,11 +31,19 @@ $(BENCHED): $(INSTALLED) constraints/bench.txt
 	$(PIP) install --quiet --constraint constraints/bench.txt --editable '.[postgres,torch,uvloop,bench]'
 	@touch $@
 
+$(RAYED): $(TESTED) constraints/ray.txt
+	$(PIP) install --quiet --constraint constraints/ray.txt --editable '.[postgres,torch,uvloop,test,ray]'
+	@touch $@
+
 demo: $(INSTALLED)
 	$(BIN)/sartor demo
 
 test: $(TESTED)
 	$(BIN)/python -m pytest -n 2
+
+# Ray is 254 MB and its clusters start slowly: what needs one is skipped by `make test`.
+test-ray: $(RAYED)
+	$(BIN)/python -m pytest -n 0 tests/contract/test_compute.py tests/unit/compute
 
 lint: $(TESTED)
 	$(BIN)/ruff check .

@@ -16,7 +16,9 @@ FILE_NAME: Final = "sartor.toml"
 _REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _BUCKET: Final = re.compile(r"(([0-9]{12}|\*)/)?[^/]+")
-_COMPUTE: Final = re.compile(r"here|processes:[1-9][0-9]{0,2}")
+_COMPUTE: Final = re.compile(
+    r"here|processes:[1-9][0-9]{0,2}|ray:([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}"
+)
 _ROLE: Final = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/.+")
 #: What stands for the account of a bucket that every account has.
 EVERY_ACCOUNT: Final = "*"
@@ -194,11 +196,11 @@ SETTINGS: Final = (
     Setting("workers", _whole(0, 64), "1", "Worker processes; 0 is the API only.", "N"),
     Setting(
         "compute",
-        _like(_COMPUTE, "it is here or processes:N"),
+        _like(_COMPUTE, "it is here, processes:N or ray:HOST:PORT"),
         "here",
-        "Where the pieces of large jobs run: here is the worker itself; processes:N are N processes beside it, which "
-        "use N cores for many or large files.",
-        "here|processes:N",
+        "Where the pieces of large jobs run: here is the worker itself; processes:N are N processes beside it; "
+        "ray:HOST:PORT are the machines of the Ray cluster with that head.",
+        "here|processes:N|ray:HOST:PORT",
     ),
     Setting(
         "auth",

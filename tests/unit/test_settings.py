@@ -110,7 +110,10 @@ def test_a_bucket_that_is_named_with_its_account_and_without_is_refused(tmp_path
         ({"bucket": ("training",)}, "a bucket is NAME=DIR"),
         ({"bucket": ("a=/x", "a=/y")}, "the bucket a is named twice"),
         ({"workers": "-1"}, "--workers"),
-        ({"compute": "processes:0"}, "--compute cannot be 'processes:0': it is here or processes:N"),
+        (
+            {"compute": "processes:0"},
+            "--compute cannot be 'processes:0': it is here, processes:N or ray:HOST:PORT",
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_place_and_what_it_takes(

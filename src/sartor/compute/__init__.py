@@ -7,6 +7,7 @@ running it again would change.
 
 from sartor.compute.contract import Compute
 from sartor.compute.here import Here
+from sartor.compute.on_ray import OnRay
 from sartor.compute.processes import Processes
 
 
@@ -14,7 +15,7 @@ def open_compute(text: str) -> Compute:
     """Return the executor that a setting names; nothing is started or reached yet.
 
     Args:
-        text: ``here`` or ``processes:N``.
+        text: ``here``, ``processes:N`` or ``ray:HOST:PORT``.
 
     Raises:
         ValueError: it names none.
@@ -24,4 +25,6 @@ def open_compute(text: str) -> Compute:
         return Here()
     if kind == "processes" and rest.isdecimal() and int(rest) > 0:
         return Processes(int(rest))
-    raise ValueError(f"{text} is not here or processes:N")
+    if kind == "ray" and ":" in rest:
+        return OnRay(rest)
+    raise ValueError(f"{text} is not here, processes:N or ray:HOST:PORT")

@@ -17,12 +17,14 @@ class Crew:
         target: what each child runs.
         most: how many there are at most.
         environment: variables that they have beside this process's own.
+        doubt: what to ask when children die again and again.
     """
 
-    def __init__(self, target: Target, most: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, target: Target, most: int, environment: Mapping[str, str], doubt: str) -> None:
         self._target = target
         self._most = most
         self._environment = environment
+        self._doubt = doubt
         self._children: list[Child] = []
         self._bad_starts = 0
 
@@ -92,7 +94,5 @@ class Crew:
         for number in sorted(child.holds, reverse=True):
             runs[number] += 1
             if runs[number] == RUNS:
-                raise Unavailable(
-                    f"Work ended its process {RUNS} times ({how}): is there enough memory for it?"
-                )
+                raise Unavailable(f"A process for work ended {RUNS} times ({how}): {self._doubt}")
             waiting.appendleft(number)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from sartor.compute.carried import unpacked, unpacked_error
 from sartor.compute.child import run_member, run_pieces
@@ -10,6 +10,8 @@ from sartor.compute.children import Child, messages
 from sartor.compute.contract import RUNS, Arrays, Heard, Member, Need, P, R, added, said_nothing
 from sartor.compute.crew import Crew
 from sartor.errors import Stopped, Unavailable
+
+_DOUBT: Final = "is there enough memory for it?"
 
 
 class Processes:
@@ -38,7 +40,8 @@ class Processes:
         progress: Callable[[int, Any], None] = said_nothing,
     ) -> None:
         """Run work over pieces; see ``Compute``."""
-        Crew(partial(run_pieces, work), self._slots, _threads(need)).map(pieces, done, stop, progress)
+        crew = Crew(partial(run_pieces, work), self._slots, _threads(need), _DOUBT)
+        crew.map(pieces, done, stop, progress)
 
     def together(
         self,
@@ -63,7 +66,7 @@ class Processes:
             if results is not None:
                 result: R = unpacked(results[0])
                 return result
-        raise Unavailable(f"A process of a gang ended {RUNS} times: is there enough memory for it?")
+        raise Unavailable(f"A process of a gang ended {RUNS} times: {_DOUBT}")
 
     def check(self) -> str:
         """Return in a line what would be used."""
