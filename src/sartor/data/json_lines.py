@@ -103,21 +103,22 @@ def blocks(file: Path, stretch: Stretch, most: int) -> Iterator[list[Line]]:
             stream.seek(0)
         for first in range(stretch.first, stretch.first + stretch.lines, most):
             numbers = range(first, min(first + most, stretch.first + stretch.lines))
-            texts = map(_next, repeat(stream, len(numbers)))
-            found = [line for line in map(Line._make, zip(numbers, texts, strict=True)) if line.text]
+            lines = map(Line._make, zip(numbers, _texts(stream, len(numbers)), strict=True))
+            found = [line for line in lines if line.text]
             if found:
                 yield found
 
 
-def _next(stream: IO[bytes]) -> bytes:
-    """Return the next line as ``Line`` has it."""
-    text = stream.readline(MOST_LINE_BYTES + 1)
-    if len(text) <= MOST_LINE_BYTES or text.endswith(b"\n"):
-        return text.strip()
-    end = text
-    while len(end) > MOST_LINE_BYTES and not end.endswith(b"\n"):
-        end = stream.readline(MOST_LINE_BYTES + 1)
-    return text
+def _texts(stream: IO[bytes], count: int) -> Iterator[bytes]:
+    """Yield the next lines as ``Line`` has them."""
+    for text in map(stream.readline, repeat(MOST_LINE_BYTES + 1, count)):
+        if len(text) <= MOST_LINE_BYTES or text.endswith(b"\n"):
+            yield text.strip()
+            continue
+        end = text
+        while len(end) > MOST_LINE_BYTES and not end.endswith(b"\n"):
+            end = stream.readline(MOST_LINE_BYTES + 1)
+        yield text
 
 
 def texts_of(lines: Sequence[Line], member: str) -> list[str] | None:

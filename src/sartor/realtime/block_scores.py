@@ -14,7 +14,7 @@ from sartor.realtime.recommend import DIGITS
 from sartor.realtime.scoring import Shares
 from sartor.realtime.version import Version
 
-#: The scores of one block take about so many bytes: they stay near the processor.
+#: The scores of users who are scored at once take about so many bytes: they stay near the processor.
 _BLOCK_BYTES: Final = 2**22
 _LEAST_ROWS, _MOST_ROWS = 8, 256
 #: So many masks are remembered in the forms that are needed here.
@@ -55,8 +55,8 @@ class BlockScores:
         self._own = threading.local()
 
     @property
-    def rows(self) -> int:
-        """How many users make a good block."""
+    def _rows(self) -> int:
+        """How many users are scored at once."""
         fitting = _BLOCK_BYTES // (4 * max(self._model.n_items, 1))
         return int(np.clip(fitting, _LEAST_ROWS, _MOST_ROWS))
 
@@ -71,6 +71,21 @@ class BlockScores:
             gone: rows that may not be chosen besides, by the user's place.
             n: how many are wanted; where there are fewer, the items behind them are -1.
         """
+        found, shares = [], []
+        for begin in range(0, len(users), self._rows):
+            part = slice(begin, begin + self._rows)
+            some = (
+                {at - begin: rows for at, rows in gone.items() if begin <= at < part.stop} if gone else gone
+            )
+            rows, values = self._part(users[part], masks[part], some, n)
+            found.append(rows)
+            shares.append(values)
+        return np.concatenate(found), np.concatenate(shares)
+
+    def _part(
+        self, users: Int64, masks: Sequence[Bool | None], gone: Mapping[int, Int32], n: int
+    ) -> tuple[Int32, NDArray[np.float64]]:
+        """Return what ``of`` does for so many users that their scores stay near the processor."""
         alike = not self._new and len(set(map(id, masks))) == 1
         layout = self._layout(masks[0] if alike else None)
         scores, kept = self._scored(users, layout), layout.kept
@@ -121,7 +136,7 @@ class BlockScores:
         rooms: dict[int, Float32] = self._own.__dict__.setdefault("rooms", {})
         room = rooms.get(number)
         if room is None or len(room) < shape[0] or room.shape[1] != shape[1]:
-            room = rooms[number] = np.empty((max(shape[0], self.rows), shape[1]), np.float32)
+            room = rooms[number] = np.empty((max(shape[0], self._rows), shape[1]), np.float32)
         return room[: shape[0]]
 
     @cached_property

@@ -89,11 +89,6 @@ class Blocks:
         asks = serving.operation == "GetRecommendations" and serving.needs == "userId"
         return asks and version.trends is None and version.model_items < LARGE_CATALOGUE
 
-    @property
-    def rows(self) -> int:
-        """How many users make a good block."""
-        return self._scores.rows
-
     def outputs(
         self, places: Sequence[int], names: Sequence[str], values: Sequence[Values | None]
     ) -> dict[int, bytes]:
@@ -128,7 +123,9 @@ class Blocks:
                 for at, (name, number) in enumerate(zip(names, numbers.tolist(), strict=True))
                 if self._in_context(name, number)
             )
-        together = [at for at in range(len(names)) if at not in alone] if alone else range(len(names))
+        if not alone:
+            return _Asked(list(places), codes, numbers, [one for one in shared if one is not None])
+        together = [at for at in range(len(names)) if at not in alone]
         return _Asked(
             places=[places[at] for at in together],
             codes=codes[together],

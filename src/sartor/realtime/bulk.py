@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _MOST_ID: Final = 256
 #: The most items of a ranking.
 _MOST_RANKED: Final = 500
+#: So many lines are answered at once: together, or one by one.
+_TOGETHER, _ALONE = 1024, 64
 #: What is kept of users who ask again, in bytes: hardly any does.
 _KEPT_BYTES: Final = 2**20
 
@@ -77,7 +79,7 @@ class Bulk:
     @property
     def block_lines(self) -> int:
         """How many lines are best answered at once."""
-        return self._blocks.rows
+        return _TOGETHER if self._blocks.able else _ALONE
 
     def answer(self, lines: Sequence[Line]) -> Iterator[Answered]:
         """Yield the answer to each line, in order."""

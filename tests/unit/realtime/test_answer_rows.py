@@ -30,7 +30,7 @@ def test_scores_are_written_as_short_as_they_are() -> None:
     (text,) = AnswerRows(["a"], reasons=False).written(
         np.zeros((1, 4), np.int32), np.array([[0.5, 1, 0, 0.0000001]])
     )
-    assert text.endswith(b'"scores":[0.5,1.0,0.0,0.0000001]}')
+    assert text.endswith(b'"scores":[0.5,1.0,0.0,1e-7]}')
 
 
 def test_what_is_not_the_models_choice_has_a_reason_and_may_have_no_score() -> None:
