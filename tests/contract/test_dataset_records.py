@@ -25,6 +25,7 @@ from sartor.data.check import JobRules, Part
 from sartor.data.commits import Commits
 from sartor.data.dataset import AT, SEQ, SESSION, DatasetRecords, write_part
 from sartor.data.dataset import Store as Which
+from sartor.data.events import NEWEST
 from sartor.data.export import write_csv
 from sartor.data.input_files import InputFile
 from sartor.data.put import Row
@@ -871,13 +872,13 @@ def test_what_is_put_for_a_user_after_the_call_began_stays(make: Make, tmp_path:
     events_ = make(EVENTS)
     events_.put(event(None, "i", 1, "s"), event("u", "i", 2, "s", "first"), event(None, "i", 3, "later"))
     with events_.store.read() as transaction:
-        call = transaction.put_number()
+        call = transaction.put_number(1)
     events_.put(event("u", "i", 4, "s", "second"), event(None, "i", 5, "s"), event("u", "i", 6, "later"))
     events_.put(Row("u", {"USER_ID": "u"}, "s", "second"))  # which is noted
     file = users_file(tmp_path, "u")
     for drained in range(2):
         deletion.drain(events_.records, call)
-        assert deletion.count_users([events_.records], file, call) == 1 - drained
+        assert deletion.count_users([events_.records], file, {1: call}) == 1 - drained
         deletion.delete_users(events_.records, file, "deletion", upto=call)
     # what the session did before goes with who it was then; another was nobody's until after the call
     assert events_.shown() == [("u", "i", at) for at in (3, 4, 5, 6)]
@@ -894,7 +895,7 @@ def test_a_deletion_waits_for_no_quiet_moment(
     events_ = make(EVENTS)
     events_.put(event("u", "i", 1), event("v", "i", 1))
     with events_.store.read() as transaction:
-        call = transaction.put_number()
+        call = transaction.put_number(1)
     drains = iter(range(2, 10))
     moved = DatasetRecords.drain
 
@@ -965,12 +966,13 @@ def test_a_file_without_users_column_fails_the_job(tmp_path: Path) -> None:
 def test_users_are_counted_once_over_all_datasets(make: Make, tmp_path: Path) -> None:
     users, events_ = make(USERS), make(EVENTS)
     file = users_file(tmp_path, "a", "b", "c", "z")
-    assert deletion.count_users([users.records, events_.records], file) == 0
+    everything = {users.records.number: NEWEST, events_.records.number: NEWEST}
+    assert deletion.count_users([users.records, events_.records], file, everything) == 0
     users.bring("FULL", ("a", 1), ("b", 2), ("x", 3))
     events_.bring("FULL", ("b", "i", 1), ("b", "i", 2))
     events_.put(event("c", "i", 3), event(None, "i", 3, "z"))
     events_.drain()
-    assert deletion.count_users([users.records, events_.records], file) == 3
+    assert deletion.count_users([users.records, events_.records], file, everything) == 3
 
 
 # merges of imported parts

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from sartor.database import Database
 from sartor.resources.store import Store
 
 DATASET = 7
+WEEK_SECONDS = 7 * 86_400
 SECONDS = 20.0  # how long a test waits for what must happen
 
 
@@ -287,34 +289,171 @@ def test_deleting_a_dataset_leaves_the_others(store: Store) -> None:
     assert (len(bodies(store, 8)), len(rejections(store, 8))) == (1, 1)
 
 
-def test_pruning_keeps_what_is_not_drained_and_what_is_young(store: Store) -> None:
-    put(store, row(N=0), noted("NO_ITEM"))
-    put(store, row(N=1))
-    first, second = store.put_records.since(DATASET, 0, 2**62, 10)
-    store.put_records.prune(DATASET, second.seq, before=first.at)
-    assert len(bodies(store)) == 2
-    store.put_records.prune(DATASET, first.seq, before=time.time() + 1)
-    assert [one["N"] for one in bodies(store)] == [1]
+class Calendar:
+    """A clock of the put records that stands still, some weeks ago."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(put_commits, "time", SimpleNamespace(time=lambda: self.now))
+
+    def turn(self, weeks_ago: float) -> float:
+        """Turn to the first minute of a week, and return when it began."""
+        this = time.time() // WEEK_SECONDS * WEEK_SECONDS
+        self.now = this - weeks_ago * WEEK_SECONDS + 60
+        return self.now - 60
+
+
+@pytest.fixture
+def calendar(monkeypatch: pytest.MonkeyPatch) -> Calendar:
+    return Calendar(monkeypatch)
+
+
+def prune(store: Store, upto: int, before: float, dataset: int = DATASET) -> None:
+    store.put_records.prune(dataset, upto, before)
+    store.put_records.prune_weeks({dataset: upto, 8: 0}, before)
+
+
+def test_pruning_keeps_what_is_not_drained_and_what_is_young(store: Store, calendar: Calendar) -> None:
+    for number, weeks_ago in enumerate((100, 99, 98)):
+        calendar.turn(weeks_ago)
+        put(store, row(N=number), noted("NO_ITEM", N=number))
+    first, second, third = store.put_records.since(DATASET, 0, 2**62, 10)
+    prune(store, third.seq, calendar.turn(100))
+    assert len(bodies(store)) == len(rejections(store)) == 3
+    prune(store, first.seq, calendar.turn(98))
+    assert [one["N"] for one in bodies(store)] == [1, 2]
+    assert [one["N"] for _, one in rejections(store)] == [2]
+    prune(store, second.seq, calendar.turn(90))
+    assert [one["N"] for one in bodies(store)] == [2]
     assert rejections(store) == []
 
 
-def test_a_pruned_dataset_goes_on_with_larger_numbers(store: Store) -> None:
+def test_a_week_waits_until_every_dataset_is_drained_and_one_that_is_gone_holds_it_no_longer(
+    store: Store, calendar: Calendar
+) -> None:
+    calendar.turn(100)
     put(store, row(N=0))
-    before = store.put_records.newest(DATASET)
-    store.put_records.prune(DATASET, before, time.time() + 1)
-    put(store, row(N=1))
-    assert store.put_records.newest(DATASET) > before
-
-
-def test_a_pruned_dataset_is_still_known_to_have_put_records(store: Store) -> None:
-    put(store, row(N=0))
-    put(store, row(N=1))
+    put(store, row(N=1), dataset=8)
     newest = store.put_records.newest(DATASET)
-    store.put_records.prune(DATASET, newest, time.time() + 1)
-    assert [one["N"] for one in bodies(store)] == [1]
+    prune(store, newest, calendar.turn(90))
+    assert len(bodies(store, 8)) == 1
+    store.put_records.delete_dataset(8)
+    prune(store, newest, calendar.turn(90))
+    assert bodies(store) == []
+
+
+def test_a_week_that_is_read_is_dropped_later(store: Store, calendar: Calendar) -> None:
+    calendar.turn(100)
+    put(store, *(row(N=number) for number in range(9)))
+    newest = store.put_records.newest(DATASET)
+    if store.database.weeks.divided:
+        reader = store.put_records.since(DATASET, 0, newest, 9)
+        next(reader)
+        prune(store, newest, calendar.turn(90))
+        assert len(bodies(store)) == 9
+        reader.close()  # type: ignore[attr-defined]
+    prune(store, newest, calendar.turn(90))
+    assert bodies(store) == []
+
+
+def test_a_dataset_of_which_everything_was_pruned_is_known_to_have_had_records_and_goes_on(
+    store: Store, calendar: Calendar
+) -> None:
+    calendar.turn(100)
+    put(store, row(N=0))
+    newest = store.put_records.newest(DATASET)
+    prune(store, newest, calendar.turn(90))
+    assert (bodies(store), store.put_records.newest_at(DATASET)) == ([], None)
     assert store.put_records.newest(DATASET) == newest
     with store.read() as transaction:
+        assert transaction.put_number(DATASET) >= newest
         assert transaction.has_put(DATASET)
+        assert not transaction.has_put(8)
+    put(store, row(N=1))
+    assert store.put_records.newest(DATASET) > newest
+    assert store.put_records.newest_at(DATASET) == calendar.now
+
+
+def test_a_clock_that_was_never_set_is_no_matter(store: Store, calendar: Calendar) -> None:
+    calendar.now = 3.0
+    put(store, row(N=0))
+    put(store, row(N=1))
+    assert [one["N"] for one in cells(store)] == [0, 1]
+
+
+def test_numbers_grow_whatever_the_clock_does(store: Store, other: Store, calendar: Calendar) -> None:
+    for number, weeks_ago in enumerate((5.0, 9.0, -3.0, 0.0, 2_800.0)):
+        calendar.turn(weeks_ago)
+        put((store, other)[number % 2], row(N=number))
+    assert [one["N"] for one in bodies(store)] == [0, 1, 2, 3, 4]
+    assert [one["N"] for one in cells(store)] == [0, 1, 2, 3, 4]
+
+
+def test_a_history_goes_over_weeks(store: Store, calendar: Calendar) -> None:
+    numbers = []
+    for number in range(6):
+        calendar.turn(50 - number)
+        put(store, row(N=number), row("v", N=number))
+        numbers.append(store.put_records.newest_of(DATASET, "u"))
+    assert numbers == sorted(numbers)
+    assert [one["N"] for one in cells(store, limit=4)] == [2, 3, 4, 5]
+    assert [one["N"] for one in store.put_records.after(DATASET, "u", numbers[3], 100)] == [4, 5]
+    assert store.put_records.changed(DATASET, ["u", "v", "w"], numbers[4]) == {"u", "v"}
+    assert store.put_records.changed(DATASET, ["u", "w"], numbers[5]) == set()
+
+
+def test_datasets_do_not_wait_for_each_other(store: Store, other: Store, database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has one writer at a time")
+    records, go, _ = held(store)
+    inside = threading.Event()
+
+    @contextmanager
+    def write() -> Iterator[sa.Connection]:
+        with store.database.write() as connection:
+            yield connection
+            inside.set()
+            assert go.wait(SECONDS)
+
+    records._commits._write = write
+    slow = records.put(DATASET, [row(N=0)])
+    assert inside.wait(SECONDS)
+    put(other, row(N=1), dataset=8)
+    assert not slow.done()
+    go.set()
+    slow.result(SECONDS)
+
+
+def test_a_database_of_the_first_version_goes_on_with_its_records(database_url: str) -> None:
+    old = Store.open(database_url)
+    with old.write() as transaction:
+        run = transaction._connection.exec_driver_sql
+        for table in ("put_record", "put_number"):
+            run(f"DROP TABLE {table}")
+        run(
+            "CREATE TABLE put_record (dataset BIGINT NOT NULL, key TEXT NOT NULL, seq BIGINT NOT NULL, "
+            "count INTEGER NOT NULL, at DOUBLE PRECISION NOT NULL, session TEXT, body TEXT NOT NULL, "
+            "CONSTRAINT put_record_pkey PRIMARY KEY (dataset, key, seq))"
+        )
+        run("CREATE INDEX put_record_seq ON put_record (dataset, seq)")
+        run("CREATE TABLE put_counter (id INTEGER NOT NULL PRIMARY KEY, seq BIGINT NOT NULL)")
+        run("INSERT INTO put_counter VALUES (1, 12)")
+        for number in (3, 9):
+            run(f"INSERT INTO put_record VALUES (7, 'u', {number}, 1, 1.5, NULL, '{{\"N\":{number}}}')")
+        run("UPDATE setting SET value = '1' WHERE key = 'schema_version'")
+    old.close()
+    for _ in range(2):
+        store = Store.open(database_url)
+        assert store.put_records.newest(DATASET) == max(9, store.put_records.newest_of(DATASET, "u"))
+        put(store, row(N=10))
+        assert [one["N"] for one in bodies(store)][:3] == [3, 9, 10]
+        assert [one["N"] for one in cells(store, limit=3)][-1] == 10
+        store.close()
+    store = Store.open(database_url)
+    assert [one["N"] for one in store.put_records.after(DATASET, "u", 9, 10)] == [10, 10]
+    prune(store, 9, time.time() - 10)
+    assert [one["N"] for one in bodies(store)] == [10, 10]
+    store.close()
 
 
 def test_a_lease_has_one_holder_until_it_ends_or_lapses(store: Store, other: Store) -> None:
@@ -430,11 +569,11 @@ def test_a_caller_that_left_stops_nobody(store: Store, fails: bool) -> None:
 def test_a_database_that_cannot_be_written_fails_the_call_and_works_again_later(store: Store) -> None:
     put(store, row(N=1))
     with store.write() as transaction:
-        transaction._connection.exec_driver_sql("ALTER TABLE put_counter RENAME TO gone")
-    with pytest.raises(Exception, match="put_counter"):  # as the driver says it
+        transaction._connection.exec_driver_sql("ALTER TABLE put_number RENAME TO gone")
+    with pytest.raises(Exception, match="put_number"):  # as the driver says it
         put(store, row(N=2))
     with store.write() as transaction:
-        transaction._connection.exec_driver_sql("ALTER TABLE gone RENAME TO put_counter")
+        transaction._connection.exec_driver_sql("ALTER TABLE gone RENAME TO put_number")
     put(store, row(N=3))
     assert [one["N"] for one in bodies(store)] == [1, 3]
 

@@ -5,7 +5,7 @@ import io
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,11 +73,11 @@ def users_in(file: Path, memory_bytes: int) -> list[str]:
         return [row[0] for row in connection.execute(f"SELECT id FROM {engine.parquet([file])}").fetchall()]
 
 
-def count_users(datasets: Sequence[DatasetRecords], users: Path, upto: int = NEWEST) -> int:
-    """Return how many of the users occur in any of the datasets' tables, in what was put up to a number."""
+def count_users(datasets: Sequence[DatasetRecords], users: Path, upto: Mapping[int, int]) -> int:
+    """Return how many of the users occur in any of the datasets' tables, in what was put up to a number of each."""
     found = []
     for dataset in datasets:
-        for table, which in ((dataset.bulk_table, "true"), (dataset.put_table, _until(upto))):
+        for table, which in ((dataset.bulk_table, "true"), (dataset.put_table, _until(upto[dataset.number]))):
             files = _files(table)
             if files:
                 found.append(f'SELECT "USER_ID" AS id FROM {engine.parquet(files)} WHERE {which}')

@@ -1,11 +1,11 @@
 """Records that calls put in: in the metadata database before they are acknowledged.
 
-A record has a number that grows with every commit, over all processes; whoever drains records into a table does so by
-number. They stay for a while after that: they are each user's recent history.
+A record has a number that grows with every commit of its dataset, over all processes; whoever drains records into a
+table does so by number. They stay for a while after that: they are each user's recent history.
 """
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -13,7 +13,7 @@ import orjson
 import sqlalchemy as sa
 
 from sartor.data.put_commits import PutCommits
-from sartor.data.put_tables import EVENT, LEASE, PUT, REJECTED
+from sartor.data.put_tables import EVENT, LEASE, MOST_COUNTED, NUMBER, NUMBERS_A_SECOND, PUT, REJECTED
 from sartor.database import Database
 
 Value = TypeVar("Value")
@@ -21,7 +21,7 @@ Value = TypeVar("Value")
 #: Larger than the number of every record.
 NEWEST: Final = 2**62
 _NEWEST_OF: Final = "SELECT seq FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT 1"
-_NEWEST: Final = "SELECT max(seq) FROM put_record WHERE dataset = ?"
+_NEWEST: Final = "SELECT newest FROM put_number WHERE dataset = ?"
 _HISTORY: Final = (
     "SELECT at, count, body FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT ?"
 )
@@ -98,6 +98,7 @@ class PutRecords:
         self.put = self._commits.put
         self.counts = self._commits.counts
         self._write, self._read, self._rows = database.write, database.read, database.rows
+        self._weeks = database.weeks
         spelled = database.dialect.sql
         self._history, self._after = spelled(_HISTORY), spelled(_AFTER)
         self._newest_of, self._newest = spelled(_NEWEST_OF), spelled(_NEWEST)
@@ -128,20 +129,16 @@ class PutRecords:
         rows = self._rows(self._newest_of, (dataset, key))
         return int(rows[0][0]) if rows else 0
 
-    def newest_of_each(self, dataset: int, keys: Collection[str]) -> dict[str, int]:
-        """Return the number of the newest record of each user who has any, as ``newest_of`` does for one."""
-        found: dict[str, int] = {}
-        if not keys or not self.newest(dataset):
+    def changed(self, dataset: int, keys: Collection[str], after: int) -> set[str]:
+        """Return those users, items, actions or sessions that have a record with a larger number than ``after``."""
+        found: set[str] = set()
+        if self.newest(dataset) <= after:
             return found
         column = PUT.c
+        query = sa.select(column.key).where(column.dataset == dataset, column.seq > after).distinct()
         with self._read() as connection:
             for some in _hundreds(list(dict.fromkeys(keys))):
-                query = (
-                    sa.select(column.key, sa.func.max(column.seq))
-                    .where(column.dataset == dataset, column.key.in_(some))
-                    .group_by(column.key)
-                )
-                found.update((key, int(seq)) for key, seq in connection.execute(query))
+                found.update(connection.execute(query.where(column.key.in_(some))).scalars())
         return found
 
     def after(self, dataset: int, key: str, number: int, limit: int) -> list[dict[str, Any]]:
@@ -188,7 +185,15 @@ class PutRecords:
 
     def newest(self, dataset: int) -> int:
         """Return the number of a dataset's newest record, 0 if it has none; none with a smaller one comes."""
-        return int(self._rows(self._newest, (dataset,))[0][0] or 0)
+        rows = self._rows(self._newest, (dataset,))
+        return int(rows[0][0]) if rows else 0
+
+    def newest_at(self, dataset: int) -> float | None:
+        """Return when a dataset's newest record that is kept came, in epoch seconds."""
+        query = sa.select(PUT.c.at).where(PUT.c.dataset == dataset).order_by(PUT.c.seq.desc()).limit(1)
+        with self._read() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else float(found)
 
     def waiting(self, dataset: int, after: int) -> tuple[int, float | None]:
         """Return how many records have a larger number, of up to 100,000 calls, and when the first of them came."""
@@ -230,7 +235,7 @@ class PutRecords:
     def delete_dataset(self, dataset: int) -> None:
         """Remove everything of a dataset."""
         with self._write() as connection:
-            for table in (PUT, EVENT, REJECTED):
+            for table in (PUT, EVENT, REJECTED, NUMBER):
                 connection.execute(sa.delete(table).where(table.c.dataset == dataset))
 
     def delete_keys(
@@ -278,14 +283,38 @@ class PutRecords:
     def prune(self, dataset: int, upto: int, before: float) -> None:
         """Remove records that a table has (``seq <= upto``) and old notes; both came before ``before``.
 
-        The newest stays: it says that there are put records, and up to which number.
+        Where a table is divided by weeks its records go by ``prune_weeks``.
         """
-        newest = sa.select(sa.func.max(PUT.c.seq)).where(PUT.c.dataset == dataset).scalar_subquery()
-        old = (PUT.c.seq <= upto, PUT.c.at < before, PUT.c.seq < newest)
+        young = max(_number_at(before), MOST_COUNTED)  # by number an index finds what is old
+        column = PUT.c
+        old = (column.dataset == dataset, column.seq <= min(upto, young), column.at < before)
         with self._write() as connection:
-            connection.execute(sa.delete(PUT).where(PUT.c.dataset == dataset, *old))
-            for table in (EVENT, REJECTED):
-                connection.execute(sa.delete(table).where(table.c.dataset == dataset, table.c.at < before))
+            if not self._weeks.divided:
+                connection.execute(sa.delete(PUT).where(*old))
+            connection.execute(
+                sa.delete(REJECTED).where(
+                    REJECTED.c.dataset == dataset, REJECTED.c.seq <= young, REJECTED.c.at < before
+                )
+            )
+            connection.execute(sa.delete(EVENT).where(EVENT.c.dataset == dataset, EVENT.c.at < before))
+
+    def prune_weeks(self, drained: Mapping[int, int], before: float) -> None:
+        """Drop the weeks before a time of which tables have every record, where records are divided by weeks.
+
+        Args:
+            drained: the number up to which a table has the records, of each dataset.
+            before: epoch seconds.
+        """
+        column = PUT.c
+        for week in self._weeks.until(PUT.name, _number_at(before)):
+            query = sa.select(column.seq).where(column.seq >= week.first, column.seq < week.end).limit(1)
+            with self._read() as connection:
+                waits = any(
+                    connection.execute(query.where(column.dataset == dataset, column.seq > upto)).first()
+                    for dataset, upto in drained.items()
+                )
+            if not waits:
+                self._weeks.drop(PUT.name, week)
 
     def lease(self, name: str, holder: str, seconds: float) -> bool:
         """Take or renew a lease; false if another holder has it."""
@@ -298,6 +327,11 @@ class PutRecords:
         """Give a lease back."""
         with self._write() as connection:
             connection.execute(sa.delete(LEASE).where(LEASE.c.name == name, LEASE.c.holder == holder))
+
+
+def _number_at(moment: float) -> int:
+    """Return the number that a record would have that came at a time, in epoch seconds."""
+    return round(moment * NUMBERS_A_SECOND)
 
 
 def _parsed(lines: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The group commit: one writer a process commits what all its callers wait for.
 
-A flush of the disk serves many of them. A row has a number that grows with every commit, over all processes.
+A flush of the disk serves many of them. A row has a number that grows with every commit of its dataset, over all
+processes; datasets do not wait for each other.
 """
 
 import threading
@@ -17,7 +18,7 @@ import orjson
 import sqlalchemy as sa
 
 from sartor.data.put import Note, Row
-from sartor.data.put_tables import EVENT, PUT, REJECTED
+from sartor.data.put_tables import EVENT, MOST_COUNTED, NUMBERS_A_SECOND, PUT, REJECTED
 from sartor.database import Database
 from sartor.errors import ChangedMeanwhile
 
@@ -28,11 +29,14 @@ _BATCH_CALLS: Final = 512
 _TOGETHER_SECONDS: Final = 0.005
 #: The most rows of one INSERT; SQLite takes 32,766 values.
 _INSERTED_ROWS: Final = 4_000
-#: One statement, so that of many who are first at once nobody fails.
+#: One statement, so that of many who are first at once nobody fails. Records come before what could not be used.
 _TAKE_NUMBERS: Final = (
-    "INSERT INTO put_counter (id, seq) VALUES (1, {0}) "
-    "ON CONFLICT (id) DO UPDATE SET seq = put_counter.seq + {0} RETURNING seq"
+    "INSERT INTO put_number (dataset, seq, newest) VALUES ({dataset}, {now} + {records} + {notes}, {newest_of_first}) "
+    "ON CONFLICT (dataset) DO UPDATE SET seq = {last} + {records} + {notes}, newest = {newest} RETURNING seq"
 )
+_LAST: Final = "CASE WHEN put_number.seq > {now} THEN put_number.seq ELSE {now} END"
+
+_SEQ: Final = PUT.c.keys().index("seq")
 
 #: Says in the transaction that writes whether what a call was read against is as it was.
 Holds = Callable[[sa.Connection], bool]
@@ -65,6 +69,7 @@ class PutCommits:
 
     def __init__(self, database: Database) -> None:
         self._write = database.write
+        self._make_room = database.weeks.make_room
         self._mark = database.dialect.mark
         self._waiting: list[_Call] = []
         self._expected = 1
@@ -131,25 +136,39 @@ class PutCommits:
         Returns:
             The codes of what could not be used, and what did not hold any more: its calls are not written.
         """
-        total = sum(len(call.rows) + sum(len(row.notes) for row in call.rows) + 1 for call in calls)
         with self._write() as connection:
             changed = {holds for holds in {call.holds for call in calls} if not holds(connection)}
             if changed:
                 calls = [call for call in calls if call.holds not in changed]
-            batch = _Batch(_numbers(connection, 2 * total), _repeated(connection, calls))
+            numbers = {dataset: _numbers(connection, dataset, calls) for dataset in sorted(_datasets(calls))}
+            batch = _Batch(numbers, _repeated(connection, calls))
             for call in calls:
                 batch.add(call)
+            self._make_room(PUT.name, {row[_SEQ] for row in batch.put})
             for table, rows in ((PUT, batch.put), (EVENT, batch.events), (REJECTED, batch.rejected)):
                 if rows:
                     _insert(connection, table, rows, self._mark)
         return batch.codes, changed
 
 
+@dataclass
+class _Numbers:
+    """The numbers of one dataset that a commit has, with those that it has given.
+
+    Attributes:
+        last_record: before those that are free for records.
+        last_note: before those that are free for what could not be used.
+    """
+
+    last_record: int
+    last_note: int
+
+
 class _Batch:
     """The rows that one commit writes.
 
     Args:
-        seq: the number before the first that is free.
+        numbers: those that each dataset has for this commit.
         repeated: the event ids that are stored already, with their dataset.
 
     Attributes:
@@ -159,8 +178,8 @@ class _Batch:
         codes: of what could not be used.
     """
 
-    def __init__(self, seq: int, repeated: set[tuple[int, str | None]]) -> None:
-        self._seq = seq
+    def __init__(self, numbers: dict[int, _Numbers], repeated: set[tuple[int, str | None]]) -> None:
+        self._numbers = numbers
         self._repeated = repeated
         self.put: list[tuple[Any, ...]] = []
         self.events: list[tuple[Any, ...]] = []
@@ -170,6 +189,7 @@ class _Batch:
     def add(self, call: _Call) -> None:
         """Add what a call puts: one row for the records of each history, and what could not be used."""
         histories: dict[tuple[str, str | None, bool], list[bytes]] = {}
+        numbers = self._numbers[call.dataset]
         for row in call.rows:
             body, notes, name = orjson.dumps(row.cells), row.notes, (call.dataset, row.event)
             if row.stored and name in self._repeated:
@@ -182,15 +202,15 @@ class _Batch:
                     self.events.append((*name, row.key, call.at))
                     self._repeated.add(name)
             for note in notes:
-                self._seq += 1
+                numbers.last_note += 1
                 self.codes.append(note.code)
                 self.rejected.append(
-                    (call.dataset, self._seq, call.at, note.code, note.reason, body.decode())
+                    (call.dataset, numbers.last_note, call.at, note.code, note.reason, body.decode())
                 )
         for (key, session, _), bodies in histories.items():
-            self._seq += len(bodies)
+            numbers.last_record += len(bodies)
             text = b"\n".join(bodies).decode()
-            self.put.append((call.dataset, key, self._seq, len(bodies), call.at, session, text))
+            self.put.append((call.dataset, key, numbers.last_record, len(bodies), call.at, session, text))
 
 
 def _end(call: _Call, error: BaseException | None) -> None:
@@ -216,10 +236,28 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any
         _cursor(connection).execute(insert, tuple(chain.from_iterable(some)))
 
 
-def _numbers(connection: sa.Connection, count: int) -> int:
-    """Take ``count`` numbers and return the one before the first; other writers wait until this one commits."""
-    (last,) = _cursor(connection).execute(_TAKE_NUMBERS.format(count)).fetchone()
-    return int(last) - count
+def _datasets(calls: Sequence[_Call]) -> set[int]:
+    return {call.dataset for call in calls}
+
+
+def _numbers(connection: sa.Connection, dataset: int, calls: Sequence[_Call]) -> _Numbers:
+    """Take the numbers that the calls need of a dataset; its other writers wait until this one commits."""
+    rows = [row for call in calls if call.dataset == dataset for row in call.rows]
+    records = sum(row.stored for row in rows)
+    notes = records + sum(len(row.notes) for row in rows)  # each event may be a repeated one
+    now = max(round(time.time() * NUMBERS_A_SECOND), MOST_COUNTED)
+    last = _LAST.format(now=now)
+    statement = _TAKE_NUMBERS.format(
+        dataset=dataset,
+        now=now,
+        last=last,
+        records=records,
+        notes=notes,
+        newest=f"{last} + {records}" if records else "put_number.newest",
+        newest_of_first=now + records if records else 0,
+    )
+    (taken,) = _cursor(connection).execute(statement).fetchone()
+    return _Numbers(int(taken) - notes - records, int(taken) - notes)
 
 
 def _cursor(connection: sa.Connection) -> Any:

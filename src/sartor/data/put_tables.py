@@ -1,8 +1,18 @@
-"""The tables of what calls put, in the metadata database."""
+"""The tables of what calls put, in the metadata database.
+
+A record's number is the microsecond at which it was given, or one more than the last: it grows with every commit of a
+dataset, over all processes, and says the day. So PostgreSQL keeps a week's records apart and drops them together.
+"""
+
+from typing import Final
 
 import sqlalchemy as sa
 
 METADATA = sa.MetaData()
+#: So many numbers has a second.
+NUMBERS_A_SECOND: Final = 1_000_000
+#: An earlier Sartor counted from one and never came so far: the number of the first moment of a week in 2001.
+MOST_COUNTED: Final = 1_654 * 7 * 86_400 * NUMBERS_A_SECOND
 #: The records that one call brought of one history; ``body`` has a line for each, a JSON object of its cells by
 #: column, and ``seq`` is the number of the last. A row for each record would cost twice the writing.
 PUT = sa.Table(
@@ -18,6 +28,16 @@ PUT = sa.Table(
     sa.Index("put_record_seq", "dataset", "seq"),
     # one user's records lie together, so that his history is one read
     sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (seq)",
+)
+#: What was counted from one has a part of its own.
+sa.event.listen(
+    PUT,
+    "after_create",
+    sa.DDL(  # type: ignore[no-untyped-call]
+        "CREATE TABLE IF NOT EXISTS put_record_counted PARTITION OF put_record "
+        f"FOR VALUES FROM (MINVALUE) TO ({MOST_COUNTED})"
+    ).execute_if(dialect="postgresql"),
 )
 #: The event ids that clients gave, and the history that they belong to.
 EVENT = sa.Table(
@@ -28,6 +48,8 @@ EVENT = sa.Table(
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
     sa.Index("put_event_key", "dataset", "key"),
+    # they come in the order of their times, so a few pages of it serve a large table
+    sa.Index("put_event_at", "at", postgresql_using="brin").ddl_if(dialect="postgresql"),
     sqlite_with_rowid=False,
 )
 #: What was taken and could not be used.
@@ -42,13 +64,15 @@ REJECTED = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )
-#: The one number that grows, and the leases of chores.
-COUNTER = sa.Table(
-    "put_counter",
+#: The last number that a dataset has given, and that of its newest record, 0 if it has none.
+NUMBER = sa.Table(
+    "put_number",
     METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("dataset", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("newest", sa.BigInteger, nullable=False),
 )
+#: The leases of chores.
 LEASE = sa.Table(
     "chore_lease",
     METADATA,

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from sartor.database import postgresql, sqlite
 from sartor.database.dialect import Dialect
+from sartor.database.weeks import Weeks
 
 #: What a column holds, and a statement takes.
 Values = tuple[Any, ...]
@@ -20,6 +21,10 @@ class Database(Protocol):
     @property
     def dialect(self) -> Dialect:
         """How its driver's SQL is spelled."""
+
+    @property
+    def weeks(self) -> Weeks:
+        """How it divides tables by weeks."""
 
     @property
     def local(self) -> bool:

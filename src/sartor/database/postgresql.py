@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from sartor.database import outage
 from sartor.database.dialect import POSTGRESQL
+from sartor.database.weeks import Partitions
 
 #: How long a statement waits for a lock before it gives up, and how long for the server.
 _LOCK_SECONDS: Final = 30
@@ -24,6 +25,7 @@ class PostgreSql:
 
     Attributes:
         dialect: PostgreSQL's.
+        weeks: its partitions.
         local: false.
 
     Raises:
@@ -44,6 +46,7 @@ class PostgreSql:
             connect_args={"connect_timeout": _CONNECT_SECONDS},
         )
         sa.event.listen(self._engine, "connect", lambda connection, _record: _tune(connection))
+        self.weeks = Partitions(self._engine)
 
     @contextmanager
     def write(self, lock: str | None = None, wait_seconds: float | None = None) -> Iterator[sa.Connection]:

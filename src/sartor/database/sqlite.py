@@ -16,6 +16,7 @@ from sartor.database import outage
 from sartor.database.dialect import SQLITE
 from sartor.database.outage import is_lock, reason, unavailable
 from sartor.database.sqlite_file import BUSY_SECONDS, File, engine_of, open_file
+from sartor.database.weeks import Whole
 from sartor.errors import Unavailable
 
 LOG = logging.getLogger("sartor.database")
@@ -56,6 +57,7 @@ class Sqlite:
 
     Attributes:
         dialect: SQLite's.
+        weeks: none; its tables are whole.
         local: true.
 
     Raises:
@@ -63,6 +65,7 @@ class Sqlite:
     """
 
     dialect = SQLITE
+    weeks = Whole()
     local = True
 
     def __init__(self, path: Path, make: Callable[[sa.Connection], None], checked: Collection[str]) -> None:

@@ -85,10 +85,7 @@ class Histories:
 
     def changed(self, users: Sequence[str]) -> set[str]:
         """Return those users of whom calls have put something since the training."""
-        if self._put.newest(self._dataset) <= self._after:
-            return set()
-        newest = self._put.newest_of_each(self._dataset, users)
-        return {user for user, number in newest.items() if number > self._after}
+        return self._put.changed(self._dataset, users, self._after)
 
     def since_training(self, history: History | None) -> int:
         """Return the number of a user's newest put record, 0 if the training has seen it or there is none."""

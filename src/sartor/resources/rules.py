@@ -221,8 +221,14 @@ def create_data_deletion_job(call: Call, request: Request) -> Draft:
         parents=(group.arn,),
         tags=first_tags,
         slow_check=partial(looks.look_at_deletion, call.quotas_on, *_place_of_data(call, request)),
-        at_call={"putNumber": call.transaction.put_number()},  # what is put from now on stays
+        at_call={"putNumbers": _put_numbers(call, group)},  # what is put from now on stays
     )
+
+
+def _put_numbers(call: Call, group: Resource) -> dict[str, int]:
+    """Return the last number that each dataset of a group has given to what calls put, by the dataset's ARN."""
+    found = call.transaction.datasets(group.arn).values()
+    return {one.arn: call.transaction.put_number(one.seq) for one in found}
 
 
 def update_dataset(call: Call, request: Request) -> dict[str, Any]:

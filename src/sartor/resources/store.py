@@ -17,6 +17,7 @@ from sartor.data.events import PutRecords
 from sartor.data.samples import Samples
 from sartor.database import Database, open_database
 from sartor.database.dialect import Listing
+from sartor.resources import upgrades
 from sartor.resources.tables import (
     METADATA,
     RESOURCE_COLUMNS,
@@ -31,7 +32,8 @@ from sartor.resources.unchanged import Unchanged
 __all__ = ["Duplicate", "Resource", "Store", "TaskRow", "Transaction"]
 
 #: Raised with every change of the tables below; a database of a newer Sartor is refused.
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
+_SET_VERSION = sa.update(SETTING).where(SETTING.c.key == "schema_version").values(value=SCHEMA_VERSION)
 #: The tables that whoever opens a file reads whole; the others have all records.
 _CHECKED: Final = ("setting", "resource", "reference", "tag", "task")
 #: How long whoever asks whether writes succeed waits for other writers, and how much is written.
@@ -167,6 +169,10 @@ class Store:
         with self.database.write("create tables") as connection:
             _make_tables(connection)
             stored = {row.key: row.value for row in connection.execute(sa.select(SETTING))}
+            if stored["schema_version"] == "1":
+                upgrades.number_by_dataset(connection)
+                connection.execute(_SET_VERSION)
+                stored["schema_version"] = SCHEMA_VERSION
         if stored["schema_version"] != SCHEMA_VERSION:
             raise ValueError(
                 f"The database has the tables of version {stored['schema_version']}, "

@@ -107,14 +107,19 @@ class Transaction:
         found = {one.body["datasetType"]: one for one in self.children(group_arn, DATASET)}
         return found if types is None else {name: found[name] for name in types if name in found}
 
-    def put_number(self) -> int:
-        """Return the number of the newest record that any call has put; every later one has a larger number."""
-        found = self._connection.execute(sa.select(put_tables.COUNTER.c.seq)).scalar()
+    def put_number(self, seq: int) -> int:
+        """Return the last number that the dataset whose resource has this ``seq`` has given, 0 if it has given none.
+
+        Whatever calls put into it later has a larger one.
+        """
+        column = put_tables.NUMBER.c
+        found = self._connection.execute(sa.select(column.seq).where(column.dataset == seq)).scalar()
         return int(found or 0)
 
     def has_put(self, seq: int) -> bool:
         """Return whether calls have put records into the dataset whose resource has this ``seq``."""
-        query = sa.select(put_tables.PUT.c.seq).where(put_tables.PUT.c.dataset == seq).limit(1)
+        column = put_tables.NUMBER.c
+        query = sa.select(column.seq).where(column.dataset == seq, column.newest > 0)
         return self._connection.execute(query).first() is not None
 
     def remove(self, arn: str) -> None:

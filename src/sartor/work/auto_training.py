@@ -39,6 +39,5 @@ def _has_new_records(store: Store, dataset: Resource, since: float) -> bool:
         for job in transaction.children(dataset.arn, DATASET_IMPORT_JOB):
             if job.seq > dataset.seq and job.status == "ACTIVE" and job.updated_at > since:
                 return True
-    newest = store.put_records.newest(dataset.seq)
-    _, at = store.put_records.waiting(dataset.seq, newest - 1)
-    return newest > 0 and at is not None and at > since
+    at = store.put_records.newest_at(dataset.seq)
+    return at is not None and at > since

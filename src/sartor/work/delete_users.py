@@ -42,23 +42,31 @@ def run(task: Task, tools: Tools) -> Outcome:
         with tools.store.read() as transaction:
             now = transaction.get(job.arn)
         number = None if now is None else now.private.get("numDeleted")
-        upto = job.private.get("putNumber", NEWEST)  # a job of an earlier Sartor has none
+        upto = {one.number: _upto(job, resource) for resource, one in zip(resources, datasets, strict=True)}
         holder = f"{job.arn}#{task.attempt}"
         # what is being drained meanwhile could bring a user back
         with held_drains([dataset.number for dataset in datasets], holder, tools) as must_stop:
             for dataset in datasets:
-                drain(dataset, upto)
+                drain(dataset, upto[dataset.number])
             if number is None:
                 number = count_users(datasets, users, upto)
                 lifecycle.keep(tools.store, task, {"numDeleted": number})
             for at, (resource, dataset) in enumerate(zip(resources, datasets, strict=True)):
-                delete_users(dataset, users, job.arn, must_stop, upto)
+                delete_users(dataset, users, job.arn, must_stop, upto[dataset.number])
                 _sweep(resource, dataset, tools)
                 drop_copies(dataset.folder, tools)
                 tools.progress({"phase": "deleting", "datasets": at + 1, "datasetsTotal": len(datasets)})
         trained = forget_users(task, users_in(users, tools.memory_bytes), tools)
     tools.store.clear_deleted()
     return Outcome({"numDeleted": number}, {"trainedWith": trained})
+
+
+def _upto(job: Resource, dataset: Resource) -> int:
+    """Return the number of a dataset's newest put record when the job was asked for: what came later stays."""
+    numbers = job.private.get("putNumbers")
+    if numbers is None:  # the call was an earlier Sartor's, which had one number for all, or none
+        return int(job.private.get("putNumber", NEWEST))
+    return int(numbers.get(dataset.arn, 0))
 
 
 def _read(job: Resource, folder: Path, users: Path, tools: Tools) -> None:

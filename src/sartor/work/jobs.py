@@ -153,14 +153,18 @@ class Sweeps:
 
     def run(self, tools: Tools) -> None:
         """Sweep every dataset; one that cannot be swept holds up no other."""
+        drained: dict[int, int] = {}
         for dataset in _datasets(tools):
+            drained[dataset.seq] = 0
             try:
-                self._sweep(dataset, records_of(dataset, tools), tools)
+                drained[dataset.seq] = self._sweep(dataset, records_of(dataset, tools), tools)
             except Exception:
                 LOG.exception("%s could not be swept; the others are", dataset.arn)
+        tools.store.put_records.prune_weeks(drained, time.time() - HISTORY_SECONDS)
         old_models.sweep(tools)
 
-    def _sweep(self, dataset: Resource, records: DatasetRecords, tools: Tools) -> None:
+    def _sweep(self, dataset: Resource, records: DatasetRecords, tools: Tools) -> int:
+        """Sweep one dataset, and return the number up to which its table has what calls put."""
         now = time.time()
         with held_drain(dataset.seq, self._holder, tools) as lost:
             while lost is not None and not lost() and records.merge_imported():
@@ -171,7 +175,9 @@ class Sweeps:
             self._listed[dataset.seq] = now
         records.bulk_table.vacuum(now - tools.history_days * DAY_SECONDS)
         records.put_table.vacuum(now - READ_SECONDS, keep_log=False)
-        tools.store.put_records.prune(dataset.seq, records.drained(), now - HISTORY_SECONDS)
+        drained = records.drained()
+        tools.store.put_records.prune(dataset.seq, drained, now - HISTORY_SECONDS)
+        return drained
 
 
 class Drains:
