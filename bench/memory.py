@@ -14,12 +14,15 @@ from sartor.data import engine, schema, training
 from sartor.data.blobs import FolderBlobs
 from sartor.data.dataset import DatasetRecords, write_part
 from sartor.data.training import Selection
+from sartor.realtime import seen_lists
 from sartor.resources.store import Store
 from sartor.settings import load
 
 ROOT = Path(__file__).parent.parent
-#: How much memory may grow with each interaction.
+#: How much memory reading for a training may take for each interaction.
 MOST_BYTES = 40
+#: How much a process that answers may take for what filters see, however many interactions there are.
+MOST_SEEN_BYTES = 200_000_000
 PART_ROWS = 5_000_000
 ITEMS = 100_000
 A_USER = 100
@@ -81,9 +84,21 @@ def read(records: DatasetRecords) -> Any:
         return training.read(connection, SCHEMA, None, Selection(), scratch=records.scratch)
 
 
+def seen(records: DatasetRecords) -> Any:
+    return seen_lists.read(records, records.bulk_table.version() or 0)
+
+
 #: What is measured, by its name: what is kept until the end counts.
-WORDS: Final = {"read": "interactions read for a training"}
-TAKEN: Final[dict[str, Callable[[DatasetRecords], Any]]] = {"read": read}
+WORDS: Final = {
+    "read": "interactions read for a training",
+    "seen": "what filters see after an import, the process that writes the lists",
+    "seen_again": "the same, every other process",
+}
+TAKEN: Final[dict[str, Callable[[DatasetRecords], Any]]] = {
+    "read": read,
+    "seen": seen,
+    "seen_again": seen,
+}
 
 
 def child(folder: Path, name: str) -> None:
@@ -134,7 +149,7 @@ def _row(name: str, sizes: tuple[int, ...], took: list[dict[str, float]]) -> Row
         WORDS[name],
         "<br>".join(cells),
         f"the step from {sizes[-2] / 1e6:g} M: {grown:.1f} B for each more",
-        f"{each:.1f} B an interaction at the peak",
-        f"≤ {MOST_BYTES} B",
-        each <= MOST_BYTES,
+        f"{took[-1]['bytes'] / 1e6:.0f} MB, {each:.1f} B an interaction at the peak",
+        f"≤ {MOST_BYTES} B" if name == "read" else f"≤ {MOST_SEEN_BYTES / 1e6:.0f} MB",
+        each <= MOST_BYTES if name == "read" else took[-1]["bytes"] <= MOST_SEEN_BYTES,
     )

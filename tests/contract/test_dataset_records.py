@@ -32,6 +32,7 @@ from sartor.data.put import Row
 from sartor.data.report import Fault, Place, ReadFile, Report
 from sartor.data.table import Table
 from sartor.errors import JobFailed, Stopped
+from sartor.realtime import seen_lists
 from sartor.resources.store import Store
 
 SECONDS = 20.0
@@ -781,7 +782,10 @@ def with_a_past(make: Make) -> Dataset:
 def test_a_deleted_user_is_nowhere_and_the_others_are_as_they_were(make: Make, tmp_path: Path) -> None:
     events_ = with_a_past(make)
     folder = tmp_path / "0" / "storage"
-    assert len(traces(events_, folder, VICTIM)) > 5
+    seen_lists.read(events_.records, events_.records.bulk_table.version() or 0)
+    found = traces(events_, folder, VICTIM)
+    assert len(found) > 5
+    assert [one for one in found if "/seen/" in str(one)]
     before = {which: events_.shown(which) for which in WHICH}
     assert (VICTIM, "i", 100) in before["PUT"]  # by the link of its session
     for job in ("deletion", "deletion", "again"):  # which is harmless

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
 from typing import Final, Literal
+from uuid import uuid4
 
 import duckdb
 import numpy as np
@@ -126,6 +127,27 @@ class DatasetRecords:
     def put_table(self) -> Table:
         """The table of drained records."""
         return Table(self.storage, f"{self.folder}/put")
+
+    @property
+    def seen_folder(self) -> str:
+        """Where lists lie of what users have interacted with, which whoever answers writes."""
+        return f"{self.folder}/seen"
+
+    @property
+    def _deletion(self) -> str:
+        return f"{self.folder}/deletion.txt"
+
+    def last_deletion(self) -> bytes:
+        """Return what is another once users were deleted."""
+        try:
+            return self.storage.get(self._deletion)
+        except FileNotFoundError:
+            return b""
+
+    def forget_seen(self) -> None:
+        """Delete the lists of what users have interacted with; who is writing some now deletes them at the end."""
+        self.storage.put(self._deletion, uuid4().hex.encode())
+        self.storage.delete_folder(self.seen_folder)
 
     @contextmanager
     def open(self, store: Store = "ALL", view: str = "data") -> Iterator[duckdb.DuckDBPyConnection]:

@@ -144,6 +144,7 @@ def delete_users(
                 _rewrite(connection, dataset, table, theirs, job_arn)
         except duckdb.InterruptException as error:
             raise Stopped from error
+    dataset.forget_seen()
     _redact_reports(dataset, set(ids))
 
 

@@ -5,6 +5,7 @@ not grow with them.
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -107,6 +108,16 @@ class Column(Generic[Number]):
             if not file.tell():
                 return np.zeros(0, self._kind)
             return np.asarray(np.memmap(file, self._kind, mode="r"))
+
+    def save(self, path: Path) -> None:
+        """Write the whole array to a file of NumPy's own format; nothing is added any more."""
+        with self._file as file, path.open("wb") as target:
+            kind = np.dtype(self._kind)
+            shape = (file.tell() // kind.itemsize,)
+            header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(target, header)
+            file.seek(0)
+            shutil.copyfileobj(file, target, 2**20)
 
 
 def _first_users(offsets: NDArray[np.int64]) -> NDArray[np.int64]:

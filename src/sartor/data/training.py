@@ -4,7 +4,7 @@ Which interactions and columns count follows the guide's pages "Choosing the ite
 training" and "Configuring columns used when training".
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.data import actions, attributes, contexts, engine, texts
+from sartor.data import actions, attributes, by_user, contexts, texts
 from sartor.data.actions import ActionRows
 from sartor.data.attributes import Attributes
 from sartor.data.contexts import Contexts
@@ -27,13 +27,6 @@ from sartor.data.texts import ItemTexts
 _NUMBER_TOKENS: Final = 10
 #: Of a text, so many of its words count; longer texts say no more about an item.
 _TEXT_WORDS: Final = 200
-#: So many names are Python's own at once.
-_SOME_NAMES: Final = 2**16
-#: The SQL of that all interactions are trained on; then they count the same.
-_ALL: Final = "true"
-#: The columns of an interaction: user, time, item, type; and, if some are chosen, whether it is and how much it counts.
-_ROW: Final[Mapping[str, type[np.generic]]] = {"u": np.int32, "t": np.int64, "i": np.int32, "e": np.int16}
-_CHOSEN: Final[Mapping[str, type[np.generic]]] = {"counted": np.bool_, "w": np.float32}
 #: Columns of items that say nothing about what an item is.
 _NO_FEATURES: Final = frozenset({"ITEM_ID", "CREATION_TIMESTAMP"})
 
@@ -167,16 +160,16 @@ def read(
         scratch: a local folder for the interactions; the system's own if there is none.
     """
     counted, weight = _rules(selection, {one.name for one in schema.fields})
-    seen_offsets = _number(connection, schema, items_schema is not None, counted, weight)
-    rows = _by_user(connection, seen_offsets, counted, scratch)
-    users = Ids.of(_names(connection, "SELECT u FROM user_number ORDER BY n"))
-    items = Ids.of(_names(connection, "SELECT i FROM item_number ORDER BY n"))
+    seen_offsets = by_user.number(connection, schema, items_schema is not None, counted, weight)
+    with by_user.shards(connection, seen_offsets, scratch, counted) as shards:
+        rows = _columns(shards, seen_offsets, counted != by_user.ALL, scratch)
+    users, items, event_types = by_user.names(connection)
     tokens, token_offsets, token_names = _features(connection, items_schema, selection, len(items))
     return TrainingRows(
         users,
         items,
         *rows,
-        tuple(_names(connection, "SELECT e FROM type_number ORDER BY n")),
+        event_types,
         tokens,
         token_offsets,
         token_names,
@@ -203,86 +196,34 @@ class _ByUser(NamedTuple):
     seen_time: NDArray[np.int64]
 
 
-def _number(
-    connection: duckdb.DuckDBPyConnection, schema: Schema, with_items: bool, counted: str, weight: str
-) -> NDArray[np.int64]:
-    """Number users, items and event types in tables, make the view ``event``, and return ``seen_offsets``.
-
-    Args:
-        connection: with the views.
-        schema: of the interactions.
-        with_items: whether items without interactions have numbers too.
-        counted: SQL of whether a row is trained on.
-        weight: SQL of how much it counts.
-    """
-    item = "ACTION_ID" if _has(schema, "ACTION_ID") else "ITEM_ID"
-    event_type = "coalesce(\"EVENT_TYPE\", '')" if _has(schema, "EVENT_TYPE") else "''"
-    catalogue = 'UNION SELECT "ITEM_ID" FROM items' if with_items else ""
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP VIEW event AS
-            SELECT "USER_ID" AS u, "{item}" AS i, "TIMESTAMP" AS t, {event_type} AS e,
-                   coalesce({counted}, false) AS counted, ({weight})::FLOAT AS w
-            FROM data WHERE "USER_ID" IS NOT NULL AND "{item}" IS NOT NULL AND "TIMESTAMP" IS NOT NULL;
-        CREATE OR REPLACE TEMP TABLE found AS
-            SELECT u, i, e, count(*) AS count FROM event GROUP BY GROUPING SETS ((u), (i), (e));
-        CREATE OR REPLACE TEMP TABLE user_number AS
-            SELECT u, (row_number() OVER (ORDER BY u) - 1)::INTEGER AS n, count FROM found WHERE u IS NOT NULL;
-        CREATE OR REPLACE TEMP TABLE item_number AS
-            SELECT i, (row_number() OVER (ORDER BY i) - 1)::INTEGER AS n
-            FROM (SELECT i FROM found WHERE i IS NOT NULL {catalogue});
-        CREATE OR REPLACE TEMP TABLE type_number AS
-            SELECT e, (row_number() OVER (ORDER BY e) - 1)::SMALLINT AS n FROM found WHERE e IS NOT NULL;
-        DROP TABLE found;
-        """
-    )
-    lengths = connection.execute("SELECT count FROM user_number ORDER BY n").fetchnumpy()["count"]
-    return _starts(np.asarray(lengths, np.int64))
-
-
-def _by_user(
-    connection: duckdb.DuckDBPyConnection, seen_offsets: NDArray[np.int64], counted: str, scratch: Path | None
-) -> _ByUser:
+def _columns(shards: Shards, seen_offsets: NDArray[np.int64], chooses: bool, scratch: Path | None) -> _ByUser:
     """Return the interactions of each user, oldest first; those of one time by item, then by type.
 
     Args:
-        connection: with what ``_number`` has made.
-        seen_offsets: what it has returned.
-        counted: SQL of whether a row is trained on; if all are, the arrays of those are the arrays of all.
+        shards: the interactions.
+        seen_offsets: int64[users + 1], where each user's begin.
+        chooses: whether not all of them are trained on; if all are, the arrays of those are the arrays of all.
         scratch: a local folder.
     """
     lengths = np.zeros(len(seen_offsets) - 1, np.int64)
-    seen_item, seen_type, seen_time = (
-        Column(np.int32, scratch),
-        Column(np.int16, scratch),
-        Column(np.int64, scratch),
-    )
-    item, time, weights = Column(np.int32, scratch), Column(np.int64, scratch), Column(np.float32, scratch)
-    chosen = {} if counted == _ALL else _CHOSEN
-    with Shards(seen_offsets, {**_ROW, **chosen}, scratch) as shards:
-        for batch in engine.batches(
-            connection,
-            f"""
-            SELECT user_number.n AS u, item_number.n AS i, type_number.n AS e, {", ".join(["t", *chosen])}
-            FROM event JOIN user_number USING (u) JOIN item_number USING (i) JOIN type_number USING (e)
-            """,
-        ):
-            shards.add(batch)
-        for first, rows in shards.ordered():
-            seen_item.add(rows["i"])
-            seen_type.add(rows["e"])
-            seen_time.add(rows["t"])
-            if counted != _ALL:
-                kept = rows["counted"]
-                item.add(rows["i"][kept])
-                time.add(rows["t"][kept])
-                weights.add(rows["w"][kept])
-                found = np.bincount(rows["u"][kept] - first)
-                lengths[first : first + len(found)] = found
+    seen_item, item = Column(np.int32, scratch), Column(np.int32, scratch)
+    seen_time, time = Column(np.int64, scratch), Column(np.int64, scratch)
+    seen_type, weight = Column(np.int16, scratch), Column(np.float32, scratch)
+    for first, rows in shards.ordered():
+        seen_item.add(rows["i"])
+        seen_type.add(rows["e"])
+        seen_time.add(rows["t"])
+        if chooses:
+            kept = rows["counted"]
+            item.add(rows["i"][kept])
+            time.add(rows["t"][kept])
+            weight.add(rows["w"][kept])
+            found = np.bincount(rows["u"][kept] - first)
+            lengths[first : first + len(found)] = found
     seen = seen_offsets, seen_item.mapped(), seen_type.mapped(), seen_time.mapped()
-    if counted == _ALL:
-        return _ByUser(seen[0], seen[1], seen[3], np.broadcast_to(np.float32(1.0), len(seen[1])), *seen)
-    return _ByUser(_starts(lengths), item.mapped(), time.mapped(), weights.mapped(), *seen)
+    if chooses:
+        return _ByUser(by_user.starts(lengths), item.mapped(), time.mapped(), weight.mapped(), *seen)
+    return _ByUser(seen[0], seen[1], seen[3], np.broadcast_to(np.float32(1.0), len(seen[1])), *seen)
 
 
 def show_nothing(connection: duckdb.DuckDBPyConnection) -> None:
@@ -371,7 +312,7 @@ def _rules(selection: Selection, columns: set[str]) -> tuple[str, str]:
         )
     if selection.threshold is not None:
         conditions.append(f"{value} >= {selection.threshold!r}")
-    return " AND ".join(conditions) or _ALL, "1.0"
+    return " AND ".join(conditions) or by_user.ALL, "1.0"
 
 
 def _features(
@@ -401,8 +342,12 @@ def _features(
         FROM token JOIN item_number USING (i) JOIN token_number USING (token) ORDER BY ALL
         """
     ).fetchnumpy()
-    names = tuple(_names(connection, "SELECT token FROM token_number ORDER BY n"))
-    return np.asarray(rows["token"], np.int32), _offsets(np.asarray(rows["i"], np.int32), n_items), names
+    names = connection.execute("SELECT token FROM token_number ORDER BY n").fetchall()
+    return (
+        np.asarray(rows["token"], np.int32),
+        _offsets(np.asarray(rows["i"], np.int32), n_items),
+        tuple(name for (name,) in names),
+    )
 
 
 def _tokens_of(one: Field) -> str | None:
@@ -428,20 +373,6 @@ def _rewards(connection: duckdb.DuckDBPyConnection, column: str, n_items: int) -
     ).fetchnumpy()
     found = np.full(n_items, np.nan, np.float32)
     found[np.asarray(rows["i"], np.int64)] = rows["value"]
-    return found
-
-
-def _names(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[str]:
-    """Yield the names that a query finds; the connection does nothing else meanwhile."""
-    found = connection.execute(query)
-    while some := found.fetchmany(_SOME_NAMES):
-        yield from (name for (name,) in some)
-
-
-def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return int64[n + 1]: where each of some pieces begins that lie one after the other."""
-    found = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=found[1:])
     return found
 
 

@@ -24,7 +24,8 @@ from sartor.realtime.artifact import Artifact
 from sartor.realtime.attention import Attention
 from sartor.realtime.catalogue import Catalogue, numbers_of
 from sartor.realtime.histories import newest_by_type
-from sartor.realtime.seen import LOOK_SECONDS, Seen, SeenNow, of_actions
+from sartor.realtime.seen import Seen, of_actions
+from sartor.realtime.seen_now import LOOK_SECONDS, SeenNow
 
 #: Events of one user that calls put since the training; older ones do not change an answer.
 _MOST_RECENT: Final = 1000

@@ -22,7 +22,6 @@ from sartor.realtime.answer_rows import AnswerRows
 from sartor.realtime.block_scores import BlockScores
 from sartor.realtime.deployments import Deployment
 from sartor.realtime.filtering import Filters
-from sartor.realtime.histories import SEEN_OF_A_TYPE
 from sartor.realtime.in_context import MOST_INTERACTIONS
 from sartor.realtime.picked import Picked
 from sartor.realtime.recommend import POPULAR
@@ -174,7 +173,7 @@ class Blocks:
         if not users:
             return {}
         now = self._version.seen.seen
-        who, items, kinds = seen.newest_of_types(now, asked.codes[users], SEEN_OF_A_TYPE)
+        who, items, kinds = seen.newest_of_types(now, asked.codes[users], seen.SEEN_OF_A_TYPE)
         rows = self._rows_of(now)[items]
         removing: dict[frozenset[str] | None, Bool] = {
             one: np.array([one is None or kind in one for kind in now.types], np.bool_)

@@ -17,12 +17,11 @@ from sartor.data.training import Selection
 from sartor.models.base import Float32, Int32, Int64
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.heads import Head
-from sartor.realtime.seen import Seen, SeenNow
+from sartor.realtime.seen import SEEN_OF_A_TYPE, Seen
+from sartor.realtime.seen_now import SeenNow
 
 #: Events of one user that calls put since the training; older ones do not change an answer.
 _MOST_RECENT: Final = 1000
-#: Filters look at so many of a user's newest interactions of each event type ("Amazon Personalize quotas").
-SEEN_OF_A_TYPE: Final = 100
 
 
 @dataclass(frozen=True)

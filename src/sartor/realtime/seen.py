@@ -1,31 +1,24 @@
-"""What users interacted with, as filters see it: every event type, imports that came after the training too.
+"""What users interacted with, as filters see it: every event type. Items or actions.
 
-Items or actions. Source: the guide's "Filtering recommendations and user segments": up to 100 of a user's newest
-interactions of each event type, 300 with actions; imports are taken up within 20 minutes, here within seconds.
+Source: the guide's "Filtering recommendations and user segments": up to 100 of a user's newest interactions of each
+event type, 300 with actions.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.data import training
 from sartor.data.actions import ActionRows
-from sartor.data.dataset import DatasetRecords
 from sartor.data.dataset_types import ACTION_EVENT_TYPES
 from sartor.data.ids import Ids
-from sartor.data.training import Selection
 from sartor.filters.history import folded
 from sartor.models.base import Int32, Int64
 from sartor.realtime.artifact import Artifact
-from sartor.realtime.watch import Watch, imported
 
-#: How often the dataset's table is looked at for imports, in seconds.
-LOOK_SECONDS: Final = 5.0
-#: What filters call the dataset of each type of interactions.
-_FOLDED_AS: Final = {"INTERACTIONS": "Interactions", "ACTION_INTERACTIONS": "Action_Interactions"}
+#: Filters look at so many of a user's newest interactions with items of each event type ("Amazon Personalize quotas").
+SEEN_OF_A_TYPE: Final = 100
 
 
 @dataclass(frozen=True)
@@ -88,15 +81,24 @@ def newest_of_types(
     who = np.repeat(known, lengths)
     at = np.arange(len(who)) + np.repeat(begins - (np.cumsum(lengths) - lengths), lengths)
     if lengths.max(initial=0) > most:
-        kinds, times = seen.type[at], seen.time[at]
-        order = np.lexsort((at, -times, kinds, who))
-        first = np.flatnonzero(
-            (np.diff(who[order], prepend=-1) != 0) | (np.diff(kinds[order], prepend=-1) != 0)
-        )
-        rank = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
-        kept = np.sort(order[rank < most])
+        kept = newest(who, seen.type[at], seen.time[at], most)
         who, at = who[kept], at[kept]
     return who, seen.item[at], seen.type[at]
+
+
+def newest(who: Int64 | Int32, kinds: NDArray[np.int16], times: Int64, most: int) -> Int64:
+    """Return which interactions are among the newest of their user and type, ascending; of equal times the first ones.
+
+    Args:
+        who: int[n], the user of each.
+        kinds: int16[n], its type.
+        times: int64[n], when it was.
+        most: so many of each user and type.
+    """
+    order = np.lexsort((-times, kinds, who))
+    first = np.flatnonzero((np.diff(who[order], prepend=-1) != 0) | (np.diff(kinds[order], prepend=-1) != 0))
+    rank = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
+    return np.sort(order[rank < most])
 
 
 def of_artifact(artifact: Artifact) -> Seen:
@@ -128,50 +130,4 @@ def of_actions(artifact: Artifact, acting: ActionRows) -> Seen:
         tuple(folded(name, "Action_Interactions") for name in ACTION_EVENT_TYPES),
         state["bulkVersion"],
         state["putNumber"],
-    )
-
-
-class SeenNow:
-    """What is there now; safe to share between threads.
-
-    Args:
-        seen: what was there at the training.
-        find_records: gives the interactions' records as they are now; ``None`` if their dataset is gone.
-
-    Attributes:
-        seen: whole, of one moment.
-    """
-
-    def __init__(self, seen: Seen, find_records: Callable[[], DatasetRecords | None]) -> None:
-        self.seen = seen
-        self._watch = Watch(LOOK_SECONDS, find_records, imported, self._take_up, self.seen.bulk_version)
-
-    @property
-    def changes(self) -> int:
-        """What is another number once other interactions are seen."""
-        return self.seen.bulk_version
-
-    def look(self) -> None:
-        """Read the interactions anew if their imports have changed."""
-        self._watch.look()
-
-    def _take_up(self, records: DatasetRecords, version: int) -> None:
-        self.seen = _read(records, version)
-
-
-def _read(records: DatasetRecords, version: int) -> Seen:
-    number = records.put.newest(records.number)
-    with records.open("ALL") as connection:
-        rows = training.read(connection, records.schema, None, Selection(), scratch=records.scratch)
-    dataset = _FOLDED_AS[records.schema.dataset_type]
-    return Seen(
-        rows.users,
-        rows.items,
-        rows.seen_offsets,
-        rows.seen_item,
-        rows.seen_type,
-        rows.seen_time,
-        tuple(folded(name, dataset) for name in rows.event_types),
-        version,
-        number,
     )

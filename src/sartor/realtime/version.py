@@ -22,7 +22,8 @@ from sartor.realtime.histories import Histories
 from sartor.realtime.in_context import InContext
 from sartor.realtime.later_texts import LaterTexts
 from sartor.realtime.new_items import NewItems
-from sartor.realtime.seen import SeenNow, of_artifact
+from sartor.realtime.seen import of_artifact
+from sartor.realtime.seen_now import SeenNow
 from sartor.realtime.selection import selection_of
 from sartor.realtime.trained import Key, Trained
 from sartor.realtime.trends import Trends

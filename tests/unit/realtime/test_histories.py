@@ -11,10 +11,11 @@ import pytest
 
 from live_records import Live, live
 from sartor.data.training import Selection
-from sartor.realtime import histories, seen
+from sartor.realtime import histories, seen_now
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.histories import Histories, counts
-from sartor.realtime.seen import SeenNow, of_artifact
+from sartor.realtime.seen import of_artifact
+from sartor.realtime.seen_now import SeenNow
 from tables import schema_of
 from unit.realtime.artifacts import artifact
 
@@ -36,7 +37,7 @@ TRAINED = (
 
 @pytest.fixture
 def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
-    monkeypatch.setattr(seen, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(seen_now, "LOOK_SECONDS", 0.0)
     with live(tmp_path, EVENTS) as opened:
         yield opened
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from live_records import Live, live
-from sartor.realtime import seen
-from sartor.realtime.seen import SeenNow, of_artifact
+from sartor.realtime import seen_now
+from sartor.realtime.seen import of_artifact
+from sartor.realtime.seen_now import SeenNow
 from tables import schema_of
 from unit.realtime.artifacts import artifact
 
@@ -25,7 +26,7 @@ SECONDS = 20.0
 
 @pytest.fixture
 def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
-    monkeypatch.setattr(seen, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(seen_now, "LOOK_SECONDS", 0.0)
     with live(tmp_path, EVENTS) as opened:
         yield opened
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sartor.filters import check, parse
-from sartor.realtime import acting, histories, recommend, recommend_actions
+from sartor.realtime import acting, recommend, recommend_actions, seen
 from sartor.recipes import RECIPES
 from sartor.resources import batch_jobs, campaigns, filters, recommenders, solution_versions, solutions
 from sartor.resources.solution_config import MAX_EVENT_TYPES
@@ -23,7 +23,7 @@ SEGMENTS = {one.name: one.segmenting.most_lines for one in RECIPES if one.segmen
         (filters.MAX_FIELDS, 20),
         (check.MAXIMUM_FIELDS, 10),
         (parse.MAXIMUM_CHARACTERS, 2500),
-        (histories.SEEN_OF_A_TYPE, 100),
+        (seen.SEEN_OF_A_TYPE, 100),
         (acting.SEEN_OF_A_TYPE, 300),
         (recommend.MOST_RESULTS, 500),
         (recommend.MOST_RESULTS_WITH_METADATA, 50),
