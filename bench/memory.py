@@ -120,7 +120,7 @@ def _status_bytes(name: str) -> int:
 
 def run(quick: bool) -> list[Row]:
     """Measure at three sizes; what grows is the difference between the two larger ones."""
-    sizes = (250_000, 1_000_000, 2_000_000) if quick else (1_000_000, 5_000_000, 20_000_000)
+    sizes = (1_000_000, 2_000_000, 4_000_000) if quick else (1_000_000, 5_000_000, 20_000_000)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in TAKEN}
     for interactions in sizes:
         with tempfile.TemporaryDirectory(prefix="bench-memory-") as folder:
