@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 #: By what interactions are sorted: user, time, item, type. Of those that are equal in all of it, none is first.
 SORTED_BY: Final = ("u", "t", "i", "e")
 #: So many interactions are sorted at once, or those of one user.
-SHARD_ROWS: Final = 2**19
+SHARD_ROWS: Final = 2**18
 #: NumPy sorts so small numbers by counting.
 _SMALL: Final = 2**16
 
