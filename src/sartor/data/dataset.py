@@ -18,10 +18,9 @@ from typing import Final, Literal
 from uuid import uuid4
 
 import duckdb
-import numpy as np
 import orjson
 
-from sartor.data import engine, merged
+from sartor.data import alike, engine, merged
 from sartor.data.blobs import Blobs
 from sartor.data.check import UNQUOTED, Part
 from sartor.data.engine import FILE, ROW
@@ -44,8 +43,6 @@ _OF_SOURCES: Final = dict.fromkeys(SOURCE_COLUMNS, "VARCHAR")
 _NO_MORE: Final[Mapping[str, str]] = {}
 #: The application whose transaction says how far the database is drained.
 _DRAINED: Final = "sartor.drain"
-#: What one row takes while equal rows are looked for: its hash in a result, and once more to be sorted.
-_HASH_BYTES: Final = 16
 #: Parts are merged once there are this many small ones, the smaller half of them at once.
 _MANY_PARTS: Final = 16
 #: From which size on a part is not small any more, and how much is merged at once.
@@ -336,16 +333,9 @@ class DatasetRecords:
         Sorted hashes tell in a third of the time that DuckDB takes for a table of them.
         """
         columns = ", ".join(f'"{name}"' for name in self._columns())
-        passes = 1 + count * _HASH_BYTES // self.memory_bytes
-        for number in range(passes):
-            found = connection.execute(
-                f"SELECT hash FROM (SELECT hash({columns}) AS hash FROM ({rows})) WHERE hash % {passes} = {number}"
-            ).fetchnumpy()
-            hashes = np.asarray(found["hash"])
-            hashes.sort()
-            if (hashes[1:] == hashes[:-1]).any():
-                return False
-        return True
+        found = engine.batches(connection, f"SELECT hash({columns}) AS hash FROM ({rows})")
+        hashes = (batch["hash"] for batch in found)
+        return alike.all_differ(hashes, count, self.memory_bytes, self.scratch)
 
     def _columns(self) -> list[str]:
         return [one.name for one in self.schema.fields]
