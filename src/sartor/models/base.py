@@ -31,6 +31,8 @@ _GROUPS: Final = 5
 _MASKED: Final = 2
 #: Rows with more candidates than so many for each item that is wanted are sorted alone.
 _WIDE: Final = 8
+#: So many interactions are counted at once.
+_COUNTED_AT_ONCE: Final = 2**20
 _HALF, _LOW, _MAGNITUDE = np.uint64(32), np.uint64(2**32 - 1), np.uint32(2**31 - 1)
 
 
@@ -71,15 +73,15 @@ class Histories:
 
     def kept(self, mask: Bool) -> "Histories":
         """Return the same users with those of their interactions for which bool[interactions] is true."""
-        before = np.zeros(len(mask) + 1, np.int64)  # how many are kept before each
-        np.cumsum(mask, out=before[1:])
         weights = None if self.weights is None else self.weights[mask]
-        return Histories(self.items[mask], before[self.offsets], self.times[mask], weights)
+        return Histories(self.items[mask], _true_before(mask, self.offsets), self.times[mask], weights)
 
     def without_last(self, held_out: Int64) -> "Histories":
         """Return the same users without the last ``held_out``, int64[users], interactions of each."""
-        ends = np.repeat(self.offsets[1:] - held_out, self.lengths)
-        return self.kept(np.arange(len(self.items)) < ends)
+        before = np.cumsum(held_out) - held_out
+        mask = np.ones(len(self.items), np.bool_)
+        mask[np.repeat(self.offsets[1:] - held_out - before, held_out) + np.arange(held_out.sum())] = False
+        return self.kept(mask)
 
     def blocks(self, n: int) -> Iterator["Histories"]:
         """Yield whole users, one after the other, with ``n`` interactions at most or one user alone."""
@@ -94,6 +96,19 @@ class Histories:
                 self.items[part], self.offsets[first : end + 1] - begin, self.times[part], weights
             )
             first = end
+
+
+def _true_before(mask: Bool, places: Int64) -> Int64:
+    """Return int64[places]: how often bool[n] is true before each of some places, which ascend; some of it at once."""
+    found, true = np.empty(len(places), np.int64), 0
+    for begin in range(0, len(mask) + 1, _COUNTED_AT_ONCE):
+        some = mask[begin : begin + _COUNTED_AT_ONCE]
+        before = np.zeros(len(some) + 1, np.int64)
+        np.cumsum(some, out=before[1:])
+        here = slice(*np.searchsorted(places, [begin, begin + _COUNTED_AT_ONCE]))
+        found[here] = true + before[places[here] - begin]
+        true += int(before[-1])
+    return found
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sartor.models import base
 from sartor.models.base import Histories
 
 #: For each user, for each of his interactions: its item, its time, its weight, and whether it is kept.
@@ -81,3 +82,21 @@ def test_blocks_are_whole_users_in_their_order_and_no_larger_than_asked(
 @pytest.mark.parametrize("n", [1, 3])
 def test_nobody_has_no_block(n: int) -> None:
     assert list(made([]).blocks(n)) == []
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 8])
+def test_what_is_kept_is_the_same_however_many_are_counted_at_once(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(base, "_COUNTED_AT_ONCE", at_once)
+    users: Users = [
+        [],
+        [(1, 1, 1.0, True)] * 5,
+        [],
+        [(2, 2, 1.0, False), (3, 3, 1.0, True)],
+        [(4, 4, 1.0, True)],
+        [],
+    ]
+    some = [[row for row in user if row[3]] for user in users]
+    assert same(made(users).kept(kept(users)), made(some))
+    assert same(made([[], []]).kept(np.zeros(0, np.bool_)), made([[], []]))
