@@ -75,8 +75,6 @@ def fill(records: DatasetRecords, interactions: int) -> None:
             path = records.bulk_table.stage() / f"{first:013d}-00000-x.parquet"
             parts.append(write_part(connection, rows, path))
     records.bulk_table.commit(parts, "FULL", SCHEMA, "job")
-    with records.open():  # what is known of the rows is known before anything is measured
-        pass
 
 
 def read(records: DatasetRecords) -> Any:
@@ -104,6 +102,7 @@ TAKEN: Final[dict[str, Callable[[DatasetRecords], Any]]] = {
 def child(folder: Path, name: str) -> None:
     """Do one of ``TAKEN`` in this process, and print how much memory and CPU that took."""
     records = records_in(folder)
+    records.storage.delete("d/facts/ALL.json")  # as after an import
     before = _status_bytes("VmRSS")
     begun = time.process_time()
     kept = TAKEN[name](records)

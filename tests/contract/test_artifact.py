@@ -149,3 +149,23 @@ def test_a_folder_without_its_record_is_no_artifact(storage: Blobs, tmp_path: Pa
     storage.delete("a/b/record.json")
     with pytest.raises(FileNotFoundError):
         artifact.read(storage, artifact.Place("a/b", "a/b"))
+
+
+def test_what_users_did_with_each_item_is_stored_and_follows_who_is_forgotten(
+    storage: Blobs, tmp_path: Path
+) -> None:
+    of = rows(4)  # the first item is that of the first two users
+    written(storage, tmp_path / "new", of)
+
+    def found(users: str) -> tuple[list[int], list[int]]:
+        one = artifact.read(storage, artifact.Place("a/b", users))
+        return one.item_counts.tolist(), one.item_first.tolist()
+
+    assert found("a/b") == ([2, 1, 1], [0, 2, 3])
+    served_users.forget(storage, "a/b", "a/b/users-2", ["u0", "u3"], tmp_path)
+    assert found("a/b/users-2") == ([1, 1], [1, 2])
+    served_users.forget(storage, "a/b/users-2", "a/b/users-3", ["u1"], tmp_path)
+    assert found("a/b/users-3") == ([0, 1], [-1, 2])
+    for name in served_users.OF_ITEMS:
+        storage.delete(f"a/b/users-2/{name}.npy")
+    assert found("a/b/users-2") == ([1, 1], [1, 2]), "an earlier Sartor wrote none"

@@ -45,6 +45,8 @@ class Artifact:
         seen_item: int32[m].
         seen_type: int16[m], a number into ``provenance["eventTypes"]``.
         seen_time: int64[m], epoch seconds.
+        item_counts: int64[<= items], how many of all interactions each item had; those behind have had none.
+        item_first: int64[<= items], when the first one was, epoch seconds; -1 is never.
         provenance: what made it, as JSON.
         states: float32[users, d], what the model computed of the training interactions beforehand; ``None`` if nothing.
         heads: record[users + 1], the best items of each user by them, last those of who has none; ``None`` if they are
@@ -64,6 +66,8 @@ class Artifact:
     seen_item: Int32
     seen_type: NDArray[np.int16]
     seen_time: Int64
+    item_counts: Int64
+    item_first: Int64
     provenance: Mapping[str, Any]
     states: Float32 | None = None
     heads: Heads | None = None

@@ -15,7 +15,7 @@ from sartor.data.actions import ActionRows
 from sartor.data.blobs import Blobs
 from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
-from sartor.models.base import Bool, Float32, Int64
+from sartor.models.base import Bool, Float32, Int32, Int64
 from sartor.realtime.heads import Heads
 
 #: The arrays with a part for each user, by the array that says where each part begins.
@@ -26,6 +26,8 @@ _PARTS: Final = {
 ARRAYS: Final = tuple(name for offsets, parts in _PARTS.items() for name in (offsets, *parts))
 #: The same of what they did with actions, which only some artifacts have.
 _ACTION_PARTS: Final = {ActionRows.ARRAYS[0]: ActionRows.ARRAYS[1:]}
+#: What all of them did with each item, which would take whoever loads them a look at every interaction.
+OF_ITEMS: Final = ("item_counts", "item_first")
 _NAMES: Final = tuple(f"users.{name}" for name in Ids.ARRAYS)
 _NOTHING: Final = np.zeros((0, 0), np.float32)
 #: So many bytes of what has a row for each user are copied at once.
@@ -46,7 +48,7 @@ class Beforehand(NamedTuple):
 
 #: The names of all files that say something of one user.
 FILES: Final = frozenset(
-    f"{name}.npy" for name in (*ARRAYS, *ActionRows.ARRAYS, *_NAMES, *Beforehand._fields)
+    f"{name}.npy" for name in (*ARRAYS, *OF_ITEMS, *ActionRows.ARRAYS, *_NAMES, *Beforehand._fields)
 )
 #: Those without which users are not whole: not all artifacts have actions, nor those of an earlier Sartor the rest.
 _NEEDED: Final = frozenset(f"{name}.npy" for name in (*ARRAYS, *_NAMES))
@@ -92,7 +94,8 @@ def write(
         name: _NOTHING if array is None else array
         for name, array in zip(Beforehand._fields, beforehand, strict=True)
     }
-    _write(storage, place, {**rows, **found, **computed}, scratch)
+    of_items = _of_items(rows["seen_item"], rows["seen_time"])
+    _write(storage, place, {**rows, **of_items, **found, **computed}, scratch)
 
 
 def _write(storage: Blobs, place: str, arrays: Mapping[str, NDArray[Any]], scratch: Path) -> None:
@@ -121,8 +124,25 @@ def read(storage: Blobs, place: str) -> tuple[Ids, dict[str, NDArray[Any]], Befo
     users = Ids.restored({name: array(f"users.{name}") for name in Ids.ARRAYS})
     computed = {name: array(name) for name in Beforehand._fields if f"{name}.npy" in names}
     beforehand = Beforehand(**{name: found for name, found in computed.items() if len(found)})
-    there = [name for name in (*ARRAYS, *ActionRows.ARRAYS) if f"{name}.npy" in names]
-    return users, {name: array(name) for name in there}, beforehand
+    there = [name for name in (*ARRAYS, *OF_ITEMS, *ActionRows.ARRAYS) if f"{name}.npy" in names]
+    arrays = {name: array(name) for name in there}
+    if not arrays.keys() >= set(OF_ITEMS):  # an earlier Sartor wrote none
+        arrays |= _of_items(arrays["seen_item"], arrays["seen_time"])
+    return users, arrays, beforehand
+
+
+def _of_items(item: Int32, time: Int64) -> dict[str, Int64]:
+    """Return int64[items] twice: the interactions of each item, and when the first one was; -1 is never.
+
+    Args:
+        item: int32[m], of all interactions.
+        time: int64[m], epoch seconds.
+    """
+    counts = np.bincount(item).astype(np.int64)
+    first = np.full(len(counts), np.iinfo(np.int64).max)
+    np.minimum.at(first, item, time)
+    first[counts == 0] = -1
+    return dict(zip(OF_ITEMS, (counts, first), strict=True))
 
 
 def load(file: Path) -> NDArray[Any]:
@@ -182,6 +202,8 @@ def _kept(users: Ids, arrays: Mapping[str, NDArray[Any]], kept: Bool) -> Iterato
         rows = np.repeat(kept, lengths)
         for name in parts:
             yield name, arrays[name][rows]
+    seen = np.repeat(kept, np.diff(arrays["seen_offsets"]))
+    yield from _of_items(arrays["seen_item"][seen], arrays["seen_time"][seen]).items()
 
 
 def _starts(lengths: NDArray[np.int64]) -> Int64:

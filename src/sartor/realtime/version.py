@@ -215,7 +215,7 @@ def load(trained: Trained, means: Means) -> Version:
     selection = selection_of(trained.training, [one.name for one in items.columns.fields])
     interactions = partial(records, "INTERACTIONS")
     seen = SeenNow(of_artifact(found), interactions)
-    counts = np.bincount(found.seen_item, minlength=len(found.items)).astype(np.int64)
+    counts = _of_all(found.item_counts, len(found.items), 0)
     return Version(
         trained,
         found,
@@ -231,7 +231,7 @@ def load(trained: Trained, means: Means) -> Version:
         Catalogue(partial(records, "USERS"), "USER_ID", None) if "USERS" in datasets else None,
         Trends(found, items, interactions) if found.model.window_seconds is not None else None,
         counts,
-        _first_seen(found),
+        _of_all(found.item_first, len(found.items), -1),
         InContext(found.contexts, len(found.items)),
         Attention(counts, items, interactions) if trained.recipe.explores_as_told else None,
         _new_items(trained, found, items, counts, selection, records),
@@ -276,9 +276,6 @@ def _records(group: str, means: Means, dataset_type: str) -> DatasetRecords | No
     return None if dataset is None else records_of(dataset, means)
 
 
-def _first_seen(found: Artifact) -> Int64:
-    """Return int64[items]: when each item was first interacted with, epoch seconds; -1 is never."""
-    first = np.full(len(found.items), np.iinfo(np.int64).max)
-    np.minimum.at(first, found.seen_item, found.seen_time)
-    first[first == np.iinfo(np.int64).max] = -1
-    return first
+def _of_all(numbers: Int64, n_items: int, nothing: int) -> Int64:
+    """Return int64[items]: the numbers of the first items, and for those behind them another."""
+    return np.append(numbers, np.full(n_items - len(numbers), nothing))
