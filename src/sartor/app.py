@@ -14,7 +14,7 @@ from sartor.console.models import ModelPages
 from sartor.console.v1 import Console
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.sources import Sources
-from sartor.keys import Keys
+from sartor.keys import KeyFile, Keys
 from sartor.metrics import Metrics
 from sartor.realtime import recommend, recommend_actions, record
 from sartor.realtime.deployments import Deployments
@@ -24,6 +24,7 @@ from sartor.realtime.recommend_actions import ActionRecommender
 from sartor.realtime.record import Recorder
 from sartor.resources import control
 from sartor.resources.control import Control
+from sartor.resources.key_table import KeyTable
 from sartor.resources.records import Means
 from sartor.resources.store import Store
 from sartor.scratch import Scratch
@@ -116,7 +117,27 @@ def open_backend(settings: Settings) -> Backend:
         raise
     storage = open_storage(settings.storage, settings.s3_endpoint, scratch.folder)
     means = Means(store, storage, scratch.folder, settings.memory_bytes)
-    return Backend(settings, means, Sources(settings), Keys(settings.data / "keys.json"), scratch)
+    return Backend(settings, means, Sources(settings), _keys(settings, store), scratch)
+
+
+def open_keys(settings: Settings) -> Keys:
+    """Return the access keys of the service that the settings name, for who wants nothing else of it.
+
+    Raises:
+        ValueError: the database cannot be opened.
+        OSError: it cannot be reached.
+    """
+    return _keys(settings, _open_store(settings))
+
+
+def _keys(settings: Settings, store: Store) -> Keys:
+    """Return the keys: in a file beside a database that is one, else in the database that machines share."""
+    file = KeyFile(settings.data / "keys.json")
+    if not settings.shares_database:
+        return file
+    keys = KeyTable(store.database)
+    keys.take_over(file)
+    return keys
 
 
 def _open_store(settings: Settings) -> Store:
@@ -128,7 +149,7 @@ def _open_store(settings: Settings) -> Store:
         raise
     except Exception as error:
         reason = str(error).partition("\n")[0]
-        if shutil.disk_usage(settings.data).free < LEAST_FREE_BYTES:
+        if settings.data.exists() and shutil.disk_usage(settings.data).free < LEAST_FREE_BYTES:
             reason += f". The disk of {settings.data} is full: make room."
         raise OSError(f"The database {url.rpartition('@')[2]} cannot be opened: {reason}") from error
 

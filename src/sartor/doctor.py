@@ -133,8 +133,10 @@ def _disk(backend: Backend) -> str:
 
 
 def _keys(backend: Backend) -> str:
-    path = backend.settings.data / "keys.json"
     keys = backend.keys.all()
+    if backend.settings.shares_database:
+        return f"{len(keys)} in the database" if keys else "none yet; the first `sartor serve` makes one"
+    path = backend.settings.data / "keys.json"
     if not path.exists():
         return "none yet; the first `sartor serve` makes one"
     if os.name == "posix" and path.stat().st_mode & 0o077:

@@ -1,4 +1,7 @@
-"""The access keys of a service: who may sign, and for which account."""
+"""The access keys of a service: who may sign, and for which account.
+
+Those of one machine lie in a file. Where machines share a database they lie there: see ``resources.key_table``.
+"""
 
 import json
 import os
@@ -10,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 from sartor.errors import Unavailable
 from sartor.once import Once
@@ -36,7 +40,26 @@ class KeysError(Unavailable, ValueError):
     """The file of keys is gone or cannot be understood; the message says what to do."""
 
 
-class Keys:
+class Keys(Protocol):
+    """The keys of one service; safe to share between threads and processes. Every call may raise ``Unavailable``."""
+
+    def get(self, access_key_id: str) -> AccessKey | None:
+        """Return the key of this id, or ``None``; an added one is known at once, a revoked one soon no more."""
+
+    def all(self) -> list[AccessKey]:
+        """Return every key, oldest first."""
+
+    def add(self, account: str) -> AccessKey:
+        """Make a random key pair for an account, keep it, and return it."""
+
+    def first(self, account: str) -> AccessKey:
+        """Return the account's oldest key, made if it has none; several processes may ask at once."""
+
+    def revoke(self, access_key_id: str) -> bool:
+        """Remove a key; false if there is none of this id."""
+
+
+class KeyFile:
     """The keys in one file, mode 0600. What another process changes is known at the next question.
 
     Args:
@@ -71,7 +94,7 @@ class Keys:
 
     def add(self, account: str) -> AccessKey:
         """Make a random key pair for an account, keep it, and return it."""
-        key = _random(account)
+        key = random_key(account)
         with self._changing() as keys:
             keys[key.access_key_id] = key
         return key
@@ -82,7 +105,7 @@ class Keys:
             for key in keys.values():
                 if key.account == account:
                     return key
-            key = _random(account)
+            key = random_key(account)
             keys[key.access_key_id] = key
         return key
 
@@ -145,7 +168,7 @@ class Keys:
             new.replace(self._path)
 
 
-def _random(account: str) -> AccessKey:
+def random_key(account: str) -> AccessKey:
     """Return a key pair that nobody can guess, in the form of Amazon's."""
     return AccessKey(
         "AKIA" + "".join(secrets.choice(_ID_LETTERS) for _ in range(16)),

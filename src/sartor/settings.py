@@ -357,6 +357,11 @@ class Settings:
     memory_bytes: int
     roles: Mapping[str, Mapping[str, str]]
 
+    @property
+    def shares_database(self) -> bool:
+        """Whether the database is one that other machines may use too."""
+        return not self.database.startswith("sqlite")
+
     def default_buckets(self, account: str) -> Path:
         """Return the folder whose folders are an account's buckets that no other setting names."""
         own = self.data if account == self.account else self.data / "accounts" / account

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from api.conftest import ROLE, Client
 from api.schemas import INTERACTIONS, ITEMS
 from sartor.demo.server import Server
-from sartor.keys import Keys
+from sartor.keys import KeyFile
 
 OTHER = "111122223333"
 HEADER = ",".join(field["name"] for field in INTERACTIONS["fields"])
@@ -24,7 +24,7 @@ class Stranger(Client):
 
     def __init__(self, server: Server, bucket: Path) -> None:
         super().__init__(server, bucket)
-        key = Keys(server.data / "keys.json").add(OTHER)
+        key = KeyFile(server.data / "keys.json").add(OTHER)
         names = {"aws_access_key_id": key.access_key_id, "aws_secret_access_key": key.secret_access_key}
         self.personalize = _client(server, "personalize", names)
         self.events = _client(server, "personalize-events", names)

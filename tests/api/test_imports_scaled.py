@@ -15,7 +15,7 @@ from api.conftest import Client
 from api.test_imports import INTERACTIONS, ITEMS, rows, text
 from s3_server import S3Server
 from sartor.demo.server import Server
-from sartor.keys import Keys
+from sartor.keys import KeyFile
 
 _NUMBERS = itertools.count()
 
@@ -125,7 +125,7 @@ def test_another_account_reaches_the_service_in_a_role_of_its_own_alone(
     )
     monkeypatch.setenv("SARTOR_CONFIG", str(settings))
     with Server(tmp_path / "data", {}) as server:
-        key = Keys(server.data / "keys.json").add(account)
+        key = KeyFile(server.data / "keys.json").add(account)
         server.environment |= {
             "AWS_ACCESS_KEY_ID": key.access_key_id,
             "AWS_SECRET_ACCESS_KEY": key.secret_access_key,

@@ -6,6 +6,7 @@ SQLite in a file and a real PostgreSQL, which a Python package brings; a folder 
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,10 @@ def schema_text(name: str, *more: tuple[Any, ...]) -> str:
 _numbers = itertools.count()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give an empty database of each sort."""
-    if request.param == "sqlite":
+@contextmanager
+def empty_database(sort: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the URL of an empty database of a sort, ``sqlite`` or ``postgresql``."""
+    if sort == "sqlite":
         yield f"sqlite:///{tmp_path / 'sartor.db'}"
         return
     server = sa.make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql+psycopg")
@@ -85,6 +86,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     yield url.render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give an empty database of each sort."""
+    with empty_database(request.param, request, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -14,7 +14,7 @@ import pytest
 
 from sartor.cli.models import given
 from sartor.cli.servers import ENDPOINTS, asked_server
-from sartor.keys import Keys
+from sartor.keys import KeyFile
 from sartor.resources.store import Store
 from sartor.settings import load
 
@@ -132,7 +132,7 @@ def test_a_damaged_file_of_keys_is_a_failure_that_says_what_to_do(tmp_path: Path
 
 
 def test_env_without_a_running_server_names_the_address_of_the_settings(tmp_path: Path) -> None:
-    key = Keys(tmp_path / "a folder" / "keys.json").add("000000000000")
+    key = KeyFile(tmp_path / "a folder" / "keys.json").add("000000000000")
     printed = sartor(
         "env", "--data", "a folder", "--port", "4999", folder=tmp_path, environment={"SARTOR_HOST": "::1"}
     ).stdout
@@ -149,7 +149,7 @@ def test_env_without_a_running_server_names_the_address_of_the_settings(tmp_path
 
 
 def test_env_gives_the_key_of_the_account(tmp_path: Path) -> None:
-    keys = Keys(tmp_path / "sartor-data" / "keys.json")
+    keys = KeyFile(tmp_path / "sartor-data" / "keys.json")
     keys.add("111122223333")
     mine, other = keys.add("000000000000"), keys.add("444455556666")
     assert (
@@ -243,7 +243,7 @@ def test_the_server_to_ask_is_the_named_folders_then_the_environments_then_the_d
     monkeypatch.delenv("SARTOR_DATA", raising=False)
     account = "000000000000"
     for folder, port in (("sartor-data", 1), ("named", 2)):
-        Keys(tmp_path / folder / "keys.json").add(account)
+        KeyFile(tmp_path / folder / "keys.json").add(account)
         (tmp_path / folder / "server.json").write_text(json.dumps({"url": f"http://127.0.0.1:{port}"}))
     assert asked_server(load({}, {}), None, account)[0] == "http://127.0.0.1:1"
     monkeypatch.setenv(ENDPOINTS[0], "http://elsewhere")
@@ -294,7 +294,7 @@ def test_doctor_says_what_is_well_and_what_to_mend(tmp_path: Path) -> None:
 def test_a_server_does_not_start_anew_over_files_that_were_lost(
     tmp_path: Path, name: str, content: bytes | None, words: str
 ) -> None:
-    Keys(tmp_path / "d" / "keys.json").first("0" * 12)
+    KeyFile(tmp_path / "d" / "keys.json").first("0" * 12)
     Store.open(f"sqlite:///{tmp_path / 'd' / 'sartor.db'}").close()
     place = tmp_path / "d" / name
     place.unlink() if content is None else place.write_bytes(content)

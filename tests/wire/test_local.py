@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sartor.keys import Keys
+from sartor.keys import KeyFile
 from wire.asgi import JSON, Answered, App
 
 EVENTS = "/events"
@@ -125,7 +125,7 @@ def test_a_page_that_asks_first_is_not_let_in(app: App) -> None:
 
 def test_a_server_that_verifies_signatures_asks_for_nothing_else(tmp_path: Path) -> None:
     app = App(tmp_path, auth="signed")
-    Keys(tmp_path / "keys.json").first("0" * 12)
+    KeyFile(tmp_path / "keys.json").first("0" * 12)
     answered = ask(app, EVENTS, host="sartor.example", origin="http://elsewhere.example")
     assert answered.json["__type"] == "MissingAuthenticationTokenException"
     app.close()

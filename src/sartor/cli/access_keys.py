@@ -24,7 +24,7 @@ def keys() -> None:
 
 @keys.command("add")
 @click.option("--account", required=True, metavar="DIGITS", help="The account that the key signs for.")
-@settings_options("data")
+@settings_options("data", "database")
 @JSON
 def keys_add(as_json: bool, **flags: Any) -> None:
     """Make a key pair for an account.
@@ -40,7 +40,7 @@ def keys_add(as_json: bool, **flags: Any) -> None:
 
 
 @keys.command("list")
-@settings_options("data")
+@settings_options("data", "database")
 @JSON
 def keys_list(as_json: bool, **flags: Any) -> None:
     """List the keys, without their secrets.
@@ -57,7 +57,7 @@ def keys_list(as_json: bool, **flags: Any) -> None:
 
 @keys.command("revoke")
 @click.argument("access_key_id")
-@settings_options("data")
+@settings_options("data", "database")
 def keys_revoke(access_key_id: str, **flags: Any) -> None:
     """Remove a key; what it signs from now on is refused.
 

@@ -12,7 +12,7 @@ from sartor.cli.options import failures, settings_of
 from sartor.settings import Settings
 
 if TYPE_CHECKING:
-    from sartor.keys import AccessKey
+    from sartor.keys import AccessKey, Keys
 
 #: The environment variables that `sartor env` prints, one for each service.
 ENDPOINTS = (
@@ -22,11 +22,15 @@ ENDPOINTS = (
 )
 
 
-def keys_of(settings: Settings) -> Any:
-    """Return the keys of the data folder."""
-    from sartor.keys import Keys
+def keys_of(settings: Settings) -> "Keys":
+    """Return the keys of the service: of the data folder, or of the database that machines share."""
+    if settings.shares_database:
+        from sartor.app import open_keys
 
-    return Keys(settings.data / "keys.json")
+        return open_keys(settings)
+    from sartor.keys import KeyFile
+
+    return KeyFile(settings.data / "keys.json")
 
 
 def key_of(settings: Settings, account: str) -> "AccessKey":
@@ -36,8 +40,9 @@ def key_of(settings: Settings, account: str) -> "AccessKey":
     for key in found:
         if key.account == account:
             return key
+    place = "the database" if settings.shares_database else settings.data
     raise click.ClickException(
-        f"There is no key of account {account} in {settings.data}: start `sartor serve --data {settings.data}` "
+        f"There is no key of account {account} in {place}: start `sartor serve --data {settings.data}` "
         "once, make one with `sartor keys add`, or name the server's folder with --data."
     )
 
@@ -73,7 +78,7 @@ def asked_server(settings: Settings, data: str | None, account: str) -> tuple[st
     named = data or os.environ.get("SARTOR_DATA")
     if not named and url and key_id and secret:
         return url, AccessKey(key_id, secret, account)
-    if named or (settings.data / "keys.json").exists():
+    if named or settings.shares_database or (settings.data / "keys.json").exists():
         return server_url(settings), key_of(settings, account)
     raise click.ClickException(
         f"No server is known: {settings.data} has none, and {ENDPOINTS[0]} with AWS_ACCESS_KEY_ID and "

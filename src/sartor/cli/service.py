@@ -58,7 +58,7 @@ def worker(parent: int | None, **flags: Any) -> None:
 
 
 @click.command()
-@settings_options("data", "host", "port", "region", "account")
+@settings_options("data", "database", "host", "port", "region", "account")
 @JSON
 def env(as_json: bool, **flags: Any) -> None:
     """Print what makes any AWS SDK or CLI in this shell talk to the server.

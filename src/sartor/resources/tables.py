@@ -57,6 +57,14 @@ TASK = sa.Table(
     sa.Index("task_due", "lane", "leased_until"),
     sqlite_autoincrement=True,  # a stale worker can never hit the task that came after its own
 )
+ACCESS_KEY = sa.Table(
+    "access_key",
+    METADATA,
+    sa.Column("seq", _SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("access_key_id", sa.Text, nullable=False, unique=True),
+    sa.Column("secret_access_key", sa.Text, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+)
 SETTING = sa.Table(
     "setting",
     METADATA,
