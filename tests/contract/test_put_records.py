@@ -127,6 +127,14 @@ def test_what_came_after_a_record_is_read_whatever_the_cells_say(store: Store) -
     )
 
 
+def test_what_a_database_joins_in_another_order_is_read_by_number(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined = [("9,10,7", '{"N":9}\x1e{"N":10}\x1e{"N":7}')]
+    monkeypatch.setattr(store.put_records, "_rows", lambda _query, _values: joined)
+    assert [one["N"] for one in store.put_records.after(DATASET, "u", 0, 2)] == [9, 10]
+
+
 def test_records_come_by_number_within_bounds(store: Store) -> None:
     assert store.put_records.newest(DATASET) == 0
     put(store, *(row(f"u{number}", N=number) for number in range(6)))

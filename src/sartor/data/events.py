@@ -153,8 +153,11 @@ class PutRecords:
         ((numbers, bodies),) = self._rows(self._after, (_BETWEEN, dataset, key, number, limit))
         if numbers is None:
             return []
-        calls = sorted(zip(map(int, numbers.split(",")), bodies.split(_BETWEEN), strict=True))
-        return _parsed("\n".join(body for _, body in calls).split("\n")[-limit:])
+        calls = bodies.split(_BETWEEN)
+        order = orjson.loads(f"[{numbers}]")  # in a fifth of the time that ``int`` takes
+        if order != sorted(order, reverse=True):  # a database may join them in any order; so far none has
+            calls = [body for _, body in sorted(zip(order, calls, strict=True), reverse=True)]
+        return _parsed("\n".join(reversed(calls)).split("\n")[-limit:])
 
     def since(self, dataset: int, after: int, upto: int, limit: int) -> Iterator[Stored]:
         """Yield records with ``after < seq <= upto``, by number.

@@ -191,6 +191,11 @@ class Filter:
         return any(expression.of_history for expression in self.expressions)
 
     @cached_property
+    def is_of_catalogue(self) -> bool:
+        """Whether it says the same to every request: it looks at nothing but the catalogue."""
+        return not (self.brought or self.has_user or self.has_history or self.current_fields)
+
+    @cached_property
     def current_fields(self) -> tuple[str, ...]:
         """The columns of the current item that it compares with."""
         operands = (operand for condition in conditions(self) for operand in condition.operands)

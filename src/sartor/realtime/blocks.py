@@ -73,8 +73,7 @@ class Blocks:
         self._serving = self._version.serving
         self._caller, self._filters, self._filter_arn = caller, filters, filter_arn
         self._results = results
-        self._share = exploration.share_of(self._serving.explores, deployment.exploration)
-        self._cut_off_seconds = exploration.cut_off_seconds(deployment.exploration)
+        self._share, self._cut_off_seconds = deployment.explored_share, deployment.cut_off_seconds
         self._seeds = exploration.Seeds(self._version.key)
         self._subset = self._serving.scored == "subset"
         self._scores = BlockScores(self._version)

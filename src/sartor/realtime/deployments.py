@@ -15,6 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from sartor.errors import ApiError, TakesLong, invalid_input, not_found
+from sartor.realtime import exploration
 from sartor.realtime.loaded import Loaded
 from sartor.realtime.product_threads import ProductThreads
 from sartor.realtime.trained import Key, Trained, as_it_is, trained_of
@@ -71,8 +72,19 @@ class Deployment:
         """Whether answers may have item metadata."""
         return bool(self.config.get("enableMetadataWithRecommendations", False))
 
+    @cached_property
+    def explored_share(self) -> float:
+        """Of an answer's places, how many are explored."""
+        serving = self.version.serving
+        return exploration.share_of(serving.explores, self._exploration, serving.managed_share)
+
+    @cached_property
+    def cut_off_seconds(self) -> float:
+        """How old an item may be that is explored, in seconds."""
+        return exploration.cut_off_seconds(self._exploration)
+
     @property
-    def exploration(self) -> Mapping[str, str]:
+    def _exploration(self) -> Mapping[str, str]:
         """Its ``itemExplorationConfig``."""
         found: Mapping[str, str] = self.config.get("itemExplorationConfig", {})
         return found

@@ -86,25 +86,29 @@ class Filters:
             return unseen
         found = self.of(caller, arn, deployment.version.trained.group)
         self._require_applicable(found, deployment, request, arn)
-        version = deployment.version
+        allowed = self._evaluated(found, arn, deployment.version, request, history)
+        return allowed if unseen is None else _both(allowed, unseen)
+
+    def _evaluated(
+        self, found: Filter, arn: str, version: Version, request: Request, history: HasSeen | None
+    ) -> Bool:
+        """Return bool[rows]: what a filter allows a request."""
         version.catalogue.take_up()
         columns = version.catalogue.columns
+        if found.is_of_catalogue:
+            known = version.masks.get(arn)
+            if known is not None and known[0] is found and known[1] is columns:
+                return known[2]
         user = version.user(request.get("userId")) if tree.uses_current_user(found) else None
         seen = None
         if tree.uses_history(found) and history is not None:
             seen = seen_rows(version.catalogue, history)
         current = version.items.find(request["itemId"]) if request.get("itemId") else None
-        allowed = apply.evaluate(
-            found,
-            values.read(found, request.get("filterValues")),
-            columns,
-            columns.n_rows,
-            user,
-            seen,
-            current,
-            self._masks,
-        )
-        return allowed if unseen is None else _both(allowed, unseen)
+        parameters = values.read(found, request.get("filterValues"))
+        allowed = apply.evaluate(found, parameters, columns, columns.n_rows, user, seen, current, self._masks)
+        if found.is_of_catalogue:
+            version.masks[arn] = (found, columns, allowed)
+        return allowed
 
     def unseen(self, version: Version, request: Request, history: HasSeen | None) -> Bool | None:
         """Return bool[rows]: what a use case does not remove by itself of what a user did; ``None`` if nothing is.

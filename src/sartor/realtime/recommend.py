@@ -343,10 +343,12 @@ def _best(asked: Asked, mask: Bool | None, n: int) -> list[Picked]:
     """Return the best allowed items of those that the model scored; a recipe of a subset scores the best alone."""
     serving, head = asked.serving, asked.head
     if head is not None:
-        rows = head["row"]
-        places = _first(rows, mask, n)
-        if len(places) >= n:
-            return _with_shares(serving, rows[places], head["share"][places])
+        rows, shares = head["row"], head["share"]
+        # a mask knows all items of the model
+        places = slice(n) if mask is None else mask[rows].nonzero()[0][:n]
+        chosen = rows[places]
+        if len(chosen) == n:
+            return _with_shares(serving, chosen, shares[places])
     scores = asked.scores
     subset = serving.scored == "subset"
     if scores.items is not None:
@@ -405,14 +407,12 @@ def _in_context(asked: Asked, scores: Scores) -> Scores:
 
 def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:
     """Return an answer with new items at some of its places, if the recipe explores."""
-    config = asked.deployment.exploration
-    share = exploration.share_of(asked.serving.explores, config)
+    version, share = asked.version, asked.deployment.explored_share
     if share <= 0.0:
         return picked
-    version = asked.version
     if asked.allowed is None:  # else the filter has taken up what is new
         version.items.take_up()
-    new = version.new_items(exploration.cut_off_seconds(config))
+    new = version.new_items(asked.deployment.cut_off_seconds)
     newest = version.histories.since_training(asked.history)
     seed = exploration.Seeds(version.key).of(code_of(asked.request.get("userId") or ""), newest)
     return exploration.explored(picked, new, asked.allowed, share, seed)
@@ -422,26 +422,26 @@ def _with_shares(serving: Serving, rows: Int32, shares: Float32) -> list[Picked]
     if serving.scored is None:
         return [Picked(row) for row in rows.tolist()]
     rounded = shares.astype(np.float64).round(DIGITS)
-    return [Picked(row, share) for row, share in zip(rows.tolist(), rounded.tolist(), strict=True)]
+    return list(map(Picked, rows.tolist(), rounded.tolist()))
 
 
 def _written(asked: Asked, picked: Sequence[Picked]) -> list[dict[str, Any]]:
     """Return items as the service writes them."""
-    names = (asked.request.get("metadataColumns") or {}).get("ITEMS", ())
+    wanted = (asked.request.get("metadataColumns") or {}).get("ITEMS", ())
     items = asked.version.items
-    columns = [column for name in names if (column := items.metadata_column(name)) is not None]
-    with_reasons = asked.serving.scored == "subset"
+    columns = [column for name in wanted if (column := items.metadata_column(name)) is not None]
     name = items.name
     shown: list[dict[str, Any]] = [
         {"itemId": name(row)} if score is None else {"itemId": name(row), "score": score}
         for row, score, _, _ in picked
     ]
-    for entry, one in zip(shown, picked, strict=True):
-        if one.promotion is not None:
-            entry["promotionName"] = one.promotion
-        if one.reason is not None and with_reasons:
-            entry["reason"] = [one.reason]
-        if columns:
+    for entry, (_, _, reason, promotion) in zip(shown, picked, strict=True):
+        if promotion is not None:
+            entry["promotionName"] = promotion
+        if reason is not None and asked.serving.scored == "subset":
+            entry["reason"] = [reason]
+    if columns:
+        for entry, one in zip(shown, picked, strict=True):
             metadata = items.metadata(one.row, columns)
             if metadata:
                 entry["metadata"] = metadata

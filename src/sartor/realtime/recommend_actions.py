@@ -167,8 +167,7 @@ def _explored(
     """Return an answer with actions that have no score at its last places, at most at half of them."""
     version = deployment.version
     assert version.actions is not None, "a version of this recipe has actions"
-    serving = version.serving
-    share = exploration.share_of(serving.explores, deployment.exploration, serving.managed_share)
+    share = deployment.explored_share
     counts = np.zeros(len(offered), np.int64)
     had = version.actions.attention.counts[: len(counts)]
     counts[: len(had)] = had

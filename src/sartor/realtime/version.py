@@ -10,7 +10,9 @@ import numpy as np
 from sartor.data.dataset import DatasetRecords
 from sartor.data.training import Selection
 from sartor.errors import not_found
-from sartor.models.base import Int32, Int64, Model
+from sartor.filters.columns import Columns
+from sartor.filters.tree import Filter
+from sartor.models.base import Bool, Int32, Int64, Model
 from sartor.models.semantic import SemanticModel
 from sartor.realtime import artifact
 from sartor.realtime.acting import Actions
@@ -187,6 +189,11 @@ class Version:
 
     @cached_property
     def _new(self) -> dict[float, tuple[tuple[int, int], New]]:
+        return {}
+
+    @cached_property
+    def masks(self) -> dict[str, tuple[Filter, Columns, Bool]]:
+        """What filters allow that say the same to every request, by ARN, each with what it was made from."""
         return {}
 
     @cached_property

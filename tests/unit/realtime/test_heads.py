@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sartor.data.put import Row
 from sartor.models.base import Histories, Query, top
 from sartor.realtime import heads
 from sartor.realtime.deployments import Deployment
@@ -14,7 +15,7 @@ from sartor.realtime.filtering import Filters
 from sartor.realtime.recommend import Recommender
 from sartor.realtime.scoring import Scores
 from sartor.recipes import BY_ARN
-from unit.realtime.shops import BLEND_HEADS, HEADS, ITEMS, SERVING, UP, USERS, Shop, model_of
+from unit.realtime.shops import BLEND_HEADS, HEADS, ITEMS, SERVING, UP, USERS, Shop, model_of, name_of
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,14 @@ def test_nothing_is_scored_for_who_has_a_head_until_a_new_item_has_a_say(
         one.look()
     asked(shop, deployment, "user-1", "metadata", 25)
     assert len(scored) == 2, "a new item may be among the best"
+
+
+def test_a_filter_that_says_the_same_to_all_sees_a_price_that_changes(shop: Shop) -> None:
+    deployment = shop.deployment(HEADS, UP, new_items=False)
+    shown = asked(shop, deployment, "user-1", "narrow", 5)[0].row
+    cells = {"ITEM_ID": name_of(shown), "PRICE": 900.0, "GENRE": "drama", "STOCK": 1}
+    shop.put("ITEMS", [Row(name_of(shown), cells)])
+    assert shown not in [one.row for one in asked(shop, deployment, "user-1", "narrow", 5)]
 
 
 def test_they_are_as_long_as_their_room_allows_or_not_kept() -> None:
