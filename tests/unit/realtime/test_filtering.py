@@ -68,6 +68,7 @@ def deployed(
         user=lambda _name: user,
         key=("folder", "users", 0),
         histories=SimpleNamespace(state=lambda: 1),
+        masks={},
     )
     return SimpleNamespace(version=version, noun="Campaign")
 
