@@ -154,7 +154,7 @@ def _neighbours(
         within = np.arange(len(whom)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         who = posted[np.repeat(starts[asked_tokens[part]], sizes) + within]
         worth = np.repeat(rarity[asked_tokens[part]] ** 2, sizes) / norms[who]
-        found.append(_nearest(whom, who, worth))
+        found.append(_nearest(whom, who, worth, data.n_items))
     pairs = [np.concatenate(parts) for parts in zip(*found, strict=True)] if found else []
     if not pairs or not len(pairs[0]):
         return nobody
@@ -189,19 +189,22 @@ def _postings(
     return np.cumsum(counts) - counts, counts, items[kept]
 
 
-def _nearest(whom: Int32, who: Int32, worth: Float32) -> tuple[Int32, Int32, Float32, Int64]:
+def _nearest(whom: Int32, who: Int32, worth: Float32, n_items: int) -> tuple[Int64, Int64, Float32, Int64]:
     """Return of each asked item the best pairs: whom, who, how near, and the rank from 0."""
-    order = np.lexsort((who, whom))
-    whom, who, worth = whom[order], who[order], worth[order]
-    starts = np.flatnonzero((np.diff(whom, prepend=-1) != 0) | (np.diff(who, prepend=-1) != 0))
-    if not len(starts):
-        return whom, who, worth, np.zeros(0, np.int64)
-    whom, who, worth = whom[starts], who[starts], np.add.reduceat(worth, starts)
-    order = np.lexsort((who, -worth, whom))
-    whom, who, worth = whom[order], who[order], worth[order]
-    rank = _rank(whom)
+    codes = whom.astype(np.int64) * n_items + who
+    order = np.argsort(codes)
+    codes, worth = codes[order], worth[order]
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    if len(starts):
+        codes, worth = codes[starts], np.add.reduceat(worth, starts)
+    whom_once, who_once = codes // n_items, codes % n_items
+    # one key is sorted far sooner than three: the bits of floats above 0 are in the order of the floats
+    keys = (whom_once << 32) - worth.view(np.int32)
+    order = np.argsort(keys, kind="stable")
+    whom_once, who_once, worth = whom_once[order], who_once[order], worth[order]
+    rank = _rank(whom_once)
     kept = rank < _NEIGHBOURS
-    return whom[kept], who[kept], worth[kept], rank[kept]
+    return whom_once[kept], who_once[kept], worth[kept], rank[kept]
 
 
 def _rank(groups: NDArray[np.integer[Any]]) -> Int64:

@@ -18,8 +18,10 @@ LAGS: Final = 10
 _SMOOTHING: Final = 5.0
 #: The standard deviation of each embedding.
 DEVIATION: Final = 0.05
-#: Up to this many items the counts are one dense matrix, of some 140 MiB at most.
+#: Up to this many items the counts are one dense matrix, of some 140 MiB at most, unless nearly all of it is empty:
+#: then it has more than so many cells for each interaction.
 _DENSE_ITEMS: Final = 6_000
+_MOST_EMPTY: Final = 500
 #: Transitions that are counted at most; of more interactions a random sample of users is enough for a start.
 _TRANSITIONS: Final = 8_000_000
 _SPARE_VECTORS: Final = 16
@@ -67,7 +69,7 @@ def _product(
     histories: Histories, n_items: int, rng: np.random.Generator, keep_on: Callable[[], None]
 ) -> _Product:
     """Return what multiplies a matrix by the normalised symmetric counts, of which no dense one is made if large."""
-    if n_items <= _DENSE_ITEMS:
+    if n_items <= min(_DENSE_ITEMS, (_MOST_EMPTY * len(histories.items)) ** 0.5):
         counts = np.zeros(n_items * n_items, np.float32)
         for cells, weight in _transitions(histories, n_items, rng):
             keep_on()
