@@ -11,7 +11,6 @@ import pytest
 from sartor.models import (
     affinity,
     base,
-    closed_form,
     default,
     popularity,
     semantic,
@@ -42,7 +41,6 @@ def _blend(data: TrainingData) -> Model:
 MODELS: dict[str, Callable[[TrainingData], Model]] = {
     "affinity": lambda data: affinity.fit(data, affinity.Config(d=8), QUIET),
     "blend": _blend,
-    "closed_form": lambda data: closed_form.fit(data, None, QUIET),
     "default": lambda data: default.fit(data, None, QUIET),
     "popularity": lambda data: popularity.fit(data, None, QUIET),
     "semantic": lambda data: semantic.fit(data, None, QUIET),
