@@ -14,7 +14,7 @@ from sartor.console.models import ModelPages
 from sartor.console.v1 import Console
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.sources import Sources
-from sartor.keys import KeyFile, Keys
+from sartor.keys import KEY_FILE, KeyFile, Keys
 from sartor.metrics import Metrics
 from sartor.realtime import recommend, recommend_actions, record
 from sartor.realtime.deployments import Deployments
@@ -132,7 +132,7 @@ def open_keys(settings: Settings) -> Keys:
 
 def _keys(settings: Settings, store: Store) -> Keys:
     """Return the keys: in a file beside a database that is one, else in the database that machines share."""
-    file = KeyFile(settings.data / "keys.json")
+    file = KeyFile(settings.data / KEY_FILE)
     if not settings.shares_database:
         return file
     keys = KeyTable(store.database)

@@ -12,6 +12,7 @@ from typing import Final
 from sartor.app import Backend, open_backend
 from sartor.compute import open_compute
 from sartor.errors import Unavailable
+from sartor.keys import KEY_FILE
 from sartor.private import is_private
 from sartor.recipes.trainers import has_sequence_model
 from sartor.settings import Settings
@@ -136,7 +137,7 @@ def _keys(backend: Backend) -> str:
     keys = backend.keys.all()
     if backend.settings.shares_database:
         return f"{len(keys)} in the database" if keys else "none yet; the first `sartor serve` makes one"
-    path = backend.settings.data / "keys.json"
+    path = backend.settings.data / KEY_FILE
     if not path.exists():
         return "none yet; the first `sartor serve` makes one"
     if os.name == "posix" and path.stat().st_mode & 0o077:

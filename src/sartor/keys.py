@@ -9,17 +9,21 @@ import secrets
 import string
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from sartor.errors import Unavailable
 from sartor.once import Once
 
+#: The name of the file in a data folder.
+KEY_FILE: Final = "keys.json"
 #: How long a revoked key may still be accepted, in seconds; it saves a look at the file for most requests.
 STALE_SECONDS = 0.02
+#: The member of the file that says where the keys lie instead.
+_DATABASE: Final = "database"
 _ID_LETTERS = string.ascii_uppercase + "234567"
 _SECRET_LETTERS = string.ascii_letters + string.digits + "+/"
 
@@ -150,6 +154,21 @@ class KeyFile:
             "to begin with a new key; the old ones are then lost."
         )
 
+    @property
+    def database(self) -> str | None:
+        """Where the keys lie instead, as the last server of this folder said; its URL, ``None`` if they lie here."""
+        self._read()
+        with suppress(FileNotFoundError):
+            found = json.loads(self._path.read_text(encoding="utf-8")).get(_DATABASE)
+            return found if isinstance(found, str) else None
+        return None
+
+    def point_to(self, database: str | None) -> None:
+        """Keep where the keys lie instead, for commands that know only this folder; ``None`` is here."""
+        with self._once.locked():
+            if self.database != database:
+                self._write(self._read(), database)
+
     @contextmanager
     def _changing(self) -> Iterator[dict[str, AccessKey]]:
         """Give the keys to change under a lock between processes; the file is replaced whole."""
@@ -157,15 +176,18 @@ class KeyFile:
             keys = self._read()
             before = dict(keys)
             yield keys
-            if keys == before:
-                return
-            new = self._path.with_suffix(".new")
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"keys": [asdict(key) for key in keys.values()]}, file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
+            if keys != before:
+                self._write(keys, self.database)
+
+    def _write(self, keys: Mapping[str, AccessKey], database: str | None) -> None:
+        content: dict[str, Any] = {"keys": [asdict(key) for key in keys.values()]}
+        new = self._path.with_suffix(".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content | ({_DATABASE: database} if database else {}), file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
 
 
 def random_key(account: str) -> AccessKey:

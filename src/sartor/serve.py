@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from sartor.app import Backend, build, build_worker, open_backend
+from sartor.keys import KEY_FILE, KeyFile
 from sartor.private import keep_private
 from sartor.settings import Settings, SettingsError
 from sartor.wire import fingerprint
@@ -74,6 +75,7 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
     with _only_server(settings), _listening(settings) as listeners:
         backend = open_backend(settings)
         backend.keys.first(settings.account)
+        KeyFile(settings.data / KEY_FILE).point_to(settings.database if settings.shares_database else None)
         crew = _Crew(settings.workers, environment)
         try:
             crew.start()

@@ -94,3 +94,18 @@ def test_the_file_is_json_that_can_be_copied_to_another_server(place: Path) -> N
             }
         ]
     }
+
+
+def test_a_folder_says_where_its_keys_lie_instead(place: Path) -> None:
+    keys = KeyFile(place)
+    assert keys.database is None
+    keys.point_to(None)
+    assert not place.exists()
+    key = keys.add(ACCOUNT)
+    keys.point_to("postgresql://user:secret@host/sartor")
+    assert KeyFile(place).database == "postgresql://user:secret@host/sartor"
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    other = keys.add(ACCOUNT)
+    assert KeyFile(place).database == "postgresql://user:secret@host/sartor"
+    keys.point_to(None)
+    assert (keys.database, keys.all()) == (None, [key, other])

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,14 +23,16 @@ ENDPOINTS = (
 
 
 def keys_of(settings: Settings) -> "Keys":
-    """Return the keys of the service: of the data folder, or of the database that machines share."""
-    if settings.shares_database:
-        from sartor.app import open_keys
+    """Return the keys of the service: of the data folder, or of the database that its server shares with others."""
+    from sartor.keys import KEY_FILE, KeyFile
 
-        return open_keys(settings)
-    from sartor.keys import KeyFile
+    file = KeyFile(settings.data / KEY_FILE)
+    database = settings.database if settings.shares_database else file.database
+    if database is None:
+        return file
+    from sartor.app import open_keys
 
-    return KeyFile(settings.data / "keys.json")
+    return open_keys(replace(settings, database=database))
 
 
 def key_of(settings: Settings, account: str) -> "AccessKey":
@@ -40,9 +42,8 @@ def key_of(settings: Settings, account: str) -> "AccessKey":
     for key in found:
         if key.account == account:
             return key
-    place = "the database" if settings.shares_database else settings.data
     raise click.ClickException(
-        f"There is no key of account {account} in {place}: start `sartor serve --data {settings.data}` "
+        f"There is no key of account {account} in {settings.data}: start `sartor serve --data {settings.data}` "
         "once, make one with `sartor keys add`, or name the server's folder with --data."
     )
 
@@ -71,14 +72,14 @@ def asked_server(settings: Settings, data: str | None, account: str) -> tuple[st
             the default folder.
         account: whose resource is asked for.
     """
-    from sartor.keys import AccessKey
+    from sartor.keys import KEY_FILE, AccessKey
 
     url = os.environ.get(ENDPOINTS[0])
     key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     named = data or os.environ.get("SARTOR_DATA")
     if not named and url and key_id and secret:
         return url, AccessKey(key_id, secret, account)
-    if named or settings.shares_database or (settings.data / "keys.json").exists():
+    if named or settings.shares_database or (settings.data / KEY_FILE).exists():
         return server_url(settings), key_of(settings, account)
     raise click.ClickException(
         f"No server is known: {settings.data} has none, and {ENDPOINTS[0]} with AWS_ACCESS_KEY_ID and "
