@@ -1,7 +1,7 @@
 """The heads of users' answers, found once when a model is stored: who asks for the first time then needs no scores.
 
 Scores of all items, their softmax and a search for the best are a third of what such an answer costs with a model of
-one product, and nearly all of it with a blend. They are the same until an event, a new item or a context has a say, so
+one product, and most of it with a blend. They are the same until an event, a new item or a context has a say, so
 they are made beforehand, a block of users at a time. A filter takes its part away: there are several times as many as
 an answer has, and if too few are left all items are scored after all.
 """
@@ -27,20 +27,21 @@ _MOST, _LEAST = 128, 48
 #: What the heads of one artifact may take: they are mapped, so of a process's memory they take what is asked for, and
 #: who is answered by them does not need the scores of all items kept.
 _BYTES: Final = 128 * 2**20
-#: So many scores are made for them at most: seconds of a training.
-_SCORES: Final = 500_000_000
+#: So many scores are made for them at most, seconds of a training: of one product, and of a model with more to do.
+_SCORES_OF_PRODUCT, _SCORES = 500_000_000, 200_000_000
 #: The scores of a block take so many bytes: they stay near the processor.
 _BLOCK_BYTES: Final = 2**22
 
 
-def size_of(n_users: int, n_items: int) -> int:
+def size_of(n_users: int, n_items: int, is_product: bool) -> int:
     """Return how many items a head has; 0 if heads of so many users would not pay.
 
     Args:
         n_users: who may ask.
         n_items: how many items are scored.
+        is_product: whether scores are one product.
     """
-    if n_items >= LARGE_CATALOGUE or n_users * n_items > _SCORES:
+    if n_items >= LARGE_CATALOGUE or n_users * n_items > (_SCORES_OF_PRODUCT if is_product else _SCORES):
         return 0
     room = _BYTES // ((n_users + 1) * _record(n_items, 1).itemsize)
     size = min(_MOST, n_items, room)
@@ -70,7 +71,7 @@ def made(
         return None
     if model.window_seconds is not None:
         return None
-    size = size_of(histories.n_users, model.n_items)
+    size = size_of(histories.n_users, model.n_items, model.product() is not None)
     if not size:
         return None
     found = np.zeros(histories.n_users + 1, _record(model.n_items, size))

@@ -112,14 +112,15 @@ def test_a_filter_that_says_the_same_to_all_sees_a_price_that_changes(shop: Shop
 
 
 def test_they_are_as_long_as_their_room_allows_or_not_kept() -> None:
-    assert heads.size_of(1_000, 4_000) == 128
-    assert heads.size_of(1_000, 20) == 20, "all there are"
-    room = [heads.size_of(users, 400) for users in (100_000, 300_000, 1_000_000)]
+    assert heads.size_of(1_000, 4_000, is_product=False) == 128
+    assert heads.size_of(1_000, 20, is_product=False) == 20, "all there are"
+    room = [heads.size_of(users, 400, is_product=True) for users in (100_000, 300_000, 1_000_000)]
     assert room[0] == 128
     assert 48 <= room[1] < 128
     assert room[2] == 0
-    assert heads.size_of(1_000, 100_000) == 0, "a large catalogue has a shortlist"
-    assert heads.size_of(200_000, 4_000) == 0, "so many scores are minutes"
+    assert heads.size_of(1_000, 100_000, is_product=True) == 0, "a large catalogue has a shortlist"
+    of_product, of_others = (heads.size_of(100_000, 4_000, is_product=one) for one in (True, False))
+    assert (of_product, of_others) == (128, 0), "so many scores of a blend take too long"
 
 
 @pytest.mark.parametrize(
