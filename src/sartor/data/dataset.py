@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import uuid4
 
 import duckdb
@@ -196,8 +196,8 @@ class DatasetRecords:
         """
         with tempfile.TemporaryDirectory(prefix="between-", dir=self.scratch) as folder:
             text = Path(folder) / "records.json"
-            count, _ = _write_lines(self.put.since(self.number, after, upto, 2**62), text)
-            rows = self._lines(text, _OF_SOURCES) if count else self._empty(_OF_SOURCES)
+            written = _write_lines(self.put.since(self.number, after, upto, 2**62), text)
+            rows = self._lines(text, written, _OF_SOURCES) if written.lines else self._empty(_OF_SOURCES)
             connection.execute(f'CREATE OR REPLACE TEMP VIEW "{view}" AS {rows}')
             yield
 
@@ -221,15 +221,15 @@ class DatasetRecords:
         stage = table.stage()
         with tempfile.TemporaryDirectory(prefix="drain-", dir=self.scratch) as folder:
             text = Path(folder) / "records.json"
-            count, last = _write_lines(self.put.since(self.number, after, upto, limit), text)
+            written = _write_lines(self.put.since(self.number, after, upto, limit), text)
+            count = written.lines
             if count == 0:
                 return 0
-            if count < limit:
-                last = upto
+            last = upto if count < limit else written.last
             with self.connection() as connection:
                 old = _small_parts(now.parts)
                 files = [table.local(name) for name in old]
-                rows = [self._lines(text), *_parquets(files, _AS_WRITTEN, self._columns())]
+                rows = [self._lines(text, written), *_parquets(files, _AS_WRITTEN, self._columns())]
                 path = stage / f"{round(time.time() * 1000):013d}-{last}.parquet"
                 part = write_part(connection, f'{_union(rows)} ORDER BY "{SEQ}"', path)
         moved = table.change(
@@ -276,12 +276,12 @@ class DatasetRecords:
         now = table.snapshot()
         names, after = list(now.parts), now.number(_DRAINED) or 0
         text = folder / "tail.json"
-        count, _ = _write_lines(self.put.since(self.number, after, 2**62, 2**62), text)
+        written = _write_lines(self.put.since(self.number, after, 2**62, 2**62), text)
         order = f'"{AT}" AS "#at", "{SEQ}" AS "#n"'
         selects = _parquets([table.local(name) for name in names], f"{_AS_WRITTEN}, {order}", self._columns())
-        if count:
-            selects.append(f"SELECT *, {order} FROM ({self._lines(text)})")
-        version = None if count else _fingerprint(names)
+        if written.lines:
+            selects.append(f"SELECT *, {order} FROM ({self._lines(text, written)})")
+        version = None if written.lines else _fingerprint(names)
         if not selects or "USER_ID" not in self._columns() or self.schema.type_rules.identity is not None:
             return _Relation(selects, version)
         # what an anonymous session did belongs to the user that it was linked to last
@@ -345,8 +345,8 @@ class DatasetRecords:
         columns = [f'NULL::{kind} AS "{name}"' for name, kind in self._of_records(more).items()]
         return f'SELECT {", ".join(columns)}, NULL::BIGINT AS "#at", NULL::BIGINT AS "#n" WHERE false'
 
-    def _lines(self, text: Path, more: Mapping[str, str] = _NO_MORE) -> str:
-        return f"SELECT * FROM {engine.json_lines(text, self._of_records(more))}"
+    def _lines(self, text: Path, written: "_Written", more: Mapping[str, str] = _NO_MORE) -> str:
+        return f"SELECT * FROM {engine.json_lines(text, self._of_records(more), written.longest_bytes)}"
 
     def _of_records(self, more: Mapping[str, str]) -> dict[str, str]:
         """Return the SQL types of the columns of records as calls put them."""
@@ -395,14 +395,22 @@ def _union(selects: Sequence[str]) -> str:
     return " UNION ALL BY NAME ".join(selects)
 
 
-def _write_lines(records: Iterator[Stored], path: Path) -> tuple[int, int]:
-    """Write records as JSON lines with their own columns; return how many and the last one's number."""
-    count, last = 0, 0
+class _Written(NamedTuple):
+    """Lines of JSON: how many, the number of the last record, and how long the longest is."""
+
+    lines: int
+    last: int
+    longest_bytes: int
+
+
+def _write_lines(records: Iterator[Stored], path: Path) -> _Written:
+    """Write records as JSON lines with their own columns."""
+    count, last, longest_bytes = 0, 0, 0
     with path.open("wb") as file:
         for record in records:
             own = orjson.dumps({SEQ: record.seq, AT: round(record.at * 1000), SESSION: record.session})
             cells = record.body.encode()
-            file.write(own if cells == b"{}" else own[:-1] + b"," + cells[1:])
+            length = file.write(own if cells == b"{}" else own[:-1] + b"," + cells[1:])
             file.write(b"\n")
-            count, last = count + 1, record.seq
-    return count, last
+            count, last, longest_bytes = count + 1, record.seq, max(longest_bytes, length + 1)
+    return _Written(count, last, longest_bytes)

@@ -27,6 +27,12 @@ from sartor.data.sql import sql_text
 #: What ``placed`` adds to the rows of a file: its path, and the row's number in it from 0. No schema can have them.
 FILE: Final = "#file"
 ROW: Final = "#row"
+#: What is raised where the memory of a connection is not enough, although it spills.
+OutOfMemory: Final = duckdb.OutOfMemoryException
+#: What some of DuckDB's errors begin with, folded.
+_KINDS: Final = {"out of memory error": OutOfMemory, "interrupt error": duckdb.InterruptException}
+#: Longer lines of JSON are told to DuckDB, which by itself expects 16 MiB.
+_LINE_BYTES: Final = 2**20
 #: DuckDB needs about this much memory for each thread that works.
 _THREAD_BYTES: Final = 2**26
 #: What DuckDB takes for more than a name.
@@ -67,9 +73,28 @@ def batches(connection: duckdb.DuckDBPyConnection, select: str) -> Iterator[dict
     """Yield the rows of a SELECT, some after the other, as arrays by column; none may be null.
 
     The whole is never in memory; the connection does nothing else meanwhile.
+
+    Raises:
+        OutOfMemory: the connection's memory is not enough.
+        duckdb.InterruptException: the connection was interrupted.
+        duckdb.Error: anything else.
     """
-    for batch in RecordBatchReader.from_arrow(connection.sql(select)):
+    rows = iter(RecordBatchReader.from_arrow(connection.sql(select)))
+    while True:
+        try:
+            batch = next(rows, None)
+        except Exception as error:  # Arrow's stream carries nothing but the words
+            raise _of_kind(str(error)) from error
+        if batch is None:
+            return
         yield {name: np.asarray(batch.column(name)) for name in batch.schema.names}
+
+
+def _of_kind(words: str) -> duckdb.Error:
+    """Return DuckDB's error of which Arrow has left the words."""
+    words = words.removeprefix("C Data interface error: ")
+    kinds = (kind for begin, kind in _KINDS.items() if words.casefold().startswith(begin))
+    return next(kinds, duckdb.Error)(words)
 
 
 def csv(files: Iterable[str | Path], options: str) -> str:
@@ -77,15 +102,17 @@ def csv(files: Iterable[str | Path], options: str) -> str:
     return f"read_csv({_list(files)}, {_NO_COLUMNS_OF_PATHS}, {options})"
 
 
-def json_lines(file: Path, columns: Mapping[str, str]) -> str:
+def json_lines(file: Path, columns: Mapping[str, str], longest_bytes: int) -> str:
     """Return the SQL of the rows of a file with a JSON object a line.
 
     Args:
         file: the file.
         columns: DuckDB's types by name; what a line lacks is null.
+        longest_bytes: of a line, its end included; each reader takes some times as much memory.
     """
     kinds = ", ".join(f"{sql_text(name)}: '{kind}'" for name, kind in columns.items())
-    form = f"format = 'newline_delimited', columns = {{{kinds}}}"
+    size = max(longest_bytes, _LINE_BYTES)
+    form = f"format = 'newline_delimited', columns = {{{kinds}}}, maximum_object_size = {size}"
     return f"read_json({_list([file])}, {_NO_COLUMNS_OF_PATHS}, {form})"
 
 

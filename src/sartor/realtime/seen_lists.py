@@ -9,7 +9,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.data import by_user
+from sartor.data import by_user, engine
 from sartor.data.dataset import DatasetRecords
 from sartor.data.ids import Ids
 from sartor.data.shards import Column, Columns, Shards
@@ -36,7 +36,7 @@ _KINDS: Final[Mapping[str, type[np.generic]]] = {"item": np.int32, "type": np.in
 _FOLDED_AS: Final = {"INTERACTIONS": "Interactions", "ACTION_INTERACTIONS": "Action_Interactions"}
 #: Of items so many of each user and type; of actions all, as what had one long ago waits for it to be offered again.
 _MOST: Final = {"INTERACTIONS": SEEN_OF_A_TYPE}
-#: How much memory whoever writes lists may use for tables: it may be a process that answers.
+#: With so much memory for tables lists are written if that is enough: a process that answers may be at it.
 _MEMORY_BYTES: Final = 2**26
 #: Lists are written anew after so long: the database does not keep for ever what calls have put since.
 _FRESH_SECONDS: Final = 30 * 86_400
@@ -50,7 +50,7 @@ def read(records: DatasetRecords, version: int) -> Seen:
         version: of the table of imports, as it is now.
 
     Raises:
-        FileNotFoundError: users were deleted each time that they were written.
+        FileNotFoundError: the dataset was deleted meanwhile, or users each time that they were written.
     """
     with _alone(records):
         for _ in range(_TRIES):
@@ -107,7 +107,10 @@ def _mapped(records: DatasetRecords, place: str, version: int) -> Seen:
 
 
 def _write(records: DatasetRecords, version: int) -> None:
-    """Write the lists of what is there now, and remove older ones; nothing stays if users were deleted meanwhile."""
+    """Write the lists of what is there now, and remove older ones.
+
+    Nothing stays if users were deleted meanwhile, or the dataset.
+    """
     storage, deletion = records.storage, records.last_deletion()
     number = records.put.newest(records.number)
     place = f"{records.seen_folder}/{version}-{uuid4().hex[:12]}"
@@ -116,7 +119,8 @@ def _write(records: DatasetRecords, version: int) -> None:
         for file in sorted(Path(folder).iterdir()):
             storage.put_file(f"{place}/{file.name}", file)
     storage.put(f"{place}/{_RECORD}", json.dumps({"types": types, "putNumber": number}).encode())
-    if records.last_deletion() != deletion:
+    is_gone = version >= 0 and records.bulk_table.version() is None
+    if is_gone or records.last_deletion() != deletion:
         storage.delete_folder(place)
         return
     for path, _ in list(storage.list(records.seen_folder)):
@@ -126,8 +130,15 @@ def _write(records: DatasetRecords, version: int) -> None:
 
 def _write_arrays(records: DatasetRecords, folder: Path) -> list[str]:
     """Write the arrays into a folder, and return the event types in the form in which they are compared."""
-    limited = replace(records, memory_bytes=min(records.memory_bytes, _MEMORY_BYTES))
-    with limited.open() as connection:
+    with suppress(engine.OutOfMemory):
+        little = replace(records, memory_bytes=min(records.memory_bytes, _MEMORY_BYTES))
+        return _write_arrays_within(little, folder)
+    return _write_arrays_within(records, folder)
+
+
+def _write_arrays_within(records: DatasetRecords, folder: Path) -> list[str]:
+    """Do the same with the memory that the records may use."""
+    with records.open() as connection:
         offsets = by_user.number(connection, records.schema)
         users, items, names = by_user.names(connection)
         dataset = _FOLDED_AS[records.schema.dataset_type]
@@ -190,4 +201,4 @@ def _newest(rows: Columns, most: int) -> Columns:
 
 def _version(place: str) -> int:
     """Return of which version the lists at a place are."""
-    return int(place.rpartition("/")[2].partition("-")[0])
+    return int(place.rpartition("/")[2].rpartition("-")[0])

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import duckdb
+import numpy as np
 import pytest
 
 from sartor.data import engine
@@ -57,7 +59,7 @@ def test_a_path_names_one_file_and_is_no_data(tmp_path: Path, name: str, form: s
         csv, json, parquet = (base.with_name(f"{base.name}.{kind}") for kind in ("csv", "json", "parquet"))
         for source in (
             engine.csv([csv], "header = true, all_varchar = true"),
-            engine.json_lines(json, {"c0": "VARCHAR"}),
+            engine.json_lines(json, {"c0": "VARCHAR"}, 100),
             engine.parquet([parquet]),
         ):
             rows = connection.execute(f"SELECT * FROM {source}")
@@ -108,3 +110,26 @@ def test_a_statement_that_never_ends_hears_that_it_must_stop(tmp_path: Path) -> 
         interrupting(connection, lambda: True),
     ):
         connection.execute("SELECT count(*) FROM range(1_000_000_000_000) t(i) WHERE hash(i) = 0").fetchall()
+
+
+def test_rows_come_in_batches_with_the_errors_that_they_have_elsewhere(tmp_path: Path) -> None:
+    with engine.connect(2**26, tmp_path, threads=1) as connection:
+        rows = engine.batches(connection, "SELECT range AS x, range % 2 = 0 AS even FROM range(300_000)")
+        found = list(rows)
+        assert len(found) > 1
+        assert np.array_equal(np.concatenate([one["x"] for one in found]), np.arange(300_000))
+        assert found[0]["even"].dtype == np.bool_
+        with pytest.raises(engine.OutOfMemory):
+            list(engine.batches(connection, "SELECT len(list(range)) AS x FROM range(100_000_000)"))
+        with pytest.raises(duckdb.ConversionException):
+            list(engine.batches(connection, "SELECT CAST('x' || range AS BIGINT) AS x FROM range(9)"))
+
+
+def test_batches_can_be_interrupted(tmp_path: Path) -> None:
+    with engine.connect(2**28, tmp_path) as connection:
+        rows = engine.batches(connection, f"SELECT range AS x FROM range({10**13})")
+        next(rows)
+        connection.interrupt()
+        with pytest.raises(duckdb.InterruptException):
+            for _ in rows:
+                pass

@@ -170,3 +170,28 @@ def test_lists_that_died_before_they_were_whole_are_not_read_and_go_with_the_nex
     storage.put(f"{folder}/0-dead/item.npy", b"half")
     assert lists(dataset).of("u") == [(1, "watch", "a")]
     assert not [path for path in files(dataset) if "dead" in path]
+
+
+def test_of_a_dataset_that_is_deleted_while_lists_are_written_nothing_stays(
+    dataset: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset.bring(event("u", "a", 1))
+    write = seen_lists._write_arrays
+
+    def and_then_is_deleted(records: DatasetRecords, folder: Path) -> list[str]:
+        types = write(records, folder)
+        records.storage.delete_folder(records.folder)
+        return types
+
+    monkeypatch.setattr(seen_lists, "_write_arrays", and_then_is_deleted)
+    with pytest.raises(FileNotFoundError):
+        seen_lists.read(of(dataset), 0)
+    assert not list(of(dataset).storage.list(of(dataset).folder + "/seen"))
+
+
+def test_before_any_import_filters_see_what_calls_have_put(dataset: Live) -> None:
+    dataset.put(event("u", "a", 1), key="u")
+    assert seen_lists.read(of(dataset), -1).of("u") == [(1, "watch", "a")]
+    dataset.bring(event("u", "b", 2))
+    assert [at for at, _, _ in lists(dataset).of("u")] == [1, 2]
+    assert len({path.rpartition("/")[0] for path in files(dataset)}) == 1
