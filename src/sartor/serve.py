@@ -37,6 +37,9 @@ LOG = logging.getLogger("sartor.serve")
 FIRST_RESTART_SECONDS: Final = 0.5
 LAST_RESTART_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
+#: How long a thread of a worker may compute in Python while another waits: at Python's 5 ms two that answer a batch
+#: hardly overlap, as each comes back from NumPy every fraction of a millisecond.
+TURN_SECONDS: Final = 0.0003
 #: How much a worker beside an API gives way to it.
 NICENESS: Final = 10
 #: How much likelier than an API the system ends a worker when memory runs out; 1000 is at once.
@@ -102,8 +105,15 @@ def work(settings: Settings, parent: int | None = None) -> None:
     if parent is not None:
         threading.Thread(target=_watch_parent, args=(parent, stopping), daemon=True).start()
     alone = parent is None
-    build_worker(backend, stopping, partial(_begin_anew, stopping) if alone else end_process).run()
-    backend.close()
+    worker = build_worker(backend, stopping, partial(_begin_anew, stopping) if alone else end_process)
+    gc.collect()
+    gc.freeze()  # what a batch makes are many small objects: the collector need not walk all libraries with them
+    sys.setswitchinterval(TURN_SECONDS)
+    try:
+        worker.run()
+    finally:
+        gc.unfreeze()
+        backend.close()
 
 
 def _begin_anew(stopping: threading.Event) -> None:
