@@ -120,7 +120,9 @@ class Recorder:
         """Return the items that were seen: as an event says itself, else those of the answer that it names."""
         if "impression" in event:
             return "|".join(event["impression"])
-        items = self._answered(event["recommendationId"]) if "recommendationId" in event else ()
+        if "recommendationId" not in event:  # as most
+            return None
+        items = self._answered(event["recommendationId"])
         lengths = accumulate(len(item) + 1 for item in items)
         fitting = [
             item for item, length in zip(items, lengths, strict=True) if length <= STRING_CHARACTERS + 1
