@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from s3_server import S3Server
+from sartor.compute.here import Here
 from sartor.data import s3
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.put import Row
@@ -304,7 +305,13 @@ def make_tools(store: Store, storage: Blobs, scratch: Path, **more: Any) -> Tool
     """Return a job's tools, without what no test here touches."""
     values: dict[str, Any] = dict.fromkeys(Tools.__dataclass_fields__)
     values |= {"store": store, "storage": storage, "scratch": scratch, "memory_bytes": 10**8}
-    values |= {"lease_seconds": 15.0, "drain_seconds": 30.0, "history_days": 30.0, "quotas_on": True}
+    values |= {
+        "compute": Here(),
+        "lease_seconds": 15.0,
+        "drain_seconds": 30.0,
+        "history_days": 30.0,
+        "quotas_on": True,
+    }
     return Tools(**values | more)
 
 

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 from sartor.data import schema
 from sartor.data.blobs import Blobs, open_storage
-from sartor.data.check import Part
+from sartor.data.parts import Part
 from sartor.data.table import Table
 from tables import query
 

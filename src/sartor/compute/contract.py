@@ -64,6 +64,10 @@ class Compute(Protocol):
     def slots(self) -> int:
         """How many pieces run at once."""
 
+    @property
+    def far(self) -> bool:
+        """Whether pieces run on other machines, which see this one's files only where folders are shared."""
+
     def map(
         self,
         work: Callable[[P, Heard], R],

@@ -17,6 +17,11 @@ class Here:
         """One piece runs at a time, with all the threads that its work starts."""
         return 1
 
+    @property
+    def far(self) -> bool:
+        """Pieces see what the caller sees."""
+        return False
+
     def map(
         self,
         work: Callable[[P, Heard], R],

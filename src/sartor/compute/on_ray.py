@@ -65,6 +65,11 @@ class OnRay:
         slots, _ = self._look()
         return max(1, slots)
 
+    @property
+    def far(self) -> bool:
+        """Pieces run on other machines."""
+        return True
+
     def map(
         self,
         work: Callable[[P, Heard], R],

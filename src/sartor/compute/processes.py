@@ -29,6 +29,11 @@ class Processes:
         """How many pieces run at once."""
         return self._slots
 
+    @property
+    def far(self) -> bool:
+        """Pieces see what the caller sees."""
+        return False
+
     def map(
         self,
         work: Callable[[P, Heard], R],

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from sartor.compute.contract import Compute
 from sartor.data import check, csv_lines, csv_records
 from sartor.data.check import Checked
 from sartor.data.input_files import InputFile, Room
@@ -95,7 +96,13 @@ class _Bundle:
 
 
 def read_and_check(
-    files: Sequence[InputFile], schema: Schema, folder: Path, part_prefix: str, scratch: Path, **how: Any
+    files: Sequence[InputFile],
+    schema: Schema,
+    folder: Path,
+    part_prefix: str,
+    scratch: Path,
+    compute: Compute | None = None,
+    **how: Any,
 ) -> Checked:
     """Do what ``check.read_and_check`` does, with small files put together; the report is the same.
 
@@ -105,15 +112,18 @@ def read_and_check(
         folder: where parts are written.
         part_prefix: the beginning of the parts' names.
         scratch: a folder for texts; they are left there.
+        compute: where the check runs; here, if not given.
         how: as the check takes it.
     """
     checked = None
+    how |= {"scratch": scratch, "compute": compute}
     bundles: dict[str, _Bundle] = {}
     # an error would name a text that nobody knows; the files say it for themselves
     with contextlib.suppress(JobFailed):
-        together = _bundled(files, Room(scratch, None), scratch, how["stop"], bundles)
+        if compute is None or not compute.far:  # what lies in scratch is seen on this machine alone
+            together = _bundled(files, Room(scratch, None), scratch, how["stop"], bundles)
         if bundles:
-            checked = check.read_and_check(together, schema, folder, part_prefix, scratch=scratch, **how)
+            checked = check.read_and_check(together, schema, folder, part_prefix, **how)
     if checked is not None:
         if _is_clear(checked.report, bundles):
             return Checked(checked.parts, _unfolded(checked.report, bundles))
@@ -121,7 +131,7 @@ def read_and_check(
             part.path.unlink(missing_ok=True)
     for bundle in bundles.values():
         bundle.drop()
-    return check.read_and_check(files, schema, folder, part_prefix, scratch=scratch, **how)
+    return check.read_and_check(files, schema, folder, part_prefix, **how)
 
 
 def _bundled(

@@ -86,7 +86,7 @@ class CsvSource(Source):
         else:
             self._write(content, spool)
             path = spool
-        dialect = look.dialect()
+        dialect = self.dialect = look.dialect()
         if dialect.needs_rewriting:
             beside, look = spool.with_suffix(".rewritten"), csv_lines.Look()
             whole = csv_lines.rewritten(csv_lines.pieces(path, None))

@@ -22,10 +22,10 @@ import orjson
 
 from sartor.data import alike, engine, merged
 from sartor.data.blobs import Blobs
-from sartor.data.check import UNQUOTED, Part
 from sartor.data.engine import FILE, ROW
 from sartor.data.events import PutRecords, Stored
 from sartor.data.log import LoggedPart
+from sartor.data.parts import UNQUOTED, Part
 from sartor.data.put import SOURCE_COLUMNS
 from sartor.data.schema import Schema
 from sartor.data.table import Table

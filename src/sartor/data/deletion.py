@@ -12,10 +12,11 @@ from typing import Any, Final
 import duckdb
 
 from sartor.data import engine
-from sartor.data.check import JobRules, Part, read_and_check
+from sartor.data.check import JobRules, read_and_check
 from sartor.data.dataset import SEQ, SESSION, DatasetRecords, write_part
 from sartor.data.events import NEWEST
 from sartor.data.input_files import InputFile
+from sartor.data.parts import Part
 from sartor.data.schema import Field, Schema
 from sartor.data.table import Table
 from sartor.data.watch import interrupting

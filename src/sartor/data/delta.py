@@ -13,8 +13,8 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction, PostCommitHookProperties, RemoveAction
 
-from sartor.data.check import Part
 from sartor.data.log import LoggedPart
+from sartor.data.parts import Part
 from sartor.data.schema import Schema
 from sartor.errors import Damaged
 

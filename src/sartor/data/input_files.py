@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from sartor.data.csv_lines import Dialect
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
 
@@ -39,12 +40,13 @@ class Room:
     Args:
         folder: in which copies lie.
         maximum_bytes: how much may be read in all; ``None`` for any.
+        read_bytes: how much was read before.
     """
 
-    def __init__(self, folder: Path, maximum_bytes: int | None) -> None:
+    def __init__(self, folder: Path, maximum_bytes: int | None, read_bytes: int = 0) -> None:
         self._folder = folder
         self._maximum = maximum_bytes
-        self._read = 0
+        self.read_bytes = read_bytes
 
     def read(self, size_bytes: int) -> None:
         """Count bytes of the job's content.
@@ -52,9 +54,9 @@ class Room:
         Raises:
             TooManyBytesError: they are too many.
         """
-        self._read += size_bytes
-        if self._maximum is not None and self._read > self._maximum:
-            raise TooManyBytesError(self._read)
+        self.read_bytes += size_bytes
+        if self._maximum is not None and self.read_bytes > self._maximum:
+            raise TooManyBytesError(self.read_bytes)
 
     def write(self, size_bytes: int, uri: str) -> None:
         """Make sure that the disk has room for so many bytes of a copy.
@@ -109,6 +111,7 @@ class Source:
         quotes: whether a cell may have a comma, a quote or a line end.
         scan: the FROM of its rows, which refuses what is no row.
         texts: the SQL of each field's text.
+        dialect: what occurs in a CSV file.
         integer_ids: the columns of ids that are whole numbers in the file.
     """
 
@@ -117,6 +120,7 @@ class Source:
     scan: str
     texts: list[str]
     quotes: bool = True
+    dialect: Dialect | None = None
     integer_ids: Sequence[str] = ()
 
     def missed(self, accepted: int) -> int:

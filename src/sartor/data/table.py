@@ -16,10 +16,10 @@ from deltalake.transaction import CommitProperties
 
 from sartor.data import delta
 from sartor.data.blobs import Blobs
-from sartor.data.check import Part
 from sartor.data.commits import Change, Commits
 from sartor.data.delta import Action, Snapshot
 from sartor.data.log import CHAPTER_VERSIONS, Entries, Log, LoggedPart, Made
+from sartor.data.parts import Part
 from sartor.data.schema import Schema
 from sartor.errors import Stopped
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sartor.data import engine
-from sartor.data.check import Part
 from sartor.data.dataset import DatasetRecords
 from sartor.data.log import Entries, LoggedPart, apply, committed_at
+from sartor.data.parts import Part
 from sartor.data.watch import interrupting
 
 #: So many versions are shown at once.

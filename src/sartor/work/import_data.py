@@ -10,6 +10,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from sartor.compute.contract import Compute
+from sartor.compute.here import Here
 from sartor.data import bundles, versions
 from sartor.data.blobs import Blobs
 from sartor.data.check import Checked, JobRules, Progress
@@ -156,6 +158,7 @@ def _checked(task: Task, wanted: Schema, table: Table, scratch: Path, tools: Too
             memory_bytes=tools.memory_bytes,
             progress=progress,
             stop=tools.stop,
+            compute=_where(files, scratch, tools),
         )
     except Stopped:
         raise
@@ -169,6 +172,12 @@ def _checked(task: Task, wanted: Schema, table: Table, scratch: Path, tools: Too
             part.path.unlink(missing_ok=True)
         raise
     return checked
+
+
+def _where(files: Sequence[InputFile], scratch: Path, tools: Tools) -> Compute:
+    """Return where the check runs: other machines see neither copies of files nor parts that are still to be stored."""
+    copied = tools.storage.makes_copies or any(file.path.is_relative_to(scratch) for file in files)
+    return Here() if tools.compute.far and copied else tools.compute
 
 
 def _spooled(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sartor.compute.here import Here
 from sartor.data import bundles
 from sartor.data.blobs import FolderBlobs
 from sartor.data.dataset_types import DATASET_TYPES
@@ -49,6 +50,7 @@ class Import:
         self.storage = folder / "storage"
         values: dict[str, Any] = dict.fromkeys(Tools.__dataclass_fields__)
         values |= {"store": store, "scratch": folder, "progress": lambda _: None, "stop": lambda: False}
+        values |= {"compute": Here()}
         values |= {"sources": Sources(load({"data": str(folder)}, {})), "memory_bytes": 200_000_000}
         self.tools = Tools(**values | {"storage": FolderBlobs(self.storage), "quotas_on": False})
         self.files = [folder / "buckets" / "b" / "f" / name for name in ("1.csv", "2.csv")]
