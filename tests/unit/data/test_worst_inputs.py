@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sartor.data import check, csv_lines, csv_records, engine, formats, schema
+from sartor.data import check, csv_lines, csv_records, engine, formats, pieces, schema
 from sartor.data.check import Checked, JobRules
 from sartor.data.csv_records import LINE_BYTES
 from sartor.data.input_files import InputFile
@@ -237,7 +237,7 @@ def test_every_phase_hears_that_it_must_stop_and_leaves_nothing(tmp_path: Path, 
 
 
 def test_a_long_phase_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "_PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(pieces, "_PROGRESS_SECONDS", 0.0)
     said: list[str] = []
     content = GOOD + b'"a\\"b",a,1\n' * 1000 + b"x\n"
     checked(tmp_path, gzip.compress(content), "x.csv.gz", progress=lambda now: said.append(now.phase))
