@@ -13,10 +13,8 @@ import os
 import resource
 import signal
 import socket
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from sartor.app import Backend, build, build_worker, open_backend
+from sartor.crew import Crew
 from sartor.keys import KEY_FILE, KeyFile
 from sartor.private import keep_private
 from sartor.settings import Settings, SettingsError
@@ -33,10 +32,6 @@ from sartor.worker import end_process
 
 LOG = logging.getLogger("sartor.serve")
 
-#: A worker that dies is started again after this long; it doubles up to the last, in seconds.
-FIRST_RESTART_SECONDS: Final = 0.5
-LAST_RESTART_SECONDS: Final = 30.0
-_STOP_SECONDS: Final = 10.0
 #: How long a thread of a worker may compute in Python while another waits: at Python's 5 ms two that answer a batch
 #: hardly overlap, as each comes back from NumPy every fraction of a millisecond.
 TURN_SECONDS: Final = 0.0003
@@ -79,7 +74,8 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
         backend = open_backend(settings)
         backend.keys.first(settings.account)
         KeyFile(settings.data / KEY_FILE).point_to(settings.database if settings.shares_database else None)
-        crew = _Crew(settings.workers, environment)
+        worker = [sys.executable, "-m", "sartor", "worker", "--parent", str(os.getpid())]
+        crew = Crew({f"worker {at}": worker for at in range(1, settings.workers + 1)}, environment)
         try:
             crew.start()
             with _address(settings, listeners[0]) as url:
@@ -195,63 +191,6 @@ def _connections(settings: Settings) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         wanted = soft
     return max(min(settings.connections, wanted - _OTHER_FILES), 16)
-
-
-class _Crew:
-    """The worker processes of a server.
-
-    Args:
-        number: how many.
-        environment: what gives them their settings.
-    """
-
-    def __init__(self, number: int, environment: Mapping[str, str]) -> None:
-        self._environment = dict(environment)
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
-        self._starting = threading.Lock()
-        self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._keep, args=(at,), name=f"crew-{at}", daemon=True)
-            for at in range(number)
-        ]
-
-    def start(self) -> None:
-        """Start the workers and keep them running."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """End the workers; one that does not end in time is killed and its work begins again elsewhere."""
-        with self._starting:  # from here on none starts
-            self._stopping.set()
-        deadline = time.monotonic() + _STOP_SECONDS
-        for process in self._processes.values():
-            process.terminate()
-        for process in self._processes.values():
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def _keep(self, at: int) -> None:
-        """Start one worker again and again."""
-        wait = FIRST_RESTART_SECONDS
-        command = [sys.executable, "-m", "sartor", "worker", "--parent", str(os.getpid())]
-        while True:
-            began = time.monotonic()
-            with self._starting:
-                if self._stopping.is_set():
-                    return
-                process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL)
-                self._processes[at] = process
-            status = process.wait()
-            if self._stopping.is_set():
-                return
-            wait = FIRST_RESTART_SECONDS if time.monotonic() - began > LAST_RESTART_SECONDS else wait
-            LOG.error("worker %s ended with status %s; another starts in %s s", process.pid, status, wait)
-            self._stopping.wait(wait)
-            wait = min(wait * 2, LAST_RESTART_SECONDS)
 
 
 @contextmanager

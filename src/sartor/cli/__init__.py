@@ -13,12 +13,12 @@ from sartor import __version__
 from sartor.cli.access_keys import keys
 from sartor.cli.data import describe, history, report, rollback, validate
 from sartor.cli.models import explain, filters, retrain, training
-from sartor.cli.service import demo, doctor, env, serve, worker
+from sartor.cli.service import cluster, demo, doctor, env, serve, worker
 from sartor.private import UMASK
 
 #: Every command.                                                                       <- add a command
 COMMANDS: tuple[click.Command, ...] = (
-    *(serve, worker, env, demo, doctor, keys),
+    *(serve, worker, cluster, env, demo, doctor, keys),
     *(validate, report, describe, history, rollback),
     *(training, retrain, explain, filters),
 )

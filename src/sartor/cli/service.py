@@ -118,6 +118,53 @@ def demo(
 
 
 @click.command()
+@click.option("--servers", type=click.IntRange(1, 20), default=2, show_default=True, help="API processes.")
+@click.option("--workers", type=click.IntRange(1, 20), default=2, show_default=True, help="Worker processes.")
+@click.option("--port", type=int, default=4900, show_default=True, help="Of the first server; others follow.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Has a folder for each process.  [default: a temporary one]",
+)
+@click.option(
+    "--database", metavar="URL", help="What they share.  [default: a PostgreSQL of the extra `cluster`]"
+)
+@click.option("--storage", metavar="URL", help="What they share.  [default: a folder]")
+@click.option(
+    "--demo", "show", is_flag=True, help="Fill it, show how it acts as one, kill a server, and end."
+)
+def cluster(
+    servers: int,
+    workers: int,
+    port: int,
+    data: Path | None,
+    database: str | None,
+    storage: str | None,
+    show: bool,
+) -> None:
+    """Start on this machine what runs on several: servers and workers that share a database and a storage.
+
+    \b
+    Example:
+      sartor cluster --servers 2 --workers 2 --demo
+    """
+    from sartor.demo.cluster import run
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with failures(ValueError, RuntimeError, OSError):
+        run(
+            servers=servers,
+            workers=workers,
+            port=port,
+            home=data,
+            database=database,
+            storage=storage,
+            show=show,
+            environment=os.environ,
+        )
+
+
+@click.command()
 @settings_options("data", "database", "storage", "s3_endpoint", "bucket")
 @JSON
 def doctor(as_json: bool, **flags: Any) -> None:

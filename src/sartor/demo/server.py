@@ -57,7 +57,7 @@ class Server:
         try:
             self.url = self._wait_until_ready()
             self.ready_seconds = time.monotonic() - begun
-            self.environment = _environment(data)
+            self.environment = environment_of(data)
         except BaseException:
             self.stop()
             raise
@@ -82,15 +82,7 @@ class Server:
 
     def client(self, service: str = "personalize") -> Any:
         """Return boto3's client for the service, as any script in the printed environment would get it."""
-        import boto3  # here and not above: it takes a quarter of a second, which `sartor --help` must not pay
-
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=self.environment["AWS_DEFAULT_REGION"],
-            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
-        )
+        return client_of(self.url, self.environment, service)
 
     def get(self, path: str) -> dict[str, Any]:
         """Return the JSON behind one of the paths that no AWS operation covers, asked for with our signature.
@@ -137,7 +129,20 @@ class Server:
         self.stop()
 
 
-def _environment(data: Path) -> dict[str, str]:
+def client_of(url: str, environment: Mapping[str, str], service: str) -> Any:
+    """Return boto3's client for a service of the server at an address."""
+    import boto3  # here and not above: it takes a quarter of a second, which `sartor --help` must not pay
+
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=environment["AWS_DEFAULT_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def environment_of(data: Path) -> dict[str, str]:
     """Return what ``sartor env`` prints for the server on this data folder, as a mapping."""
     printed = subprocess.run(
         [sys.executable, "-m", "sartor", "env", "--data", str(data)],
