@@ -530,17 +530,19 @@ def test_new_items_are_explored_as_much_as_the_campaign_says(shop: Shop) -> None
         datasetArn=shop.items, items=[{"itemId": name, "properties": properties} for name in sorted(new)]
     )
     shown = {
-        weight: {
+        weight: Counter(
             one["itemId"]
             for user in range(20)
             for one in shop.runtime.get_recommendations(
                 campaignArn=arn, userId=f"comedy-fan-{user}", numResults=10
             )["itemList"]
-        }
+            if one["itemId"] in new
+        )
         for weight, arn in campaigns.items()
     }
-    assert not new & shown["0"]
-    assert new <= shown["1.0"]
+    # by then the model may know some of them by their metadata, and recommend them for what they are
+    assert shown["0"].total() < shown["1.0"].total()
+    assert set(shown["1.0"]) == new
 
 
 def test_what_was_shown_in_vain_is_explored_less(shop: Shop) -> None:
