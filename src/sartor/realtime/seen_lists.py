@@ -37,7 +37,7 @@ _FOLDED_AS: Final = {"INTERACTIONS": "Interactions", "ACTION_INTERACTIONS": "Act
 #: Of items so many of each user and type; of actions all, as what had one long ago waits for it to be offered again.
 _MOST: Final = {"INTERACTIONS": SEEN_OF_A_TYPE}
 #: With so much memory for tables lists are written if that is enough: a process that answers may be at it.
-_MEMORY_BYTES: Final = 2**26
+_MEMORY_BYTES: Final = 2**27
 #: Lists are written anew after so long: the database does not keep for ever what calls have put since.
 _FRESH_SECONDS: Final = 30 * 86_400
 
