@@ -45,6 +45,8 @@ STEPS: dict[str, dict[str, Step]] = {
         "commit": Step("sartor.data.table", "Table", "commit"),
         "finish": Step("sartor.resources.lifecycle", None, "finish"),
     },
+    # of an import whose pieces run in processes
+    "pieces": {"third piece": Step("sartor.compute.crew", None, "unpacked", 3)},
     "drain": {
         "take lease": Step("sartor.data.events", "PutRecords", "lease"),
         "count metrics": Step("sartor.data.samples", "Samples", "add"),
@@ -150,10 +152,19 @@ def write_small_parts() -> None:
     vars(sartor.data.export)["_FILE_BYTES"] = 10_000
 
 
+def check_small_pieces() -> None:
+    """Let an import of little data have several pieces."""
+    import sartor.data.check
+
+    vars(sartor.data.check)["PIECE_BYTES"] = 5_000
+
+
 if __name__ == "__main__":
     die_at(*sys.argv[1:4])
     if sys.argv[1] == "export":
         write_small_parts()
+    if sys.argv[1] == "pieces":
+        check_small_pieces()
     from sartor.cli import main
 
     sys.argv = ["sartor", "worker", *sys.argv[4:]]

@@ -67,8 +67,8 @@ class Shop:
         process = subprocess.Popen([sys.executable, "-m", "sartor", "worker", *self.worker_options])
         return _Ended(process)  # type: ignore[return-value]
 
-    def die_at(self, step: str, when: str) -> None:
-        command = [sys.executable, DYING_WORKER, "import", step, when, *self.worker_options]
+    def die_at(self, step: str, when: str, job: str = "import") -> None:
+        command = [sys.executable, DYING_WORKER, job, step, when, *self.worker_options]
         assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
 
     def job(self, arn: str) -> dict[str, Any]:
@@ -143,6 +143,19 @@ def test_a_worker_killed_at_any_step_leaves_a_job_that_is_done_once(
     with shop.worker():
         assert shop.settle(arn)["status"] == "ACTIVE"
     assert shop.users() == _imported(mode)
+    assert shop.commits_of(arn) == 1
+
+
+def test_a_worker_killed_among_its_pieces_leaves_a_job_that_is_done_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SARTOR_COMPUTE", "processes:2")
+    arn = shop.start_import("second", "new.csv", "INCREMENTAL")
+    shop.die_at("third piece", "after", "pieces")
+    assert shop.users() == {"old": 1000}
+    with shop.worker():
+        assert shop.settle(arn)["status"] == "ACTIVE"
+    assert shop.users() == _imported("INCREMENTAL")
     assert shop.commits_of(arn) == 1
 
 
