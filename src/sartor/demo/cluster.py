@@ -90,11 +90,7 @@ def run(
         raise ValueError("What several machines share is a PostgreSQL: --database postgresql://…")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     with ExitStack() as stack:
-        if home is None:
-            home = Path(tempfile.mkdtemp(prefix="sartor-cluster-"))
-            stack.callback(shutil.rmtree, home, ignore_errors=True)
-        home = home.absolute()
-        home.mkdir(parents=True, exist_ok=True)
+        home = stack.enter_context(_made(home))
         shared = dict(environment)  # and no options: others see those, and the database's password in them
         shared["SARTOR_DATABASE"] = database or stack.enter_context(_postgresql(home / "postgresql"))
         shared["SARTOR_STORAGE"] = storage or str(home / "storage")
@@ -119,6 +115,20 @@ def run(
         click.echo(f'\nA shell for it:  eval "$(sartor env --data {quote(str(members[0].folder))})"')
         click.echo("Kill any of them: it is started again, and the others go on. Ctrl-C ends all.")
         _wait_for_a_signal()
+
+
+@contextmanager
+def _made(home: Path | None) -> Iterator[Path]:
+    """Make the folder of a set, and give it; one that was not named is removed at the end."""
+    if home is not None:
+        home.mkdir(parents=True, exist_ok=True)
+        yield home.absolute()
+        return
+    made = Path(tempfile.mkdtemp(prefix="sartor-cluster-"))
+    try:
+        yield made.absolute()
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _servers(members: list[Member]) -> dict[str, list[str]]:
