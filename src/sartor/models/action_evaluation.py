@@ -151,9 +151,10 @@ def _gains(rankings: Sequence[Int32], taken: Sequence[Int32]) -> dict[str, Float
     """Return the NDCG of each user at each cutoff, float64[users]; NaN of who took nothing."""
     found = metrics.hits(rankings, taken)
     counts = np.array([len(some) for some in taken], np.int64)
+    ideal = metrics.ideal_hits(counts)
     return {
         f"normalized_discounted_cumulative_gain_at_{k}": np.where(
-            counts > 0, metrics.normalized_gains(found, k), np.nan
+            counts > 0, metrics.normalized_gains(found, ideal, k), np.nan
         )
         for k in metrics.CUTOFFS
     }

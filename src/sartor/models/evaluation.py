@@ -62,6 +62,11 @@ class Split:
     moment: int | None = None
     leaves_out: bool = False
 
+    @property
+    def n_relevant(self) -> Int64:
+        """int64[test]: how many different items each test user is looked for."""
+        return np.array([len(np.unique(truth)) for truth in self.truths], np.int64)
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -213,17 +218,18 @@ def values_of(
         weighted: whether events have weights.
     """
     found = metrics.hits(rankings, split.truths)
+    ideal = metrics.ideal_hits(split.n_relevant)
+    gain = metrics.normalized_gains
     result = {"mean_reciprocal_rank_at_25": metrics.reciprocal_ranks(found)}
     for k in metrics.CUTOFFS:
-        result[f"normalized_discounted_cumulative_gain_at_{k}"] = metrics.normalized_gains(found, k)
+        result[f"normalized_discounted_cumulative_gain_at_{k}"] = gain(found, ideal, k)
     for k in metrics.CUTOFFS:
         result[f"precision_at_{k}"] = metrics.precisions(found, k)
     if rewards is not None:
         result["average_rewards_at_k"] = metrics.reward_shares(rankings, split.truths, rewards)
     if weighted:
-        result["normalized_discounted_cumulative_gain_with_event_weights_at_k"] = metrics.normalized_gains(
-            _weighted(rankings, split), metrics.K
-        )
+        gains = _weighted(rankings, split)
+        result["normalized_discounted_cumulative_gain_with_event_weights_at_k"] = gain(*gains, metrics.K)
     return result
 
 
@@ -311,19 +317,22 @@ def _scored(model: Model, queries: Sequence[Query], run: Run) -> Iterator[tuple[
         yield first, model.score_batch(queries[first : first + block])
 
 
-def _weighted(rankings: Sequence[Int32], split: Split) -> Float64:
-    """Return float64[queries, K]: what is gained at each rank.
+def _weighted(rankings: Sequence[Int32], split: Split) -> tuple[Float64, Float64]:
+    """Return float64[queries, K] twice: what is gained at each rank, and at best.
 
     An event counts its weight over the mean weight; of an item with several events, the weightiest.
     """
     weights = split.truth_weights or [np.ones(len(truth), np.float32) for truth in split.truths]
     gains = np.zeros((len(rankings), metrics.K))
+    ideal = np.zeros_like(gains)
     mean = float(np.unique(np.concatenate(weights)).mean()) if weights else 1.0
-    for row, ranking, truth, weight in zip(gains, rankings, split.truths, weights, strict=True):
+    for at, (ranking, truth, weight) in enumerate(zip(rankings, split.truths, weights, strict=True)):
         items, places = np.unique(truth, return_inverse=True)
         worth = np.zeros(len(items))
         np.maximum.at(worth, places, weight / (mean or 1.0))
+        best = np.sort(worth)[::-1][: metrics.K]
+        ideal[at, : len(best)] = best
         ranked = ranking[: metrics.K]
         place = np.minimum(np.searchsorted(items, ranked), len(items) - 1)
-        row[: len(ranked)] = np.where(items[place] == ranked, worth[place], 0.0)
-    return gains
+        gains[at, : len(ranked)] = np.where(items[place] == ranked, worth[place], 0.0)
+    return gains, ideal

@@ -112,20 +112,28 @@ def precisions(found: Bool, k: int) -> Float64:
     return shares
 
 
-def normalized_gains(gains: NDArray[Any], k: int) -> Float64:
-    """Return float64[queries], the NDCG: the gain at rank ``r`` counts 1 / log(1 + r), over that of the list sorted.
-
-    The best list is the same list with what it gains at its first ranks: "The ideal DCG is where the top K
-    recommendations are sorted by relevance" (the guide, and ``metrics.py`` of Amazon's sample notebooks). What the list
-    does not hold is no loss, as the precision says that.
+def normalized_gains(gains: NDArray[Any], ideal: NDArray[Any], k: int) -> Float64:
+    """Return float64[queries], the NDCG: the gain at rank ``r`` counts 1 / log(1 + r), over that of the best ranking.
 
     Args:
         gains: bool or float[queries, any]: what is gained at each rank.
+        ideal: bool or float[queries, any]: what each query could gain, the largest first.
         k: ranks that are looked at.
     """
-    some = gains[:, :k]
-    best = _discounted(np.sort(some, axis=1)[:, ::-1])
-    return np.divide(_discounted(some), best, out=np.zeros_like(best), where=best > 0)
+    best = _discounted(ideal[:, :k])
+    reached = _discounted(gains[:, :k])
+    return np.divide(reached, best, out=np.zeros_like(best), where=best > 0)
+
+
+def ideal_hits(counts: NDArray[np.integer[Any]], k: int = K) -> Bool:
+    """Return bool[queries, k]: hits at the first ranks, as many as each query has relevant items.
+
+    Args:
+        counts: int[queries], how many different items are relevant.
+        k: how many ranks.
+    """
+    found: Bool = np.arange(k) < np.asarray(counts)[:, None]
+    return found
 
 
 def reward_shares(

@@ -87,6 +87,30 @@ def test_the_default_must_not_stay_behind_the_best_beside_it(ndcg: float, met: b
     assert rows[-1].compared.startswith("without torch: 0.04")
 
 
+def test_one_event_at_a_time_is_asked_by_all_before_it() -> None:
+    split = evaluation.split(drawn(), 0)
+    asked: list[list[int]] = []
+
+    class Asked(Fixed):
+        def score_batch(self, queries: list[Query]) -> Float32:  # type: ignore[override]
+            asked.extend([*map(int, query.history)] for query in queries)
+            return super().score_batch(queries)
+
+    scores = np.random.default_rng(0).random(N_ITEMS).astype(np.float32)
+    mrr, ndcg = latest_small.one_at_a_time(Asked(scores), split)
+
+    wholes = [[*query.history, *truth] for query, truth in zip(split.queries, split.truths, strict=True)]
+    expected = [
+        whole[:end]
+        for whole, query in zip(wholes, split.queries, strict=True)
+        for end in range(len(query.history), len(whole))
+    ]
+    assert asked == expected
+    ranks = np.array([(scores >= scores[item]).sum() for truth in split.truths for item in truth])
+    assert mrr == pytest.approx(np.where(ranks <= 25, 1 / ranks, 0).mean())
+    assert ndcg == pytest.approx(np.where(ranks <= 25, 1 / np.log2(ranks + 1), 0).mean())
+
+
 def test_latest_small_is_read_oldest_first_with_its_genres(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
