@@ -2,11 +2,9 @@
 
 import os
 import queue
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -40,13 +38,11 @@ class Child:
     def __init__(self, target: Target, environment: Mapping[str, str]) -> None:
         self.room = 0
         self.holds: set[int] = set()
-        # what it leaves in a folder of its own when it is killed goes with the folder
-        self._folder = tempfile.mkdtemp(prefix="sartor-compute-")
         self._socket, its = socket.socketpair()
         with its:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM.format(its.fileno())],
-                env={**os.environ, **environment, "TMPDIR": self._folder},
+                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=_STDERR,
                 pass_fds=(its.fileno(),),
@@ -87,7 +83,6 @@ class Child:
         self._sender.join()
         self.connection.close()
         self._socket.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
         return f"signal {-status}" if status < 0 else f"status {status}"
 
     def _send(self) -> None:
