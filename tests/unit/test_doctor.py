@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sartor import doctor, settings
+from sartor.cli import cli
 
 torch = pytest.importorskip("torch")
 
@@ -52,3 +53,8 @@ def test_it_says_why_no_piece_of_work_can_run(
     finding = doctor._compute(replace(here, compute="processes:1"))
     assert not finding.ok
     assert "/nowhere/python" in finding.text
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "doctor"])
+def test_whoever_works_or_looks_after_it_can_be_told_where_pieces_run(command: str) -> None:
+    assert "--compute" in [word for option in cli.commands[command].params for word in option.opts]

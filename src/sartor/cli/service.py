@@ -41,7 +41,9 @@ def serve(**flags: Any) -> None:
 
 
 @click.command()
-@settings_options("data", "database", "storage", "bucket", "s3_endpoint", "account", "quotas", "bad_cells")
+@settings_options(
+    "data", "database", "storage", "bucket", "s3_endpoint", "compute", "account", "quotas", "bad_cells"
+)
 @click.option("--parent", type=int, hidden=True, help="End when this process is gone.")
 def worker(parent: int | None, **flags: Any) -> None:
     """Work for a service: claim jobs from the same database and storage.
@@ -165,7 +167,7 @@ def cluster(
 
 
 @click.command()
-@settings_options("data", "database", "storage", "s3_endpoint", "bucket")
+@settings_options("data", "database", "storage", "s3_endpoint", "bucket", "compute")
 @JSON
 def doctor(as_json: bool, **flags: Any) -> None:
     """Check the installation, the storage and the database, and say what to mend.
