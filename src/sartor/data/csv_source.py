@@ -120,9 +120,10 @@ class CsvSource(Source):
             return 0
         return abs(sum(len(some.lines) for some in self._every_record()) - accepted)
 
-    def mended(self, most: int) -> tuple[str, Mapping[str, Rejected]]:
-        """Return the FROM of a copy without the rows that cannot be split into cells, and those rows by rule."""
+    def mended(self, most: int) -> tuple[str, int, Mapping[str, Rejected]]:
+        """Return the FROM of a copy without the rows that cannot be split into cells, its rows, and those by rule."""
         self._is_mended = True
+        rows = 0
         counts = dict.fromkeys(csv_records.FAULTS[1:], 0)
         places: dict[str, list[tuple[int, int]]] = {code: [] for code in counts}
         copy = self._means.spool.with_suffix(".mended")
@@ -138,11 +139,12 @@ class CsvSource(Source):
                     places[code] += zip(offsets, lines, strict=True)
                 file.seek(some.offsets[0])
                 text = np.frombuffer(file.read(some.end - some.offsets[0]), np.uint8)
+                rows += int((some.faults == 0).sum())
                 kept = np.repeat(some.faults == 0, np.diff(some.offsets, append=some.end))
                 self._means.room.write(len(text), self._file.uri)
                 target.write(text[kept].tobytes())
         found = {code: Rejected(count, self._texts(places[code])) for code, count in counts.items() if count}
-        return engine.csv([copy], self._options), found
+        return engine.csv([copy], self._options), rows, found
 
     def lines(self, ordinals: Sequence[int]) -> Sequence[int | None]:
         """Return the lines of rows, past quoted line ends, blank lines and rejected rows."""

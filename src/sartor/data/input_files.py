@@ -127,8 +127,8 @@ class Source:
         """Return how many rows the file has beyond those that were read; none may be lost without a word."""
         return 0
 
-    def mended(self, most: int) -> tuple[str, Mapping[str, Rejected]] | None:
-        """Return the FROM of what is left without the rows that are none, and those rows by rule.
+    def mended(self, most: int) -> tuple[str, int, Mapping[str, Rejected]] | None:
+        """Return the FROM of what is left without the rows that are none, its number of rows, and the others by rule.
 
         Args:
             most: how many places to return of each rule.

@@ -25,7 +25,7 @@ from sartor.data.csv_lines import Dialect
 from sartor.data.csv_records import FAULTS
 from sartor.data.csv_spans import Cut, Span
 from sartor.data.engine import ROW
-from sartor.data.input_files import InputFile, Means, Room, Source, TooManyBytesError
+from sartor.data.input_files import InputFile, Means, Rejected, Room, Source, TooManyBytesError
 from sartor.data.parts import UNQUOTED, Part
 from sartor.data.report import EXAMPLES, REJECTS, Place, ReadFile
 from sartor.data.rules import MILLISECONDS_FROM, is_time
@@ -295,20 +295,17 @@ class _File:
         columns, options = Columns(self._schema, source), _PARQUET if source.quotes else _NOTED
         try:
             (row,) = self._execute(engine.copy(columns.select(source.scan), path, options))
-        except duckdb.Error:
-            path.unlink(missing_ok=True)
+            missed, fault = source.missed(row[1]), None
+        except duckdb.Error as error:
+            missed, fault = 0, error
+        if fault is not None or missed:
             mended = source.mended(REJECTS)
-            if mended is None:
-                raise
-            scan, found = mended
-            for code, rows in found.items():
-                places = [Place(uri, line, text) for line, text in rows.places]
-                self._note((1, FAULTS.index(code)), code, "", rows.count, places)
-                self.found.rejected += rows.count
-            (row,) = self._execute(engine.copy(columns.select(scan), path, options))
-        else:
-            missed = source.missed(row[1])
-            if missed:
+            if mended is not None:
+                row = self._copy_mended(mended, columns, path, options)
+            elif fault is not None:
+                path.unlink(missing_ok=True)
+                raise fault
+            else:
                 self._note_file("INVALID_CSV", "", None, None, missed)
         _, accepted, size, _, statistics, *_ = row
         of_part = parts.statistics(accepted, statistics, self._schema)
@@ -317,6 +314,25 @@ class _File:
         if accepted and accepted != int(statistics[f'"{FAULT}"']["null_count"]):
             self._collect(columns, source, path)
         self._warn(source, path, statistics, accepted)
+
+    def _copy_mended(
+        self,
+        mended: tuple[str, int, Mapping[str, Rejected]],
+        columns: Columns,
+        path: Path,
+        options: str,
+    ) -> Any:
+        """Write the part of those rows of the file that are any, note the others, and return what was written."""
+        scan, wanted, found = mended
+        path.unlink(missing_ok=True)
+        for code, rows in found.items():
+            places = [Place(self._file.uri, line, text) for line, text in rows.places]
+            self._note((1, FAULTS.index(code)), code, "", rows.count, places)
+            self.found.rejected += rows.count
+        (row,) = self._execute(engine.copy(columns.select(scan), path, options))
+        if row[1] != wanted:  # none may be lost without a word
+            self._note_file("INVALID_CSV", "", None, None, abs(wanted - row[1]))
+        return row
 
     def _execute(self, sql: str) -> list[Any]:
         """Run one statement, naming what can go wrong."""

@@ -357,6 +357,15 @@ def test_any_text_is_a_csv_file_with_a_verdict(tmp_path: Path, tokens: list[str]
     assert all(fault.code != "INVALID_CSV" for fault in report.faults)
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_record_that_the_reader_passes_over_is_found_with_its_line(tmp_path: Path, end: str) -> None:
+    text = 'ITEM_ID,A,B\na,b,1\n"" "m\nn",b,1' + end
+    report = checked(tmp_path, text.encode()).report
+    assert (report.rows_read, report.rows_rejected) == (3, 1)
+    (fault,) = report.faults
+    assert (fault.code, fault.count, fault.places[0].line) == ("BROKEN_QUOTES", 1, 3)
+
+
 def parquet_files() -> list[bytes]:
     made = []
     for number, form in enumerate(("zstd, PARQUET_VERSION v2", "snappy", "uncompressed", "gzip")):
