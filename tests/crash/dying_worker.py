@@ -46,7 +46,7 @@ STEPS: dict[str, dict[str, Step]] = {
         "finish": Step("sartor.resources.lifecycle", None, "finish"),
     },
     # of an import whose pieces run in processes
-    "pieces": {"third piece": Step("sartor.compute.crew", None, "unpacked", 3)},
+    "pieces": {"third piece": Step("sartor.compute.pool", None, "unpacked", 3)},
     "drain": {
         "take lease": Step("sartor.data.events", "PutRecords", "lease"),
         "count metrics": Step("sartor.data.samples", "Samples", "add"),

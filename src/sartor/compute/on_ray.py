@@ -31,7 +31,7 @@ from sartor.compute.contract import (
     added,
     said_nothing,
 )
-from sartor.compute.crew import Crew
+from sartor.compute.pool import Pool
 from sartor.errors import Unavailable
 
 #: How long the head, and each machine, has for an answer, in seconds.
@@ -116,9 +116,9 @@ class OnRay:
         )
         return found[0]
 
-    def _drivers(self, target: Callable[[Link], None]) -> Crew:
+    def _drivers(self, target: Callable[[Link], None]) -> Pool:
         doubt = f"does Ray's head at {self._address} run, and a node of it on this machine?"
-        return Crew(target, 1, _ENVIRONMENT, doubt)
+        return Pool(target, 1, _ENVIRONMENT, doubt)
 
 
 def drive(address: str, work: Callable[[P, Heard], R], need: Need, link: Link) -> None:

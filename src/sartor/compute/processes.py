@@ -8,7 +8,7 @@ from sartor.compute.carried import unpacked, unpacked_error
 from sartor.compute.child import run_member, run_pieces
 from sartor.compute.children import Child, messages
 from sartor.compute.contract import RUNS, Arrays, Heard, Member, Need, P, R, added, said_nothing
-from sartor.compute.crew import Crew
+from sartor.compute.pool import Pool
 from sartor.errors import Stopped, Unavailable
 
 _DOUBT: Final = "is there enough memory for it?"
@@ -45,8 +45,8 @@ class Processes:
         progress: Callable[[int, Any], None] = said_nothing,
     ) -> None:
         """Run work over pieces; see ``Compute``."""
-        crew = Crew(partial(run_pieces, work), self._slots, _threads(need), _DOUBT)
-        crew.map(pieces, done, stop, progress)
+        pool = Pool(partial(run_pieces, work), self._slots, _threads(need), _DOUBT)
+        pool.map(pieces, done, stop, progress)
 
     def together(
         self,

@@ -10,7 +10,7 @@ from sartor.compute.contract import RUNS
 from sartor.errors import Stopped, Unavailable
 
 
-class Crew:
+class Pool:
     """Hands out pieces to children, and again those of a child that dies.
 
     Args:
