@@ -90,7 +90,7 @@ def test_training_follows_to_the_end_and_shows_what_made_the_model(
     assert found["record"]["model"] == "blend"
     assert found["record"]["judged"]["ndcgAt10"].keys() >= {"transitions", "blend"}
     shown = sartor(shop, tmp_path, "training", version).stdout
-    for words in ("ACTIVE", "coverage", "blend", "INTERACTIONS version 0, put records up to 1"):
+    for words in ("ACTIVE", "coverage", "blend", "INTERACTIONS version 0, put records up to 20"):
         assert words in shown
 
 

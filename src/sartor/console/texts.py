@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from sartor.console import terminal
+from sartor.data.put_numbers import moment_of
 from sartor.data.rules import WARNINGS
 
 #: The metrics of a table beside each other, with short names; all others follow by their own.
@@ -171,10 +172,18 @@ def compared_metrics(metrics: Mapping[str, Mapping[str, float]], against: str) -
     )
 
 
+def _put(number: int) -> str:
+    """Return up to which put record a training saw them, in words."""
+    moment = moment_of(number)
+    if moment is None:
+        return f"put records up to {number}" if number else "no put records"
+    return f"put records up to {_moment(moment)}"
+
+
 def _provenance(provenance: Mapping[str, Any]) -> str:
     """Return what made a model."""
     tables = ", ".join(
-        f"{name} version {state['bulkVersion']}, put records up to {state['putNumber']}"
+        f"{name} version {state['bulkVersion']}, {_put(state['putNumber'])}"
         for name, state in provenance["tables"].items()
     )
     libraries = ", ".join(f"{name} {version}" for name, version in provenance["libraries"].items())

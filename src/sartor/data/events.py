@@ -13,7 +13,8 @@ import orjson
 import sqlalchemy as sa
 
 from sartor.data.put_commits import PutCommits
-from sartor.data.put_tables import EVENT, LEASE, MOST_COUNTED, NUMBER, NUMBERS_A_SECOND, PUT, REJECTED
+from sartor.data.put_numbers import MOST_COUNTED, number_at
+from sartor.data.put_tables import EVENT, LEASE, NUMBER, PUT, REJECTED
 from sartor.database import Database
 
 Value = TypeVar("Value")
@@ -288,7 +289,7 @@ class PutRecords:
 
         Where a table is divided by weeks its records go by ``prune_weeks``.
         """
-        young = max(_number_at(before), MOST_COUNTED)  # by number an index finds what is old
+        young = max(number_at(before), MOST_COUNTED)  # by number an index finds what is old
         column = PUT.c
         old = (column.dataset == dataset, column.seq <= min(upto, young), column.at < before)
         with self._write() as connection:
@@ -309,7 +310,7 @@ class PutRecords:
             before: epoch seconds.
         """
         column = PUT.c
-        for week in self._weeks.until(PUT.name, _number_at(before)):
+        for week in self._weeks.until(PUT.name, number_at(before)):
             query = sa.select(column.seq).where(column.seq >= week.first, column.seq < week.end).limit(1)
             with self._read() as connection:
                 waits = any(
@@ -330,11 +331,6 @@ class PutRecords:
         """Give a lease back."""
         with self._write() as connection:
             connection.execute(sa.delete(LEASE).where(LEASE.c.name == name, LEASE.c.holder == holder))
-
-
-def _number_at(moment: float) -> int:
-    """Return the number that a record would have that came at a time, in epoch seconds."""
-    return round(moment * NUMBERS_A_SECOND)
 
 
 def _parsed(lines: Sequence[str]) -> list[dict[str, Any]]:

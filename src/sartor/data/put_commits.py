@@ -18,7 +18,8 @@ import orjson
 import sqlalchemy as sa
 
 from sartor.data.put import Note, Row
-from sartor.data.put_tables import EVENT, MOST_COUNTED, NUMBERS_A_SECOND, PUT, REJECTED
+from sartor.data.put_numbers import MOST_COUNTED, number_at
+from sartor.data.put_tables import EVENT, PUT, REJECTED
 from sartor.database import Database
 from sartor.errors import ChangedMeanwhile
 
@@ -245,7 +246,7 @@ def _numbers(connection: sa.Connection, dataset: int, calls: Sequence[_Call]) ->
     rows = [row for call in calls if call.dataset == dataset for row in call.rows]
     records = sum(row.stored for row in rows)
     notes = records + sum(len(row.notes) for row in rows)  # each event may be a repeated one
-    now = max(round(time.time() * NUMBERS_A_SECOND), MOST_COUNTED)
+    now = max(number_at(time.time()), MOST_COUNTED)
     last = _LAST.format(now=now)
     statement = _TAKE_NUMBERS.format(
         dataset=dataset,

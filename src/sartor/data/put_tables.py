@@ -4,15 +4,11 @@ A record's number is the microsecond at which it was given, or one more than the
 dataset, over all processes, and says the day. So PostgreSQL keeps a week's records apart and drops them together.
 """
 
-from typing import Final
-
 import sqlalchemy as sa
 
+from sartor.data.put_numbers import MOST_COUNTED
+
 METADATA = sa.MetaData()
-#: So many numbers has a second.
-NUMBERS_A_SECOND: Final = 1_000_000
-#: An earlier Sartor counted from one and never came so far: the number of the first moment of a week in 2001.
-MOST_COUNTED: Final = 1_654 * 7 * 86_400 * NUMBERS_A_SECOND
 #: The records that one call brought of one history; ``body`` has a line for each, a JSON object of its cells by
 #: column, and ``seq`` is the number of the last. A row for each record would cost twice the writing.
 PUT = sa.Table(

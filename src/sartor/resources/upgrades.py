@@ -2,7 +2,8 @@
 
 import sqlalchemy as sa
 
-from sartor.data.put_tables import MOST_COUNTED, PUT
+from sartor.data.put_numbers import MOST_COUNTED
+from sartor.data.put_tables import PUT
 
 
 def number_by_dataset(connection: sa.Connection) -> None:

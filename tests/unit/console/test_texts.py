@@ -267,3 +267,22 @@ def test_trainings_that_differ_say_where_by_how_much_and_what_may_be_the_reason(
     assert "another machine" in shown[3]
     moved = {**found, "changes": [{"what": "numpy", "was": "1", "now": "2"}]}
     assert texts.comparison(moved).endswith("numpy: 1 then, 2 now")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0, "INTERACTIONS version 3, no put records"),
+        (7, "INTERACTIONS version 3, put records up to 7"),
+        (1_700_000_000_000_000, "INTERACTIONS version 3, put records up to 2023-11-1"),
+    ],
+)
+def test_the_newest_put_record_of_a_training_is_told_by_its_time(number: int, words: str) -> None:
+    tables = {"INTERACTIONS": {"bulkVersion": 3, "putNumber": number}}
+    answer = {
+        "solutionVersionArn": "arn:x",
+        "status": "ACTIVE",
+        "metrics": {"coverage": 0.25},
+        "record": {**RECORD, "tables": tables},
+    }
+    assert words in click.unstyle(texts.training(answer))

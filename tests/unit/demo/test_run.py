@@ -92,9 +92,9 @@ def test_keep_leaves_a_server_up_that_ends_as_the_demo_says(tmp_path: Path) -> N
         done = subprocess.run(
             [sys.executable, "-m", "sartor", *words], capture_output=True, text=True, check=False
         )
-        assert json.loads(done.stdout)["changes"] == [
-            {"what": "INTERACTIONS newest put record", "was": 0, "now": 1}
-        ]
+        (change,) = json.loads(done.stdout)["changes"]
+        assert (change["what"], change["was"]) == ("INTERACTIONS newest put record", 0)
+        assert change["now"] > 0
     finally:
         os.kill(process, signal.SIGTERM)
         deadline = time.monotonic() + 20
