@@ -43,7 +43,9 @@ class Block(nn.Module):
         q, k, v = self.qkv(self.norm1(x)).view(pieces, length, 3, HEADS, d // HEADS).permute(2, 0, 3, 1, 4)
         y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = x + self.dropout(self.out(y.transpose(1, 2).reshape(x.shape)))
-        return x + self.feed_forward(self.norm2(x))
+        y = self.feed_forward(self.norm2(x))
+        assert isinstance(y, torch.Tensor)
+        return x + y
 
 
 class Plain(nn.Module):
@@ -58,7 +60,9 @@ class Plain(nn.Module):
         self.dropout, self.norm = nn.Dropout(DROPOUT), nn.LayerNorm(d)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.norm(self.blocks(self.dropout(self.items(inputs))))
+        states = self.norm(self.blocks(self.dropout(self.items(inputs))))
+        assert isinstance(states, torch.Tensor)
+        return states
 
 
 def train(data: TrainingData, d: int, window: int, epochs: int) -> Plain:
@@ -86,7 +90,7 @@ def train(data: TrainingData, d: int, window: int, epochs: int) -> Plain:
             targets = torch.from_numpy(batch.targets)
             loss = functional.cross_entropy(logits, targets, label_smoothing=SMOOTHING)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()

@@ -102,7 +102,8 @@ def _segments(folder: Path, users: Float32, items: Float32, met: Int32) -> Segme
     body = {"recipeArn": "arn:aws:personalize:::recipe/aws-item-affinity", "datasetGroupArn": "arn:g"}
     version = SimpleNamespace(arn="arn:v", body=body, private={"folder": "version"})
     tools = SimpleNamespace(storage=storage, keep_on=lambda: None)
-    return Segments(cast(Resource, version), None, BEST, cast(Tools, tools))
+    found = artifact.read(storage, artifact.Place("version", "version"))
+    return Segments(cast(Resource, version), found, None, BEST, cast(Tools, tools))
 
 
 def _check(answers: list[list[str]], users: Float32, items: Float32, met: Int32) -> None:

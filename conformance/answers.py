@@ -57,7 +57,8 @@ def _flaws_of_error(operation: Any, status: int, headers: Any, members: Any) -> 
 def _flaws(shape: Any, value: Any, path: str) -> Iterator[str]:
     """Yield what is wrong with a value of a shape, and with what is in it."""
     kind = shape.type_name
-    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+    is_of_kind = isinstance(value, _TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
+    if not is_of_kind:
         yield f"{path} is no {kind}: {value!r}"
     elif kind == "structure":
         yield from (f"{path}.{name} is not in the model" for name in value if name not in shape.members)

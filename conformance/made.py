@@ -44,7 +44,13 @@ def _source(world: World, text: str) -> dict[str, Any]:
     return {"dataSource": {"dataLocation": location}, "roleArn": ROLE}
 
 
+def _tracker(world: World) -> dict[str, Any]:
+    world.made("dataset")
+    return {"datasetGroupArn": world.made("dataset-group")}
+
+
 def _metrics(world: World) -> dict[str, Any]:
+    world.made("dataset")
     return {
         "datasetGroupArn": world.made("dataset-group"),
         "metrics": [{"eventType": "Purchase", "metricName": "purchases", "expression": "SAMPLECOUNT()"}],
@@ -71,8 +77,8 @@ MAKES: Final[dict[str, Make]] = {
         "datasetGroupArn": world.shop.arn,
         **_source(world, "USER_ID\nuser-0\nnobody\n"),
     },
-    "event-tracker": lambda world: world.made("dataset") and {"datasetGroupArn": world.made("dataset-group")},
-    "metric-attribution": lambda world: world.made("dataset") and _metrics(world),
+    "event-tracker": _tracker,
+    "metric-attribution": _metrics,
     "filter": lambda world: {
         "datasetGroupArn": world.shop.arn,
         "filterExpression": "INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)",

@@ -65,8 +65,8 @@ def lines(results: list[Result]) -> Iterator[str]:
     for heading, differences in DIFFERENCES.items():
         yield f"### {heading}\n"
         yield "| what | Amazon | Sartor | why |\n| --- | --- | --- | --- |"
-        for one in differences:
-            yield f"| {one.what} | {one.amazon} | {one.sartor} | {one.why} |"
+        for difference in differences:
+            yield f"| {difference.what} | {difference.amazon} | {difference.sartor} | {difference.why} |"
         yield ""
     yield _NEWER.format(version=fingerprint.tested_with())
 

@@ -51,9 +51,9 @@ def _trending() -> Row:
         counts[-1, rising] += rng.poisson(3 * rates[rising] + 15)
         windows, items = np.nonzero(counts)
         often = counts[windows, items]
-        items, begun = np.repeat(items, often).astype(np.int32), np.repeat(windows, often) * _SECONDS
+        every, begun = np.repeat(items, often).astype(np.int32), np.repeat(windows, often) * _SECONDS
         times = begun + rng.integers(1, _SECONDS, len(begun))
-        scores = trending.scores(items, times, _ITEMS, _SECONDS, _WINDOWS * _SECONDS)
+        scores = trending.scores(every, times, _ITEMS, _SECONDS, _WINDOWS * _SECONDS)
         shares.append(len(np.intersect1d(base.top(scores, _TOP), rising)) / _TOP)
     return Row(
         f"planted bursts, trending-now: {_TOP} rising of {_ITEMS:,} items, {_SEEDS} times",

@@ -69,7 +69,8 @@ class Urn:
         """Return int32[groups, n] items, ``n`` of each group asked for, with returning."""
         low, high = self._edges[group], self._edges[group + 1]
         at = low[:, None] + rng.random((len(group), n)) * (high - low)[:, None]
-        return self._items[np.minimum(np.searchsorted(self._sums, at, "right"), len(self._items) - 1)]
+        places = np.minimum(np.searchsorted(self._sums, at, "right"), len(self._items) - 1)
+        return np.asarray(self._items[places], np.int32)
 
 
 def offered(shop: Shop, rng: np.random.Generator) -> Catalogue:
@@ -104,7 +105,7 @@ def offered(shop: Shop, rng: np.random.Generator) -> Catalogue:
         brand=brand,
         series=series.astype(np.int32),
         price=price.astype(np.float32),
-        taste=sum(parts).astype(np.float32),
+        taste=np.sum(parts, axis=0).astype(np.float32),
         weight=weight,
         launched=launched.astype(np.float32),
         successors=np.zeros((0, 0), np.int32),
@@ -187,7 +188,9 @@ def described(
         ("word", traits, shop.telling, _SYNONYMS),
         ("word", noise, 1.0, 1),
     ]
-    owners, numbers, kinds = [], [], []
+    owners: list[Int64] = []
+    numbers: list[Int64] = []
+    kinds: list[str] = []
     for kind, values, chance, ways in columns:
         said = rng.random(values.shape) < chance
         owner = np.broadcast_to(np.arange(n)[:, None], values.shape)[said]
