@@ -10,7 +10,7 @@ import string
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -128,21 +128,24 @@ class KeyFile:
         if stamp is None or stamp != self._stamp:
             with self._lock:
                 try:
-                    self._keys, self._stamp = self._read(), stamp
+                    self._keys, self._stamp = self._read()[0], stamp
                 except KeysError:
                     self._keys, self._stamp = {}, None  # what cannot be read any more is no key any more
                     raise
         return self._keys
 
-    def _read(self) -> dict[str, AccessKey]:
+    def _read(self) -> tuple[dict[str, AccessKey], str | None]:
+        """Return the keys, and the database in which they lie instead."""
         try:
-            keys = [AccessKey(**row) for row in json.loads(self._path.read_text(encoding="utf-8"))["keys"]]
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+            keys = [AccessKey(**row) for row in content["keys"]]
             if not all(isinstance(word, str) for key in keys for word in asdict(key).values()):
                 raise TypeError
-            return {key.access_key_id: key for key in keys}
+            database = content.get(_DATABASE)
+            return {key.access_key_id: key for key in keys}, database if isinstance(database, str) else None
         except FileNotFoundError:
             if not self._once.is_gone:
-                return {}
+                return {}, None
             fault = "is gone"
         except OSError as error:
             fault = f"cannot be read ({error.strerror})"
@@ -157,27 +160,24 @@ class KeyFile:
     @property
     def database(self) -> str | None:
         """Where the keys lie instead, as the last server of this folder said; its URL, ``None`` if they lie here."""
-        self._read()
-        with suppress(FileNotFoundError):
-            found = json.loads(self._path.read_text(encoding="utf-8")).get(_DATABASE)
-            return found if isinstance(found, str) else None
-        return None
+        return self._read()[1]
 
     def point_to(self, database: str | None) -> None:
         """Keep where the keys lie instead, for commands that know only this folder; ``None`` is here."""
         with self._once.locked():
-            if self.database != database:
-                self._write(self._read(), database)
+            keys, now = self._read()
+            if now != database:
+                self._write(keys, database)
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, AccessKey]]:
         """Give the keys to change under a lock between processes; the file is replaced whole."""
         with self._once.locked():
-            keys = self._read()
+            keys, database = self._read()
             before = dict(keys)
             yield keys
             if keys != before:
-                self._write(keys, self.database)
+                self._write(keys, database)
 
     def _write(self, keys: Mapping[str, AccessKey], database: str | None) -> None:
         content: dict[str, Any] = {"keys": [asdict(key) for key in keys.values()]}

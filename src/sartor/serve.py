@@ -4,7 +4,6 @@ The API runs in the first process, each worker in one of its own. Workers that d
 whose server dies end by themselves.
 """
 
-import ctypes
 import fcntl
 import gc
 import json
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from sartor.app import Backend, build, build_worker, open_backend
+from sartor.compute.child import die_with_parent
 from sartor.crew import Crew
 from sartor.keys import KEY_FILE, KeyFile
 from sartor.private import keep_private
@@ -41,7 +41,6 @@ NICENESS: Final = 10
 OOM_SCORE: Final = 500
 #: Who listens on every address is reached from this machine at one.
 _REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-_PR_SET_PDEATHSIG = 1
 #: How many files beside its connections an API may have open.
 _OTHER_FILES: Final = 512
 #: So many differences of botocore's service models are logged at start.
@@ -262,8 +261,7 @@ def _url(host: str, port: int) -> str:
 
 def _die_with_parent(parent: int) -> None:
     """Ask Linux to end this process with its parent; elsewhere ``_watch_parent`` does."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     if os.getppid() != parent:  # it died before we could ask
         sys.exit(1)
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
@@ -63,10 +64,15 @@ class Link:
             self._came.put(None)
 
 
+def die_with_parent() -> None:
+    """Ask Linux to end this process with its parent; elsewhere nothing happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main(descriptor: int) -> None:
     """Do what the parent wants, then end."""
-    if sys.platform == "linux":  # elsewhere the end of the socket does it
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()  # where that cannot be, the end of the socket does it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is for the parent
     connection = Connection(descriptor)
     sys.path[:] = unpacked(connection.recv_bytes())
@@ -102,14 +108,19 @@ def ran(work: Callable[[P, Heard], R], piece: P, number: int, heard: Heard) -> t
         return "failed", number, packed_error(error)
 
 
-def _heard(link: Link, number: int) -> Heard:
-    """Return what work calls; it never stops it, as the parent ends this process."""
+def seldom(say: Callable[[Any], object]) -> Heard:
+    """Return what work calls, of which not more is passed on than makes a difference; it never stops the work."""
     next_at = 0.0
 
     def heard(said: Any) -> None:
         nonlocal next_at
         if said is not None and time.monotonic() >= next_at:
             next_at = time.monotonic() + SAID_SECONDS
-            link.send("said", number, said)
+            say(said)
 
     return heard
+
+
+def _heard(link: Link, number: int) -> Heard:
+    """Return what work calls; the parent ends this process if it must stop."""
+    return seldom(partial(link.send, "said", number))

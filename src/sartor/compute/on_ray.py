@@ -11,14 +11,13 @@ import logging
 import platform
 import queue
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from types import ModuleType
 from typing import Any, Final
 
 from sartor.compute.carried import packed, packed_error, unpacked
-from sartor.compute.child import SAID_SECONDS, Link, ran
+from sartor.compute.child import SAID_SECONDS, Link, ran, seldom
 from sartor.compute.contract import (
     IN_FLIGHT,
     RUNS,
@@ -271,21 +270,13 @@ def _run_member(
     """Run one member of a gang, on whichever machine."""
     import ray
 
-    next_at = 0.0
-
-    def heard(said: Any) -> None:
-        nonlocal next_at
-        if said is not None and rank == 0 and time.monotonic() >= next_at:
-            next_at = time.monotonic() + SAID_SECONDS
-            sums.say.remote(said)
-
     def work_of_member(content: bytes, heard: Heard) -> Any:
         _require_versions(expected)
         work, argument = unpacked(content)
         member = Member(rank, size, lambda arrays: ray.get(sums.add.remote(rank, list(arrays))), heard)
         return work(member, argument)
 
-    return ran(work_of_member, content, rank, heard)
+    return ran(work_of_member, content, rank, seldom(sums.say.remote) if rank == 0 else lambda _: None)
 
 
 def _connected(address: str, need: Need, link: Link) -> ModuleType | None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.data import by_user
 from sartor.data.actions import ActionRows
 from sartor.data.blobs import Blobs
 from sartor.data.ids import Ids
@@ -198,18 +199,12 @@ def _kept(users: Ids, arrays: Mapping[str, NDArray[Any]], kept: Bool) -> Iterato
         if offsets not in arrays:
             continue
         lengths = np.diff(arrays[offsets])
-        yield offsets, _starts(lengths[kept])
+        yield offsets, by_user.starts(lengths[kept])
         rows = np.repeat(kept, lengths)
         for name in parts:
             yield name, arrays[name][rows]
     seen = np.repeat(kept, np.diff(arrays["seen_offsets"]))
     yield from _of_items(arrays["seen_item"][seen], arrays["seen_time"][seen]).items()
-
-
-def _starts(lengths: NDArray[np.int64]) -> Int64:
-    found = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=found[1:])
-    return found
 
 
 def _copy_rows(array: NDArray[Any], kept: Bool, file: Path, keep_on: Callable[[], None]) -> None:
