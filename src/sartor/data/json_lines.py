@@ -4,12 +4,13 @@ The stretches of a file are always the same, so a job that begins again knows wh
 guide's "Preparing input data for batch recommendations".
 """
 
+import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import orjson
 
 #: A line may have so many bytes; the longest ranking, of 500 ids of 256 characters, takes half of it.
@@ -19,6 +20,9 @@ STRETCH_BYTES: Final = 4 * 2**20
 _CHUNK_BYTES: Final = 2**20
 #: What some editors put before the first line.
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_LINE_END: Final = ord("\n")
+#: The line of a file of answers, with the question as it came.
+_ANSWER: Final = b'{"input":%b,"output":%b,"error":null}\n'
 #: So many characters of a line that cannot be read are shown.
 _SHOWN: Final = 200
 
@@ -35,6 +39,24 @@ class Line(NamedTuple):
     text: bytes
 
 
+class Block(NamedTuple):
+    """Some whole lines of a file, one after the other.
+
+    Attributes:
+        first: the number of the first one.
+        text: all of them; of one that is far too long, no more than shows it.
+    """
+
+    first: int
+    text: bytes
+
+    def lines(self) -> list[Line]:
+        """Return those that are not empty."""
+        texts = self.text.removesuffix(b"\n").split(b"\n")
+        lines = (Line(number, _line(text)) for number, text in enumerate(texts, self.first))
+        return [line for line in lines if line.text]
+
+
 class Answered(NamedTuple):
     """A line and its answer.
 
@@ -47,6 +69,20 @@ class Answered(NamedTuple):
     line: Line
     output: bytes | None
     reason: str = ""
+
+
+class Written(NamedTuple):
+    """The answers to a block of lines.
+
+    Attributes:
+        lines: how many are answered, or refused.
+        answers: a line of a file of answers for each of them.
+        faults: a line of a file of errors for each that is refused.
+    """
+
+    lines: int
+    answers: bytes
+    faults: bytes
 
 
 class Stretch(NamedTuple):
@@ -95,43 +131,38 @@ def stretches(
         yield Stretch(begin, at, first, lines + (last != b"\n"))
 
 
-def blocks(file: Path, stretch: Stretch, most: int) -> Iterator[list[Line]]:
-    """Yield the lines of a stretch, up to ``most`` at once, without the empty ones."""
-    with file.open("rb", buffering=_CHUNK_BYTES) as stream:
+def blocks(file: Path, stretch: Stretch, most: int) -> Iterator[Block]:
+    """Yield the lines of a stretch, up to ``most`` at once.
+
+    Args:
+        file: a local file.
+        stretch: of this file, made with at most ``STRETCH_BYTES``.
+        most: lines of a block.
+    """
+    with file.open("rb") as stream:
         stream.seek(stretch.begin)
-        if not stretch.begin and stream.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
-            stream.seek(0)
-        for first in range(stretch.first, stretch.first + stretch.lines, most):
-            numbers = range(first, min(first + most, stretch.first + stretch.lines))
-            lines = map(Line._make, zip(numbers, _texts(stream, len(numbers)), strict=True))
-            found = [line for line in lines if line.text]
-            if found:
-                yield found
+        # only a last line that is too long can lie behind that, and of it enough is read to see that it is
+        text = stream.read(min(stretch.end - stretch.begin, STRETCH_BYTES + MOST_LINE_BYTES + 2))
+    begin = len(_BYTE_ORDER_MARK) if not stretch.begin and text.startswith(_BYTE_ORDER_MARK) else 0
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == _LINE_END)[most - 1 :: most] + 1
+    for first, end in zip(itertools.count(stretch.first, most), [*ends.tolist(), len(text)], strict=False):
+        if begin < end:
+            yield Block(first, text[begin:end])
+        begin = end
 
 
-def _texts(stream: IO[bytes], count: int) -> Iterator[bytes]:
-    """Yield the next lines as ``Line`` has them."""
-    for text in map(stream.readline, repeat(MOST_LINE_BYTES + 1, count)):
-        if len(text) <= MOST_LINE_BYTES or text.endswith(b"\n"):
-            yield text.strip()
-            continue
-        end = text
-        while len(end) > MOST_LINE_BYTES and not end.endswith(b"\n"):
-            end = stream.readline(MOST_LINE_BYTES + 1)
-        yield text
-
-
-def texts_of(lines: Sequence[Line], member: str) -> list[str] | None:
+def texts_of(block: Block, member: str) -> list[str] | None:
     """Return the one member of each line, if all lines are objects of one text and nothing else; else ``None``.
 
     It is the short way for the usual case: a text with an escape goes the long one.
     """
     plain = re.compile(rf'^\{{[ \t]*"{member}"[ \t]*:[ \t]*"([^"\\\x00-\x1f]+)"[ \t]*\}}$', re.MULTILINE)
+    text = block.text.removesuffix(b"\n")
     try:
-        found: list[str] = plain.findall(b"\n".join([line.text for line in lines]).decode())
+        found: list[str] = plain.findall(text.decode())
     except UnicodeDecodeError:
         return None
-    return found if len(found) == len(lines) else None
+    return found if len(found) == text.count(b"\n") + 1 else None
 
 
 def read(line: Line) -> dict[str, Any]:
@@ -156,13 +187,37 @@ def answer(answered: Answered) -> bytes:
     line, output, reason = answered
     if output is None:
         return b'{"input":%b,"output":null,"error":%b}\n' % (_shown(line), orjson.dumps(reason))
-    return b'{"input":%b,"output":%b,"error":null}\n' % (line.text, output)
+    return _ANSWER % (line.text, output)
+
+
+def written(every: Iterable[Answered]) -> Written:
+    """Return the answers to some lines as they are written."""
+    every = list(every)
+    faults = (fault(one) for one in every if one.output is None)
+    return Written(len(every), b"".join(map(answer, every)), b"".join(faults))
+
+
+def written_plainly(block: Block, outputs: Iterable[bytes]) -> Written:
+    """Return the answers to a block of which ``texts_of`` has read each line, all of which have one.
+
+    Args:
+        block: the lines.
+        outputs: the answer to each, as JSON.
+    """
+    texts = block.text.removesuffix(b"\n").split(b"\n")
+    found = [_ANSWER % pair for pair in zip(texts, outputs, strict=True)]
+    return Written(len(found), b"".join(found), b"")
 
 
 def fault(answered: Answered) -> bytes:
     """Return the line of a file of errors: which line of the input has no answer, and why."""
     line, _, reason = answered
     return b'{"line":%d,"input":%b,"error":%b}\n' % (line.number, _shown(line), orjson.dumps(reason))
+
+
+def _line(text: bytes) -> bytes:
+    """Return a line's bytes as ``Line`` has them."""
+    return text.strip() if len(text) <= MOST_LINE_BYTES else text[: MOST_LINE_BYTES + 1]
 
 
 def _shown(line: Line) -> bytes:

@@ -3,14 +3,13 @@
 Source: the guide's "Preparing input data for batch recommendations" and "Batch inference job output examples".
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from sartor.data import json_lines
-from sartor.data.json_lines import Answered, Line, UnreadableLine
+from sartor.data.json_lines import Answered, Block, Line, UnreadableLine, Written
 from sartor.errors import ApiError
 from sartor.realtime.blocks import Blocks
 from sartor.realtime.deployments import Deployment
@@ -81,22 +80,27 @@ class Bulk:
         """How many lines are best answered at once."""
         return _TOGETHER if self._blocks.able else _ALONE
 
-    def answer(self, lines: Sequence[Line]) -> Iterator[Answered]:
-        """Yield the answer to each line, in order."""
-        together = self._together(lines) if self._blocks.able else {}
-        if len(together) == len(lines):  # the usual case, in the usual haste
-            outputs = map(together.__getitem__, range(len(lines)))
-            yield from map(Answered._make, zip(lines, outputs, repeat(""), strict=False))
-            return
-        for at, line in enumerate(lines):
-            output = together.get(at)
-            yield self._alone(line) if output is None else Answered(line, output)
+    def answer(self, block: Block) -> Written:
+        """Return the answer to each line of a block."""
+        if not self._blocks.able:
+            return json_lines.written(map(self._alone, block.lines()))
+        names = json_lines.texts_of(block, "userId")
+        if names is None or max(map(len, names)) > _MOST_ID:
+            return self._each(lines := block.lines(), self._together(lines))
+        together = self._blocks.outputs(range(len(names)), names, [None] * len(names))
+        if len(together) < len(names):
+            return self._each(block.lines(), together)
+        return json_lines.written_plainly(block, map(together.__getitem__, range(len(names))))
 
-    def _together(self, lines: Sequence[Line]) -> dict[int, bytes]:
+    def _each(self, lines: Sequence[Line], together: Mapping[int, bytes]) -> Written:
+        """Return the answers to lines, those that are given together by their places, the others one by one."""
+        found = ((line, together.get(at)) for at, line in enumerate(lines))
+        return json_lines.written(
+            self._alone(line) if output is None else Answered(line, output) for line, output in found
+        )
+
+    def _together(self, lines: Sequence[Line]) -> Mapping[int, bytes]:
         """Return the answers to lines that ask for users, by their places, as far as they are given together."""
-        names = json_lines.texts_of(lines, "userId")
-        if names is not None and max(map(len, names)) <= _MOST_ID:
-            return self._blocks.outputs(range(len(lines)), names, [None] * len(lines))
         found = []
         for at, line in enumerate(lines):
             try:

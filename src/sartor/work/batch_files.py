@@ -7,7 +7,7 @@ answers only the stretches that are missing, so no line is answered twice in a f
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from sartor.data import json_lines
-from sartor.data.json_lines import Answered, Line, Stretch
+from sartor.data.json_lines import Block, Stretch, Written
 from sartor.data.sources import AccountSources, SourceFile
 from sartor.errors import JobFailed
 from sartor.resources import batch_jobs
@@ -32,13 +32,13 @@ class Answers:
     """What a job says to lines.
 
     Attributes:
-        answer: gives each line its answer, in their order; several threads call it at once.
+        answer: answers the lines of a block, in their order; several threads call it at once.
         block_lines: so many lines it takes at once.
         threads: so many threads call it.
         most_lines: a file may have so many lines; ``None`` for any.
     """
 
-    answer: Callable[[Sequence[Line]], Iterable[Answered]]
+    answer: Callable[[Block], Written]
     block_lines: int
     threads: int
     most_lines: int | None
@@ -136,34 +136,29 @@ class _Files:
         out, errors = self.scratch / "out", self.scratch / "errors"
         with out.open("wb") as out_file, errors.open("wb") as errors_file:
             blocks = json_lines.blocks(path, stretch, self._answers.block_lines)
-            for lines, answered, refused in self._in_order(blocks):
+            for written in self._in_order(blocks):
                 self._tools.keep_on()
-                out_file.write(answered)
-                errors_file.write(refused)
-                self._progress.block(stretch, lines)
+                out_file.write(written.answers)
+                errors_file.write(written.faults)
+                self._progress.block(stretch, written.lines)
         if errors.stat().st_size:
             self._tools.storage.put_file(place("errors"), errors)
         self._tools.storage.put_file(place("out"), out)  # last: where it is, the stretch is whole
 
-    def _in_order(self, blocks: Iterator[list[Line]]) -> Iterator[tuple[int, bytes, bytes]]:
-        """Yield the number of each block's lines, their answers, and their faults; some blocks are answered at once."""
+    def _in_order(self, blocks: Iterator[Block]) -> Iterator[Written]:
+        """Yield the answers to each block; some blocks are answered at once."""
         threads = self._answers.threads
         with ThreadPoolExecutor(threads) as pool:
-            waiting: list[Future[tuple[int, bytes, bytes]]] = []
+            waiting: list[Future[Written]] = []
             try:
                 for block in blocks:
-                    waiting.append(pool.submit(self._block, block))
+                    waiting.append(pool.submit(self._answers.answer, block))
                     if len(waiting) >= threads * _WAITING:
                         yield waiting.pop(0).result()
                 for one in waiting:
                     yield one.result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-
-    def _block(self, block: Sequence[Line]) -> tuple[int, bytes, bytes]:
-        answered = list(self._answers.answer(block))
-        refused = (json_lines.fault(one) for one in answered if one.output is None)
-        return len(block), b"".join(map(json_lines.answer, answered)), b"".join(refused)
 
 
 def _kept_at(kept: str, number: int, ending: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from sartor.data import json_lines
-from sartor.data.json_lines import Answered, Line, UnreadableLine
+from sartor.data.json_lines import Answered, Block, Line, UnreadableLine, Written
 from sartor.errors import ApiError, JobFailed
 from sartor.filters import attributes
 from sartor.filters.columns import Columns
@@ -98,9 +98,9 @@ class Segments:
         if filter_arn is not None:
             self._filter = FilteredUsers(filter_arn, version.body["datasetGroupArn"], found.users, tools)
 
-    def answer(self, lines: Sequence[Line]) -> list[Answered]:
-        """Return for each line, in their order, its segment, or why it has none."""
-        return sorted(self._answered(lines), key=lambda one: one.line.number)
+    def answer(self, block: Block) -> Written:
+        """Return for each line of a block, in their order, its segment, or why it has none."""
+        return json_lines.written(sorted(self._answered(block.lines()), key=lambda one: one.line.number))
 
     def _answered(self, lines: Sequence[Line]) -> Iterator[Answered]:
         """Yield the answers; lines that are filtered alike come together."""

@@ -5,9 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sartor.data import json_lines
-from sartor.data.json_lines import MOST_LINE_BYTES, Answered, Line, UnreadableLine
+from sartor.data.json_lines import MOST_LINE_BYTES, Answered, Block, Line, UnreadableLine
 
 #: Ends without a line end, has empty lines, line ends of Windows, and one line that is far too long.
 HOSTILE = (
@@ -30,7 +32,7 @@ def lines_of(file: Path, stretch_bytes: int, most: int = 2) -> list[Line]:
         line
         for stretch in json_lines.stretches(file, stretch_bytes)
         for block in json_lines.blocks(file, stretch, most)
-        for line in block
+        for line in block.lines()
     ]
 
 
@@ -131,7 +133,34 @@ def test_a_line_without_an_answer_is_json_in_both_files(text: bytes) -> None:
 def test_lines_of_one_text_each_are_read_at_once_and_all_others_one_by_one(
     texts: list[bytes], expected: list[str] | None
 ) -> None:
-    lines = [Line(number, text) for number, text in enumerate(texts, 1)]
-    assert json_lines.texts_of(lines, "userId") == expected
+    for end in (b"", b"\n"):
+        block = Block(1, b"\n".join(texts) + end)
+        assert json_lines.texts_of(block, "userId") == expected
     if expected is not None:
-        assert [json_lines.read(line)["userId"] for line in lines] == expected
+        assert [json_lines.read(line)["userId"] for line in block.lines()] == expected
+
+
+def test_answers_to_plain_lines_are_written_as_to_any_others() -> None:
+    block = Block(3, b'{"userId":"1"}\n{ "userId":"2" }\n')
+    outputs = [b'{"recommendedItems":["a"]}', b'{"recommendedItems":[]}']
+    answered = [Answered(line, output) for line, output in zip(block.lines(), outputs, strict=True)]
+    assert json_lines.written_plainly(block, outputs) == json_lines.written(answered)
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"", b" ", b'{"userId":"1"}', b"\xef\xbb\xbf", b"x" * 30, b'"\r']), max_size=12
+    ),
+    st.booleans(),
+    st.integers(1, 60),
+    st.integers(1, 5),
+)
+def test_blocks_have_the_lines_of_a_file(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[bytes], ended: bool, stretch_bytes: int, most: int
+) -> None:
+    file = tmp_path_factory.mktemp("lines") / "in.json"
+    content = b"\n".join(texts) + b"\n" * ended
+    file.write_bytes(content)
+    plain = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    expected = [(number, text.strip()) for number, text in enumerate(plain, 1) if text.strip()]
+    assert [tuple(line) for line in lines_of(file, stretch_bytes, most)] == expected

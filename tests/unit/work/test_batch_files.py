@@ -11,7 +11,7 @@ import pytest
 
 from sartor.data import json_lines
 from sartor.data.blobs import FolderBlobs
-from sartor.data.json_lines import Answered, Line, UnreadableLine
+from sartor.data.json_lines import Answered, Block, Line, UnreadableLine, Written
 from sartor.data.sources import Sources
 from sartor.errors import JobFailed, Stopped
 from sartor.resources import batch_jobs
@@ -61,7 +61,7 @@ class Job:
     def run(
         self, attempt: int = 1, dies_after: int | None = None, most: int | None = None, **tools: Any
     ) -> None:
-        def answer(lines: Sequence[Line]) -> Iterator[Answered]:
+        def answered(lines: Sequence[Line]) -> Iterator[Answered]:
             for line in lines:
                 if dies_after is not None and self.answered.total() >= dies_after:
                     raise Killed
@@ -72,6 +72,9 @@ class Job:
                     continue
                 self.answered[user] += 1
                 yield Answered(line, json.dumps({"number": line.number}).encode())
+
+        def answer(block: Block) -> Written:
+            return json_lines.written(answered(block.lines()))
 
         task = Task(1, self.job.arn, self.job.kind, "create", attempt, "worker", self.job, None)
         batch_files.answer_files(task, replace(self.tools, **tools), Answers(answer, 10, 2, most))
