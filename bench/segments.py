@@ -14,7 +14,7 @@ import numpy as np
 from bench.table import Row
 from sartor.data.blobs import FolderBlobs
 from sartor.data.ids import Ids
-from sartor.data.json_lines import Line
+from sartor.data.json_lines import Block
 from sartor.data.training import TrainingRows
 from sartor.models.affinity import AffinityModel, Config
 from sartor.models.base import Float32, Int32
@@ -42,14 +42,15 @@ def run(quick: bool) -> list[Row]:
     users = rng.standard_normal((n_users, WIDTH), np.float32)
     items = rng.standard_normal((ITEMS, WIDTH), np.float32)
     met = rng.integers(0, ITEMS, (n_users, EACH), np.int32)
-    lines = [Line(number + 1, json.dumps({"itemId": f"i{number}"}).encode()) for number in range(ASKED)]
+    asks = (json.dumps({"itemId": f"i{number}"}).encode() for number in range(ASKED))
+    block = Block(1, b"\n".join(asks))
     asked = items[:ASKED]
     with tempfile.TemporaryDirectory() as folder:
         segments = _segments(Path(folder), users, items, met)
 
         def ours() -> list[list[str]]:
-            answered = sorted(segments.answer(lines), key=lambda one: one.line.number)
-            return [json.loads(one.output or b"{}")["usersList"] for one in answered]
+            answers = segments.answer(block).answers.splitlines()
+            return [json.loads(one)["output"]["usersList"] for one in answers]
 
         def bare() -> list[list[str]]:
             return [[f"u{user}" for user in best] for best in _bare(users, asked).tolist()]

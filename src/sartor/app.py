@@ -1,7 +1,6 @@
 """Every part put together; the only module that knows them all."""
 
 import logging
-import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -9,10 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sartor import __version__
-from sartor.compute import open_compute
 from sartor.console.models import ModelPages
 from sartor.console.v1 import Console
-from sartor.data.blobs import Blobs, open_storage
+from sartor.data.blobs import Blobs
 from sartor.data.sources import Sources
 from sartor.keys import KEY_FILE, KeyFile, Keys
 from sartor.metrics import Metrics
@@ -25,6 +23,7 @@ from sartor.realtime.record import Recorder
 from sartor.resources import control
 from sartor.resources.control import Control
 from sartor.resources.key_table import KeyTable
+from sartor.resources.opening import LEAST_FREE_BYTES, open_means, open_store
 from sartor.resources.records import Means
 from sartor.resources.store import Store
 from sartor.scratch import Scratch
@@ -34,13 +33,11 @@ from sartor.wire.exchange import Exchange, Route
 from sartor.wire.handling import bound
 from sartor.wire.local import admit_all, is_loopback, require_local
 from sartor.wire.sign import Authority
-from sartor.work.tools import Tools
+from sartor.work.tools import Tools, open_tools
 from sartor.worker import Worker, end_process
 
 LOG = logging.getLogger("sartor.app")
 
-#: With less room the service is not ready.
-LEAST_FREE_BYTES: Final = 2**24
 #: The operations that are answered: all of them, unless a newer botocore brings one more.
 ANSWERED: Final = frozenset(
     (
@@ -111,13 +108,11 @@ def open_backend(settings: Settings) -> Backend:
     settings.data.mkdir(parents=True, exist_ok=True)
     scratch = Scratch(settings)  # first of all: it removes what dead processes left, which may fill the disk
     try:
-        store = _open_store(settings)
+        means = open_means(settings, scratch.folder)
     except BaseException:
         scratch.close()
         raise
-    storage = open_storage(settings.storage, settings.s3_endpoint, scratch.folder)
-    means = Means(store, storage, scratch.folder, settings.memory_bytes)
-    return Backend(settings, means, Sources(settings), _keys(settings, store), scratch)
+    return Backend(settings, means, Sources(settings), _keys(settings, means.store), scratch)
 
 
 def open_keys(settings: Settings) -> Keys:
@@ -127,7 +122,7 @@ def open_keys(settings: Settings) -> Keys:
         ValueError: the database cannot be opened.
         OSError: it cannot be reached.
     """
-    return _keys(settings, _open_store(settings))
+    return _keys(settings, open_store(settings))
 
 
 def _keys(settings: Settings, store: Store) -> Keys:
@@ -138,20 +133,6 @@ def _keys(settings: Settings, store: Store) -> Keys:
     keys = KeyTable(store.database)
     keys.take_over(file)
     return keys
-
-
-def _open_store(settings: Settings) -> Store:
-    """Open the database; whatever a driver raises becomes one line without the password."""
-    url = settings.database
-    try:
-        return Store.open(url)
-    except ValueError:
-        raise
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        if settings.data.exists() and shutil.disk_usage(settings.data).free < LEAST_FREE_BYTES:
-            reason += f". The disk of {settings.data} is full: make room."
-        raise OSError(f"The database {url.rpartition('@')[2]} cannot be opened: {reason}") from error
 
 
 def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
@@ -224,21 +205,7 @@ def build_worker(
 
 def tools_of(backend: Backend, stop: Callable[[], bool] = lambda: False) -> Tools:
     """Return what a job gets to work with."""
-    settings = backend.settings
-    return Tools(
-        **vars(backend.means),
-        sources=backend.sources,
-        compute=open_compute(settings.compute),
-        lease_seconds=settings.lease_seconds,
-        drain_seconds=settings.drain_seconds,
-        history_days=settings.history_days,
-        quotas_on=settings.quotas == "aws",
-        bad_cells=settings.bad_cells,
-        sequence_on=settings.sequence_models == "on",
-        threads=settings.training_threads or os.cpu_count() or 1,
-        progress=lambda _: None,
-        stop=stop,
-    )
+    return open_tools(backend.settings, backend.means, backend.sources, stop)
 
 
 def _ready(backend: Backend) -> tuple[int, str, bytes]:

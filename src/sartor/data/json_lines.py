@@ -16,7 +16,7 @@ import orjson
 #: A line may have so many bytes; the longest ranking, of 500 ids of 256 characters, takes half of it.
 MOST_LINE_BYTES: Final = 2**20
 #: About how many bytes of input are answered before the answers are kept for good.
-STRETCH_BYTES: Final = 4 * 2**20
+STRETCH_BYTES: Final = 2**20
 _CHUNK_BYTES: Final = 2**20
 #: What some editors put before the first line.
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"

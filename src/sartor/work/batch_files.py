@@ -2,29 +2,40 @@
 
 Answers are kept in storage stretch by stretch, under names that are the same in every attempt. A job that begins again
 answers only the stretches that are missing, so no line is answered twice in a file, whoever wrote the stretches.
+
+The stretches of a large file are answered by processes, one a thread that the job may use: many small calls of NumPy
+wait for each other's interpreter lock, so that two threads were hardly quicker than one.
 """
 
+import gc
 import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from sartor.compute.contract import Heard, Need
+from sartor.compute.processes import Processes
 from sartor.data import json_lines
 from sartor.data.json_lines import Block, Stretch, Written
 from sartor.data.sources import AccountSources, SourceFile
 from sartor.errors import JobFailed
 from sartor.resources import batch_jobs
 from sartor.resources.lifecycle import Task
+from sartor.resources.store import Resource
 from sartor.work.spool import spooled
 from sartor.work.tools import Tools, mark_of
 
 #: So many blocks of lines wait for each thread that answers them.
 _WAITING: Final = 2
+#: Fewer stretches of a file are answered here: a process takes about a second to begin.
+_FEW: Final = 6
+#: So many processes answer at once at most: each takes some 150 MB beside the model, which they share.
+_MOST_PROCESSES: Final = 6
+_MEMORY_BYTES: Final = 150 * 10**6
 
 
 @dataclass(frozen=True)
@@ -36,12 +47,14 @@ class Answers:
         block_lines: so many lines it takes at once.
         threads: so many threads call it.
         most_lines: a file may have so many lines; ``None`` for any.
+        again: makes the same of a job in another process, a function of a module; ``None``: all is answered here.
     """
 
     answer: Callable[[Block], Written]
     block_lines: int
     threads: int
     most_lines: int | None
+    again: "Callable[[Resource, Tools], Answers] | None" = None
 
 
 def answer_files(task: Task, tools: Tools, answers: Answers) -> None:
@@ -70,7 +83,7 @@ class _Files:
     """One attempt at the files of a job."""
 
     def __init__(self, task: Task, tools: Tools, answers: Answers) -> None:
-        job = task.resource
+        self._job = job = task.resource
         self._tools, self._answers = tools, answers
         self._mark = mark_of(job, tools.store)
         self._sources: AccountSources = tools.sources.of(job.account, job.body["roleArn"])
@@ -84,7 +97,8 @@ class _Files:
         listed = batch_jobs.list_input(self._sources, self._place, self._tools.quotas_on)
         self._progress.begin(listed)
         for file in listed:
-            kept = f"{self.kept}/{hashlib.sha256(f'{file.uri} {file.etag}'.encode()).hexdigest()[:32]}"
+            state = f"{file.uri} {file.etag} {json_lines.STRETCH_BYTES}"
+            kept = f"{self.kept}/{hashlib.sha256(state.encode()).hexdigest()[:32]}"
             done = f"{kept}/done"
             if self._tools.storage.has(done):
                 self._progress.skip(file.size_bytes)
@@ -100,16 +114,52 @@ class _Files:
         most = self._answers.most_lines
         if most is not None and lines > most:
             raise JobFailed(f"{file.uri} has {lines:,} records; {most:,} are allowed in one file.")
+        missing = []
         for number, stretch in enumerate(stretches):
             if self._tools.storage.has(_kept_at(kept, number, "out")):
                 self._progress.skip(stretch.end - stretch.begin)
             else:
-                self._stretch(path, stretch, partial(_kept_at, kept, number))
-                self._progress.stretch(stretch)
+                missing.append(_Piece(path, stretch, self.scratch, number))
+        self._answer(missing, kept)
         self._sources.verify([file])
         self._write(file, kept, len(stretches))
         if path.parent == self.scratch:  # a copy
             path.unlink()
+
+    def _answer(self, pieces: Sequence["_Piece"], kept: str) -> None:
+        """Answer the stretches of a file that are missing: here, or by processes if they are many."""
+        again, processes = self._answers.again, min(self._answers.threads, _MOST_PROCESSES)
+
+        def said(number: int, lines: int) -> None:
+            self._progress.say(pieces[number].stretch, lines)
+
+        def done(number: int, lines: int) -> None:
+            said(number, lines)
+            self._keep(pieces[number], kept)
+
+        if again is None or processes == 1 or len(pieces) < _FEW:
+            for number, piece in enumerate(pieces):
+                lines = 0
+                for lines in answered(piece, self._answers):
+                    self._tools.keep_on()
+                    said(number, lines)
+                done(number, lines)
+            return
+        elsewhere = [_Elsewhere(piece, self._job, again, self._tools.again) for piece in pieces]
+        crew = Processes(processes)
+        crew.map(
+            answer_elsewhere, elsewhere, Need(_MEMORY_BYTES), done=done, stop=self._tools.stop, progress=said
+        )
+
+    def _keep(self, piece: "_Piece", kept: str) -> None:
+        """Keep the answers to a stretch."""
+        self._tools.keep_on()
+        if piece.errors.stat().st_size:
+            self._tools.storage.put_file(_kept_at(kept, piece.number, "errors"), piece.errors)
+        # last: where it is, the stretch is whole
+        self._tools.storage.put_file(_kept_at(kept, piece.number, "out"), piece.out)
+        piece.errors.unlink(missing_ok=True)
+        self._progress.stretch(piece.stretch)
 
     def _write(self, file: SourceFile, kept: str, stretches: int) -> None:
         """Write the answers to a file where the job wants them; first what says why there are none, or nothing does."""
@@ -131,34 +181,88 @@ class _Files:
             yield self._tools.storage.local(name)
             self._tools.storage.drop_local(name)
 
-    def _stretch(self, path: Path, stretch: Stretch, place: Callable[[str], str]) -> None:
-        """Answer one stretch of a file, and keep the answers."""
-        out, errors = self.scratch / "out", self.scratch / "errors"
-        with out.open("wb") as out_file, errors.open("wb") as errors_file:
-            blocks = json_lines.blocks(path, stretch, self._answers.block_lines)
-            for written in self._in_order(blocks):
-                self._tools.keep_on()
-                out_file.write(written.answers)
-                errors_file.write(written.faults)
-                self._progress.block(stretch, written.lines)
-        if errors.stat().st_size:
-            self._tools.storage.put_file(place("errors"), errors)
-        self._tools.storage.put_file(place("out"), out)  # last: where it is, the stretch is whole
 
-    def _in_order(self, blocks: Iterator[Block]) -> Iterator[Written]:
-        """Yield the answers to each block; some blocks are answered at once."""
-        threads = self._answers.threads
-        with ThreadPoolExecutor(threads) as pool:
-            waiting: list[Future[Written]] = []
-            try:
-                for block in blocks:
-                    waiting.append(pool.submit(self._answers.answer, block))
-                    if len(waiting) >= threads * _WAITING:
-                        yield waiting.pop(0).result()
-                for one in waiting:
-                    yield one.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+@dataclass(frozen=True)
+class _Piece:
+    """A stretch of a local file, and where its answers are written.
+
+    Attributes:
+        path: the file.
+        stretch: of its lines.
+        scratch: a folder for the answers.
+        number: of the stretch in the file.
+    """
+
+    path: Path
+    stretch: Stretch
+    scratch: Path
+    number: int
+
+    @property
+    def out(self) -> Path:
+        """The file of its answers."""
+        return self.scratch / f"{self.number}.out"
+
+    @property
+    def errors(self) -> Path:
+        """The file of its faults."""
+        return self.scratch / f"{self.number}.errors"
+
+
+@dataclass(frozen=True)
+class _Elsewhere:
+    """A piece that another process answers, and what it makes its means of."""
+
+    piece: _Piece
+    job: Resource
+    answers: Callable[[Resource, Tools], Answers]
+    tools: Callable[[], Tools]
+
+
+#: What this process answers with, by job: it lives as long as the job does.
+_OPENED: Final[dict[str, Answers]] = {}
+
+
+def answer_elsewhere(given: _Elsewhere, heard: Heard) -> int:
+    """Answer a piece in a process of its own; says and returns how many lines it has answered."""
+    if given.job.arn not in _OPENED:
+        _OPENED[given.job.arn] = replace(given.answers(given.job, given.tools()), threads=1)
+        gc.collect()
+        gc.freeze()  # what was loaded stays: the collector need not walk it again
+    lines = 0
+    for lines in answered(given.piece, _OPENED[given.job.arn]):
+        heard(lines)
+    return lines
+
+
+def answered(piece: _Piece, answers: Answers) -> Iterator[int]:
+    """Write the answers to a piece; yields again and again how many lines are answered."""
+    lines = 0
+    with piece.out.open("wb") as out, piece.errors.open("wb") as errors:
+        blocks = json_lines.blocks(piece.path, piece.stretch, answers.block_lines)
+        for written in _in_order(blocks, answers):
+            out.write(written.answers)
+            errors.write(written.faults)
+            lines += written.lines
+            yield lines
+
+
+def _in_order(blocks: Iterator[Block], answers: Answers) -> Iterator[Written]:
+    """Yield the answers to each block; as many blocks as there are threads are answered at once."""
+    if answers.threads == 1:
+        yield from map(answers.answer, blocks)
+        return
+    with ThreadPoolExecutor(answers.threads) as pool:
+        waiting: list[Future[Written]] = []
+        try:
+            for block in blocks:
+                waiting.append(pool.submit(answers.answer, block))
+                if len(waiting) >= answers.threads * _WAITING:
+                    yield waiting.pop(0).result()
+            for one in waiting:
+                yield one.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _kept_at(kept: str, number: int, ending: str) -> str:
@@ -175,7 +279,7 @@ class _Progress:
         self._lines = 0
         self._answered_bytes = 0
         self._done_bytes = 0
-        self._of_stretch = 0.0
+        self._answering: dict[Stretch, int] = {}  # lines so far
         self._total_bytes = 0
 
     def begin(self, files: Sequence[SourceFile]) -> None:
@@ -186,26 +290,26 @@ class _Progress:
         """Count what an earlier attempt has answered."""
         self._done_bytes += size_bytes
 
-    def block(self, stretch: Stretch, lines: int) -> None:
-        """Count lines that are answered, and say so."""
-        self._lines += lines
-        self._of_stretch += (stretch.end - stretch.begin) * lines / max(stretch.lines, 1)
+    def say(self, stretch: Stretch, lines: int) -> None:
+        """Say how many lines of a stretch are answered."""
+        self._lines += lines - self._answering.get(stretch, 0)
+        self._answering[stretch] = lines
         seconds = max(time.monotonic() - self._begun, 1e-3)
-        answered = self._answered_bytes + self._of_stretch
-        left = self._total_bytes - self._done_bytes - self._of_stretch
+        begun = sum((one.end - one.begin) * n / max(one.lines, 1) for one, n in self._answering.items())
+        left = self._total_bytes - self._done_bytes - begun
         self._tools.progress(
             {
                 "phase": "answering",
                 "rowsRead": self._lines,
-                "bytesRead": round(self._done_bytes + self._of_stretch),
+                "bytesRead": round(self._done_bytes + begun),
                 "bytesTotal": self._total_bytes,
                 "rowsPerSecond": round(self._lines / seconds),
-                "secondsLeft": round(left * seconds / max(answered, 1.0), 1),
+                "secondsLeft": round(left * seconds / max(self._answered_bytes + begun, 1.0), 1),
             }
         )
 
     def stretch(self, stretch: Stretch) -> None:
         """Count a stretch that is answered."""
+        self._answering.pop(stretch, None)
         self._answered_bytes += stretch.end - stretch.begin
         self._done_bytes += stretch.end - stretch.begin
-        self._of_stretch = 0.0

@@ -24,8 +24,18 @@ def run(task: Task, tools: Tools) -> Outcome:
     Raises:
         JobFailed: the version is gone, a file cannot be read or has too many lines, or an answer cannot be written.
     """
-    job = task.resource
     tools.progress({"phase": "loading"})
+    with threadpool_limits(1, user_api="blas"):  # blocks are answered beside each other instead
+        answer_files(task, tools, answers_of(task.resource, tools))
+    return Outcome()
+
+
+def answers_of(job: Resource, tools: Tools) -> Answers:
+    """Return what a job says to lines.
+
+    Raises:
+        JobFailed: the version is gone, or the items whose themes are wanted.
+    """
     body, version = job.body, loaded(job, tools)
     bulk = Bulk(
         Deployment(job.arn, "Batch inference job", version, body.get("batchInferenceJobConfig", {})),
@@ -36,9 +46,7 @@ def run(task: Task, tools: Tools) -> Outcome:
         _themes(job, version, tools),
     )
     most = batch_jobs.MAX_LINES[body["batchInferenceJobMode"]] if tools.quotas_on else None
-    with threadpool_limits(1, user_api="blas"):  # blocks are answered beside each other instead
-        answer_files(task, tools, Answers(bulk.answer, bulk.block_lines, tools.threads, most))
-    return Outcome()
+    return Answers(bulk.answer, bulk.block_lines, tools.threads, most, answers_of)
 
 
 def loaded(job: Resource, tools: Tools) -> Version:

@@ -1,15 +1,21 @@
 """What a job is given to work with, beside the task itself."""
 
 import hmac
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from sartor.compute import open_compute
 from sartor.compute.contract import Compute
 from sartor.data.sources import Sources
 from sartor.errors import Stopped
+from sartor.resources.opening import open_means
 from sartor.resources.records import Means
 from sartor.resources.store import Resource, Store
+from sartor.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,7 @@ class Tools(Means):
     Attributes:
         sources: where training data is read from and exports go, by account.
         compute: where work runs that comes in pieces.
+        again: makes the same in a child of this process; it can be pickled.
         lease_seconds: how long a lease holds that nobody renews.
         drain_seconds: how long a put record waits in the database until it is moved into its table.
         history_days: how long versions that were replaced can be restored.
@@ -32,6 +39,7 @@ class Tools(Means):
 
     sources: Sources
     compute: Compute
+    again: "Callable[[], Tools]"
     lease_seconds: float
     drain_seconds: float
     history_days: float
@@ -46,6 +54,39 @@ class Tools(Means):
         """Raise ``Stopped`` if the job must stop."""
         if self.stop():
             raise Stopped
+
+
+def open_tools(
+    settings: Settings, means: Means, sources: Sources, stop: Callable[[], bool] = lambda: False
+) -> Tools:
+    """Return what the jobs of a process get to work with.
+
+    Args:
+        settings: of the process.
+        means: what it has opened.
+        sources: where training data is read from.
+        stop: says when it must end.
+    """
+    return Tools(
+        **vars(means),
+        sources=sources,
+        compute=open_compute(settings.compute),
+        again=partial(_again, settings, means.scratch),
+        lease_seconds=settings.lease_seconds,
+        drain_seconds=settings.drain_seconds,
+        history_days=settings.history_days,
+        quotas_on=settings.quotas == "aws",
+        bad_cells=settings.bad_cells,
+        sequence_on=settings.sequence_models == "on",
+        threads=settings.training_threads or os.cpu_count() or 1,
+        progress=lambda _: None,
+        stop=stop,
+    )
+
+
+def _again(settings: Settings, scratch: Path) -> Tools:
+    """Return the same in a child of the process that has them; its scratch folder serves both."""
+    return open_tools(settings, open_means(settings, scratch), Sources(settings))
 
 
 def mark_of(job: Resource, store: Store) -> str:
