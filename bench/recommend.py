@@ -25,7 +25,8 @@ from bench import describe, inputs, jobs, planted, served
 from bench.planted import Planted
 from bench.table import Row
 from sartor.demo import data
-from sartor.models.base import Query, top
+from sartor.models.base import Query
+from sartor.models.best import top
 
 ROUNDS = 5
 CONNECTIONS = 16

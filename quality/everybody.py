@@ -9,7 +9,7 @@ import numpy as np
 from bench.table import Row, markdown
 
 from quality import movielens
-from sartor.models import base, popularity, trending
+from sartor.models import best, popularity, trending
 from sartor.models.base import Query
 
 #: The share of the truly rising items in the 25 on top that the project's targets name.
@@ -54,7 +54,7 @@ def _trending() -> Row:
         every, begun = np.repeat(items, often).astype(np.int32), np.repeat(windows, often) * _SECONDS
         times = begun + rng.integers(1, _SECONDS, len(begun))
         scores = trending.scores(every, times, _ITEMS, _SECONDS, _WINDOWS * _SECONDS)
-        shares.append(len(np.intersect1d(base.top(scores, _TOP), rising)) / _TOP)
+        shares.append(len(np.intersect1d(best.top(scores, _TOP), rising)) / _TOP)
     return Row(
         f"planted bursts, trending-now: {_TOP} rising of {_ITEMS:,} items, {_SEEDS} times",
         f"worst {min(shares):.2f}",

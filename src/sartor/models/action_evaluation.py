@@ -13,20 +13,9 @@ import numpy as np
 
 from sartor.models import examination, metrics
 from sartor.models.actions import TAKEN
-from sartor.models.base import (
-    Bool,
-    Float32,
-    Histories,
-    Int32,
-    Int64,
-    Model,
-    Person,
-    Query,
-    Run,
-    TrainingData,
-    top,
-)
+from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Model, Person, Query, Run, TrainingData
 from sartor.models.baselines import POPULARITY, VERSION
+from sartor.models.best import top
 from sartor.models.examination import Examination, Lists
 from sartor.models.metrics import Float64
 

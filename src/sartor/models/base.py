@@ -25,15 +25,8 @@ Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 _SETTINGS_FILE: Final = "model.json"
-#: So many groups for each item that is wanted: more are slower to compare, fewer leave more items to sort.
-_GROUPS: Final = 5
-#: So many times the items that are wanted are looked at before a mask is.
-_MASKED: Final = 2
-#: Rows with more candidates than so many for each item that is wanted are sorted alone.
-_WIDE: Final = 8
 #: So many interactions are counted at once.
 _COUNTED_AT_ONCE: Final = 2**20
-_HALF, _LOW, _MAGNITUDE = np.uint64(32), np.uint64(2**32 - 1), np.uint32(2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -379,105 +372,6 @@ class Model(ABC):
     @abstractmethod
     def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the model of these settings and arrays; the arrays may be read-only."""
-
-
-def top(scores: Float32, n: int, allowed: Bool | None = None) -> Int32:
-    """Return int32[<= n]: the best items, best first; of equal ones the smaller number first.
-
-    Args:
-        scores: float32[items].
-        n: how many at most.
-        allowed: bool[items]; ``None`` allows all.
-    """
-    candidates = (
-        np.flatnonzero(scores >= _edges(scores, n)) if allowed is None else _of_allowed(scores, n, allowed)
-    )
-    order = np.argsort(-scores[candidates], kind="stable")[:n]
-    return candidates[order].astype(np.int32)
-
-
-def _of_allowed(scores: Float32, n: int, allowed: Bool) -> NDArray[np.intp]:
-    """Return intp[k]: allowed items among which the ``n`` best of them are, ascending."""
-    # so many of the best of all leave enough if a mask is about as likely to allow them as others
-    wanted = _MASKED * n * len(allowed) // max(int(np.count_nonzero(allowed)), 1)
-    found = np.flatnonzero((scores >= _edges(scores, wanted)) & allowed)
-    if len(found) >= n or wanted >= len(allowed):
-        return found
-    found = np.flatnonzero(allowed)
-    of_them = scores[found]
-    return found[of_them >= _edges(of_them, n)]
-
-
-def top_of_each(scores: Float32, n: int) -> tuple[Int32, Float32]:
-    """Return int32[rows, n] and float32[rows, n]: the best items of each row as ``top`` has them, and their scores.
-
-    Where there are fewer, the items are -1 and the scores minus infinity.
-
-    Args:
-        scores: float32[rows, items]; what is minus infinity is never chosen.
-        n: how many at most, from 1.
-    """
-    rows, items = scores.shape
-    found = np.full((rows, n), -1, np.int32)
-    values = np.full((rows, n), -np.inf, np.float32)
-    flat = np.flatnonzero(scores >= _edges(scores, n)[:, None])
-    row = flat // max(items, 1)
-    counts = np.bincount(row, minlength=rows)
-    many = counts > _WIDE * n + _WIDE  # very many equal ones
-    for at in np.flatnonzero(many).tolist():
-        best = top(scores[at], n, np.isfinite(scores[at]))
-        found[at, : len(best)], values[at, : len(best)] = best, scores[at, best]
-    if many.any():
-        kept = ~many[row]
-        flat, row, counts = flat[kept], row[kept], np.where(many, 0, counts)
-    if not len(flat):
-        return found, values
-    item = flat - row * items
-    width = max(int(counts.max()), n)
-    # one number a candidate, the smaller the better: of equal scores the smaller item
-    keys = np.full((rows, width), np.iinfo(np.uint64).max)
-    starts = np.cumsum(counts) - counts
-    keys[row, np.arange(len(flat)) - starts[row]] = _descending(scores[row, item]) << _HALF | item.astype(
-        np.uint64
-    )
-    keys.sort(axis=1)
-    best_of = keys[:, :n]
-    filled = np.arange(n) < counts[:, None]
-    np.copyto(found, (best_of & _LOW).astype(np.int32), where=filled)
-    np.copyto(values, _scores_of(best_of >> _HALF), where=filled)
-    return found, values
-
-
-def _descending(scores: Float32) -> NDArray[np.uint64]:
-    """Return uint64[k] below 2 to the 32nd, the smaller the larger a score is."""
-    bits = (scores + np.float32(0)).view(np.uint32)  # there is but one zero
-    signed = bits >> np.uint32(31) != 0
-    return np.where(signed, bits, ~bits & _MAGNITUDE).astype(np.uint64)
-
-
-def _scores_of(keys: NDArray[np.uint64]) -> Float32:
-    """Return float32[...]: the scores of which ``_descending`` has made these."""
-    bits = keys.astype(np.uint32)
-    signed = bits >> np.uint32(31) != 0
-    return np.where(signed, bits, ~bits & _MAGNITUDE).astype(np.uint32).view(np.float32)
-
-
-def _edges(scores: Float32, n: int) -> Float32:
-    """Return float32[...]: scores that at least the ``n`` best of float32[..., items] reach, if so many are finite.
-
-    The ``n``-th best of the maxima of groups is such a score, and far quicker to find than the ``n``-th best of all.
-    """
-    *rows, items = scores.shape
-    n = max(n, 1)
-    least = np.finfo(np.float32).min
-    groups = min(_GROUPS * n, items)
-    width = items // max(groups, 1)
-    if n >= items:
-        return np.full(rows, least, np.float32)
-    if width > 1:
-        scores = scores[..., : width * groups].reshape(*rows, width, groups).max(axis=-2)
-    edges: Float32 = np.partition(scores, scores.shape[-1] - n)[..., scores.shape[-1] - n]
-    return np.maximum(edges, least)
 
 
 def save(model: Model, folder: Path) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from sartor.models import bootstrap, metrics
 from sartor.models.affinity import comes_back
-from sartor.models.base import Float32, Histories, Int32, Int64, Model, Query, Run, top
+from sartor.models.base import Float32, Histories, Int32, Int64, Model, Query, Run
+from sartor.models.best import top
 from sartor.models.metrics import Float64
 
 #: Of the users, and of each one's interactions, this share is the test.

@@ -10,7 +10,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.models.base import Float32, Int32, Int64, top
+from sartor.models.base import Float32, Int32, Int64
+from sartor.models.best import top
 
 #: Below this many items the product with all of them is quick enough.
 LEAST_ITEMS: Final = 100_000

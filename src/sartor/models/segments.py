@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from sartor.models import metrics
 from sartor.models.affinity import AffinityModel, distinct
-from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Run, top
+from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Run
 from sartor.models.baselines import ACTIVITY, VERSION
+from sartor.models.best import top
 from sartor.models.metrics import Float64
 
 #: Of each user's interactions this share, the newest ones, is the test.

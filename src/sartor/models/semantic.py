@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.models import metrics, words
-from sartor.models.base import Float32, Int32, Int64, Model, Query, Run, Texts, TrainingData, top
+from sartor.models.base import Float32, Int32, Int64, Model, Query, Run, Texts, TrainingData
+from sartor.models.best import top
 from sartor.models.metrics import Float64
 from sartor.models.popularity import unique_users
 

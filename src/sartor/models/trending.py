@@ -10,7 +10,8 @@ from typing import ClassVar, Final
 import numpy as np
 
 from sartor.models import metrics
-from sartor.models.base import Float32, Histories, Int32, Int64, Run, TrainingData, top
+from sartor.models.base import Float32, Histories, Int32, Int64, Run, TrainingData
+from sartor.models.best import top
 from sartor.models.everybody import EverybodyModel
 
 #: Interactions that every item is thought to have had in addition, half in each window. Counts of ``n`` vary by the

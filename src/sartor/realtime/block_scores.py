@@ -9,13 +9,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Query, top_of_each
+from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Query
+from sartor.models.best import BestOfEach
 from sartor.realtime.recommend import DIGITS
 from sartor.realtime.scoring import Shares
 from sartor.realtime.version import Version
 
 #: The scores of users who are scored at once take about so many bytes: they stay near the processor.
-_BLOCK_BYTES: Final = 2**22
+_BLOCK_BYTES: Final = 2**21
 _LEAST_ROWS, _MOST_ROWS = 8, 256
 #: So many masks are remembered in the forms that are needed here.
 _MASKS: Final = 8
@@ -54,12 +55,6 @@ class BlockScores:
         self._layouts: dict[int, _Layout] = {}
         self._own = threading.local()
 
-    @property
-    def _rows(self) -> int:
-        """How many users are scored at once."""
-        fitting = _BLOCK_BYTES // (4 * max(self._model.n_items, 1))
-        return int(np.clip(fitting, _LEAST_ROWS, _MOST_ROWS))
-
     def of(
         self, users: Int64, masks: Sequence[Bool | None], gone: Mapping[int, Int32], n: int
     ) -> tuple[Int32, NDArray[np.float64]]:
@@ -71,21 +66,25 @@ class BlockScores:
             gone: rows that may not be chosen besides, by the user's place.
             n: how many are wanted; where there are fewer, the items behind them are -1.
         """
-        found, shares = [], []
+        best, shares = BestOfEach(n), []
         for begin in range(0, len(users), self._rows):
             part = slice(begin, begin + self._rows)
             some = (
                 {at - begin: rows for at, rows in gone.items() if begin <= at < part.stop} if gone else gone
             )
-            rows, values = self._part(users[part], masks[part], some, n)
-            found.append(rows)
-            shares.append(values)
-        return np.concatenate(found), np.concatenate(shares)
+            shares.append(self._part(users[part], masks[part], some, best))
+        found, values = best.found()
+        of_each = Shares.joined(shares)
+        missing = values < of_each.edge[:, None]
+        missing |= found < 0
+        if missing.any():
+            found[missing], values[missing] = -1, 0
+        return found, of_each.at(values).astype(np.float64).round(DIGITS)
 
     def _part(
-        self, users: Int64, masks: Sequence[Bool | None], gone: Mapping[int, Int32], n: int
-    ) -> tuple[Int32, NDArray[np.float64]]:
-        """Return what ``of`` does for so many users that their scores stay near the processor."""
+        self, users: Int64, masks: Sequence[Bool | None], gone: Mapping[int, Int32], best: BestOfEach
+    ) -> Shares:
+        """Let ``best`` look at the scores of some users, and return their shares."""
         alike = not self._new and len(set(map(id, masks))) == 1
         layout = self._layout(masks[0] if alike else None)
         scores, kept = self._scored(users, layout), layout.kept
@@ -101,13 +100,14 @@ class BlockScores:
             known = rows < scores.shape[1]
             where, rows = where[known], rows[known]
             scores[where, layout.places[rows] if alike else rows] = -np.inf
-        places, values = top_of_each(scores[:, :kept], min(n, scores.shape[1]))
-        missing = values < shares.edge[:, None]
-        missing |= places < 0
-        found = layout.order[places] if alike else places
-        if missing.any():
-            found[missing], values[missing] = -1, 0
-        return found, shares.at(values).astype(np.float64).round(DIGITS)
+        best.add(scores[:, :kept], layout.order if alike else None)
+        return shares
+
+    @cached_property
+    def _rows(self) -> int:
+        """How many users are scored at once."""
+        fitting = _BLOCK_BYTES // (4 * max(self._model.n_items, 1))
+        return int(np.clip(fitting, _LEAST_ROWS, _MOST_ROWS))
 
     def _scored(self, users: Int64, layout: _Layout) -> Float32:
         """Return float32[users, items], items at their places."""

@@ -12,7 +12,8 @@ import numpy as np
 
 from sartor.filters import apply, tree, values
 from sartor.filters.tree import Filter
-from sartor.models.base import Bool, Float32, Query, top
+from sartor.models.base import Bool, Float32, Query
+from sartor.models.best import top
 from sartor.realtime.filtering import Filters, seen_rows
 from sartor.realtime.picked import Picked
 from sartor.realtime.recommend import Asked, Recommender

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.models.base import Float32, Histories, Model, Query, top_of_each
+from sartor.models.base import Float32, Histories, Model, Query
+from sartor.models.best import top_of_each
 from sartor.realtime.scoring import LARGE_CATALOGUE, Shares
 from sartor.recipes import Serving
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from sartor.data.ids import code_of
 from sartor.errors import invalid_input, not_found, quick_enough
-from sartor.models.base import Bool, Float32, Int32, Query, top
+from sartor.models.base import Bool, Float32, Int32, Query
+from sartor.models.best import top
 from sartor.realtime import exploration, promotions
 from sartor.realtime.answer import Answer
 from sartor.realtime.answer_ids import new_recommendation_id

@@ -6,10 +6,10 @@ one ("Getting real-time item recommendations" of the guide).
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,8 +96,7 @@ class Scores:
         return float(np.partition(self.values, n - BEST)[n - BEST]) if self.subset and n > BEST else -np.inf
 
 
-@dataclass(frozen=True)
-class Shares:
+class Shares(NamedTuple):
     """The softmax over scores, row by row.
 
     Attributes:
@@ -152,6 +151,11 @@ class Shares:
         if equal.any():
             total += equal[:, None] * np.exp(_logits_of_each(edge[:, None], mean, spread) - highest)
         return cls(edge, mean, spread, highest, total)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Shares"]) -> "Shares":
+        """Return the shares of all rows of some parts, of which there is one."""
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
 
     def at(self, values: Float32) -> Float32:
         """Return float32[rows, k]: the shares of scores, a row of each row."""

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sartor.models.base import Float32, Stopped, top
+from sartor.models.base import Float32, Stopped
+from sartor.models.best import top
 from sartor.models.retrieval import Index
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sartor.models import semantic
-from sartor.models.base import Histories, Int32, Query, Run, Texts, TrainingData, top
+from sartor.models.base import Histories, Int32, Query, Run, Texts, TrainingData
+from sartor.models.best import top
 from sartor.models.semantic import SemanticModel
 
 NOBODY = Histories(np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0, np.int64))

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sartor.models.base import Float32, top, top_of_each
+from sartor.models.base import Float32
+from sartor.models.best import top, top_of_each
 
 RNG = np.random.default_rng(5)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sartor.data.put import Row
-from sartor.models.base import Histories, Query, top
+from sartor.models.base import Histories, Query
+from sartor.models.best import top
 from sartor.realtime import heads
 from sartor.realtime.deployments import Deployment
 from sartor.realtime.filtering import Filters

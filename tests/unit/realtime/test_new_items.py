@@ -8,7 +8,7 @@ import pytest
 
 from sartor.data.schema import Field
 from sartor.filters.columns import Columns
-from sartor.models.base import top
+from sartor.models.best import top
 from sartor.realtime import new_items
 from sartor.realtime.new_items import NewItems
 from sartor.realtime.scoring import Scores
