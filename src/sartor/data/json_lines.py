@@ -112,9 +112,10 @@ def stretches(
 
     Args:
         file: a local file.
-        stretch_bytes: one ends with the first line that ends behind so many bytes.
+        stretch_bytes: one ends with the first line that ends behind so many bytes; at most ``STRETCH_BYTES``.
         keep_on: called several times a second; what it raises ends the work.
     """
+    assert stretch_bytes <= STRETCH_BYTES, "blocks reads no more of one"
     begin, first, lines, at, last = 0, 1, 0, 0, b"\n"
     with file.open("rb") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
@@ -136,7 +137,7 @@ def blocks(file: Path, stretch: Stretch, most: int) -> Iterator[Block]:
 
     Args:
         file: a local file.
-        stretch: of this file, made with at most ``STRETCH_BYTES``.
+        stretch: of this file.
         most: lines of a block.
     """
     with file.open("rb") as stream:

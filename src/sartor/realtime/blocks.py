@@ -214,18 +214,17 @@ class Blocks:
         found = {asked.places[at]: text for at, text in zip(users.tolist(), texts, strict=True)}
         for at in np.flatnonzero(~plain).tolist():
             n = int(counts[at])
-            picked = [
-                Picked(*one) for one in zip(rows[at, :n].tolist(), shares[at, :n].tolist(), strict=True)
-            ]
             if self._subset and n < self._results:
-                picked = self._filled(asked, at, picked, gone.get(at))
-            elif n:
-                picked = exploration.with_explored(picked, changed[at, :n].tolist())
-            of_each = (
-                [one.row for one in picked],
-                [one.score for one in picked],
-                [one.reason for one in picked],
-            )
+                pairs = zip(rows[at, :n].tolist(), shares[at, :n].tolist(), strict=True)
+                picked = self._filled(asked, at, [Picked(*pair) for pair in pairs], gone.get(at))
+                of_each = (
+                    [one.row for one in picked],
+                    [one.score for one in picked],
+                    [one.reason for one in picked],
+                )
+            else:
+                reasons = [exploration.EXPLORED if one else None for one in explored[at, :n].tolist()]
+                of_each = changed[at, :n].tolist(), scores[at, :n].tolist(), reasons
             found[asked.places[at]] = writer.one(*of_each)
         return found
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sartor.models import base, blend, closed_form, default, sequence, transitions
+from sartor.models import base, best, blend, closed_form, default, sequence, transitions
 from sartor.models.base import Float32, Histories, Query, Run, TrainingData
 from sartor.models.blend import BlendModel, Config
 from sartor.models.closed_form import ClosedFormModel
@@ -121,8 +121,8 @@ def test_who_did_nothing_gets_what_is_popular() -> None:
     data = TrainingData(30, Histories(items, 6 * np.arange(201, dtype=np.int64), np.arange(len(items))))
     counts = np.bincount(items, minlength=30)
     for model in (default.fit(data, None, QUIET), default.fit(planted_with_strangers(), None, QUIET)):
-        best = base.top(model.score(Query(np.zeros(0, np.int32))), 30)
-        assert model.n_items > 30 or (np.diff(counts[best]) <= 0).all()
+        first = best.top(model.score(Query(np.zeros(0, np.int32))), 30)
+        assert model.n_items > 30 or (np.diff(counts[first]) <= 0).all()
 
 
 def _falling(n: int) -> np.ndarray:
@@ -151,10 +151,10 @@ def test_an_act_of_two_events_counts_once() -> None:
     history = np.array([3, 3, 4, 5, 5], np.int32)
     scores = twice.score(Query(history))
     np.testing.assert_array_equal(scores, plain.score(Query(np.array([3, 4, 5], np.int32))))
-    assert base.top(scores, 1)[0] == 6
+    assert best.top(scores, 1)[0] == 6
 
 
 def test_what_came_once_where_most_come_twice_is_not_done_with() -> None:
     model = default.fit(clicked_and_watched(), None, QUIET)
-    found = [base.top(model.score(Query(np.array(one, np.int32))), 2).tolist() for one in ([4, 4, 5], [5])]
+    found = [best.top(model.score(Query(np.array(one, np.int32))), 2).tolist() for one in ([4, 4, 5], [5])]
     assert found == [[5, 6], [5, 6]]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sartor.models import base, sequence
+from sartor.models import base, best, sequence
 from sartor.models.base import Float32, Histories, Query, Run, Stopped, TrainingData
 from sartor.models.sequence_catalogue import Catalogue
 from sartor.models.sequence_config import Amount
@@ -77,9 +77,9 @@ def test_a_planted_circle_is_learnt_perfectly() -> None:
     model = sequence.fit(walks(50, 300, 30), config, QUIET)
     for item in range(50):
         history = np.array([item], np.int32)
-        assert base.top(model.score(Query(history)), 1) == [(item + 1) % 50]
+        assert best.top(model.score(Query(history)), 1) == [(item + 1) % 50]
     long = np.arange(100, 145, dtype=np.int32) % 50
-    assert base.top(model.score(Query(long)), 1) == [45]
+    assert best.top(model.score(Query(long)), 1) == [45]
 
 
 def test_a_large_catalogue_learns_it_from_drawn_negatives() -> None:
@@ -88,7 +88,7 @@ def test_a_large_catalogue_learns_it_from_drawn_negatives() -> None:
     )
     model = sequence.fit(walks(200, 1000, 30), config, QUIET)
     right = [
-        base.top(model.score(Query(np.array([item], np.int32))), 1)[0] == (item + 1) % 200
+        best.top(model.score(Query(np.array([item], np.int32))), 1)[0] == (item + 1) % 200
         for item in range(200)
     ]
     assert np.mean(right) >= 0.99
@@ -115,7 +115,7 @@ def test_who_has_no_history_gets_what_others_began_with() -> None:
     )
     scores = model.score(Query(np.zeros(0, np.int32)))
     assert np.isfinite(scores).all()
-    assert base.top(scores, 2).tolist() == [3, 5]
+    assert best.top(scores, 2).tolist() == [3, 5]
 
 
 def test_targets_count_as_much_as_their_weights() -> None:
@@ -180,15 +180,15 @@ import sys
 sys.modules["torch"] = None  # an import of it fails
 import numpy as np
 from pathlib import Path
-from sartor.models import base
+from sartor.models import base, best
 model = base.load(Path(sys.argv[1]))
-print(base.top(model.score(base.Query(np.array([1, 2, 3], np.int32))), 1)[0])
+print(best.top(model.score(base.Query(np.array([1, 2, 3], np.int32))), 1)[0])
 """
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "model")], capture_output=True, text=True, check=True
     )
     query = Query(np.array([1, 2, 3], np.int32))
-    assert int(done.stdout) == base.top(small.score(query), 1)[0]
+    assert int(done.stdout) == best.top(small.score(query), 1)[0]
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

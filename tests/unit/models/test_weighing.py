@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sartor.models import base, default, evaluation, mixing, weighing
+from sartor.models import best, default, evaluation, mixing, weighing
 from sartor.models.base import Bool, Features, Float32, Histories, Model, Query, Run, TrainingData
 from sartor.models.mixing import Order
 from sartor.models.newcomers import Newcomers
@@ -109,9 +109,9 @@ def test_who_never_comes_back_to_items_sees_them_last() -> None:
     assert (once.order.returns, again.order.returns) == (False, True)
     for user in range(20):
         history = shorter.of(user)
-        best = base.top(once.score(Query(history)), planted.EACH)
-        assert not np.isin(best[:5], history).any()
-        assert (planted.genre_of(best) == user % planted.GENRES).all()
+        first = best.top(once.score(Query(history)), planted.EACH)
+        assert not np.isin(first[:5], history).any()
+        assert (planted.genre_of(first) == user % planted.GENRES).all()
 
 
 def test_groups_are_moved_and_stay_in_their_own_order() -> None:

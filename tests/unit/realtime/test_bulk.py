@@ -1,13 +1,13 @@
 """Lines of a batch job: whoever is answered together with others gets the answer that he gets alone."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sartor.data.json_lines import Line
+from sartor.data.json_lines import Answered, Block, Line
 from sartor.models.base import Histories
 from sartor.realtime import exploration, scoring
 from sartor.realtime.blocks import Blocks
@@ -42,7 +42,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 ASKED = [*(f"user-{number}" for number in range(0, USERS, 3)), "user-9", "active", "nobody", "user-3"]
 
 
-def lines_of(of: str | None) -> list[Line]:
+def block_of(asked: Sequence[Any]) -> Block:
+    return Block(1, b"".join(json.dumps(one).encode() + b"\n" for one in asked))
+
+
+def asked_of(of: str | None) -> list[dict[str, Any]]:
     asked: list[dict[str, Any]] = [{"userId": user} for user in ASKED]
     if of == "values":
         values = [
@@ -52,17 +56,21 @@ def lines_of(of: str | None) -> list[Line]:
             {"GENRE": '"drama"', "PRICE": "dear"},
         ]
         asked = [{**one, "filterValues": values[at % 4]} for at, one in enumerate(asked)]
-    return [Line(number, json.dumps(one).encode()) for number, one in enumerate(asked, 1)]
+    return asked
 
 
-def answered(bulk: Bulk, lines: list[Line], monkeypatch: pytest.MonkeyPatch, together: bool) -> Any:
+def answered(
+    bulk: Bulk, asked: Sequence[Any], monkeypatch: pytest.MonkeyPatch, together: bool
+) -> list[dict[str, Any]]:
     with monkeypatch.context() as patch:
         if not together:
             patch.setattr(Blocks, "able", property(lambda _self: False))
-        return [
-            (one.line, one.reason, None if one.output is None else json.loads(one.output))
-            for one in bulk.answer(lines)
-        ]
+        written = bulk.answer(block_of(asked))
+    found = [json.loads(one) for one in written.answers.splitlines()]
+    assert [one["input"] for one in found] == asked
+    assert written.lines == len(asked)
+    assert len(written.faults.splitlines()) == sum(one["output"] is None for one in found)
+    return found
 
 
 @pytest.mark.parametrize("of", [None, *FILTERS])
@@ -88,11 +96,12 @@ def test_users_who_are_answered_together_get_what_each_gets_alone(
     new_items: bool,
     of: str | None,
 ) -> None:
-    bulk, lines = bulk_of(shop, kind, recipe, 25, of, weight, new_items), lines_of(of)
+    bulk, lines = bulk_of(shop, kind, recipe, 25, of, weight, new_items), asked_of(of)
     together = answered(bulk, lines, monkeypatch, together=True)
     alone = answered(bulk, lines, monkeypatch, together=False)
-    for (_, reason, found), (_, expected_reason, expected) in zip(together, alone, strict=True):
-        assert reason == expected_reason
+    for one, other in zip(together, alone, strict=True):
+        found, expected = one["output"], other["output"]
+        assert one["error"] == other["error"]
         if expected is None:
             assert found is None
             continue
@@ -111,31 +120,33 @@ def test_what_the_second_version_does_not_score_is_filled_with_popular_items_tha
 ) -> None:
     monkeypatch.setattr(scoring, "BEST", 40)
     monkeypatch.setattr(exploration, "share_of", lambda *_: 0.0)  # in some hours a place is explored
-    (whole,) = answered(bulk_of(shop, "logits", UP2, 100, None), lines_of(None)[:1], monkeypatch, together)
-    scores = whole[2]["scores"]
+    (whole,) = answered(bulk_of(shop, "logits", UP2, 100, None), asked_of(None)[:1], monkeypatch, together)
+    scores = whole["output"]["scores"]
     assert sum(scores[:40]) == pytest.approx(1, abs=1e-5)
     assert scores[40:] == [None] * 60
-    assert whole[2]["reasons"] == [[]] * 40 + [["Popular item"]] * 60
+    assert whole["output"]["reasons"] == [[]] * 40 + [["Popular item"]] * 60
     counts = bulk_of(shop, "logits", UP2, 1, None)._blocks._version.counts
-    popular = [counts[int(name.rpartition("-")[2])] for name in whole[2]["recommendedItems"][40:]]
+    popular = [counts[int(name.rpartition("-")[2])] for name in whole["output"]["recommendedItems"][40:]]
     assert popular == sorted(popular, reverse=True)
     bulk = bulk_of(shop, "logits", UP2, 100, "narrow")
-    (narrow,) = answered(bulk, lines_of("narrow")[:1], monkeypatch, together)
-    prices = [int(name.rpartition("-")[2]) % 1100 for name in narrow[2]["recommendedItems"]]
+    (narrow,) = answered(bulk, asked_of("narrow")[:1], monkeypatch, together)
+    prices = [int(name.rpartition("-")[2]) % 1100 for name in narrow["output"]["recommendedItems"]]
     assert set(prices) == set(range(8))
-    assert ["Popular item"] in narrow[2]["reasons"]
+    assert ["Popular item"] in narrow["output"]["reasons"]
 
 
 def test_most_users_are_answered_together(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     alone: list[str] = []
     for of in (None, "metadata", "values", "narrow", "had", "bought", "old"):
         bulk = bulk_of(shop, "logits", UP2, 25, of)
-        monkeypatch.setattr(bulk, "_alone", lambda line: alone.append(json.loads(line.text)["userId"]))
-        list(
-            bulk.answer(
-                [line for line in lines_of(of) if b'"dear"' not in line.text and b"{}" not in line.text]
-            )
-        )
+
+        def answered_alone(line: Line) -> Answered:
+            alone.append(json.loads(line.text)["userId"])
+            return Answered(line, b"{}")
+
+        monkeypatch.setattr(bulk, "_alone", answered_alone)
+        said = ((one, one.get("filterValues", {"": ""})) for one in asked_of(of))
+        bulk.answer(block_of([one for one, values in said if values and "dear" not in values.values()]))
         assert set(alone) <= {"active", "user-9"}, of
 
 
@@ -149,9 +160,10 @@ def test_a_user_of_whom_something_is_new_is_one_with_records_that_the_training_h
 
 def test_a_ranking_is_of_the_items_of_the_line(shop: Shop) -> None:
     items = [name_of(5), "unknown", name_of(9), name_of(5)]
-    line = Line(1, json.dumps({"userId": "user-4", "itemList": items}).encode())
-    (found,) = bulk_of(shop, "logits", RANKING, 25, None).answer([line])
-    output = json.loads(found.output or b"")
+    written = bulk_of(shop, "logits", RANKING, 25, None).answer(
+        block_of([{"userId": "user-4", "itemList": items}])
+    )
+    output = json.loads(written.answers)["output"]
     assert sorted(output["recommendedItems"][:2]) == [name_of(5), name_of(9)]
     assert output["recommendedItems"][2:] == ["unknown"]
     assert sum(output["scores"][:2]) == pytest.approx(1.0, abs=1e-6)
@@ -169,9 +181,9 @@ def test_a_ranking_is_of_the_items_of_the_line(shop: Shop) -> None:
     ],
 )
 def test_a_ranking_of_nothing_says_what_it_lacks(shop: Shop, line: dict[str, Any], words: str) -> None:
-    (found,) = bulk_of(shop, "logits", RANKING, 25, None).answer([Line(1, json.dumps(line).encode())])
-    assert found.output is None
-    assert words in found.reason
+    found = json.loads(bulk_of(shop, "logits", RANKING, 25, None).answer(block_of([line])).answers)
+    assert found["output"] is None
+    assert words in found["error"]
 
 
 def test_histories_are_made_of_the_training_alone(shop: Shop) -> None:

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from sartor.models import base
+from sartor.models import best
 from sartor.realtime import trends
 from sartor.realtime.trends import Trends
 
@@ -89,7 +89,7 @@ def watched(rows: Rows, clock: Clock, items: Items | None = None) -> tuple[Trend
 def listed(found: Trends, items: Items | None = None) -> str:
     found.look()
     names = (items or Items()).names
-    return "".join(names[row] for row in base.top(found.scores.values, len(names)))
+    return "".join(names[row] for row in best.top(found.scores.values, len(names)))
 
 
 BEFORE = [("a", CLOCK - 3 * HOUR)] * 5 + [("b", CLOCK - 3 * HOUR)] * 2 + [("c", CLOCK - 3 * HOUR)]

@@ -1,8 +1,10 @@
 """The files of a batch job: whole or not there, each line answered once, whatever became of the attempts."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,24 @@ LINES = 200
 
 class Killed(BaseException):
     """The process is gone."""
+
+
+def answers_again(job: Resource, _tools: Tools) -> Answers:
+    """Return what another process says to lines: its number. The first process that is asked dies at once."""
+    killed = Path(job.body["killed"])
+
+    def answer(block: Block) -> Written:
+        with suppress(FileNotFoundError):
+            killed.unlink()
+            os._exit(9)
+        output = json.dumps({"process": os.getpid()}).encode()
+        return json_lines.written(Answered(line, output) for line in block.lines())
+
+    return Answers(answer, 10, 2, None)
+
+
+def no_tools() -> None:
+    """Return what stands for the tools of another process."""
 
 
 class Job:
@@ -187,6 +207,23 @@ def test_a_file_that_changes_while_it_is_answered_fails_the_job_and_shows_nothin
         job.run(stop=stop)
     assert job.names() == set()
     assert job.kept() == []
+
+
+def test_many_stretches_are_answered_by_other_processes_also_when_one_of_them_dies(
+    job: Job, tmp_path: Path
+) -> None:
+    job.write("a.json")
+    job.job.body["killed"] = str(tmp_path / "killed")
+    (tmp_path / "killed").touch()
+    task = Task(1, job.job.arn, job.job.kind, "create", 1, "worker", job.job, None)
+    tools = replace(job.tools, again=no_tools)
+    batch_files.answer_files(task, tools, replace(answers_again(job.job, tools), again=answers_again))
+    found = job.out("a.json.out")
+    assert [one["input"]["userId"] for one in found] == [f"a.json-{number}" for number in range(LINES)]
+    assert os.getpid() not in {one["output"]["process"] for one in found}
+    assert not (tmp_path / "killed").exists()
+    assert job.kept() == []
+    assert job.said[-1]["rowsRead"] == LINES
 
 
 def test_answers_replace_those_of_an_earlier_job(job: Job) -> None:

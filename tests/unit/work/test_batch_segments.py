@@ -11,7 +11,7 @@ import pytest
 
 from sartor.data.blobs import FolderBlobs
 from sartor.data.ids import Ids
-from sartor.data.json_lines import Line
+from sartor.data.json_lines import Block
 from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed, Stopped
 from sartor.models.affinity import AffinityModel, Config
@@ -77,10 +77,11 @@ class Stored:
 
 
 def answered(segments: Segments, *questions: Any) -> list[list[str] | str]:
-    lines = [Line(number + 1, json.dumps(one).encode()) for number, one in enumerate(questions)]
-    found = segments.answer(lines)
-    assert [one.line for one in found] == lines
-    return [one.reason if one.output is None else json.loads(one.output)["usersList"] for one in found]
+    written = segments.answer(Block(1, b"".join(json.dumps(one).encode() + b"\n" for one in questions)))
+    found = [json.loads(one) for one in written.answers.splitlines()]
+    shown = [one if isinstance(one, dict) else json.dumps(one) for one in questions]
+    assert [one["input"] for one in found] == shown
+    return [one["error"] if one["output"] is None else one["output"]["usersList"] for one in found]
 
 
 def row_of(folder: str, updated_at: float = 1.0) -> Resource:

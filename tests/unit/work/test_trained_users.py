@@ -148,6 +148,7 @@ def training(tmp_path: Path) -> Iterator[Training]:
         storage=storage,
         scratch=tmp_path / "queries",
         compute=Here(),
+        again=lambda: tools,
         progress=lambda _done: None,
         stop=lambda: False,
         **cast("Any", known),
