@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sartor import __version__
 from sartor.console.models import ModelPages
 from sartor.console.v1 import Console
+from sartor.console.welcome import page
 from sartor.data.blobs import Blobs
 from sartor.data.sources import Sources
 from sartor.keys import KEY_FILE, KeyFile, Keys
@@ -47,15 +47,6 @@ ANSWERED: Final = frozenset(
         *recommend_actions.OPERATIONS,
     )
 )
-
-
-#: What people read who look at the address itself.
-WELCOME: Final = f"""Sartor {__version__}: Amazon Personalize that runs anywhere.
-
-Point an AWS SDK or the AWS CLI here: eval "$(sartor env)"
-Is it well?                          /health/ready
-What AWS has no operation for:       /sartor/v1/openapi.json
-"""
 
 
 @dataclass(frozen=True)
@@ -162,10 +153,11 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     openly = metrics_port is None and is_loopback(settings.host)
     live = Route(lambda _caller, _request: (200, "text/plain", b"live\n"), signed=False)
     ready = Route(lambda _caller, _request: _ready(backend), signed=False)
+    welcome = Route(
+        lambda _caller, request: page(_faults(backend), request.headers.get("accept", "")), signed=False
+    )
     routes: dict[str, Route] = {
-        "/": Route(
-            lambda _caller, _request: (200, "text/plain; charset=utf-8", WELCOME.encode()), signed=False
-        ),
+        **dict.fromkeys(("/", "/console", "/console/"), welcome),
         **dict.fromkeys(("/health/live", "/livez"), live),
         **dict.fromkeys(("/health/ready", "/readyz", "/healthz"), ready),
         "/metrics": replace(shown, signed=not openly),
@@ -209,7 +201,15 @@ def tools_of(backend: Backend, stop: Callable[[], bool] = lambda: False) -> Tool
 
 
 def _ready(backend: Backend) -> tuple[int, str, bytes]:
-    """Ask the database and the storage whether they answer."""
+    """Say whether calls can be answered."""
+    faults = _faults(backend)
+    if faults:
+        return 503, "text/plain", f"not ready: {', '.join(faults)}\n".encode()
+    return 200, "text/plain", b"ready\n"
+
+
+def _faults(backend: Backend) -> list[str]:
+    """Ask the database, the storage and what else calls need, and return what does not answer."""
     faults: list[str] = []
     checks: dict[str, Callable[[], object]] = {
         "database": backend.store.check,
@@ -223,6 +223,4 @@ def _ready(backend: Backend) -> tuple[int, str, bytes]:
         except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
             LOG.warning("not ready: %s: %s", name, error)
             faults.append(name)
-    if faults:
-        return 503, "text/plain", f"not ready: {', '.join(faults)}\n".encode()
-    return 200, "text/plain", b"ready\n"
+    return faults
