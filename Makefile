@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The build of the package itself is pinned too: pip before 25.3 looks at the first of these for it, later ones at the second.
 export PIP_CONSTRAINT := constraints/all.txt
 export PIP_BUILD_CONSTRAINT := constraints/all.txt
+# Images for containers often set it; then every process compiles all of Sartor anew, for a second.
+export PYTHONDONTWRITEBYTECODE :=
 INSTALLED := .venv/.installed
 TESTED := .venv/.installed-test
 BENCHED := .venv/.installed-bench

@@ -1,10 +1,16 @@
 """What more than one kind of test needs."""
 
+import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
 
 import pytest
+
+# Hundreds of servers, workers and commands are started: without bytecode each compiles all of Sartor first, a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,29 @@
 """The commands that need no server: what they print, and how they end."""
 
+import io
 import json
 import os
 import pty
 import shlex
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import chdir, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from sartor.cli import cli
 from sartor.cli.models import given
+from sartor.cli.options import _name_unknown_variables
 from sartor.cli.servers import ENDPOINTS, asked_server
+from sartor.data.report import Place
 from sartor.keys import KeyFile
 from sartor.resources.store import Store
 from sartor.settings import load
+from sartor.work.validate import validate
 
 ITEMS = {
     "type": "record",
@@ -32,12 +39,19 @@ BROKEN = "ITEM_ID,YEAR\na,1999\nb,soon\n"
 def sartor(
     *words: str | Path, folder: Path, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder, with nothing of ours in its environment but what is given."""
-    clean = {
-        name: value for name, value in os.environ.items() if not name.startswith(("SARTOR_", "AWS_"))
-    } | (environment or {})
-    command = [sys.executable, "-m", "sartor", *map(str, words)]
-    return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
+    """Run a command in a folder, with nothing of ours in its environment but what is given.
+
+    It runs in this process, where no library is loaded again; a server, which takes a process over, in its own.
+    """
+    ours = [name for name in os.environ if name.startswith(("SARTOR_", "AWS_"))]
+    if words[0] == "serve":
+        clean = {name: value for name, value in os.environ.items() if name not in ours} | (environment or {})
+        command = [sys.executable, "-m", "sartor", *map(str, words)]
+        return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
+    runner = CliRunner(env=dict.fromkeys(ours) | (environment or {}))
+    with chdir(folder):
+        done = runner.invoke(cli, [str(word) for word in words], catch_exceptions=False)
+    return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
 
 
 @pytest.fixture
@@ -90,6 +104,11 @@ def test_wrong_usage_ends_with_2_and_a_reason_on_stderr(tmp_path: Path, words: t
             "The database 127.0.0.1:1/x cannot be opened",
         ),
         (("serve", "--host", "192.0.2.1"), "Cannot listen on 192.0.2.1 port 4900"),
+        (
+            ("serve", "--port", "0", "--bucket", "x=/nope"),
+            "The bucket 000000000000/x is to be the folder /nope",
+        ),
+        (("doctor", "--s3-endpoint", "minio"), "it is http://HOST:PORT"),
         (("report", "arn:aws:personalize:us-east-1:000000000000:dataset-import-job/x"), "No server is known"),
         (("training", "arn:aws:personalize:us-east-1:000000000000:solution/x/1"), "No server is known"),
         (("explain", "arn:aws:personalize:us-east-1:000000000000:campaign/x"), "No server is known"),
@@ -159,12 +178,13 @@ def test_env_gives_the_key_of_the_account(tmp_path: Path) -> None:
     assert json.loads(printed)["AWS_ACCESS_KEY_ID"] == other.access_key_id
 
 
-def test_validate_of_good_files_ends_with_0_and_leaves_nothing(tmp_path: Path, schema: Path) -> None:
+def test_validate_of_good_files_ends_with_0_and_leaves_nothing(
+    tmp_path: Path, schema: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "good.csv").write_text(GOOD)
     (tmp_path / "tmp").mkdir()
-    done = sartor(
-        "validate", "good.csv", "--schema", schema, "--json", folder=tmp_path, environment={"TMPDIR": "tmp"}
-    )
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    done = sartor("validate", "good.csv", "--schema", schema, "--json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert "jobArn" not in report
@@ -182,7 +202,8 @@ def test_validate_of_a_broken_file_ends_with_1_and_says_where(tmp_path: Path, sc
     assert (fault["column"], fault["count"]) == ("YEAR", 1)
     assert fault["examples"] == [{"file": "broken.csv", "line": 3, "value": "soon"}]
     readable = sartor("validate", "broken.csv", "--schema", schema, folder=tmp_path).stdout
-    assert "2 rows read = 1 imported + 1 rejected" in readable
+    assert readable.startswith("would fail  2 rows read = 1 good + 1 rejected")
+    assert "1 row: broken.csv line 3 'soon'" in readable
     assert "\x1b" not in readable, "no colours where there is no terminal"
 
 
@@ -201,8 +222,44 @@ def test_a_terminal_gets_colours_unless_it_wants_none(
         while part := os.read(ours, 1000):
             shown += part
     os.close(ours)
-    assert b"imported" in shown
+    assert b"would import" in shown
     assert (b"\x1b" in shown) is coloured
+
+
+def test_a_command_ends_with_its_code_and_says_why_on_stderr(tmp_path: Path) -> None:
+    for words, code in ((("env",), 1), (("nothing",), 2), (("--version",), 0)):
+        command = [sys.executable, "-m", "sartor", *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        assert ("Error: " in done.stderr) == (code > 0)
+
+
+def test_validate_reads_standard_input(tmp_path: Path, schema: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(BROKEN.encode())))
+    report = validate(["-"], schema.read_text(), None, None, load({"data": str(tmp_path)}, {}))
+    assert report.faults[0].places[0] == Place("standard input", 3, "soon")
+
+
+def test_a_schema_is_drafted_and_what_to_look_at_is_said_apart(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("movieId,year\na,1999\n")
+    done = sartor("schema", "draft", "x.csv", folder=tmp_path)
+    assert done.returncode == 0
+    assert [one["name"] for one in json.loads(done.stdout)["fields"]] == ["ITEM_ID", "year"]
+    assert done.stderr == "note: Rename the column movieId of the file to ITEM_ID.\n"
+
+
+def test_a_variable_that_is_no_setting_is_named(tmp_path: Path) -> None:
+    _name_unknown_variables.cache_clear()
+    done = sartor("keys", "list", folder=tmp_path, environment={"SARTOR_ACOUNT": "1", "SARTOR_DATA": "d"})
+    assert done.stderr == "Warning: SARTOR_ACOUNT is no setting; is SARTOR_ACCOUNT meant?\n"
+
+
+def test_a_system_error_is_told_without_its_number(tmp_path: Path) -> None:
+    (tmp_path / "d").write_text("a file where the folder would be")
+    done = sartor("keys", "add", "--account", "0" * 12, "--data", "d", folder=tmp_path)
+    assert done.returncode == 1
+    assert "Errno" not in done.stderr
+    assert "d" in done.stderr
 
 
 def test_validate_reads_folders_and_buckets(tmp_path: Path, schema: Path) -> None:
@@ -268,12 +325,11 @@ def test_the_values_of_placeholders_are_named_and_may_hold_anything() -> None:
 def test_doctor_says_what_is_well_and_what_to_mend(tmp_path: Path) -> None:
     well = sartor("doctor", "--json", folder=tmp_path)
     assert well.returncode == 0
-    assert {finding["name"] for finding in json.loads(well.stdout)} >= {
-        "python",
-        "database",
-        "storage",
-        "keys",
-    }
+    found = {finding["name"]: finding["text"] for finding in json.loads(well.stdout)}
+    assert found.keys() >= {"python", "database", "storage", "keys", "torch", "machine", "server"}
+    assert "none yet" in found["database"]
+    assert list(tmp_path.iterdir()) == [], "whoever looks makes nothing"
+    (tmp_path / "sartor-data").mkdir(mode=0o700)
     (tmp_path / "sartor-data" / "keys.json").write_text('{"keys": []}')
     (tmp_path / "sartor-data" / "keys.json").chmod(0o644)
     ill = sartor("doctor", folder=tmp_path)
