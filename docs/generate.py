@@ -45,7 +45,9 @@ def settings() -> Iterator[str]:
     yield "| key in `sartor.toml` | option of `serve` | environment | default | meaning |"
     yield "| --- | --- | --- | --- | --- |"
     for setting in SETTINGS:
-        option = f"`{setting.flag} {setting.metavar}`".replace("|", "\\|") if setting.option else ""
+        option = (
+            f"`{f'{setting.flag} {setting.metavar}'.strip()}`".replace("|", "\\|") if setting.option else ""
+        )
         default = f"`{setting.default}`" if setting.default else ""
         yield f"| `{setting.name}` | {option} | `{setting.variable}` | {default} | {setting.help} |"
     yield (

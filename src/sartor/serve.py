@@ -4,6 +4,7 @@ The API runs in the first process, each worker in one of its own. Workers that d
 whose server dies end by themselves.
 """
 
+import atexit
 import fcntl
 import gc
 import json
@@ -18,14 +19,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NoReturn
 
 from sartor.app import Backend, build, build_worker, open_backend
 from sartor.compute.child import die_with_parent
 from sartor.crew import Crew
 from sartor.keys import KEY_FILE, KeyFile
+from sartor.logs import log_to_stderr
 from sartor.private import keep_private
-from sartor.settings import Settings, SettingsError
+from sartor.settings import Settings, SettingsError, require_buckets
 from sartor.wire import fingerprint
 from sartor.wire.local import is_loopback
 from sartor.worker import end_process
@@ -65,7 +67,8 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
             f"--auth open accepts every request and so needs a loopback address, not {settings.host}. "
             "Use --auth signed, or --host 127.0.0.1."
         )
-    _log_to_stderr()
+    require_buckets(settings)
+    log_to_stderr(settings.log_level, settings.log_format)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     keep_private(settings.data)
@@ -83,11 +86,12 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
             crew.stop()
             backend.close()
             gc.unfreeze()  # libraries complain at the end of what is frozen and so never let go
+            LOG.info("stopped")
 
 
 def work(settings: Settings, parent: int | None = None) -> None:
     """Work until SIGTERM or SIGINT, or until the process ``parent`` is gone."""
-    _log_to_stderr()
+    log_to_stderr(settings.log_level, settings.log_format)
     wait_without_spinning()
     if parent is not None:
         _die_with_parent(parent)
@@ -109,6 +113,20 @@ def work(settings: Settings, parent: int | None = None) -> None:
     finally:
         gc.unfreeze()
         backend.close()
+        LOG.info("the worker stopped")
+
+
+def leave() -> NoReturn:
+    """End this process, whose work is done, without Python's last walk over all modules.
+
+    Libraries complain there in some fifty lines of what is still referred to, and nothing is left to be done.
+    """
+    atexit._run_exitfuncs()
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(0)
 
 
 def _begin_anew(stopping: threading.Event) -> None:
@@ -276,18 +294,3 @@ def _watch_parent(parent: int, stopping: threading.Event) -> None:
     while not stopping.wait(1.0):
         if os.getppid() != parent:
             stopping.set()
-
-
-class _OneLine(logging.Formatter):
-    """Writes each event as one line, its traceback too: what a caller sent cannot forge a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace("\r", "\\r").replace("\n", "\\n")
-
-
-def _log_to_stderr() -> None:
-    """Write our own words and the warnings of others, one line an event."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("sartor").setLevel(logging.INFO)

@@ -9,16 +9,20 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 FILE_NAME: Final = "sartor.toml"
+#: The environment variable that names the file.
+_FILE_VARIABLE: Final = "SARTOR_CONFIG"
 _REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _BUCKET: Final = re.compile(r"(([0-9]{12}|\*)/)?[^/]+")
 _COMPUTE: Final = re.compile(
     r"here|processes:[1-9][0-9]{0,2}|ray:([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}"
 )
+_ENDPOINT: Final = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 _ROLE: Final = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/.+")
 #: What stands for the account of a bucket that every account has.
 EVERY_ACCOUNT: Final = "*"
@@ -39,6 +43,7 @@ class Setting:
         help: what it means, with its unit.
         metavar: what the option takes.
         option: whether ``sartor serve`` has an option for it.
+        switch: whether that option takes no value: it is there or not.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Setting:
     help: str
     metavar: str = "TEXT"
     option: bool = True
+    switch: bool = False
 
     @property
     def variable(self) -> str:
@@ -96,6 +102,13 @@ def _one_of(*words: str) -> Callable[[Any], str]:
         return str(value)
 
     return parse
+
+
+def _switched(value: Any) -> bool:
+    words = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
+    if str(value).lower() not in words:
+        raise ValueError("it must be on or off")
+    return words[str(value).lower()]
 
 
 def _like(pattern: re.Pattern[str], words: str) -> Callable[[Any], str]:
@@ -187,7 +200,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "s3_endpoint",
-        _text,
+        _like(_ENDPOINT, "it is http://HOST:PORT or https://HOST:PORT"),
         None,
         "The S3 service of all other buckets; without it s3://B/k is DATA/buckets/B/k for --account and "
         "DATA/accounts/ACCOUNT/buckets/B/k for another.",
@@ -236,6 +249,28 @@ SETTINGS: Final = (
         "000000000000",
         "The account for the first key and for open; the server's own buckets and S3 credentials are its.",
         "DIGITS",
+    ),
+    Setting(
+        "log_level",
+        _one_of("debug", "info", "warning", "error"),
+        "info",
+        "From which level on the service says what it does, on stderr.",
+        "debug|info|warning|error",
+    ),
+    Setting(
+        "log_format",
+        _one_of("text", "json"),
+        "text",
+        "text writes lines for people, json an object a line.",
+        "text|json",
+    ),
+    Setting(
+        "access_log",
+        _switched,
+        "off",
+        "Log a line for each request: operation, status, time, client, access key and the request's id.",
+        "",
+        switch=True,
     ),
     Setting(
         "connections",
@@ -346,6 +381,9 @@ class Settings:
     bad_cells: float
     region: str
     account: str
+    log_level: str
+    log_format: str
+    access_log: bool
     lease_seconds: float
     poll_seconds: float
     drain_seconds: float
@@ -380,7 +418,7 @@ def load(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
     """
     flags = flags or {}
     environment = os.environ if environment is None else environment
-    file = _read_file(Path(environment.get("SARTOR_CONFIG", FILE_NAME)), "SARTOR_CONFIG" in environment)
+    file = _read_file(Path(environment.get(_FILE_VARIABLE, FILE_NAME)), _FILE_VARIABLE in environment)
     values = {setting.name: _value(setting, flags, environment, file) for setting in SETTINGS}
     for setting in SETTINGS:
         if setting.default and "DATA/" in setting.default and values[setting.name] == setting.default:
@@ -389,6 +427,26 @@ def load(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
     if "://" not in values["storage"]:
         values["storage"] = str(Path(values["storage"]).absolute())
     return Settings(**values, roles=_roles(file))
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the variables that look like settings and are none, each with the one that may be meant."""
+    known = [*(setting.variable for setting in SETTINGS), _FILE_VARIABLE]
+    unknown = sorted(name for name in environment if name.startswith("SARTOR_") and name not in known)
+    return {name: next(iter(get_close_matches(name, known, 1)), None) for name in unknown}
+
+
+def require_buckets(settings: Settings) -> None:
+    """Raise if a bucket's folder is not there: what is asked for in it would be missing without a reason.
+
+    Raises:
+        SettingsError: which.
+    """
+    for name, folder in settings.bucket.items():
+        if not folder.is_dir():
+            raise SettingsError(
+                f"The bucket {name} is to be the folder {folder}, which does not exist: make it first."
+            )
 
 
 def variables(settings: Settings) -> dict[str, str]:
@@ -413,7 +471,7 @@ def _value(
         (f"{setting.name} in {FILE_NAME}", file.get(setting.name)),
     )
     for place, given in places:
-        if given is None or given == () or given == "":
+        if given is None or given == () or given == "" or (setting.switch and given is False):
             continue
         try:
             return setting.parse(given)
@@ -430,7 +488,7 @@ def _read_file(path: Path, named: bool) -> Mapping[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if named:
-            raise SettingsError(f"SARTOR_CONFIG names {path}, which does not exist.") from None
+            raise SettingsError(f"{_FILE_VARIABLE} names {path}, which does not exist.") from None
         return {}
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from sartor.errors import Damaged, JobFailed, Unavailable
+from sartor.logs import fields
 from sartor.resources import lifecycle
 from sartor.resources.kinds import LANES, Lane
 from sartor.resources.lifecycle import Task
@@ -117,13 +118,18 @@ class Worker:
     def _run(self, task: Task, thread: str) -> None:
         """Run one task and write down how it ended."""
         store = self._tools.store
+        began = time.monotonic()
+        told = {"arn": task.arn, "verb": task.verb, "attempt": task.attempt}
+        LOG.info("%s %s begins, attempt %s", task.verb, task.arn, task.attempt, extra=fields(**told))
         with _Lease(self._tools, self._settings, task, self._stopping) as lease:
             self._leases[thread] = lease
             tools = replace(self._tools, progress=lease.report, stop=lease.must_stop)
             try:
                 outcome = jobs.TABLE[task.kind, task.verb](task, tools)
             except (JobFailed, Damaged) as failure:
-                LOG.info("%s failed: %s", task.arn, failure.reason)
+                LOG.warning(
+                    "%s failed: %s", task.arn, failure.reason, extra=fields(**told, reason=failure.reason)
+                )
                 self._end(lease, self._after_failure(task, failure.reason))
             except Exception as error:  # noqa: BLE001 - whatever broke one task, the lane goes on; it is logged
                 if lease.told.is_set():
@@ -141,6 +147,15 @@ class Worker:
                     raise
                 except Exception as error:  # noqa: BLE001 - what it returned is a defect, as if it had broken itself
                     self._end(lease, self._after_fault(task, error))
+                else:
+                    seconds = round(time.monotonic() - began, 2)
+                    LOG.info(
+                        "%s %s is done in %s s",
+                        task.verb,
+                        task.arn,
+                        seconds,
+                        extra=fields(**told, seconds=seconds),
+                    )
 
     def _after_failure(self, task: Task, reason: str) -> Callable[[], bool]:
         """Return how a task that failed ends: well, if an attempt before this one has done it all the same."""
@@ -159,7 +174,8 @@ class Worker:
             return lambda: lifecycle.give_up(store, task, reason, self._settled)
         wait = RETRY_SECONDS * 2 ** (task.attempt - 1)
         LOG.exception("attempt %s at %s broke; the next begins in %s s", task.attempt, task.arn, wait)
-        return lambda: lifecycle.heartbeat(store, task, time.time(), wait)
+        progress = {"phase": f"attempt {task.attempt} broke, the log says why; the next begins soon"}
+        return lambda: lifecycle.heartbeat(store, task, time.time(), wait, progress)
 
     def _end(self, lease: "_Lease", write: Callable[[], bool]) -> None:
         """Write down how a task ended, again and again while the lease holds: the database may be locked."""
@@ -202,12 +218,15 @@ class _Lease:
         self._lost = threading.Event()
         self._over = threading.Event()
         self._progress: dict[str, Any] | None = None
+        self._phase_began = time.monotonic()
         self._renewed = time.monotonic()
         self._to_stop: float | None = None
         self._thread = threading.Thread(target=self._renew, name=f"lease-{task.id}", daemon=True)
 
     def report(self, progress: Mapping[str, Any]) -> None:
         """Keep the progress for the next renewal."""
+        if self._progress is None or self._progress.get("phase") != progress.get("phase"):
+            self._phase_began = time.monotonic()
         self._progress = dict(progress)
 
     def must_stop(self) -> bool:
@@ -229,6 +248,11 @@ class _Lease:
         """Return whether another worker may have the task by now."""
         return self._lost.is_set() or time.monotonic() - self._renewed >= self._seconds
 
+    def _timed(self) -> dict[str, Any] | None:
+        """Return the progress with how long its phase has lasted."""
+        progress = self._progress
+        return progress and {**progress, "phaseSeconds": round(time.monotonic() - self._phase_began, 1)}
+
     def over(self) -> None:
         """Renew no more: the task is about to end, and its last word must not be overwritten."""
         self._over.set()
@@ -246,7 +270,7 @@ class _Lease:
             asked = time.monotonic()
             try:
                 held = lifecycle.heartbeat(
-                    self._tools.store, self._task, time.time(), self._seconds, self._progress
+                    self._tools.store, self._task, time.time(), self._seconds, self._timed()
                 )
                 self._renewed = asked
                 if lifecycle.told_to_stop(self._tools.store, self._task):

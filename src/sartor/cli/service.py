@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 
 from sartor.cli.options import JSON, failures, settings_of, settings_options
 from sartor.cli.servers import ENDPOINTS, key_of, server_of, server_url
-from sartor.settings import SettingsError, variables
+from sartor.settings import SettingsError, unknown_variables, variables
 
 
 @click.command()
@@ -25,7 +26,9 @@ def serve(**flags: Any) -> None:
       sartor serve --data ./sartor-data --bucket training=./csv --port 4900
     """
     settings = settings_of(flags)
-    environment = {**os.environ, **variables(settings)}
+    told = unknown_variables(os.environ)  # here; the workers need not say it again
+    kept = {name: value for name, value in os.environ.items() if name not in told}
+    environment = kept | variables(settings)
     # NumPy reads it when it is loaded. An answer's products are small: threads that wait for each other's share of
     # one take several times as long as one thread, on a busy machine a hundred times. Workers keep all cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -33,7 +36,7 @@ def serve(**flags: Any) -> None:
 
     try:
         with failures(OSError, ValueError, ImportError):
-            run(settings, environment)
+            _run_to_the_end(lambda: run(settings, environment))
     except click.ClickException as error:
         if isinstance(error.__cause__, SettingsError):
             raise click.UsageError(error.message) from error
@@ -42,7 +45,8 @@ def serve(**flags: Any) -> None:
 
 @click.command()
 @settings_options(
-    "data", "database", "storage", "bucket", "s3_endpoint", "compute", "account", "quotas", "bad_cells"
+    *("data", "database", "storage", "bucket", "s3_endpoint", "compute", "account", "quotas", "bad_cells"),
+    *("log_level", "log_format"),
 )
 @click.option("--parent", type=int, hidden=True, help="End when this process is gone.")
 def worker(parent: int | None, **flags: Any) -> None:
@@ -56,7 +60,19 @@ def worker(parent: int | None, **flags: Any) -> None:
     from sartor.serve import work
 
     with failures(OSError, ValueError, ImportError):
-        work(settings, parent)
+        _run_to_the_end(lambda: work(settings, parent))
+
+
+def _run_to_the_end(run: Callable[[], None]) -> None:
+    """Run a service; if it ends well, so does this process, at once."""
+    from sartor.serve import leave
+
+    try:
+        run()
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    leave()
 
 
 @click.command()

@@ -8,6 +8,7 @@ import asyncio
 import errno
 import logging
 import math
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from random import getrandbits
 from typing import Any, Final, Protocol, TypeVar
 
 from sartor.errors import ApiError, ChangedMeanwhile, NotYet, TakesLong, Unavailable, in_use, invalid_input
+from sartor.logs import ACCESS, fields
 from sartor.wire.handling import THREAD, Handled, Request, Result
 from sartor.wire.local import admit_all
 from sartor.wire.operations import Operation, Operations
@@ -48,6 +50,8 @@ _ROUTE_ERRORS: Final = {
     "ResourceInUseException": 409,
     "MethodNotAllowedException": 405,
 }
+#: The key that a request says to be signed with.
+_SIGNED_WITH: Final = re.compile(r"Credential=([A-Za-z0-9]{1,128})/")
 _JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0", "application/json")
 
 
@@ -94,6 +98,7 @@ class Exchange:
         observe: takes operation, HTTP status and seconds of each answer.
         background: what starts and stops with the server.
         admit: refuses what may not even ask, by its HTTP method and headers.
+        tells: whether each request is logged.
     """
 
     def __init__(
@@ -106,6 +111,7 @@ class Exchange:
         observe: Callable[[str, int, float], None] = lambda _operation, _status, _seconds: None,
         background: Sequence[Background] = (),
         admit: Callable[[str, Mapping[str, str]], None] = admit_all,
+        tells: bool = False,
     ) -> None:
         self._operations = operations
         self._handled = {one.name: Handled(partial(_not_known, one.name)) for one in operations.all}
@@ -117,6 +123,7 @@ class Exchange:
         self._observe = observe
         self._background = background
         self._admit = admit
+        self._tells = tells
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self._wakes = Wakes()
         self._turns = Turns()
@@ -153,7 +160,10 @@ class Exchange:
             answer = _error(operation, route, error, request_id)
         except Exception as error:  # noqa: BLE001 - whatever broke, the caller gets an answer, and the log says why
             answer = _error(operation, route, self._fault(error, request_id, name), request_id)
-        self._observe(name, answer.status, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        self._observe(name, answer.status, seconds)
+        if self._tells:
+            _tell(scope, name, answer.status, seconds, request_id)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -269,6 +279,26 @@ class Exchange:
             if message["type"] == "lifespan.shutdown":
                 self._threads.shutdown(wait=False, cancel_futures=True)
                 return
+
+
+def _tell(scope: Mapping[str, Any], name: str, status: int, seconds: float, request_id: str) -> None:
+    """Log a request; the key is the one that it says to be signed with."""
+    client = (scope.get("client") or ("-",))[0]
+    authorization = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+    key = _SIGNED_WITH.search(authorization)
+    key_id = "-" if key is None else key[1]
+    what = f"{scope['method']} {scope['path'][:200]}" if name in ("route", "unknown") else name
+    milliseconds = round(1000 * seconds, 2)
+    words = "%s %s %s ms %s %s %s"
+    told = fields(
+        operation=what,
+        status=status,
+        milliseconds=milliseconds,
+        client=client,
+        accessKeyId=key_id,
+        requestId=request_id,
+    )
+    ACCESS.info(words, what, status, milliseconds, client, key_id, request_id, extra=told)
 
 
 def _not_known(name: str, _caller: Caller, _request: Request) -> Result:

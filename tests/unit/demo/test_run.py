@@ -12,12 +12,14 @@ import time
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import boto3
 import pytest
 
 from sartor.demo import run as demo
-from sartor.demo.server import Server, ServerStartError
+from sartor.demo.server import Server, ServerStartError, client_of
 
 
 @pytest.fixture(autouse=True)
@@ -62,17 +64,11 @@ def test_the_demo_goes_from_nothing_to_recommendations_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_two_demos_on_one_folder_keep_both_results(tmp_path: Path) -> None:
-    story(data_folder=tmp_path)
-    told = story(data_folder=tmp_path, seed=2)
-    assert f"sartor serve --data {tmp_path}" in told
+def test_keep_leaves_a_server_up_beside_what_was_there_that_ends_as_the_demo_says(tmp_path: Path) -> None:
     with Server(tmp_path, {}) as server:
-        groups = server.client().list_dataset_groups()["datasetGroups"]
-    assert sorted(group["name"] for group in groups) == ["demo", "demo-2"]
-
-
-def test_keep_leaves_a_server_up_that_ends_as_the_demo_says(tmp_path: Path) -> None:
-    told = story(data_folder=tmp_path, keep=True)
+        server.client().create_dataset_group(name="demo")  # as an earlier demo left it
+        environment = server.environment
+    told = story(data_folder=tmp_path, keep=True, seed=2)
     stop = re.search(r"^ *kill (\d+)$", told, re.MULTILINE)
     assert stop is not None
     process = int(stop[1])
@@ -80,6 +76,9 @@ def test_keep_leaves_a_server_up_that_ends_as_the_demo_says(tmp_path: Path) -> N
         found = re.search(r"listens on http://127\.0\.0\.1:(\d+)", told)
         assert found is not None
         socket.create_connection(("127.0.0.1", int(found[1]))).close()
+        client = client_of(f"http://127.0.0.1:{found[1]}", environment, "personalize")
+        groups = client.list_dataset_groups()["datasetGroups"]
+        assert sorted(group["name"] for group in groups) == ["demo", "demo-2"]
         for command in re.findall(r"^    (sartor (?:explain|training|filter) .*)$", told, re.MULTILINE):
             words = [*shlex.split(command)[1:], "--data", str(tmp_path)]
             done = subprocess.run(
@@ -104,6 +103,17 @@ def test_keep_leaves_a_server_up_that_ends_as_the_demo_says(tmp_path: Path) -> N
         socket.create_connection(("127.0.0.1", int(found[1]))).close()
 
 
+def test_where_no_server_is_left_it_is_said_how_to_start_one_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server: Any = SimpleNamespace(url="http://x", process=SimpleNamespace(pid=1))
+    personal: Any = SimpleNamespace(campaign="arn:c/for-you", version="arn:v/s/1", user="u", group="demo")
+    demo._say_what_next(server, tmp_path, personal, keep=False, stays=True)
+    told = capsys.readouterr().out
+    assert f"sartor serve --data {tmp_path}" in told
+    assert "sartor explain for-you --user u" in told
+
+
 def test_too_few_interactions_are_refused_before_anything_starts() -> None:
     with pytest.raises(ValueError, match="at least 2,000"):
         demo.run(interactions=1999)
@@ -121,3 +131,6 @@ def test_the_printed_environment_is_all_that_a_stranger_needs(
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         assert boto3.client("personalize").list_dataset_groups()["datasetGroups"] == []
+    said = server.log.read_text()
+    assert said.endswith(" INFO sartor.serve stopped\n")
+    assert "leaked" not in said, "libraries complain of nothing at the end"
