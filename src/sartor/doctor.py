@@ -2,12 +2,15 @@
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
 
 from sartor.app import Backend, open_backend
 from sartor.compute import open_compute
@@ -20,6 +23,10 @@ from sartor.wire import fingerprint
 
 #: Less free space than this is a finding, in bytes.
 LOW_SPACE_BYTES: Final = 2 * 10**9
+#: A machine with less memory is a finding, in bytes.
+LEAST_MEMORY_BYTES: Final = 1.5e9
+#: How long a running server may take to answer, in seconds.
+_ANSWER_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,14 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at everything that a server needs, and return what was found."""
-    findings = [_python(), _botocore(), *_extras(settings), _training(settings), _compute(settings)]
+    """Look at everything that a server needs, and return what was found; nothing is made that was not there."""
+    findings = [
+        *(_python(), _botocore(), _machine(), *_extras(settings), _torch()),
+        *(_training(settings), _compute(settings), _server(settings)),
+    ]
+    if not _has_begun(settings):
+        text = f"none yet; the first `sartor serve` makes it in {settings.data}"
+        return [*findings, *(Finding(name, True, text) for name in ("database", "storage", "keys"))]
     try:
         backend = open_backend(settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user wants to read it here
@@ -75,6 +88,48 @@ def _botocore() -> Finding:
         False,
         f"the service models of {version} differ from those that Sartor is tested with. Calls are read and answered by "
         f"the installed ones: install botocore {fingerprint.tested_with()}, or see whether it matters to you:{lines}",
+    )
+
+
+def _machine() -> Finding:
+    """Say how many processors and how much memory there are for us."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    page = os.sysconf("SC_PAGE_SIZE")
+    whole, free = (page * os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
+    cores = "1 processor" if processors == 1 else f"{processors} processors"
+    text = f"{cores}, {whole / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB of it unused"
+    enough = whole >= LEAST_MEMORY_BYTES
+    return Finding("machine", enough, text if enough else f"{text}; imports and trainings need 2 GB")
+
+
+def _torch() -> Finding:
+    """Say whether torch is here, which trains sequence models."""
+    try:
+        return Finding("torch", True, f"{importlib.metadata.version('torch')} is installed")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("torch", True, "not installed; pip install 'sartor[torch]' brings it")
+
+
+def _server(settings: Settings) -> Finding:
+    """Say whether a server runs on the data folder, and whether it is well."""
+    try:
+        url = str(json.loads((settings.data / "server.json").read_text(encoding="utf-8"))["url"])
+    except (OSError, ValueError, KeyError):
+        return Finding("server", True, f"none runs on {settings.data}")
+    try:
+        with build_opener(ProxyHandler({})).open(f"{url}/health/ready", timeout=_ANSWER_SECONDS) as answer:
+            return Finding("server", True, f"{answer.read().decode().strip()} at {url}")
+    except HTTPError as error:
+        return Finding("server", False, f"{error.read().decode(errors='replace').strip()} at {url}")
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        return Finding("server", False, f"none answers at {url}, which {settings.data} names: {reason}")
+
+
+def _has_begun(settings: Settings) -> bool:
+    """Return whether a server has been here, or elsewhere with the same database."""
+    return settings.shares_database or any(
+        (settings.data / name).exists() for name in ("sartor.db", KEY_FILE)
     )
 
 

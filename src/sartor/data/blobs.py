@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import NotFoundError
+from obstore.exceptions import BaseError, NotFoundError
 
 from sartor.data import s3
 from sartor.data.copies import Copies
@@ -286,12 +286,19 @@ class S3Blobs:
         return place
 
     def check(self) -> None:
-        """Ask the bucket for its first keys."""
-        obstore.list_with_delimiter(self._store)
+        """Ask the bucket for its first keys.
+
+        Raises:
+            OSError: it does not answer, or refuses; the text says what to set.
+        """
+        try:
+            obstore.list_with_delimiter(self._store)
+        except (BaseError, OSError) as error:
+            raise OSError(s3.in_words(error, self._bucket, self._endpoint)) from error
 
     def local(self, path: str) -> Path:
         """Download once, for as long as there is room; what breaks goes on where it was."""
-        bucket = S3Bucket(self._bucket, self._store)
+        bucket = S3Bucket(self._bucket, self._store, self._endpoint)
 
         def fetch(copy: Path) -> None:
             bucket.fetch(bucket.find(path), copy, lambda _bytes: None)

@@ -1,9 +1,10 @@
 """S3 services: who we are there, and one store a bucket."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from obstore.store import S3Store
 
@@ -18,7 +19,32 @@ _CLIENT: Mapping[str, Any] = {
 _RETRY: Mapping[str, Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
 
 
-class NoCredentialsError(Exception):
+#: What obstore says of a failure, and what it means.
+_MEANINGS: Final = (
+    (
+        "error sending request|tcp connect|timed out",
+        "the S3 service at {endpoint} does not answer; see whether it runs and --s3-endpoint is right",
+    ),
+    ("NoSuchBucket", "there is no bucket {bucket} at {endpoint}"),
+    (
+        "InvalidAccessKeyId|SignatureDoesNotMatch|401 Unauthorized",
+        "{endpoint} does not accept the credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for the server, "
+        "or a role's in sartor.toml",
+    ),
+    ("403 Forbidden", "{endpoint} does not allow it to these credentials in the bucket {bucket}"),
+    (
+        "without LOCATION|AuthorizationHeaderMalformed|PermanentRedirect",
+        "the bucket {bucket} is of another region; set AWS_REGION for the server",
+    ),
+    (r"status code: (?:5\d\d|429)", "{endpoint} is overloaded or broken: {said}"),
+)
+#: What of obstore's words is for its makers.
+_INNER_WORDS: Final = re.compile(
+    r"Generic S3 error: |Error performing list request: | in [0-9.]+m?s(?=[, ])|, after [0-9]+ retries.*?(?= +- )"
+)
+
+
+class NoCredentialsError(OSError):
     """No credentials were found where boto3 looks for them."""
 
 
@@ -55,6 +81,20 @@ def open_bucket(
         provider = standard_credentials()
         options |= {"credential_provider": provider, "region": provider.config.get("region", "us-east-1")}
     return S3Store(bucket, **options)
+
+
+def in_words(error: BaseException, bucket: str, endpoint: str | None) -> str:
+    """Return what an error of obstore means, in a line, with what to set.
+
+    Args:
+        error: as it was raised.
+        bucket: the bucket's name.
+        endpoint: the service's URL; ``None`` for Amazon's own.
+    """
+    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    said = _INNER_WORDS.sub("", line)
+    meaning = next((words for pattern, words in _MEANINGS if re.search(pattern, line)), "{said}")
+    return meaning.format(bucket=bucket, endpoint=endpoint or "Amazon S3", said=said)
 
 
 @lru_cache(maxsize=1)

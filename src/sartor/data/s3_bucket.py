@@ -18,6 +18,7 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
+from sartor.data import s3
 from sartor.data.buckets import ChangedError, SourceFile, UnreadableError
 
 #: How often a download breaks without a byte more before it is given up, and the first wait in seconds; it doubles.
@@ -33,11 +34,13 @@ class S3Bucket:
     Args:
         name: the bucket's name.
         store: as ``s3.open_bucket`` gives it.
+        endpoint: the service's URL; ``None`` for Amazon's own.
     """
 
-    def __init__(self, name: str, store: Any) -> None:
+    def __init__(self, name: str, store: Any, endpoint: str | None) -> None:
         self._name = name
         self._store = store
+        self._endpoint = endpoint
 
     def address(self, key: str) -> str:
         """A location names its bucket."""
@@ -45,12 +48,12 @@ class S3Bucket:
 
     def find(self, key: str) -> SourceFile:
         """One HEAD."""
-        with _in_words():
+        with self._words():
             return self._seen(obstore.head(self._store, key))
 
     def first_level(self, folder: str) -> Iterator[SourceFile]:
         """List with a delimiter."""
-        with _in_words():
+        with self._words():
             for found in obstore.list_with_delimiter(self._store, folder or None)["objects"]:
                 if found["path"].startswith(folder):  # the folder's own marker is listed without its slash
                     yield self._seen(found)
@@ -61,13 +64,13 @@ class S3Bucket:
 
     def below(self, folder: str) -> Iterator[SourceFile]:
         """List without one."""
-        with _in_words():
+        with self._words():
             for page in obstore.list(self._store, folder or None):
                 yield from (self._seen(found) for found in page if found["path"].startswith(folder))
 
     def read(self, file: SourceFile, start: int, length: int) -> bytes:
         """One GET of a range."""
-        with _in_words():
+        with self._words():
             return bytes(_answer(self._store, file, {"range": (start, start + length)}).bytes())
 
     def fetch(self, file: SourceFile, copy: Path, progress: Callable[[int], None]) -> Path:
@@ -77,7 +80,7 @@ class S3Bucket:
         while True:
             before = copy.stat().st_size if copy.exists() else 0
             try:
-                with _in_words():
+                with self._words():
                     _download(self._store, file, copy, progress)
                 return copy
             except FileNotFoundError as error:
@@ -91,7 +94,7 @@ class S3Bucket:
 
     def create(self, key: str, file: Path, owner: str, keep_on: Callable[[], None]) -> None:
         """One conditional PUT, behind a HEAD for the services that know no conditions."""
-        with _in_words():
+        with self._words():
             if self._has(key):
                 raise FileExistsError(key)
             keep_on()
@@ -106,18 +109,18 @@ class S3Bucket:
 
     def replace(self, key: str, files: Iterable[Path], owner: str, keep_on: Callable[[], None]) -> None:
         """One upload, in parts if it is large; nothing shows until all of it is there."""
-        with _in_words():
+        with self._words():
             keep_on()
             obstore.put(self._store, key, _chunks(files, keep_on))
 
     def delete(self, key: str) -> None:
         """One DELETE."""
-        with _in_words():
+        with self._words():
             obstore.delete(self._store, key)
 
     def require_writable(self, folder: str) -> None:
         """Ask for the first keys: whoever may not even do that may not write."""
-        with _in_words():
+        with self._words():
             next(iter(obstore.list(self._store, folder or None)), None)
 
     def _has(self, key: str) -> bool:
@@ -126,6 +129,29 @@ class S3Bucket:
         except (NotFoundError, FileNotFoundError):
             return False
         return True
+
+    @contextmanager
+    def _words(self) -> Iterator[None]:
+        """Turn what obstore raises into what a bucket does."""
+        try:
+            yield
+        except (NotFoundError, FileNotFoundError) as error:
+            raise FileNotFoundError("no such key") from error
+        except (PermissionDeniedError, UnauthenticatedError) as error:
+            raise PermissionError("not allowed") from error
+        except PreconditionError as error:
+            raise ChangedError("it has another ETag") from error
+        except AlreadyExistsError as error:
+            raise FileExistsError("the key is taken") from error
+        except InvalidPathError as error:
+            words = s3.in_words(error, self._name, self._endpoint)
+            raise UnreadableError(f"a key in it cannot be read: {words}") from error
+        except ValueError as error:  # what obstore takes for no key, such as one with a line end
+            raise FileNotFoundError("no such key") from error
+        except (BaseError, TimeoutError, ConnectionError) as error:
+            if "403 Forbidden" in str(error):  # to a list
+                raise PermissionError("not allowed") from error
+            raise UnreadableError(s3.in_words(error, self._name, self._endpoint)) from error
 
     def _seen(self, found: Mapping[str, Any]) -> SourceFile:
         etag = _plain(found["e_tag"])
@@ -174,28 +200,3 @@ def _download(store: Any, file: SourceFile, copy: Path, progress: Callable[[int]
                 progress(done)
     if done != file.size_bytes:
         raise UnreadableError(f"{done} of {file.size_bytes} bytes came")
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """Turn what obstore raises into what a bucket does."""
-    try:
-        yield
-    except (NotFoundError, FileNotFoundError) as error:
-        raise FileNotFoundError("no such key") from error
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise PermissionError("not allowed") from error
-    except PreconditionError as error:
-        raise ChangedError("it has another ETag") from error
-    except AlreadyExistsError as error:
-        raise FileExistsError("the key is taken") from error
-    except InvalidPathError as error:
-        raise UnreadableError(f"a key in it cannot be read: {_line(error)}") from error
-    except ValueError as error:  # what obstore takes for no key, such as one with a line end
-        raise FileNotFoundError("no such key") from error
-    except (BaseError, TimeoutError, ConnectionError) as error:
-        raise UnreadableError(_line(error)) from error
-
-
-def _line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

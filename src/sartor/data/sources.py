@@ -280,7 +280,11 @@ class AccountSources:
                 return FolderBucket(name, folder, must_exist=True)
         if settings.s3_endpoint is None:
             return FolderBucket(name, settings.default_buckets(self._account) / name, must_exist=False)
-        return S3Bucket(name, s3.open_bucket(name, settings.s3_endpoint, self._credentials()))
+        return S3Bucket(
+            name,
+            s3.open_bucket(name, settings.s3_endpoint, self._credentials()),
+            settings.s3_endpoint,
+        )
 
     def _credentials(self) -> Mapping[str, str] | None:
         """Return the role's credentials, or ``None`` for the server's own.
