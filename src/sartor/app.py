@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sartor.console.models import ModelPages
+from sartor.console.resources import ResourcePages
 from sartor.console.v1 import Console
 from sartor.console.welcome import page
 from sartor.data.blobs import Blobs
@@ -148,6 +149,7 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     console = Console(
         backend.means,
         ModelPages(deployments, recommender, filters, service.by_path["/recommendations"].reader),
+        ResourcePages(backend.store),
     )
     shown = Route(lambda _caller, _request: (200, *metrics.render()), signed=False)
     openly = metrics_port is None and is_loopback(settings.host)
@@ -179,6 +181,7 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
         observe=metrics.observe,
         background=(deployments,),
         admit=require_local if settings.auth == "open" else admit_all,
+        tells=settings.access_log,
     )
 
 

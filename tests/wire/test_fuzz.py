@@ -66,6 +66,8 @@ PATHS = [
         "filters/test",
         "events/rejected",
         "openapi.json",
+        "resources",
+        "status",
         "import-jobs/{}/report",
         "solution-versions/{}",
     ),
@@ -191,7 +193,18 @@ def test_no_request_of_an_operation_is_a_500(
     ),
     st.sampled_from(TOKENS),
     st.sampled_from(
-        ["", "limit={}", "before={}", "id={}", "datasetArn={}", "limit={}&limit=1", "&&=&%", "id={}&limit=5"]
+        [
+            "",
+            "limit={}",
+            "before={}",
+            "id={}",
+            "name={}",
+            "kinds={}",
+            "datasetArn={}",
+            "limit={}&limit=1",
+            "&&=&%",
+            "id={}&limit=5",
+        ]
     ),
     st.sampled_from(["%00", "5", "1e3", "9" * 5000, "%ff", "%ED%A0%80", "１６", "-1", "a" * 5000, "..", ""]),
 )

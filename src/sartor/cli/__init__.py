@@ -13,13 +13,16 @@ from sartor import __version__
 from sartor.cli.access_keys import keys
 from sartor.cli.data import describe, history, report, rollback, validate
 from sartor.cli.models import explain, filters, retrain, training
+from sartor.cli.resources import list_resources, status
+from sartor.cli.schemas import schema
 from sartor.cli.service import cluster, demo, doctor, env, serve, worker
 from sartor.private import UMASK
 
 #: Every command.                                                                       <- add a command
 COMMANDS: tuple[click.Command, ...] = (
     *(serve, worker, cluster, env, demo, doctor, keys),
-    *(validate, report, describe, history, rollback),
+    *(list_resources, status),
+    *(validate, schema, report, describe, history, rollback),
     *(training, retrain, explain, filters),
 )
 
@@ -50,7 +53,7 @@ def main() -> NoReturn:
     """Run the command line; exits with 0, 1 (it failed) or 2 (usage)."""
     os.umask(UMASK)
     try:
-        status = cli(standalone_mode=False)  # click returns the code of its Exit and does not raise it
+        code = cli(standalone_mode=False)  # click returns the code of its Exit and does not raise it
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -59,4 +62,4 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    sys.exit(status or 0)
+    sys.exit(code or 0)

@@ -15,11 +15,11 @@ from sartor.cli.servers import asked_about
 from sartor.console import terminal, texts
 from sartor.resources.kind_names import BATCH_INFERENCE_JOB, DATA_DELETION_JOB, DATASET, DATASET_IMPORT_JOB
 
-#: What has a report, by kind: the kind in words, and the jobs' place.
+#: What has a report, and where.
 _REPORTED: Final = {
-    DATASET_IMPORT_JOB: ("a dataset import job", "import-jobs"),
-    DATA_DELETION_JOB: ("a data deletion job", "deletion-jobs"),
-    BATCH_INFERENCE_JOB: ("a batch inference job", "batch-inference-jobs"),
+    DATASET_IMPORT_JOB: "import-jobs",
+    DATA_DELETION_JOB: "deletion-jobs",
+    BATCH_INFERENCE_JOB: "batch-inference-jobs",
 }
 
 
@@ -47,7 +47,7 @@ def validate(
 ) -> None:
     """Check files as an import job would, and write nothing.
 
-    FILES are local files or folders, or s3:// locations.
+    FILES are local files or folders, s3:// locations, or - for standard input.
     The exit code is 0 if a job would import them, 1 if not.
 
     \b
@@ -63,25 +63,26 @@ def validate(
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
-        click.echo(texts.report(report.to_json()))
+        click.echo(texts.report(report.to_json(), tried=True))
     raise click.exceptions.Exit(0 if report.verdict == "imported" else 1)
 
 
 @click.command()
-@click.argument("job_arn")
+@click.argument("job")
 @settings_options("data", "host", "port")
 @JSON
-def report(job_arn: str, as_json: bool, **flags: Any) -> None:
+def report(job: str, as_json: bool, **flags: Any) -> None:
     """Print the report of a dataset import or data deletion job, or how far it or a batch inference job is.
+
+    JOB is its name or its ARN.
 
     \b
     Example:
-      sartor report arn:aws:personalize:us-east-1:000000000000:dataset-import-job/monday
+      sartor report monday
     """
-    kind = next((one for one in _REPORTED if f":{one}/" in job_arn), DATASET_IMPORT_JOB)
-    words, jobs = _REPORTED[kind]
-    server = asked_about(job_arn, kind, words, flags)
-    path = f"/sartor/v1/{jobs}/{job_arn.partition('/')[2]}/report"
+    server, arn = asked_about(job, list(_REPORTED), "an import, deletion or batch inference job", flags)
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    path = f"/sartor/v1/{_REPORTED[kind]}/{name}/report"
     answer = server.ask(path)
     if "progress" in answer and not as_json and sys.stdout.isatty():
         answer = _followed(answer, lambda: server.ask(path))
@@ -102,17 +103,19 @@ def report(job_arn: str, as_json: bool, **flags: Any) -> None:
 
 
 @click.command()
-@click.argument("dataset_arn")
+@click.argument("dataset")
 @settings_options("data", "host", "port")
 @JSON
-def describe(dataset_arn: str, as_json: bool, **flags: Any) -> None:
+def describe(dataset: str, as_json: bool, **flags: Any) -> None:
     """Show what is in a dataset: columns, events by type and day, users, and advice.
+
+    DATASET is GROUP/TYPE or its ARN.
 
     \b
     Example:
-      sartor describe arn:aws:personalize:us-east-1:000000000000:dataset/shop/INTERACTIONS
+      sartor describe shop/INTERACTIONS
     """
-    answer = _asked_dataset(dataset_arn, "statistics", flags)
+    answer = _asked_dataset(dataset, "statistics", flags)
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
@@ -120,18 +123,20 @@ def describe(dataset_arn: str, as_json: bool, **flags: Any) -> None:
 
 
 @click.command()
-@click.argument("dataset_arn")
+@click.argument("dataset")
 @click.option("--before", type=click.IntRange(0), metavar="N", help="Only versions older than this one.")
 @settings_options("data", "host", "port")
 @JSON
-def history(dataset_arn: str, before: int | None, as_json: bool, **flags: Any) -> None:
+def history(dataset: str, before: int | None, as_json: bool, **flags: Any) -> None:
     """List the newest versions of a dataset's imported records: what each added, replaced and removed.
+
+    DATASET is GROUP/TYPE or its ARN.
 
     \b
     Example:
-      sartor history arn:aws:personalize:us-east-1:000000000000:dataset/shop/ITEMS
+      sartor history shop/ITEMS
     """
-    answer = _asked_dataset(dataset_arn, "history" if before is None else f"history?before={before}", flags)
+    answer = _asked_dataset(dataset, "history" if before is None else f"history?before={before}", flags)
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
@@ -152,18 +157,20 @@ def history(dataset_arn: str, before: int | None, as_json: bool, **flags: Any) -
 
 
 @click.command()
-@click.argument("dataset_arn")
+@click.argument("dataset")
 @click.option("--to", "version", type=int, required=True, metavar="N", help="The version to go back to.")
 @settings_options("data", "host", "port")
 @JSON
-def rollback(dataset_arn: str, version: int, as_json: bool, **flags: Any) -> None:
+def rollback(dataset: str, version: int, as_json: bool, **flags: Any) -> None:
     """Make a dataset's imported records what they were in an older version, as a new version.
+
+    DATASET is GROUP/TYPE or its ARN.
 
     \b
     Example:
-      sartor rollback arn:aws:personalize:us-east-1:000000000000:dataset/shop/ITEMS --to 3
+      sartor rollback shop/ITEMS --to 3
     """
-    answer = _asked_dataset(dataset_arn, "rollback", flags, {"to": version})
+    answer = _asked_dataset(dataset, "rollback", flags, {"to": version})
     if as_json:
         click.echo(json.dumps(answer, indent=2))
         return
@@ -171,11 +178,11 @@ def rollback(dataset_arn: str, version: int, as_json: bool, **flags: Any) -> Non
 
 
 def _asked_dataset(
-    dataset_arn: str, what: str, flags: dict[str, Any], members: dict[str, Any] | None = None
+    dataset: str, what: str, flags: dict[str, Any], members: dict[str, Any] | None = None
 ) -> Any:
     """Return what a running server answers about a dataset; with members, to a POST of them."""
-    server = asked_about(dataset_arn, DATASET, "a dataset", flags)
-    return server.ask(f"/sartor/v1/datasets/{quote(dataset_arn, safe='')}/{what}", members)
+    server, arn = asked_about(dataset, [DATASET], "a dataset", flags)
+    return server.ask(f"/sartor/v1/datasets/{quote(arn, safe='')}/{what}", members)
 
 
 def _followed(answer: dict[str, Any], ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:

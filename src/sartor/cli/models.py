@@ -11,13 +11,16 @@ from urllib.parse import quote
 import click
 
 from sartor.cli.options import JSON, failures, settings_of, settings_options
-from sartor.cli.servers import Asked, asked_about, asked_for
+from sartor.cli.servers import asked_about, server_of
 from sartor.console import terminal, texts
-from sartor.resources.kind_names import CAMPAIGN, DATASET_GROUP, RECOMMENDER, SOLUTION, SOLUTION_VERSION
+from sartor.resources.kind_names import CAMPAIGN, DATASET_GROUP, FILTER, RECOMMENDER, SOLUTION_VERSION
 
 if TYPE_CHECKING:
+    from sartor.resources.store import Resource
     from sartor.work.tools import Tools
 
+#: What is trained.
+_TRAINED = (SOLUTION_VERSION, RECOMMENDER)
 #: How often a training is looked at, in seconds.
 _LOOK_SECONDS = 0.5
 #: Statuses after which a training goes on no more.
@@ -28,20 +31,21 @@ VALUE = click.option(
 
 
 @click.command()
-@click.argument("arn")
+@click.argument("trained")
 @click.option("--follow", is_flag=True, help="Wait for its end; the exit code is 1 if it was not trained.")
 @settings_options("data", "host", "port")
 @JSON
-def training(arn: str, follow: bool, as_json: bool, **flags: Any) -> None:
+def training(trained: str, follow: bool, as_json: bool, **flags: Any) -> None:
     """Show how far the training of a solution version or a recommender is; once it is done, what came of it.
+
+    TRAINED is its ARN or its name; a solution's name stands for its newest version.
 
     \b
     Example:
-      sartor training arn:aws:personalize:us-east-1:000000000000:solution/for-you/1a2b3c4d --follow
+      sartor training for-you --follow
     """
-    kind = RECOMMENDER if _is_recommender(arn) else SOLUTION
+    server, arn = asked_about(trained, _TRAINED, "a solution version or recommender", flags)
     word = "recommenders" if _is_recommender(arn) else "solution-versions"
-    server = asked_about(arn, kind, "a solution version or a recommender", flags)
     path = f"/sartor/v1/{word}/{quote(arn, safe='')}"
     answer = server.ask(path)
     if follow:
@@ -54,19 +58,20 @@ def training(arn: str, follow: bool, as_json: bool, **flags: Any) -> None:
 
 
 @click.command()
-@click.argument("arn")
+@click.argument("trained")
 @click.option("--verify", is_flag=True, required=True, help="Compare and keep nothing.")
 @click.option("--force", is_flag=True, help="Compare although the data changed since.")
 @settings_options("data", "database", "storage", "s3_endpoint")
 @JSON
-def retrain(arn: str, verify: bool, force: bool, as_json: bool, **flags: Any) -> None:
+def retrain(trained: str, verify: bool, force: bool, as_json: bool, **flags: Any) -> None:
     """Train a solution version or a recommender again from its provenance, and compare with what it made.
 
-    Reads the server's data folder; the server may run. The exit code is 0 if every number is equal, 1 if not.
+    TRAINED is its ARN or its name; a solution's name stands for its newest version. Reads the server's data folder;
+    the server may run. The exit code is 0 if every number is equal, 1 if not.
 
     \b
     Example:
-      sartor retrain arn:aws:personalize:us-east-1:000000000000:solution/for-you/1a2b3c4d --verify
+      sartor retrain for-you --verify
     """
     if not verify:
         raise click.UsageError("retrain needs --verify; a new version is made by CreateSolutionVersion.")
@@ -76,11 +81,7 @@ def retrain(arn: str, verify: bool, force: bool, as_json: bool, **flags: Any) ->
     from sartor.work.retrain import verify as run
 
     with failures(JobFailed, Moved, OSError, ValueError, ImportError), _tools(flags) as tools:
-        version = tools.store.get(arn)
-        if version is None or version.kind not in (SOLUTION_VERSION, RECOMMENDER):
-            raise click.ClickException(
-                f"There is no solution version or recommender {arn} in this data folder."
-            )
+        version = _trained(tools, trained, flags)
         with _progress(quiet=as_json) as say:
             found = run(version, tools, Run(threads=tools.threads, progress=say), force)
     if as_json:
@@ -91,19 +92,19 @@ def retrain(arn: str, verify: bool, force: bool, as_json: bool, **flags: Any) ->
 
 
 @click.command()
-@click.argument("arn")
+@click.argument("deployed")
 @click.option("--user", metavar="ID", help="Who asks; recipes for users need it.")
 @click.option("--item", metavar="ID", help="The item that is looked at; recipes for related items need it.")
-@click.option("--filter", "filter_arn", metavar="ARN", help="A filter of the request.")
+@click.option("--filter", "filtered", metavar="NAME_OR_ARN", help="A filter of the request.")
 @VALUE
 @click.option("--results", type=click.IntRange(1, 500), default=10, show_default=True, help="How many items.")
 @settings_options("data", "host", "port")
 @JSON
 def explain(
-    arn: str,
+    deployed: str,
     user: str | None,
     item: str | None,
-    filter_arn: str | None,
+    filtered: str | None,
     values: tuple[str, ...],
     results: int,
     as_json: bool,
@@ -111,12 +112,15 @@ def explain(
 ) -> None:
     """Show why a campaign or a recommender answers as it does: the model, what was removed, the evidence.
 
+    DEPLOYED is its name or its ARN.
+
     \b
     Example:
-      sartor explain arn:aws:personalize:us-east-1:000000000000:campaign/for-you --user anna
+      sartor explain for-you --user anna
     """
+    server, arn = asked_about(deployed, (CAMPAIGN, RECOMMENDER), "a campaign or recommender", flags)
     kind = RECOMMENDER if _is_recommender(arn) else CAMPAIGN
-    server = asked_about(arn, kind, "a campaign or a recommender", flags)
+    filter_arn = None if filtered is None else asked_about(filtered, (FILTER,), "a filter", flags)[1]
     asked = {f"{kind}Arn": arn, "userId": user, "itemId": item, "filterArn": filter_arn}
     answer = server.ask("/sartor/v1/explain", given({**asked, "numResults": results}, values))
     if as_json:
@@ -158,8 +162,8 @@ def filter_test(
     Example:
       sartor filter test 'INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)' --group shop --value GENRE=Drama
     """
-    server = _of_group(group, flags)
-    asked = {"datasetGroupArn": group, "filterExpression": expression, "userId": user, "itemId": item}
+    server, arn = asked_about(group, (DATASET_GROUP,), "a dataset group", flags)
+    asked = {"datasetGroupArn": arn, "filterExpression": expression, "userId": user, "itemId": item}
     answer = server.ask("/sartor/v1/filters/test", given(asked, values))
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
@@ -171,11 +175,22 @@ def _is_recommender(arn: str) -> bool:
     return ":recommender/" in arn
 
 
-def _of_group(group: str, flags: dict[str, Any]) -> Asked:
-    """Return the server to ask about a dataset group by its ARN or its name."""
-    if group.startswith("arn:"):
-        return asked_about(group, DATASET_GROUP, "a dataset group", flags)
-    return asked_for(flags)
+def _trained(tools: "Tools", name: str, flags: dict[str, Any]) -> "Resource":
+    """Return the row of a solution version or a recommender, by its ARN or its name."""
+    from sartor.resources.naming import called
+
+    settings = settings_of(flags)
+    with tools.store.read() as transaction:
+        if name.startswith("arn:"):
+            one = transaction.get(name)
+            found = [one] if one is not None and one.kind in _TRAINED else []
+        else:
+            server = server_of(settings)
+            account, region = server.get("account", settings.account), server.get("region", settings.region)
+            found = called(transaction, _TRAINED, account, region, name)
+    if len(found) != 1:
+        raise click.ClickException(f"There is no solution version or recommender {name} in this data folder.")
+    return found[0]
 
 
 def given(members: dict[str, Any], values: tuple[str, ...]) -> dict[str, Any]:

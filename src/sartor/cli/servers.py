@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import click
 
@@ -111,21 +112,41 @@ class Asked:
             return call.post(self.url, path, self.key, self.region, members)
 
 
-def asked_about(arn: str, kind: str, noun: str, flags: dict[str, Any]) -> Asked:
-    """Return the server to ask about a resource.
+def asked_about(name: str, kinds: Sequence[str], noun: str, flags: dict[str, Any]) -> tuple[Asked, str]:
+    """Return the server to ask about a resource, and the resource's ARN.
 
     Args:
-        arn: of the resource.
-        kind: what the last part of its ARN begins with.
-        noun: what it is, in words.
+        name: its ARN, or what it is called: a name, ``GROUP/TYPE`` for a dataset.
+        kinds: what it may be.
+        noun: that in words.
         flags: of the command.
     """
+    if not name.startswith("arn:"):
+        server = asked_for(flags)
+        return server, _called(server, name, kinds, noun)
+    from sartor.resources.kinds import kind_of
+
     settings = settings_of(flags)
-    parts = arn.split(":", 5)
-    if len(parts) != 6 or not parts[5].startswith(f"{kind}/"):
-        raise click.UsageError(f"{arn} is not the ARN of {noun}.")
+    parts = name.split(":", 5)
+    kind = kind_of(name, parts[3], parts[4]) if len(parts) == 6 else None
+    if kind is None or kind.name not in kinds:
+        raise click.UsageError(f"{name} is not the ARN of {noun}.")
     url, key = asked_server(settings, flags["data"], parts[4])
-    return Asked(url, key, parts[3])
+    return Asked(url, key, parts[3]), name
+
+
+def _called(server: Asked, name: str, kinds: Sequence[str], noun: str) -> str:
+    """Return the ARN of the one resource that is called so."""
+    query = urlencode({"kinds": ",".join(kinds), "name": name})
+    found = server.ask(f"/sartor/v1/resources?{query}")["resources"]
+    if not found:
+        raise click.ClickException(
+            f"There is no {noun.partition(' ')[2]} {name}. `sartor list` shows what there is."
+        )
+    if len(found) > 1:
+        arns = "".join(f"\n  {one['arn']}" for one in found)
+        raise click.ClickException(f"More than one is called {name}; name its ARN:{arns}")
+    return str(found[0]["arn"])
 
 
 def asked_for(flags: dict[str, Any]) -> Asked:

@@ -11,8 +11,8 @@ from sartor.realtime.explain import explain
 from sartor.realtime.filtering import Filters
 from sartor.realtime.recommend import Recommender
 from sartor.realtime.trial import try_filter
-from sartor.resources.kind_names import DATASET_GROUP, SOLUTION_VERSION
-from sartor.resources.kinds import KINDS, arn_of, kind_of
+from sartor.resources.kind_names import DATASET_GROUP
+from sartor.resources.kinds import KINDS, arn_at, kind_of
 from sartor.resources.lifecycle import FAILED
 from sartor.resources.store import Resource
 from sartor.wire.read import Reader, read
@@ -61,9 +61,7 @@ class ModelPages:
         """Return a resource of the caller's by its ARN, or by the ARN's end."""
         arn = name
         if not name.startswith("arn:"):
-            solution, _, number = name.partition("/")
-            names = {"solution": solution, "id": number} if kind == SOLUTION_VERSION else {"name": name}
-            arn = arn_of(KINDS[kind], caller.region, caller.account, **names)
+            arn = arn_at(KINDS[kind], caller.region, caller.account, name)
         named = kind_of(arn, caller.region, caller.account)
         found = self.deployments.means.store.get(arn) if named is not None and named.name == kind else None
         if found is None:

@@ -58,6 +58,24 @@ _VERSION = _object(
 _REJECTED = _object(
     number=_WHOLE, datasetArn=_TEXT, receivedAt=_NUMBER, code=_TEXT, reason=_TEXT, record={"type": "object"}
 )
+_RESOURCE = _object(
+    kind=_TEXT, name=_TEXT, arn=_TEXT, status=_TEXT, failureReason=_TEXT, createdAt=_NUMBER, updatedAt=_NUMBER
+)
+_WORK = _object(
+    arn=_TEXT,
+    kind=_TEXT,
+    name=_TEXT,
+    verb=_TEXT,
+    lane=_TEXT,
+    state={"type": "string", "enum": ["running", "waiting"]},
+    attempt=_WHOLE,
+    seconds=_NUMBER,
+    progress={"type": "object"},
+    waitsFor={**_LIST, "items": _TEXT},
+    running=_WHOLE,
+    before=_WHOLE,
+)
+_TITLES = {"type": "object", "additionalProperties": _TEXT}
 _COUNT_OF = {"type": "object", "additionalProperties": _WHOLE}
 _STATISTICS = _object(
     datasetArn=_TEXT,
@@ -199,6 +217,21 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 (RECOMMENDER, "recommenderArn"),
             )
         },
+        "/sartor/v1/resources": {
+            "get": _path(
+                "The newest resources by kind, or those of a name: `shop/ITEMS`, or of a solution its newest version.",
+                _object(resources={**_LIST, "items": _RESOURCE}),
+                ("query", "kinds", False),
+                ("query", "name", False),
+                ("query", "limit", False),
+            )
+        },
+        "/sartor/v1/status": {
+            "get": _path(
+                "How many resources there are, what runs, and what waits for what.",
+                _object(version=_TEXT, resources=_COUNT_OF, work={**_LIST, "items": _WORK}),
+            )
+        },
         "/sartor/v1/explain": {
             "post": {
                 **_path(
@@ -209,7 +242,9 @@ OPENAPI: Final[Mapping[str, Any]] = {
                         solutionVersionArn=_TEXT,
                         recipe=_TEXT,
                         model=_TEXT,
+                        unknownUser={"type": "boolean"},
                         history={**_LIST, "items": _TEXT},
+                        titles=_TITLES,
                         items={**_LIST, "items": _object(itemId=_TEXT, score=_NUMBER, evidence=_LIST)},
                         removed={
                             **_LIST,
@@ -229,7 +264,12 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 **_path(
                     "What a filter expression keeps of a dataset group's items.",
                     _object(
-                        items=_WHOLE, kept=_WHOLE, removed=_WHOLE, keptExamples=_LIST, removedExamples=_LIST
+                        items=_WHOLE,
+                        kept=_WHOLE,
+                        removed=_WHOLE,
+                        keptExamples=_LIST,
+                        removedExamples=_LIST,
+                        titles=_TITLES,
                     ),
                 ),
                 "requestBody": {

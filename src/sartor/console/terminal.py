@@ -47,7 +47,7 @@ def table(
         bold_rows: counted from 0, without the headings.
         bold_columns: counted from 0, without their headings.
     """
-    head, *body = [[_visible(cell) for cell in row] for row in (headings, *rows)]
+    head, *body = [[visible(cell) for cell in row] for row in (headings, *rows)]
     columns = zip(*([head, *body] if head else body), strict=True)
     widths = _fitting([max(map(_cells, column)) for column in columns])
     align = align.ljust(len(widths), "<")
@@ -190,7 +190,7 @@ def _cells_of(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Return a text with escapes for what a terminal would obey."""
     if text.isprintable():
         return text

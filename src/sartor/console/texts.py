@@ -22,6 +22,8 @@ _UNITS: Final[Mapping[str, str]] = {"novelty": "novelty, bits"}
 #: So many removed items of a rule are named.
 _NAMED: Final = 5
 _LONGEST_VALUE: Final = 200
+#: So many places of a broken rule are shown; ``--json`` has more.
+_SHOWN_PLACES: Final = 3
 #: A chart of times has at most so many bars.
 _LONGEST_CHART: Final = 40
 
@@ -30,7 +32,8 @@ def progress(known: Mapping[str, Any]) -> str:
     """Return how far a job or a training is in words; what it does not know yet is left out."""
     words = []
     if known.get("phase") and "rowsRead" not in known and "bytesTotal" not in known:
-        words.append(str(known["phase"]))
+        lasted = f" for {known['phaseSeconds']:.0f} s" if known.get("phaseSeconds", 0) >= 1 else ""
+        words.append(f"{known['phase']}{lasted}")
     if known.get("trials"):
         words.append(f"trial {known['trial']} of {known['trials']}")
     if known.get("epochs"):
@@ -205,19 +208,24 @@ def _provenance(provenance: Mapping[str, Any]) -> str:
     return terminal.table((), rows, title="What made it", bold_columns=(0,))
 
 
-def explanation(answer: Mapping[str, Any], label: Callable[[str], str] = str) -> str:
+def explanation(answer: Mapping[str, Any], label: Callable[[str], str] | None = None) -> str:
     """Return why a campaign or a recommender answers as it does.
 
     Args:
         answer: of ``/sartor/v1/explain``.
-        label: what an item is called.
+        label: what an item is called; if not given, its id with its title.
     """
+    label = label or _labels(answer)
     tables = ", ".join(f"{name} version {state['bulkVersion']}" for name, state in answer["tables"].items())
     lines = [
         f"Recipe {answer['recipe']}, model {answer['model']}, trained {_moment(answer['trainedAt'])} on "
         f"{answer['interactions']:,} interactions ({tables})",
         _trained(answer),
     ]
+    if answer.get("unknownUser"):
+        lines.append(
+            "The user is unknown: nothing is known of what was done, and the answer is a newcomer's."
+        )
     if answer["history"]:
         newest = [label(name) for name in answer["history"][::-1][:_NAMED]]
         lines.append(f"History, newest first: {', '.join(newest)}{_more(len(answer['history']), _NAMED)}")
@@ -239,6 +247,12 @@ def explanation(answer: Mapping[str, Any], label: Callable[[str], str] = str) ->
     return "\n".join(lines)
 
 
+def _labels(answer: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return what gives an item's id with its title, if it has one."""
+    titles: Mapping[str, str] = answer.get("titles", {})
+    return lambda name: f"{name} {titles[name]}" if name in titles else name
+
+
 def _because(item: Mapping[str, Any], label: Callable[[str], str]) -> str:
     if item.get("reason"):
         return str(item["reason"]).lower()
@@ -249,10 +263,11 @@ def trial(answer: Mapping[str, Any]) -> str:
     """Return what a filter expression keeps."""
     share = answer["kept"] / answer["items"] if answer["items"] else 0.0
     lines = [f"keeps {answer['kept']:,} of {answer['items']:,} items ({share:.1%})"]
+    label = _labels(answer)
     for word, member in (("kept", "keptExamples"), ("removed", "removedExamples")):
         examples = answer[member]
         if examples:
-            lines.append(f"{word}: {', '.join(examples)}{_more(answer[word], len(examples))}")
+            lines.append(f"{word}: {', '.join(map(label, examples))}{_more(answer[word], len(examples))}")
     return "\n".join(lines)
 
 
@@ -302,25 +317,29 @@ def deletion(found: Mapping[str, Any]) -> str:
     )
 
 
-def report(found: Mapping[str, Any]) -> str:
+def report(found: Mapping[str, Any], tried: bool = False) -> str:
     """Return what an import found.
 
     Args:
         found: the content of ``report.json``.
+        tried: whether nothing was to be imported.
     """
-    colour = "green" if found["verdict"] == "imported" else "red"
+    is_good = found["verdict"] == "imported"
+    verdict = {(True, True): "would import", (True, False): "would fail"}.get(
+        (tried, is_good), found["verdict"]
+    )
     summary = (
-        f"{click.style(found['verdict'], fg=colour, bold=True)}  {found['rowsRead']:,} rows read = "
-        f"{found['rowsImported']:,} imported + {found['rowsRejected']:,} rejected, "
+        f"{click.style(verdict, fg='green' if is_good else 'red', bold=True)}  {found['rowsRead']:,} rows read = "
+        f"{found['rowsImported']:,} {'good' if tried else 'imported'} + {found['rowsRejected']:,} rejected, "
         f"{found['bytesRead']:,} bytes in {found['seconds']:.2f} s"
     )
     warnings = found.get("warnings", ())
-    tables = [
-        _places(found["faults"], "rule"),
-        _nulls(found["verdict"], warnings),
-        _places(warnings, "warning"),
+    parts = [
+        "\n".join(map(_broken, found["faults"])),
+        _nulls(verdict, warnings),
+        "\n".join(f"warning: {_broken(warning)}" for warning in warnings),
     ]
-    return "\n\n".join([summary, *filter(None, tables)])
+    return "\n\n".join([summary, *filter(None, parts)])
 
 
 def _nulls(verdict: str, warnings: Sequence[Mapping[str, Any]]) -> str:
@@ -330,24 +349,25 @@ def _nulls(verdict: str, warnings: Sequence[Mapping[str, Any]]) -> str:
     return f"{count:,} bad {'cell' if count == 1 else 'cells'} {became} null:" if count else ""
 
 
-def _places(found: Sequence[Mapping[str, Any]], heading: str) -> str:
-    """Return a table of broken rules, or of warnings; nothing of none."""
-    rows = [
-        (*((fault["rule"], f"{fault['count']:,}") if at == 0 else ("", "")), _where(example), _value(example))
-        for fault in found
-        for at, example in enumerate(fault["examples"])
-    ]
-    return terminal.table((heading, "rows", "where", "value"), rows, align="<>") if rows else ""
+def _broken(fault: Mapping[str, Any]) -> str:
+    """Return a broken rule, or a warning, in one line: the rule, how many rows, the first places."""
+    shown = fault["examples"][:_SHOWN_PLACES]
+    files = list(dict.fromkeys(one.get("file", "the job") for one in shown))
+    places = []
+    for file in files:
+        of_file = [_place(one) for one in shown if one.get("file", "the job") == file]
+        places.append(f"{file} {', '.join(filter(None, of_file))}".rstrip())
+    count = "1 row" if fault["count"] == 1 else f"{fault['count']:,} rows"
+    line = f"{fault['rule']} {count}: {'; '.join(places)}{_more(fault['count'], len(shown))}"
+    return terminal.visible(line)
 
 
-def _where(example: Mapping[str, Any]) -> str:
-    file = example.get("file", "the job")
-    return f"{file} line {example['line']}" if "line" in example else file
-
-
-def _value(example: Mapping[str, Any]) -> str:
+def _place(example: Mapping[str, Any]) -> str:
+    """Return a line and what stands there; nothing of a whole file."""
     text = example.get("value") or ""
-    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
+    value = text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    line = f"line {example['line']}" if "line" in example else ""
+    return " ".join(filter(None, (line, f"'{value}'" if line and value else value)))
 
 
 def statistics(found: Mapping[str, Any]) -> str:

@@ -11,10 +11,11 @@ from urllib.parse import unquote
 from sartor.console import asked
 from sartor.console.models import ModelPages
 from sartor.console.openapi import OPENAPI
+from sartor.console.resources import ResourcePages
 from sartor.data import statistics, versions
 from sartor.errors import JobFailed, in_use, invalid_input, not_found
 from sartor.resources.kind_names import DATA_DELETION_JOB, DATASET, DATASET_IMPORT_JOB
-from sartor.resources.kinds import KINDS, UNFINISHED, arn_of, kind_of
+from sartor.resources.kinds import KINDS, UNFINISHED, arn_at, arn_of, kind_of
 from sartor.resources.records import Means, records_of
 from sartor.resources.store import Resource
 from sartor.wire.sign import Caller, HttpRequest
@@ -35,10 +36,12 @@ class Console:
     Attributes:
         means: to reach datasets and reports.
         models: the pages about models.
+        resources: the pages about what is there.
     """
 
     means: Means
     models: ModelPages
+    resources: ResourcePages
 
     def openapi(self, _caller: Caller | None, _request: HttpRequest) -> tuple[int, str, bytes]:
         """Return the OpenAPI description."""
@@ -67,9 +70,10 @@ class Console:
             return _json(self._batch_report(caller, f"{batch[1]}-job", batch[2]))
         if path == "/sartor/v1/events/rejected" and request.method != "POST":
             return _json(self._rejected(caller, request.parameters))
-        of_models = self.models.answer(caller, request, path)
-        if of_models is not None:
-            return _json(of_models)
+        for pages in (self.models, self.resources):
+            answer = pages.answer(caller, request, path)
+            if answer is not None:
+                return _json(answer)
         found = _DATASET.fullmatch(path)
         changes = found is not None and found[2] == "rollback"
         if found is None or changes != (request.method == "POST"):
@@ -89,8 +93,7 @@ class Console:
         """Return a dataset of the caller's by its ARN, or by the ARN's end."""
         arn = name
         if not name.startswith("arn:"):
-            group, _, dataset_type = name.partition("/")
-            arn = arn_of(KINDS[DATASET], caller.region, caller.account, group=group, type=dataset_type)
+            arn = arn_at(KINDS[DATASET], caller.region, caller.account, name)
         kind = kind_of(arn, caller.region, caller.account)
         dataset = self.means.store.get(arn) if kind is not None and kind.name == DATASET else None
         if dataset is None or "table" not in dataset.private:

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from sartor.data import csv_lines, csv_records, engine
-from sartor.data.input_files import InputFile, Means, Rejected, Source, missing_columns, repeated_columns
+from sartor.data import csv_lines, csv_records, engine, headers
+from sartor.data.input_files import InputFile, Means, Rejected, Source, repeated_columns
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
 
@@ -50,14 +50,16 @@ class CsvSource(Source):
         self._records = dialect.lines - 1
         self.quotes = dialect.quotes
         self._cells = len(names)
-        missing = missing_columns(names, schema)
+        missing = headers.missing_columns(names, schema)
         if len(names) > csv_lines.MAXIMUM_COLUMNS:
             limit = f"{csv_lines.MAXIMUM_COLUMNS:,}"
             self.faults.append(("TOO_MANY_COLUMNS", limit, None, f"{len(names)}"))
         elif repeated_columns(names):
             self.faults.append(("REPEATED_COLUMN", ", ".join(repeated_columns(names)), None, None))
         elif missing:
-            self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None, None))
+            self.faults.append(
+                ("MISSING_COLUMNS", ", ".join(missing), None, headers.in_words(names, missing))
+            )
         if self.faults:
             return
         self.has_rows = len(head.strip().splitlines()) > 1 or len(head) == csv_lines.HEADER_BYTES

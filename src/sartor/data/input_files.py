@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from sartor.data.csv_lines import Dialect
-from sartor.data.schema import Schema
 from sartor.errors import JobFailed
 
 #: What unpacking leaves free of the disk: this, or a tenth of it if that is less.
@@ -147,9 +146,3 @@ def repeated_columns(names: Sequence[str]) -> list[str]:
     """Return the columns that a header names more than once; case does not count, and what has no name is none."""
     counts = Counter(name.casefold() for name in names if name)
     return [name for name in dict.fromkeys(names) if counts[name.casefold()] > 1]
-
-
-def missing_columns(names: Sequence[str], schema: Schema) -> list[str]:
-    """Return the schema's columns that a header does not have; case does not count."""
-    there = {name.casefold() for name in names}
-    return [field.name for field in schema.fields if field.name.casefold() not in there]

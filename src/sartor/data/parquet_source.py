@@ -6,9 +6,9 @@ from typing import Final
 
 import duckdb
 
-from sartor.data import engine, parquet_footer
+from sartor.data import engine, headers, parquet_footer
 from sartor.data.csv_lines import MAXIMUM_COLUMNS
-from sartor.data.input_files import InputFile, Means, Source, missing_columns, repeated_columns
+from sartor.data.input_files import InputFile, Means, Source, repeated_columns
 from sartor.data.rules import is_id
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
@@ -62,7 +62,8 @@ class ParquetSource(Source):
             self.faults.append(("UNREADABLE_FILE", "", None, engine.said(error)))
             return
         types = {name.casefold(): (name, kind) for name, kind in described}
-        missing = missing_columns([name for name, _ in described], schema)
+        names = [name for name, _ in described]
+        missing = headers.missing_columns(names, schema)
         if len(described) > MAXIMUM_COLUMNS:
             self.faults.append(("TOO_MANY_COLUMNS", f"{MAXIMUM_COLUMNS:,}", None, f"{len(described)}"))
             return
@@ -71,7 +72,9 @@ class ParquetSource(Source):
             self.faults.append(("REPEATED_COLUMN", ", ".join(repeated), None, None))
             return
         if missing:
-            self.faults.append(("MISSING_COLUMNS", ", ".join(missing), None, None))
+            self.faults.append(
+                ("MISSING_COLUMNS", ", ".join(missing), None, headers.in_words(names, missing))
+            )
             return
         self.texts, self.integer_ids = [], []
         for field in schema.fields:

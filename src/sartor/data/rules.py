@@ -48,10 +48,10 @@ class Rule:
 #: Times that are larger look like milliseconds: as seconds they lie after the year 5138.
 MILLISECONDS_FROM: Final = 100_000_000_000
 #: pandas writes ``12.0`` where a column has gaps; nothing is lost by taking it.
-_PATTERN_OF_WHOLE: Final = r"[+-]?[0-9]+(\.0*)?"
+PATTERN_OF_WHOLE: Final = r"[+-]?[0-9]+(\.0*)?"
 #: The fraction of a time is cut off.
 _PATTERN_OF_TIME: Final = r"[+-]?[0-9]+(\.[0-9]*)?"
-_PATTERN_OF_DECIMAL: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+PATTERN_OF_DECIMAL: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 def _unlike(pattern: str) -> str:
@@ -62,11 +62,11 @@ def _unlike(pattern: str) -> str:
     )
 
 
-_BROKEN_WHOLE: Final = _unlike(_PATTERN_OF_WHOLE)
+_BROKEN_WHOLE: Final = _unlike(PATTERN_OF_WHOLE)
 _BROKEN_DECIMAL: Final = (
     "CASE WHEN {raw} IS NULL THEN false WHEN {typed} IS NULL OR NOT isfinite({typed}) THEN true "
     "WHEN {raw} > ':' OR {raw} < '+' OR contains({raw}, '_') OR contains({raw}, ' ') "
-    f"THEN NOT regexp_full_match({{raw}}, '{_PATTERN_OF_DECIMAL}') ELSE false END"
+    f"THEN NOT regexp_full_match({{raw}}, '{PATTERN_OF_DECIMAL}') ELSE false END"
 )
 
 

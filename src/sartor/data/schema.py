@@ -31,7 +31,8 @@ _USES: Final[Mapping[str, str]] = {
     "textual": "textual",
     "itemName": "item_name",
 }
-_NAME = re.compile(r"[A-Za-z0-9_]*[A-Za-z0-9][A-Za-z0-9_]*")
+#: What a field may be called.
+FIELD_NAME: Final = re.compile(r"[A-Za-z0-9_]*[A-Za-z0-9][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _field(declared: object, place: int, faults: list[str]) -> Field | None:
         faults.append(f"Field {place} must be an object with a name and a type.")
         return None
     name = declared.get("name")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not FIELD_NAME.fullmatch(name):
         faults.append(f"Field {place}: the name {_shown(name)} must be letters, digits and underscores.")
         return None
     found = _type(declared.get("type"))

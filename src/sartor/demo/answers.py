@@ -13,12 +13,14 @@ class Item(NamedTuple):
     Attributes:
         id: its id.
         title: its title.
-        category: its first category.
+        category: its first category, or the one that is asked for.
+        categories: all of them.
     """
 
     id: str
     title: str
     category: str
+    categories: tuple[str, ...] = ()
 
 
 _NONE = Item("", "", "")
@@ -54,8 +56,12 @@ def beside_baselines(recipe: str, training: Mapping[str, Any]) -> str:
 def beside(title: str, left: tuple[str, Sequence[Item]], right: tuple[str, Sequence[Item]]) -> str:
     """Return a table of two lists of items beside each other, each with its heading."""
     pairs = zip_longest(left[1], right[1], fillvalue=_NONE)
-    rows = [(str(place), *one[1:], *other[1:]) for place, (one, other) in enumerate(pairs, 1)]
+    rows = [(str(place), *_shown(one), *_shown(other)) for place, (one, other) in enumerate(pairs, 1)]
     return terminal.table(("", left[0], "category", right[0], "category"), rows, title=title)
+
+
+def _shown(item: Item) -> tuple[str, str]:
+    return item.title, item.category
 
 
 def moved(title: str, before: Sequence[Item], after: Sequence[Item]) -> str:
@@ -64,7 +70,7 @@ def moved(title: str, before: Sequence[Item], after: Sequence[Item]) -> str:
     rows = []
     for place, (one, other) in enumerate(zip_longest(before, after, fillvalue=_NONE)):
         move = _move(places.get(other), place) if other.id else ""
-        rows.append((str(place + 1), *one[1:], *other[1:], move))
+        rows.append((str(place + 1), *_shown(one), *_shown(other), move))
     new = [place for place, item in enumerate(after) if item not in places]
     headings = ("", "before", "category", "after", "category", "moved")
     shown = terminal.table(headings, rows, title=title, bold_rows=new)

@@ -138,7 +138,7 @@ class Personal:
             answers.beside(
                 f"User {self.user}",
                 ("without a filter", self._named(self._answer)),
-                (f"CATEGORY = {category}", self._named(filtered)),
+                (f"CATEGORY = {category}", [_of(item, category) for item in self._named(filtered)]),
             )
         )
 
@@ -313,6 +313,11 @@ def _tell(table: str) -> None:
     click.echo(f"\n{table}")
 
 
+def _of(item: Item, category: str) -> Item:
+    """Return an item under one of its categories: under its first one it would look as if the filter had let it by."""
+    return item._replace(category=category) if category in item.categories else item
+
+
 def _catalogue(file: Path) -> dict[str, Item]:
     """Return the items of a catalogue's file by id; where several have one title, it carries the end of the id."""
     with file.open(newline="", encoding="utf-8") as source:
@@ -323,6 +328,7 @@ def _catalogue(file: Path) -> dict[str, Item]:
             row["ITEM_ID"],
             row["TITLE"] if titles[row["TITLE"]] == 1 else f"{row['TITLE']} #{row['ITEM_ID'][-3:]}",
             row["CATEGORY_L1"].partition("|")[0],
+            tuple(row["CATEGORY_L1"].split("|")),
         )
         for row in rows
     }

@@ -19,6 +19,8 @@ from sartor.models.base import Int64
 
 #: How often the dataset's table is looked at for imports, in seconds.
 IMPORT_LOOK_SECONDS: Final = 5.0
+#: What a column of titles is called where the schema does not say which it is.
+_TITLES: Final = ("title", "name", "item_name", "product_name", "product_title")
 #: So many records that calls put are taken up row by row; after more of them the dataset is read anew.
 _MOST_PUT: Final = 10_000
 
@@ -71,6 +73,17 @@ class Catalogue:
     def metadata(self, row: int, columns: Sequence[str]) -> dict[str, str]:
         """Return what a row has in some columns, as texts, by their names in lower case; nulls are left out."""
         return {name.lower(): text for name, text in self.columns.texts(row, columns).items()}
+
+    def titles(self, names: Iterable[str]) -> dict[str, str]:
+        """Return what people call items, by their ids, where a column says so; who has no title is left out."""
+        fields = () if self._records is None else self._records.schema.fields
+        column = next((one.name for one in fields if one.item_name), None)
+        column = column or next((one.name for one in fields if one.name.casefold() in _TITLES), None)
+        if column is None:
+            return {}
+        rows = {name: row for name in names if (row := self.find(name)) is not None}
+        texts = {name: self.columns.texts(row, [column]).get(column) for name, row in rows.items()}
+        return {name: text for name, text in texts.items() if text}
 
     def numbers(self, column: str) -> Int64:
         """Return int64[rows]: the numbers of a column, -1 where there is none."""

@@ -50,6 +50,13 @@ def explain(recommender: Recommender, filters: Filters, caller: "Caller", reques
     provenance = version.artifact.provenance
     history = () if asked.history is None else asked.history.items.tolist()
     evidence = _evidence(asked, picked)
+    shown = [items.name(row) for row in history[-_SHOWN_HISTORY:]]
+    removed = _removed(filters, caller, asked)
+    named = {
+        *(*shown, *(items.name(one.row) for one in picked)),
+        *(one["itemId"] for found in evidence for one in found),
+        *(name for rule in removed for name in rule["ofTheBest"]),
+    }
     return {
         **{name: request[name] for name in ("campaignArn", "recommenderArn") if name in request},
         **(
@@ -60,7 +67,8 @@ def explain(recommender: Recommender, filters: Filters, caller: "Caller", reques
         "trainedAt": provenance["trainedAt"],
         "tables": provenance["tables"],
         "interactions": provenance["interactions"],
-        "history": [items.name(row) for row in history[-_SHOWN_HISTORY:]],
+        **({"unknownUser": True} if _is_unknown(asked) else {}),
+        "history": shown,
         "items": [
             {
                 "itemId": items.name(one.row),
@@ -70,8 +78,16 @@ def explain(recommender: Recommender, filters: Filters, caller: "Caller", reques
             }
             for one, found in zip(picked, evidence, strict=True)
         ],
-        "removed": _removed(filters, caller, asked),
+        "removed": removed,
+        "titles": items.titles(sorted(named)),
     }
+
+
+def _is_unknown(asked: Asked) -> bool:
+    """Return whether the answer is for a user of whom nothing is known."""
+    if asked.serving.needs != "userId" or "userId" not in asked.request:
+        return False
+    return asked.user is None and (asked.history is None or not len(asked.history.items))
 
 
 def _evidence(asked: Asked, picked: Sequence[Picked]) -> list[list[dict[str, Any]]]:
@@ -93,12 +109,12 @@ def _evidence(asked: Asked, picked: Sequence[Picked]) -> list[list[dict[str, Any
 
 def _strongest(asked: Asked, history: Any, gains: Float32) -> list[dict[str, Any]]:
     items = asked.version.items
-    order = np.argsort(-gains, kind="stable")[:_EVIDENCE]
-    return [
-        {"itemId": items.name(int(history[at])), "gain": round(float(gains[at]), 4)}
-        for at in order
-        if gains[at] > 0
-    ]
+    strongest: dict[int, float] = {}  # by item: what was met often counts by the time that matters most
+    for at in np.argsort(-gains, kind="stable"):
+        if gains[at] <= 0 or len(strongest) == _EVIDENCE:
+            break
+        strongest.setdefault(int(history[at]), float(gains[at]))
+    return [{"itemId": items.name(item), "gain": round(gain, 4)} for item, gain in strongest.items()]
 
 
 def _removed(filters: Filters, caller: "Caller", asked: Asked) -> list[dict[str, Any]]:

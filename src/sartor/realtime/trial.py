@@ -61,14 +61,18 @@ def try_filter(group: Resource, asked: Mapping[str, Any], means: Means) -> dict[
     mask = apply.evaluate(found, parameters, columns, columns.n_rows, attributes, history, current)
     kept = np.flatnonzero(mask)
     gone = np.flatnonzero(~mask)
+    kept_examples, gone_examples = (
+        [items.name(int(row)) for row in rows[:_EXAMPLES]] for rows in (kept, gone)
+    )
     return {
         "datasetGroupArn": group.arn,
         "filterExpression": asked["filterExpression"],
         "items": columns.n_rows,
         "kept": len(kept),
         "removed": len(gone),
-        "keptExamples": [items.name(int(row)) for row in kept[:_EXAMPLES]],
-        "removedExamples": [items.name(int(row)) for row in gone[:_EXAMPLES]],
+        "keptExamples": kept_examples,
+        "removedExamples": gone_examples,
+        "titles": items.titles([*kept_examples, *gone_examples]),
     }
 
 

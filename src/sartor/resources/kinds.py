@@ -234,8 +234,13 @@ def arn_of(kind: Kind, region: str, account: str, **names: str) -> str:
         account: whose it is.
         **names: the words of the kind's ``tail``.
     """
+    return arn_at(kind, region, account, kind.tail.format(**names))
+
+
+def arn_at(kind: Kind, region: str, account: str, tail: str) -> str:
+    """Return the ARN of one resource by its end, such as ``shop/ITEMS``."""
     word = SOLUTION if kind.name == SOLUTION_VERSION else kind.name
-    return f"arn:aws:personalize:{region}:{account}:{word}/{kind.tail.format(**names)}"
+    return f"arn:aws:personalize:{region}:{account}:{word}/{tail}"
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sartor.data import formats, schema
-from sartor.data.input_files import missing_columns
+from sartor.data.headers import missing_columns
 from sartor.errors import JobFailed
 
 if TYPE_CHECKING:

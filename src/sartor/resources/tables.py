@@ -116,14 +116,16 @@ class Resource:
 
 
 class TaskRow(NamedTuple):
-    """A task as its table holds it, without its resource."""
+    """A task as its table holds it, without its resource; its lease holds until an epoch second."""
 
     id: int
     arn: str
     kind: str
     verb: str
+    lane: str
     attempt: int
     worker: str | None
+    leased_until: float
     progress: dict[str, Any] | None
 
 
@@ -153,6 +155,5 @@ def resource_of(row: Sequence[Any]) -> Resource:
 
 def task_of(row: Sequence[Any]) -> TaskRow:
     """Return the task of one row in the order of ``TASK_COLUMNS``."""
-    task_id, arn, kind, verb, attempt, worker, progress = row
-    reached = None if progress is None else orjson.loads(progress)
-    return TaskRow(task_id, arn, kind, verb, attempt, worker, reached)
+    *known, progress = row
+    return TaskRow._make([*known, None if progress is None else orjson.loads(progress)])

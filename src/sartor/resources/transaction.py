@@ -174,6 +174,14 @@ class Transaction:
         query = query.order_by(column.created_at.desc(), column.seq.desc()).limit(limit)
         return [resource_of(row) for row in self._connection.execute(query)]
 
+    def named(self, kind: str, account: str, region: str, name: str) -> list[Resource]:
+        """Return the resources of one kind that their creators called so, oldest first."""
+        column = RESOURCE.c
+        query = sa.select(*RESOURCE_COLUMNS).where(
+            column.kind == kind, column.account == account, column.region == region, column.name == name
+        )
+        return [resource_of(row) for row in self._connection.execute(query.order_by(column.seq))]
+
     def every(self, kind: str) -> list[Resource]:
         """Return the resources of one kind of all accounts and regions, oldest first; for chores."""
         query = sa.select(*RESOURCE_COLUMNS).where(RESOURCE.c.kind == kind).order_by(RESOURCE.c.seq)

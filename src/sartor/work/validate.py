@@ -1,8 +1,11 @@
 """``sartor validate``: the import job's own check on files that nobody imports."""
 
+import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from sartor.data import bundles, schema
 from sartor.data.input_files import InputFile
@@ -11,6 +14,8 @@ from sartor.data.sources import AccountSources, Sources
 from sartor.errors import invalid_input
 from sartor.settings import Settings
 from sartor.work.import_data import job_rules
+
+_STANDARD_INPUT: Final = "-"
 
 
 def validate(
@@ -23,7 +28,7 @@ def validate(
     """Return the report that an import job of these files would have; nothing is kept.
 
     Args:
-        locations: local files and folders, or ``s3://`` locations.
+        locations: local files and folders, ``s3://`` locations, or ``-`` for standard input.
         schema_text: the schema's JSON.
         dataset_type: must be the schema's type if it is given.
         domain: of the dataset group.
@@ -60,6 +65,11 @@ def _files(location: str, sources: AccountSources, scratch: Path) -> list[InputF
             InputFile(sources.spool(found, scratch), found.uri, found.size_bytes)
             for found in sources.list(location)
         ]
+    if location == _STANDARD_INPUT:
+        copy = scratch / "standard-input"
+        with copy.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        return [InputFile(copy, "standard input", copy.stat().st_size)]
     place = Path(location)
     if not place.exists():
         raise FileNotFoundError(f"{location} does not exist")
