@@ -7,7 +7,7 @@ from typing import Final
 
 from sartor.models import ease, token_cosine, transitions
 from sartor.models.base import Model, Run, TrainingData
-from sartor.models.transitions import Counts
+from sartor.models.transition_counts import Counts
 
 #: Metadata is compared with every item: not in a larger catalogue.
 _MANY_ITEMS: Final = 100_000
@@ -31,7 +31,8 @@ class Data:
     @cached_property
     def counts(self) -> Counts:
         """How often items followed each other."""
-        return transitions.counted(self.interactions, transitions.Config(), self.run)
+        config = transitions.Config()
+        return Counts.of(self.interactions, config.lags, config.successors, self.run)
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,11 @@ def _has_metadata(data: TrainingData) -> bool:
 TABLE: Final[Mapping[str, Linear]] = {
     "transitions": Linear(
         lambda _data: True,
-        lambda data: transitions.of_counts(data.counts, transitions.Config()),
+        lambda data: transitions.of_counts(data.counts, transitions.Config(), data.run),
     ),
     "together": Linear(
         lambda _data: True,
-        lambda data: transitions.of_counts(data.counts, transitions.TOGETHER),
+        lambda data: transitions.of_counts(data.counts, transitions.TOGETHER, data.run),
     ),
     "ease": Linear(_small_and_dense, lambda data: ease.fit(data.interactions, None, data.run)),
     "metadata": Linear(_has_metadata, lambda data: token_cosine.fit(data.whole, None, data.run)),

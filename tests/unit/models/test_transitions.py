@@ -1,12 +1,14 @@
 """The transitions are counted by distance, whatever the blocks, and bounded to the strongest."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from sartor.models import base, transitions
+from sartor.models import base, transition_counts, transitions
 from sartor.models.base import Features, Float32, Histories, Query, Run, Stopped, TrainingData
 
 QUIET = Run(threads=1)
@@ -75,9 +77,9 @@ def test_two_groups_of_taste_stay_apart() -> None:
 def test_blocks_equal_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     data = told(9, random_lists(9, 60))
     whole = transitions.fit(data, None, QUIET).score(asked(1, 2))
-    monkeypatch.setattr(transitions, "_BLOCK_INTERACTIONS", 20)
+    monkeypatch.setattr(transition_counts, "_BLOCK_INTERACTIONS", 20)
     np.testing.assert_allclose(transitions.fit(data, None, QUIET).score(asked(1, 2)), whole, rtol=1e-5)
-    monkeypatch.setattr(transitions, "_TABLE_ITEMS", 8)
+    monkeypatch.setattr(transition_counts, "_TABLE_ITEMS", 8)
     np.testing.assert_allclose(transitions.fit(data, None, QUIET).score(asked(1, 2)), whole, rtol=1e-5)
 
 
@@ -92,15 +94,61 @@ def test_an_item_keeps_its_strongest_successors() -> None:
     assert (few > 0).sum() == 3
 
 
-def test_what_is_counted_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = told(30, [[(s + k) % 30 for k in range(9)] for s in range(30)] * 3 + random_lists(30, 60))
-    monkeypatch.setattr(transitions, "_BLOCK_INTERACTIONS", 60)
-    monkeypatch.setattr(transitions, "_CELLS", 300)
-    monkeypatch.setattr(transitions, "_TABLE_ITEMS", 0)
-    model = transitions.fit(data, transitions.Config(successors=4), QUIET)
-    assert len(model.arrays()["weights"]) <= 30 * 4
-    right = [base.top(model.score(asked(i)), 1)[0] == (i + 1) % 30 for i in range(30)]
-    assert np.mean(right) > 0.9
+@pytest.fixture
+def crowded(monkeypatch: pytest.MonkeyPatch) -> TrainingData:
+    """Histories whose cells do not fit at once: 30 items follow each other in a cycle, and at random."""
+    monkeypatch.setattr(transition_counts, "_BLOCK_INTERACTIONS", 60)
+    monkeypatch.setattr(transition_counts, "_TABLE_ITEMS", 0)
+    monkeypatch.setattr(transition_counts, "_CELLS", 150)
+    return told(30, [[(s + k) % 30 for k in range(9)] for s in range(30)] * 3 + random_lists(30, 60))
+
+
+@pytest.mark.parametrize(
+    "config", [transitions.Config(), transitions.TOGETHER, transitions.Config(successors=4)]
+)
+def test_what_does_not_fit_at_once_is_counted_some_items_at_a_time(
+    crowded: TrainingData, config: transitions.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the room, an item keeps the same successors with the same weights."""
+    passes = []
+    pairs_of = transition_counts._Pairs.of
+
+    def seen(pairs: transition_counts._Pairs, first: int, end: int) -> Iterator[Any]:
+        passes.append((first, end))
+        return pairs_of(pairs, first, end)
+
+    monkeypatch.setattr(transition_counts._Pairs, "of", seen)
+    in_parts = transitions.fit(crowded, config, QUIET).arrays()
+    assert len(passes) > 5
+    monkeypatch.setattr(transition_counts, "_CELLS", 10_000)
+    whole = transitions.fit(crowded, config, QUIET).arrays()
+    np.testing.assert_array_equal(in_parts["starts"], whole["starts"])
+    np.testing.assert_array_equal(in_parts["successors"], whole["successors"])
+    np.testing.assert_allclose(in_parts["weights"], whole["weights"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("config", [transitions.Config(column_power=0.0), transitions.TOGETHER])
+def test_a_crowd_of_items_keeps_as_many_successors_of_each_as_fit(
+    crowded: TrainingData, config: transitions.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transition_counts, "_KEPT", 30 * 7)
+    arrays = transitions.fit(crowded, config, QUIET).arrays()
+    assert set(np.diff(arrays["starts"]).tolist()) == {7}
+    assert all(np.diff(of_one).min() > 0 for of_one in arrays["successors"].reshape(30, 7))
+
+
+def test_fewer_successors_are_the_strongest_ones(
+    crowded: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = transitions.Config(column_power=0.0)  # the counts are cut before the columns are scaled
+    wanted = by_hand(crowded, config)
+    monkeypatch.setattr(transition_counts, "_KEPT", 30 * 7)
+    model = transitions.fit(crowded, config, QUIET)
+    for item in range(30):
+        found = model.score(asked(item))
+        kept = np.flatnonzero(found > 0)
+        np.testing.assert_allclose(found[kept], wanted[item, kept], rtol=1e-4)
+        assert wanted[item, kept].min() >= np.sort(wanted[item])[-7] * (1 - 1e-4)
 
 
 def test_a_new_item_scores_as_those_that_share_its_tokens() -> None:
