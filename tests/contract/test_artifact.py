@@ -13,7 +13,7 @@ from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
 from sartor.models import popularity
 from sartor.models.base import Float32, Histories, Query, Run, TrainingData
-from sartor.realtime import artifact, seen, served_users
+from sartor.realtime import artifact, seen, served_users, states
 from sartor.recipes import BY_ARN, Serving
 
 
@@ -110,6 +110,20 @@ def test_what_a_model_computed_beforehand_is_kept(storage: Blobs, tmp_path: Path
     found = artifact.read(storage, artifact.Place("a/b", "a/b")).states
     assert found is not None
     assert found.tolist() == [[1.0, 0.5]] * 400
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kept"), [("aws-user-personalization", False), ("aws-item-affinity", True)]
+)
+def test_so_many_users_that_most_never_ask_have_nothing_computed_but_for_segments(
+    recipe: str, kept: bool, storage: Blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(states, "_BYTES", 400 * 8 - 1)
+    serving = BY_ARN[f"arn:aws:personalize:::recipe/{recipe}"].serving
+    written(storage, tmp_path / "some", rows(399), Remembering, serving)
+    assert artifact.read(storage, artifact.Place("a/b", "a/b")).states is not None
+    written(storage, tmp_path / "more", rows(400), Remembering, serving)
+    assert (artifact.read(storage, artifact.Place("a/b", "a/b")).states is not None) == kept
 
 
 def test_the_best_items_of_whoever_is_left_stay_when_a_user_goes(storage: Blobs, tmp_path: Path) -> None:

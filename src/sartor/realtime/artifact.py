@@ -20,7 +20,7 @@ from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
 from sartor.models import base
 from sartor.models.base import Float32, Histories, Int32, Int64, Model
-from sartor.realtime import heads, served_users
+from sartor.realtime import heads, served_users, states
 from sartor.realtime.heads import Heads
 from sartor.realtime.served_users import Beforehand
 from sartor.recipes import Serving
@@ -48,7 +48,8 @@ class Artifact:
         item_counts: int64[<= items], how many of all interactions each item had; those behind have had none.
         item_first: int64[<= items], when the first one was, epoch seconds; -1 is never.
         provenance: what made it, as JSON.
-        states: float32[users, d], what the model computed of the training interactions beforehand; ``None`` if nothing.
+        states: float32[users, d], what the model computed of the training interactions beforehand; ``None`` if nothing,
+            or if it does not pay.
         heads: record[users + 1], the best items of each user by them, last those of who has none; ``None`` if they are
             not kept.
         contexts: in which contexts the training interactions were.
@@ -119,8 +120,8 @@ def computed(
         serving: how it will answer; ``None`` if nobody will ask.
         keep_on: called at least once a second; what it raises ends the work.
     """
-    states = model.states(histories, keep_on)
-    return Beforehand(states, heads.made(model, histories, states, serving, keep_on))
+    found = states.made(model, histories, serving, keep_on)
+    return Beforehand(found, heads.made(model, histories, found, serving, keep_on))
 
 
 def write_model(

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.data import by_user
 from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Query
 from sartor.models.best import BestOfEach
 from sartor.realtime.recommend import DIGITS
@@ -112,13 +113,8 @@ class BlockScores:
     def _scored(self, users: Int64, layout: _Layout) -> Float32:
         """Return float32[users, items], items at their places."""
         found = self._artifact
-        if layout.product is not None and found.states is not None:
-            states = np.empty((len(users), found.states.shape[1] + 1), np.float32)
-            states[:, :-1] = found.states[users]
-            states[:, -1] = 1
-            unknown = users < 0
-            if unknown.any():
-                states[unknown, :-1] = self._nobody
+        if layout.product is not None:
+            states = self._states(users)
             room = self._room(0, (len(users), layout.product.shape[1]))
             return np.matmul(states, layout.product, out=room)
         begins, ends = found.offsets[users].tolist(), found.offsets[users + 1].tolist()
@@ -130,6 +126,32 @@ class BlockScores:
         ]
         scores = self._model.score_batch(queries)
         return scores if layout.mask is None else scores[:, layout.order]
+
+    def _states(self, users: Int64) -> Float32:
+        """Return float32[users, d + 1]: their states with a 1 behind each."""
+        found = self._artifact
+        own = self._computed(users) if found.states is None else found.states[users]
+        states = np.empty((len(users), own.shape[1] + 1), np.float32)
+        states[:, :-1] = own
+        states[:, -1] = 1
+        unknown = users < 0
+        if unknown.any():
+            states[unknown, :-1] = self._nobody
+        return states
+
+    def _computed(self, users: Int64) -> Float32:
+        """Return float32[users, d]: the states of users of whom none are kept."""
+        found = self._artifact
+        begins = found.offsets[users]
+        lengths = np.where(users < 0, 0, found.offsets[users + 1] - begins)
+        offsets = by_user.starts(lengths)
+        at = np.repeat(begins - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return self._of_histories(Histories(found.item[at], offsets, found.time[at]))
+
+    def _of_histories(self, histories: Histories) -> Float32:
+        states = self._model.states(histories)
+        assert states is not None, "a model of a product has them"
+        return states
 
     def _room(self, number: int, shape: tuple[int, ...]) -> Float32:
         """Return a float32 array of this thread's own: memory that is written to again costs least."""
@@ -143,9 +165,7 @@ class BlockScores:
     def _nobody(self) -> Float32:
         """float32[d]: the state of who did nothing."""
         nothing = Histories(_NO_ITEMS, np.zeros(2, np.int64), np.zeros(0, np.int64))
-        states = self._model.states(nothing)
-        assert states is not None, "the artifact has them"
-        state: Float32 = states[0]
+        state: Float32 = self._of_histories(nothing)[0]
         return state
 
     def _layout(self, mask: Bool | None) -> _Layout:

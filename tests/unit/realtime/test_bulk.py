@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -191,3 +192,15 @@ def test_histories_are_made_of_the_training_alone(shop: Shop) -> None:
     assert found.states is not None
     histories = Histories(found.item, found.offsets, found.time)
     np.testing.assert_allclose(found.model.states(histories), found.states, atol=1e-5)
+
+
+def test_who_has_no_state_beforehand_is_answered_the_same(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of very many users none is kept: it is computed of the history."""
+    kept, computed = (bulk_of(shop, "logits", UP, 25, None) for _ in range(2))
+    scores = computed._blocks._scores
+    scores._artifact = replace(scores._artifact, states=None)
+    asked = asked_of(None)
+    ours, theirs = (answered(bulk, asked, monkeypatch, together=True) for bulk in (computed, kept))
+    for one, other in zip(ours, theirs, strict=True):
+        assert one["output"]["recommendedItems"] == other["output"]["recommendedItems"]
+        np.testing.assert_allclose(one["output"]["scores"], other["output"]["scores"], rtol=1e-3, atol=1e-6)
