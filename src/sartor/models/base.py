@@ -320,6 +320,15 @@ class Model(ABC):
             return np.zeros((0, self.n_items), np.float32)
         return np.stack([self.score(query) for query in queries])
 
+    def score_some(self, query: Query, items: Int32) -> Float32:
+        """Return float32[k]: the scores of some items, equal to those of ``score`` up to rounding.
+
+        Args:
+            query: the question.
+            items: int32[k], which.
+        """
+        return self.score(query)[items]
+
     def related(self, scores: Float32) -> Bool | None:
         """Return bool[queries, items]: what histories relate to, by the model's scores of them.
 

@@ -98,6 +98,12 @@ class SequenceModel(Model):
         scores += self.bias
         return scores
 
+    def score_some(self, query: Query, items: Int32) -> Float32:
+        """Return float32[k]: the rows of these items alone are looked at."""
+        scores: Float32 = self.items[items] @ self.state(query)
+        scores += self.bias[items]
+        return scores
+
     def states(self, histories: Histories, keep_on: Callable[[], None] = lambda: None) -> Float32:
         """Return float32[users, d]: what the product with the items is taken of."""
         return self._in_blocks([histories.of(user) for user in range(histories.n_users)], keep_on)

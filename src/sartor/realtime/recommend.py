@@ -28,7 +28,16 @@ from sartor.realtime.heads import Head
 from sartor.realtime.histories import History
 from sartor.realtime.in_context import MOST_INTERACTIONS
 from sartor.realtime.picked import Picked
-from sartor.realtime.scoring import CACHE_BYTES, LARGE_CATALOGUE, Kept, Scores, all_scores, scores_of
+from sartor.realtime.scoring import (
+    CACHE_BYTES,
+    LARGE_CATALOGUE,
+    Kept,
+    Scores,
+    all_scores,
+    best_of,
+    few_allowed,
+    scores_of,
+)
 from sartor.realtime.version import Version
 from sartor.recipes import Serving
 from sartor.wire.handling import Handling, Request
@@ -353,8 +362,12 @@ def _best(asked: Asked, mask: Bool | None, n: int) -> list[Picked]:
     scores = asked.scores
     subset = serving.scored == "subset"
     if scores.items is not None:
+        few = None if subset or mask is None else few_allowed(asked.version.model, mask, n)
+        if few is not None:
+            scores = scores.joined(_in_context(asked, best_of(asked.version.model, asked.query, few)))
+        assert scores.items is not None, "a shortlist stays one"
         places = _first(scores.items, mask, n)
-        if subset or len(places) >= n:
+        if subset or few is not None or len(places) >= n:
             return _with_shares(serving, scores.items[places], scores.shares(places))
         scores = _all(asked)
     rows = _top(scores.values, n, mask)

@@ -14,7 +14,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.models.base import Float32, Int32, Model, Query
+from sartor.models.base import Bool, Float32, Int32, Model, Query, top
 
 T = TypeVar("T")
 
@@ -27,6 +27,10 @@ _LEAST_SPREAD: Final = np.float32(1e-9)
 _SCALE: Final = 2.0
 #: How many items a shortlist has at least.
 SHORTLIST: Final = 2_000
+#: So deep a shortlist is what the best of all items are; behind, items are missing.
+_DEPTH: Final = 1_000
+#: So many allowed items of a large catalogue are scored one by one, about as quickly as the best of all are found.
+_FEW: Final = 150_000
 #: A recipe that scores its best items only scores so many; of fewer all, as finding the best would take longer.
 BEST: Final = 5_000
 #: A sum of powers between these has lost nothing.
@@ -74,6 +78,16 @@ class Scores:
         values = values + lift[self.items]
         order = np.argsort(-values, kind="stable")
         return Scores(self.items[order], values[order], logits=True, subset=self.subset)
+
+    def joined(self, other: "Scores") -> "Scores":
+        """Return a shortlist and what another one has besides, best first."""
+        assert self.items is not None, "all items are scored"
+        assert other.items is not None, "all items are scored"
+        more = ~np.isin(other.items, self.items)
+        items = np.concatenate([self.items, other.items[more]])
+        values = np.concatenate([self.values, other.values[more]])
+        order = np.argsort(-values, kind="stable")
+        return Scores(items[order], values[order], self.logits, self.subset)
 
     @cached_property
     def _scale(self) -> tuple[np.float32, np.float32, np.float32, np.float32]:
@@ -185,6 +199,31 @@ def scores_of(model: Model, query: Query, subset: bool) -> Scores:
         if found is not None:
             return Scores(*found, model.has_logits)
     return all_scores(model, query, subset)
+
+
+def few_allowed(model: Model, mask: Bool, n: int) -> Int32 | None:
+    """Return int32[k]: the model's items that a mask allows, if a shortlist has too few of the best of them.
+
+    Args:
+        model: of a large catalogue.
+        mask: bool[rows].
+        n: how many items are wanted.
+
+    Returns:
+        ``None`` if the shortlist has them, or they are too many to be scored one by one.
+    """
+    known = mask[: model.n_items]
+    allowed = np.count_nonzero(known)
+    if allowed > _FEW or n * model.n_items <= _DEPTH * allowed:
+        return None
+    return np.flatnonzero(known).astype(np.int32)
+
+
+def best_of(model: Model, query: Query, items: Int32) -> Scores:
+    """Return the best of some items, as a shortlist of them alone."""
+    values = model.score_some(query, items)
+    best = top(values, SHORTLIST)
+    return Scores(items[best], values[best], model.has_logits)
 
 
 def all_scores(model: Model, query: Query, subset: bool = False) -> Scores:
