@@ -14,7 +14,8 @@ from typing import Final, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.models.base import Bool, Float32, Int32, Model, Query, top
+from sartor.models.base import Bool, Float32, Int32, Model, Query
+from sartor.models.best import top
 
 T = TypeVar("T")
 
@@ -28,9 +29,9 @@ _SCALE: Final = 2.0
 #: How many items a shortlist has at least.
 SHORTLIST: Final = 2_000
 #: So deep a shortlist is what the best of all items are; behind, items are missing.
-_DEPTH: Final = 1_000
+_DEPTH: Final = 400
 #: So many allowed items of a large catalogue are scored one by one, about as quickly as the best of all are found.
-_FEW: Final = 150_000
+_FEW: Final = 200_000
 #: A recipe that scores its best items only scores so many; of fewer all, as finding the best would take longer.
 BEST: Final = 5_000
 #: A sum of powers between these has lost nothing.

@@ -10,6 +10,7 @@ import pytest
 
 from sartor.models import base, transition_counts, transitions
 from sartor.models.base import Features, Float32, Histories, Query, Run, Stopped, TrainingData
+from sartor.models.best import top
 
 QUIET = Run(threads=1)
 
@@ -64,14 +65,14 @@ def test_the_weights_are_the_normalised_counts(weighted: bool) -> None:
 
 def test_the_order_of_a_cycle_is_learned() -> None:
     model = transitions.fit(told(12, [[(s + k) % 12 for k in range(9)] for s in range(12)]), None, QUIET)
-    assert [base.top(model.score(asked(i)), 1)[0] for i in range(12)] == [(i + 1) % 12 for i in range(12)]
+    assert [top(model.score(asked(i)), 1)[0] for i in range(12)] == [(i + 1) % 12 for i in range(12)]
 
 
 def test_two_groups_of_taste_stay_apart() -> None:
     rng = np.random.default_rng(0)
     lists = [(rng.permutation(10)[:7] + 10 * (user % 2)).tolist() for user in range(200)]
     model = transitions.fit(told(20, lists), None, QUIET)
-    assert set(base.top(model.score(asked(1, 5)), 8).tolist()) <= set(range(10))
+    assert set(top(model.score(asked(1, 5)), 8).tolist()) <= set(range(10))
 
 
 def test_blocks_equal_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +90,7 @@ def test_an_item_keeps_its_strongest_successors() -> None:
     config = transitions.Config(column_power=0.0)
     whole = transitions.fit(data, config, QUIET).score(asked(4))
     few = transitions.fit(data, replace(config, successors=3), QUIET).score(asked(4))
-    best = base.top(whole, 3)
+    best = top(whole, 3)
     np.testing.assert_array_equal(few[best], whole[best])
     assert (few > 0).sum() == 3
 
@@ -161,7 +162,7 @@ def test_a_new_item_scores_as_those_that_share_its_tokens() -> None:
 
 def test_without_a_history_comes_what_is_popular() -> None:
     model = transitions.fit(told(4, [[2, 0], [2, 1], [3, 0, 1], [0, 1]]), None, QUIET)
-    assert base.top(model.score(asked()), 4).tolist() == [0, 1, 2, 3]
+    assert top(model.score(asked()), 4).tolist() == [0, 1, 2, 3]
 
 
 def test_what_goes_together_looks_both_ways() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sartor.models.base import Float32, Int32, Query, top
+from sartor.models.base import Float32, Int32, Query
+from sartor.models.best import top
 from sartor.models.sequence import SequenceModel
 from sartor.realtime import scoring
 from sartor.realtime.deployments import Deployment
