@@ -194,7 +194,9 @@ def test_histories_are_made_of_the_training_alone(shop: Shop) -> None:
     np.testing.assert_allclose(found.model.states(histories), found.states, atol=1e-5)
 
 
-def test_who_has_no_state_beforehand_is_answered_the_same(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_no_state_beforehand_is_answered_the_same(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of very many users none is kept: it is computed of the history."""
     kept, computed = (bulk_of(shop, "logits", UP, 25, None) for _ in range(2))
     scores = computed._blocks._scores
