@@ -1,5 +1,6 @@
 """Storage: where tables, reports and models lie, a folder or a bucket behind the same few calls."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 
 from sartor.data import s3
-from sartor.data.copies import Copies
+from sartor.data.copies import Cache, Copies
 from sartor.data.s3_bucket import S3Bucket
 
 #: What Delta does not take for part of a name: a backslash is a slash to it, ``%20`` a space, and the rest nothing.
@@ -67,13 +68,13 @@ class Blobs(Protocol):
         """Raise if files cannot be written here now."""
 
     def local(self, path: str) -> Path:
-        """Return a local file with the content of a file that never changes."""
+        """Return a local file with the content of a file that never changes; ``FileNotFoundError`` if there is none."""
 
     def drop_local(self, path: str) -> None:
-        """Delete the copy that ``local`` made of a file, if it makes copies; who has it open keeps it."""
+        """Delete this machine's copy of a file, if ``local`` makes copies; who has it open keeps it."""
 
-    def drop_stale(self, prefix: str) -> None:
-        """Delete the copies of files below a folder that are not there any more."""
+    def drop_stale(self, prefix: str = "") -> None:
+        """Delete this machine's copies of files below a folder that are not there any more; of all if none is given."""
 
 
 class FolderBlobs:
@@ -175,7 +176,7 @@ class FolderBlobs:
     def drop_local(self, path: str) -> None:
         """There are no copies."""
 
-    def drop_stale(self, prefix: str) -> None:
+    def drop_stale(self, prefix: str = "") -> None:
         """There are no copies."""
 
     def _at(self, path: str) -> Path:
@@ -192,14 +193,17 @@ class S3Blobs:
         bucket: its name.
         prefix: everything lies below it.
         endpoint: the service's URL; ``None`` for Amazon's own.
-        scratch: a local folder for files on their way in and out.
+        scratch: a local folder for files on their way in.
+        cache: where this machine's copies lie.
     """
 
-    def __init__(self, bucket: str, prefix: str, endpoint: str | None, scratch: Path) -> None:
+    def __init__(self, bucket: str, prefix: str, endpoint: str | None, scratch: Path, cache: Cache) -> None:
         self._bucket, self._prefix, self._endpoint = bucket, prefix.strip("/"), endpoint
         self._scratch = scratch
         self._store = s3.open_bucket(bucket, endpoint, prefix=self._prefix or None)
-        self._copies = Copies(scratch / "cached")
+        known_as = hashlib.sha256(f"{endpoint or ''} {bucket} {self._prefix}".encode()).hexdigest()[:16]
+        files = S3Bucket(bucket, self._store, endpoint)
+        self._copies = Copies(files, cache.folder / known_as, cache.most_bytes)
 
     @property
     def uri(self) -> str:
@@ -297,33 +301,26 @@ class S3Blobs:
             raise OSError(s3.in_words(error, self._bucket, self._endpoint)) from error
 
     def local(self, path: str) -> Path:
-        """Download once, for as long as there is room; what breaks goes on where it was."""
-        bucket = S3Bucket(self._bucket, self._store, self._endpoint)
-
-        def fetch(copy: Path) -> None:
-            bucket.fetch(bucket.find(path), copy, lambda _bytes: None)
-
-        return self._copies.of(path, fetch)
+        """Download once a machine, for as long as there is room; what breaks goes on where it was."""
+        return self._copies.of(path)
 
     def drop_local(self, path: str) -> None:
-        """Remove it from the scratch space."""
+        """Remove it from the cache."""
         self._copies.drop(path)
 
-    def drop_stale(self, prefix: str) -> None:
-        """Remove from the scratch space what the bucket has not."""
-        there = {path for path, _ in self.list(prefix)}
-        for path in self._copies.below(prefix):
-            if path not in there:
-                self._copies.drop(path)
+    def drop_stale(self, prefix: str = "") -> None:
+        """Remove from the cache what the bucket has not."""
+        self._copies.drop_stale(prefix)
 
 
-def open_storage(url: str, endpoint: str | None, scratch: Path) -> Blobs:
+def open_storage(url: str, endpoint: str | None, scratch: Path, cache: Cache | None = None) -> Blobs:
     """Return the storage at ``url``.
 
     Args:
         url: a folder's path or ``s3://bucket/prefix``.
         endpoint: the S3 service; ``None`` for Amazon's own.
-        scratch: a local folder for files on their way to and from a bucket.
+        scratch: a local folder for files on their way to a bucket.
+        cache: where copies of a bucket's files lie; in ``scratch`` if not given.
 
     Raises:
         ValueError: the URL is neither, or Delta could not find a table below it.
@@ -336,7 +333,7 @@ def open_storage(url: str, endpoint: str | None, scratch: Path) -> Blobs:
         )
     parts = urlsplit(url)
     if parts.scheme == "s3" and parts.netloc:
-        return S3Blobs(parts.netloc, parts.path, endpoint, scratch)
+        return S3Blobs(parts.netloc, parts.path, endpoint, scratch, cache or Cache(scratch / "cached"))
     if "://" in url:
         raise ValueError(f"Storage must be a folder or s3://bucket/prefix, not {url}")
     return FolderBlobs(Path(url))

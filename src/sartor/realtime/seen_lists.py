@@ -84,11 +84,7 @@ def _found(records: DatasetRecords, version: int) -> Seen | None:
 def _mapped(records: DatasetRecords, place: str, version: int) -> Seen:
     storage, record = records.storage, json.loads(records.storage.get(f"{place}/{_RECORD}"))
     names = [*(f"{kind}.{name}" for kind in ("users", "items") for name in Ids.ARRAYS), "offsets", *_KINDS]
-    arrays = {}
-    for name in names:
-        path = f"{place}/{name}.npy"
-        arrays[name] = served_users.load(storage.local(path))
-        storage.drop_local(path)  # what is mapped needs no name: who is deleted is in no copy
+    arrays = {name: served_users.load(storage.local(f"{place}/{name}.npy")) for name in names}
 
     def ids(kind: str) -> Ids:
         return Ids.restored({name: arrays[f"{kind}.{name}"] for name in Ids.ARRAYS})

@@ -107,20 +107,14 @@ def _write(storage: Blobs, place: str, arrays: Mapping[str, NDArray[Any]], scrat
 
 
 def read(storage: Blobs, place: str) -> tuple[Ids, dict[str, NDArray[Any]], Beforehand]:
-    """Return the users' names, their arrays and what was computed; raises ``FileNotFoundError`` if not whole.
-
-    What is mapped needs no name: no local copy is kept, so that a user who is deleted is in none.
-    """
+    """Return the users' names, their arrays and what was computed; raises ``FileNotFoundError`` if not whole."""
     names = {path.rpartition("/")[2]: path for path, _ in storage.files(place)}
     missing = _NEEDED - names.keys()
     if missing:
         raise FileNotFoundError(f"{place}/{min(missing)}")
 
     def array(name: str) -> NDArray[Any]:
-        path = names[f"{name}.npy"]
-        found = load(storage.local(path))
-        storage.drop_local(path)
-        return found
+        return load(storage.local(names[f"{name}.npy"]))
 
     users = Ids.restored({name: array(f"users.{name}") for name in Ids.ARRAYS})
     computed = {name: array(name) for name in Beforehand._fields if f"{name}.npy" in names}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from sartor.data.blobs import open_storage
+from sartor.data.copies import Cache
 from sartor.resources.records import Means
 from sartor.resources.store import Store
 from sartor.settings import Settings
@@ -25,7 +26,8 @@ def open_means(settings: Settings, scratch: Path) -> Means:
         OSError: the database cannot be reached.
     """
     store = open_store(settings)
-    storage = open_storage(settings.storage, settings.s3_endpoint, scratch)
+    cache = Cache(settings.cache, settings.cache_bytes)
+    storage = open_storage(settings.storage, settings.s3_endpoint, scratch, cache)
     return Means(store, storage, scratch, settings.memory_bytes)
 
 

@@ -15,7 +15,7 @@ from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.records import records_of
 from sartor.resources.store import Resource
 from sartor.work.drain_lease import held_drains
-from sartor.work.forget_users import drop_copies, forget_users
+from sartor.work.forget_users import forget_users
 from sartor.work.spool import spooled
 from sartor.work.tools import Tools
 
@@ -54,7 +54,7 @@ def run(task: Task, tools: Tools) -> Outcome:
             for at, (resource, dataset) in enumerate(zip(resources, datasets, strict=True)):
                 delete_users(dataset, users, job.arn, must_stop, upto[dataset.number])
                 _sweep(resource, dataset, tools)
-                drop_copies(dataset.folder, tools)
+                tools.storage.drop_stale(dataset.folder)
                 tools.progress({"phase": "deleting", "datasets": at + 1, "datasetsTotal": len(datasets)})
         trained = forget_users(task, users_in(users, tools.memory_bytes), tools)
     tools.store.clear_deleted()

@@ -15,7 +15,7 @@ from sartor.resources.call import lock_of
 from sartor.resources.kind_names import RECOMMENDER, SOLUTION, SOLUTION_VERSION
 from sartor.resources.kinds import KINDS
 from sartor.resources.lifecycle import Task
-from sartor.resources.stale_copies import DELETIONS
+from sartor.resources.stale_copies import DELETIONS, ERASURES
 from sartor.resources.store import Resource, Transaction
 from sartor.work.tools import Tools
 from sartor.work.trained_users import COMING, FORGOTTEN, USERS, attempt_folder
@@ -38,12 +38,9 @@ def forget_users(task: Task, names: Sequence[str], tools: Tools) -> list[dict[st
         Stopped: the job must stop.
     """
     group = task.resource.body["datasetGroupArn"]
-    with tools.store.write(_lock(task)) as transaction:
-        found = transaction.get(group)
-        if found is None:
-            return []
-        # a training that read the tables before, and has not written down whom it read, reads them again
-        transaction.merge_private(group, {DELETIONS: int(found.private.get(DELETIONS, 0)) + 1})
+    # a training that read the tables before, and has not written down whom it read, reads them again
+    if not _count(group, DELETIONS, task, tools):
+        return []
     with tools.store.read() as transaction:
         rows = [
             *(
@@ -59,7 +56,17 @@ def forget_users(task: Task, names: Sequence[str], tools: Tools) -> list[dict[st
         number = _forget(row, task, names, tools)
         if number:
             trained.append({KINDS[row.kind].arn_member: row.arn, "users": number})
+    _count(group, ERASURES, task, tools)
     return trained
+
+
+def _count(group: str, member: str, task: Task, tools: Tools) -> bool:
+    """Count a step of a deletion in its group's row, for all machines; return whether the group is there."""
+    with tools.store.write(_lock(task)) as transaction:
+        found = transaction.get(group)
+        if found is not None:
+            transaction.merge_private(group, {member: int(found.private.get(member, 0)) + 1})
+    return found is not None
 
 
 def _forget(row: Resource, task: Task, names: Sequence[str], tools: Tools) -> int:
@@ -146,20 +153,6 @@ def _write_down(
 
 def _jobs(row: Resource, members: Mapping[str, str]) -> list[dict[str, Any]]:
     return row.private.get(members[FORGOTTEN]) or []
-
-
-def drop_copies(folder: str, tools: Tools) -> None:
-    """Delete what processes of this machine have copied from a dataset's folder in a bucket and is there no longer.
-
-    Those of other machines see that there was a deletion, and drop theirs.
-    """
-    if not tools.storage.makes_copies:
-        return
-    there = {path for path, _ in tools.storage.list(folder)}
-    for copies in tools.scratch.parent.glob("*/cached"):
-        for copy in (copies / folder).rglob("*.parquet"):
-            if str(copy.relative_to(copies)) not in there:
-                copy.unlink(missing_ok=True)
 
 
 def _lock(task: Task) -> str:
