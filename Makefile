@@ -45,7 +45,7 @@ test: $(TESTED)
 
 # Ray is 254 MB and its clusters start slowly: what needs one is skipped by `make test`.
 test-ray: $(RAYED)
-	$(BIN)/python -m pytest -n 0 tests/contract/test_compute.py tests/unit/compute
+	$(BIN)/python -m pytest -n 0 tests/contract/test_compute.py tests/unit/compute tests/on_ray
 
 lint: $(TESTED)
 	$(BIN)/ruff check .

@@ -374,6 +374,10 @@ SETTINGS: Final = (
 )
 
 
+#: Those that say where things lie: the same on all machines, and no secrets.
+_PLACES: Final = ("storage", "s3_endpoint", "account", "bucket")
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one process; each attribute is a row of ``SETTINGS``, ``roles`` is the file's alone.
@@ -418,6 +422,11 @@ class Settings:
     def shares_database(self) -> bool:
         """Whether the database is one that other machines may use too."""
         return not self.database.startswith("sqlite")
+
+    @property
+    def places(self) -> dict[str, Any]:
+        """Where things lie, for other machines: settings without secrets, by their names."""
+        return {name: getattr(self, name) for name in _PLACES}
 
     def default_buckets(self, account: str) -> Path:
         """Return the folder whose folders are an account's buckets that no other setting names."""

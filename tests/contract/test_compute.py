@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench.ray_cluster import Cluster
 
 import compute_work
-from ray_cluster import Cluster
 from sartor.compute import open_compute
 from sartor.compute.contract import Compute, Need
 from sartor.errors import ApiError, JobFailed, NotYet, Stopped, Unavailable

@@ -48,6 +48,10 @@ class Bucket(Protocol):
     ``/``; the empty key is the whole bucket.
     """
 
+    @property
+    def makes_copies(self) -> bool:
+        """Whether ``fetch`` copies."""
+
     def address(self, key: str) -> str:
         """Return where a key lies, whatever lies there: an ``s3://`` location, or a path without links."""
 

@@ -19,6 +19,7 @@ from sartor.compute.here import Here
 from sartor.data.input_files import InputFile
 from sartor.data.parts import Part
 from sartor.data.pieces import Found, Note, Piece, Reach, TooMuch, check_piece
+from sartor.data.remote import Remote, check_remotely
 from sartor.data.report import REJECTS, Fault, Place, ReadFile, Report
 from sartor.data.rules import WARNINGS, may_become_null
 from sartor.data.schema import Schema
@@ -88,6 +89,7 @@ def read_and_check(
     progress: Callable[[Progress], None],
     stop: Callable[[], bool],
     compute: Compute | None = None,
+    remote: Remote | None = None,
 ) -> Checked:
     """Read files into parts and check every rule.
 
@@ -103,6 +105,7 @@ def read_and_check(
         progress: takes what is done, some times a second.
         stop: asked some times a second whether to give up.
         compute: where pieces run; here, if not given.
+        remote: what pieces need on other machines, if these do not see the files or the folder.
 
     Raises:
         JobFailed: the disk has no room for a file that is unpacked.
@@ -111,12 +114,13 @@ def read_and_check(
         OSError: the disk is full or fails.
     """
     total = sum(file.size_bytes for file in files)
-    where = Here() if compute is None or total < 2 * PIECE_BYTES else compute
+    is_small = remote is None and total < 2 * PIECE_BYTES
+    where = Here() if compute is None or is_small else compute
     # the last word is this run's own: what it removes is nobody else's
     name = f"{part_prefix}-{{:05d}}-{attempt}-{secrets.token_hex(4)}"
     threads = None if isinstance(where, Here) else 1
     reach = Reach(schema, folder, name, scratch, memory_bytes, threads, job.maximum_bytes)
-    return _Check(reach, where, progress, stop).run(files, job, total)
+    return _Check(reach, remote, where, progress, stop).run(files, job, total)
 
 
 class _Check:
@@ -125,12 +129,14 @@ class _Check:
     def __init__(
         self,
         reach: Reach,
+        remote: Remote | None,
         compute: Compute,
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> None:
         self.schema = reach.schema
         self.reach = reach
+        self.remote = remote
         self.compute = compute
         self.progress = progress
         self.stop = stop
@@ -194,6 +200,8 @@ class _Check:
 
         need = Need(self.reach.memory_bytes)
         work = partial(check_piece, self.reach)
+        if self.remote is not None:
+            work = partial(check_remotely, self.remote, self.reach)
         self.compute.map(work, pieces, need, done=done, stop=self.stop, progress=say)
         return found
 
@@ -248,8 +256,10 @@ class _Check:
 
     def sweep(self, parts: Sequence[Part]) -> None:
         """Remove what this run wrote beside these parts; what another one wrote may be data already."""
-        kept = {part.path for part in parts}
-        name = glob.escape(self.reach.part_name).replace("{:05d}", "*")
-        for path in self.reach.folder.glob(f"{name}-*.parquet"):
-            if path not in kept:
+        kept = {part.path.name for part in parts}
+        pattern = glob.escape(self.reach.part_name).replace("{:05d}", "*") + "-*.parquet"
+        for path in self.reach.folder.glob(pattern):
+            if path.name not in kept:
                 path.unlink(missing_ok=True)
+        if self.remote is not None:
+            self.remote.sweep(self.reach.scratch, pattern, kept)

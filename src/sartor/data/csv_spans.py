@@ -19,7 +19,8 @@ from sartor.data.csv_records import LINE_BYTES, Places, count, toggles
 from sartor.data.input_files import InputFile
 
 _CHUNK_BYTES: Final = 2**22
-_TAIL_BYTES: Final = 2**16
+#: How much is read at a time behind the end of a span.
+TAIL_BYTES: Final = 2**16
 _FEED, _QUOTE = b'\n"'
 
 
@@ -93,7 +94,7 @@ def cut(path: Path, span: Span, target: Path) -> Cut:
         look.begin(file.read(1))
         while look.goes_on:
             left = span.behind - look.at
-            chunk = file.read(min(_CHUNK_BYTES, left) if left > 0 else _TAIL_BYTES)
+            chunk = file.read(min(_CHUNK_BYTES, left) if left > 0 else TAIL_BYTES)
             text.write(look.through(chunk))
     return look.seen()
 
@@ -174,7 +175,7 @@ class _Look:
             self.end = self.at if ended else None
         elif upto < len(chunk) or (chunk[-1] == _FEED and outside_at_end):
             self.end = at + upto
-        self.clear &= self.at - self._span.behind <= LINE_BYTES + _TAIL_BYTES
+        self.clear &= self.at - self._span.behind <= LINE_BYTES + TAIL_BYTES
         return chunk[from_:upto]
 
     def seen(self) -> Cut:

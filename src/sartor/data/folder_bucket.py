@@ -43,6 +43,11 @@ class FolderBucket:
         self._inside = f"{self._root}/".replace("//", "/")  # what the place of every file begins with
         self._must_exist = must_exist
 
+    @property
+    def makes_copies(self) -> bool:
+        """It does not."""
+        return False
+
     def address(self, key: str) -> str:
         """Follow links."""
         return os.path.realpath(self._inside + key)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from sartor.data.buckets import SourceFile
 from sartor.data.csv_lines import Dialect
 from sartor.errors import JobFailed
 
@@ -22,11 +23,13 @@ class InputFile:
         path: where it lies.
         uri: what the user calls it; its ending tells its format.
         size_bytes: its size.
+        source: where it comes from, if it is read on another machine; ``path`` has but its beginning.
     """
 
     path: Path
     uri: str
     size_bytes: int
+    source: SourceFile | None = None
 
 
 class TooManyBytesError(Exception):

@@ -20,12 +20,14 @@ class Part:
         rows: how many rows it has.
         size_bytes: its size.
         statistics: as a Delta log has them: numRecords, minValues, maxValues, nullCount.
+        stored: whether it lies in its table's folder in storage already, and ``path`` is but its name.
     """
 
     path: Path
     rows: int
     size_bytes: int
     statistics: Mapping[str, Any]
+    stored: bool = False
 
 
 def statistics(rows: int, columns: Mapping[str, Mapping[str, str]], schema: Schema) -> dict[str, Any]:

@@ -42,6 +42,11 @@ class S3Bucket:
         self._store = store
         self._endpoint = endpoint
 
+    @property
+    def makes_copies(self) -> bool:
+        """It does."""
+        return True
+
     def address(self, key: str) -> str:
         """A location names its bucket."""
         return f"s3://{self._name}/{key}"

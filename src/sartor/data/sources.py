@@ -4,21 +4,24 @@ import builtins
 import hashlib
 import os
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sartor.data import s3
 from sartor.data.buckets import Bucket, ChangedError, SourceFile, UnreadableError
 from sartor.data.folder_bucket import FolderBucket
-from sartor.data.s3_bucket import S3Bucket
+from sartor.data.s3_bucket import DOWNLOAD_ATTEMPTS, FIRST_WAIT_SECONDS, S3Bucket
 from sartor.errors import JobFailed
 from sartor.settings import EVERY_ACCOUNT, Settings
 
 __all__ = ["AccountSources", "SourceFile", "Sources"]
 
+#: So much of a range is read at a time, and what of it came is lost when a download breaks.
+_RANGE_BYTES: Final = 2**23
 _NOTHING_THERE: Final = "Invalid Data location."
 
 
@@ -31,6 +34,11 @@ class Sources:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+
+    @property
+    def places(self) -> Mapping[str, Any]:
+        """Where things lie, for other machines."""
+        return self._settings.places
 
     def of(self, account: str, role_arn: str | None = None) -> "AccountSources":
         """Return what an account reaches.
@@ -129,6 +137,32 @@ class AccountSources:
             return b""
         with _reasons(file.uri):
             return self._bucket(file.bucket).read(file, start, length)
+
+    def makes_copies(self, file: SourceFile) -> bool:
+        """Return whether ``spool`` copies, because the file lies in no folder of this machine."""
+        return self._bucket(file.bucket).makes_copies
+
+    def spool_range(self, file: SourceFile, folder: Path, first: int, behind: int) -> Path:
+        """Return a local file that is as large as the listed one, and has of its bytes those of a range.
+
+        Args:
+            file: as ``list`` gave it.
+            folder: where it may be written.
+            first: the first byte.
+            behind: the one behind the last; the file's end may come before.
+
+        Raises:
+            JobFailed: it cannot be read, or has changed since it was listed.
+        """
+        copy = folder / hashlib.sha256(f"{file.uri} {first}".encode()).hexdigest()[:32]
+        behind = min(behind, file.size_bytes)
+        with _reasons(file.uri), copy.open("wb") as opened:
+            bucket = self._bucket(file.bucket)
+            opened.truncate(file.size_bytes)
+            opened.seek(first)
+            for start in range(first, behind, _RANGE_BYTES):
+                opened.write(_read(bucket, file, start, min(_RANGE_BYTES, behind - start)))
+        return copy
 
     def spool(self, file: SourceFile, folder: Path, progress: Callable[[int], None] = lambda _: None) -> Path:
         """Return a local file with exactly the content that was listed.
@@ -298,6 +332,18 @@ class AccountSources:
         if mapped is None or (self._role_arn or "").split(":")[4] != self._account:
             raise FileNotFoundError(self._role_arn)
         return mapped
+
+
+def _read(bucket: Bucket, file: SourceFile, start: int, length: int) -> bytes:
+    """Return bytes of a file; what breaks is tried again some times."""
+    for attempt in range(DOWNLOAD_ATTEMPTS - 1):
+        try:
+            return bucket.read(file, start, length)
+        except ChangedError:
+            raise
+        except UnreadableError:
+            time.sleep(FIRST_WAIT_SECONDS * 2**attempt)
+    return bucket.read(file, start, length)
 
 
 def _is_key(key: str) -> bool:

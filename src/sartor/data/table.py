@@ -254,6 +254,18 @@ class Table:
 
         return now.version, kept
 
+    def found(self, part: Part) -> Path:
+        """Return a local file with the content of a part that no commit names yet."""
+        return self.local(part.path.name) if part.stored else part.path
+
+    def discard(self, parts: Sequence[Part]) -> None:
+        """Delete parts that no commit will name."""
+        for part in parts:
+            if part.stored:
+                self._storage.delete(f"{self._path}/{part.path.name}")
+            else:
+                part.path.unlink(missing_ok=True)
+
     def local(self, name: str) -> Path:
         """Return a local file with a part's content."""
         return self._storage.local(f"{self._path}/{name}")
@@ -349,7 +361,8 @@ class Table:
 
     def _store_parts(self, parts: Sequence[Part]) -> None:
         for part in parts:
-            self._storage.put_file(f"{self._path}/{part.path.name}", part.path)
+            if not part.stored:
+                self._storage.put_file(f"{self._path}/{part.path.name}", part.path)
 
 
 def _bar(job_arn: str) -> str:

@@ -43,7 +43,7 @@ def noted(
             f'SELECT DISTINCT "{identity}" AS id FROM {engine.parquet(paths)}'
             if paths
             else "SELECT NULL AS id WHERE false"
-            for paths in ([part.path for part in parts], [table.local(name) for name in there])
+            for paths in ([table.found(part) for part in parts], [table.local(name) for name in there])
         )
         ((ids, replaced),) = connection.execute(
             f"SELECT count(*), count(*) FILTER (WHERE id IN ({old})) FROM ({new})"

@@ -12,10 +12,11 @@ from pathlib import Path, PurePosixPath
 
 from sartor.compute.contract import Compute
 from sartor.compute.here import Here
-from sartor.data import bundles, versions
+from sartor.data import bundles, check, versions
 from sartor.data.blobs import Blobs
 from sartor.data.check import Checked, JobRules, Progress
 from sartor.data.input_files import InputFile
+from sartor.data.remote import Remote, stand_in
 from sartor.data.report import Report
 from sartor.data.schema import Schema
 from sartor.data.sources import AccountSources, SourceFile
@@ -140,7 +141,11 @@ def _checked(task: Task, wanted: Schema, table: Table, scratch: Path, tools: Too
     location = job.body["dataSource"]["dataLocation"]
     sources = tools.sources.of(job.account, job.body.get("roleArn"))
     listed = sources.list(location)
-    files = _spooled(sources, listed, scratch, tools)
+    remote = _remote(job, sources, listed, tools)
+    if remote is None or not sources.makes_copies(listed[0]):
+        files = _spooled(sources, listed, scratch, tools)
+    else:
+        files = _stand_ins(sources, listed, scratch, tools)
     rules = job_rules(wanted, job.body["importMode"], tools.quotas_on, tools.bad_cells)
 
     def progress(done: Progress) -> None:
@@ -158,7 +163,8 @@ def _checked(task: Task, wanted: Schema, table: Table, scratch: Path, tools: Too
             memory_bytes=tools.memory_bytes,
             progress=progress,
             stop=tools.stop,
-            compute=_where(files, scratch, tools),
+            compute=tools.compute if remote else _where(files, scratch, tools),
+            remote=remote,
         )
     except Stopped:
         raise
@@ -168,10 +174,38 @@ def _checked(task: Task, wanted: Schema, table: Table, scratch: Path, tools: Too
     try:
         sources.verify(listed)
     except JobFailed:
-        for part in checked.parts:
-            part.path.unlink(missing_ok=True)
+        table.discard(checked.parts)
         raise
     return checked
+
+
+def _remote(
+    job: Resource, sources: AccountSources, listed: Sequence[SourceFile], tools: Tools
+) -> Remote | None:
+    """Return what the check needs on other machines, if it runs there and they do not share all folders with this."""
+    if not tools.compute.far or sum(file.size_bytes for file in listed) < 2 * check.PIECE_BYTES:
+        return None
+    if not (tools.storage.makes_copies or sources.makes_copies(listed[0])):
+        return None
+    stored = job.private["table"] if tools.storage.makes_copies else None
+    return Remote(tools.sources.places, job.account, job.body.get("roleArn"), stored)
+
+
+def _stand_ins(
+    sources: AccountSources, listed: Sequence[SourceFile], scratch: Path, tools: Tools
+) -> list[InputFile]:
+    """Return what stands here for files that are read on other machines.
+
+    Raises:
+        JobFailed: one of them cannot be read.
+        Stopped: the job must stop.
+    """
+    found: list[InputFile] = []
+    for number, file in enumerate(listed):
+        tools.keep_on()
+        is_large = file.size_bytes >= 2 * check.PIECE_BYTES
+        found.append(stand_in(file, sources, scratch / f"{number}", is_large))
+    return found
 
 
 def _where(files: Sequence[InputFile], scratch: Path, tools: Tools) -> Compute:

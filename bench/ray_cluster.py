@@ -26,10 +26,10 @@ class Node:
     """One ``ray start --block`` with all that it starts."""
 
     def __init__(self, folder: Path, name: str, options: list[str], environment: Mapping[str, str]) -> None:
-        self._log = folder / f"{name}.log"
+        self.log = folder / f"{name}.log"
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
         command += ["--object-store-memory=80000000", "--memory=4000000000", *options]
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
                 env={**os.environ, **QUIET, **environment},
@@ -40,9 +40,14 @@ class Node:
     def wait(self) -> None:
         """Wait until it has begun."""
         end = time.monotonic() + START_SECONDS
-        while "Ray runtime started" not in self._log.read_text():
-            assert self._process.poll() is None and time.monotonic() < end, self._log.read_text()
+        while "Ray runtime started" not in self.log.read_text():
+            assert self._process.poll() is None and time.monotonic() < end, self.log.read_text()
             time.sleep(0.05)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs; one that has lost its head ends by itself after a while."""
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """End it at once, with every process that it started, as when a machine loses power."""
@@ -65,17 +70,22 @@ class Cluster:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+            self._port = free.getsockname()[1]
         self.folder = folder
         self._environment = environment
         self._nodes: list[Node] = []
-        options = [f"--port={port}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={folder}/ray"]
-        self._start("head", ["--head", *options])
-        self.address = self._address(port)
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the head, at the address of an earlier one if there was one."""
+        place = f"{self.folder}/ray{len(self._nodes)}"
+        options = [f"--port={self._port}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={place}"]
+        self.head = self._start("head", ["--head", *options])
+        self.address = self._address()
 
     def add(self) -> Node:
         """Start one more node of one processor."""
-        return self._start(f"node{len(self._nodes)}", [f"--address={self.address}", "--num-cpus=1"])
+        return self._start("node", [f"--address={self.address}", "--num-cpus=1"])
 
     def stop(self) -> None:
         """End everything."""
@@ -83,13 +93,12 @@ class Cluster:
             node.kill()
 
     def _start(self, name: str, options: list[str]) -> Node:
-        node = Node(self.folder, name, options, self._environment)
+        node = Node(self.folder, f"{name}{len(self._nodes)}", options, self._environment)
         self._nodes.append(node)
         return node
 
-    def _address(self, port: int) -> str:
-        head = self._nodes[0]
-        head.wait()
-        found = re.search(r"--address='([^']+)'", head._log.read_text())
+    def _address(self) -> str:
+        self.head.wait()
+        found = re.search(r"--address='([^']+)'", self.head.log.read_text())
         assert found
         return found[1]
