@@ -6,9 +6,11 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from sartor.realtime.attention import IMPRESSIONS
+from sartor.realtime.catalogue import JsonNames
 
 #: What one takes beside its bytes, about: the object, and the names of the items that it shows.
 _OVERHEAD_BYTES: Final = 2_500
+_ITEM: Final = b'{"itemId":%b,"score":%b}'
 
 
 class Answer(NamedTuple):
@@ -27,6 +29,19 @@ class Answer(NamedTuple):
         """Return the answer whose items are a member of it, as the service writes them."""
         head = b'%b,"recommendationId":"' % orjson.dumps({member: items})[:-1]
         return cls(head, tuple([one["itemId"] for one in items[:IMPRESSIONS]]))
+
+    @classmethod
+    def of_best(cls, names: JsonNames, scores: Sequence[float], shown: tuple[str, ...]) -> "Answer":
+        """Return the answer to GetRecommendations of items that have nothing but scores.
+
+        Args:
+            names: of the items, best first.
+            scores: of each.
+            shown: as the answer has them.
+        """
+        written = orjson.dumps(scores)[1:-1].split(b",")
+        items = b",".join([_ITEM % pair for pair in zip(names.tolist(), written, strict=True)])
+        return cls(b'{"itemList":[%b],"recommendationId":"' % items, shown)
 
     @property
     def nbytes(self) -> int:

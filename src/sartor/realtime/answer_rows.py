@@ -7,19 +7,19 @@ import orjson
 from numpy.typing import NDArray
 
 from sartor.models.base import Int32
+from sartor.realtime.catalogue import JsonNames
 
 
 class AnswerRows:
     """Writes answers about the items of one catalogue.
 
     Args:
-        names: the items' ids by row.
+        names: the items' ids by row, as JSON.
         reasons: whether answers have reasons, of which the model's own choice has none.
     """
 
-    def __init__(self, names: Sequence[str], reasons: bool) -> None:
-        self.names = np.empty(len(names), object)  # an array of objects gives many of them at once
-        self.names[:] = [orjson.dumps(name) for name in names]
+    def __init__(self, names: JsonNames, reasons: bool) -> None:
+        self.names = names
         self._reasons = reasons
 
     def written(self, rows: Int32, scores: NDArray[np.float64]) -> list[bytes]:

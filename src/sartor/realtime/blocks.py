@@ -77,7 +77,6 @@ class Blocks:
         self._seeds = exploration.Seeds(self._version.key)
         self._subset = self._serving.scored == "subset"
         self._scores = BlockScores(self._version)
-        self._rows_written: AnswerRows | None = None
         self._rows_seen: tuple[seen.Seen, Int32] | None = None
 
     @property
@@ -294,9 +293,4 @@ class Blocks:
     @property
     def _writer(self) -> AnswerRows:
         """What writes answers about all items that are there now."""
-        items = self._version.items
-        known = self._rows_written
-        if known is None or len(known.names) < len(items):
-            every = [items.name(row) for row in range(len(items))]
-            known = self._rows_written = AnswerRows(every, self._subset)
-        return known
+        return AnswerRows(self._version.items.json_names, self._subset)

@@ -11,11 +11,12 @@ import orjson
 from sartor.data import json_lines
 from sartor.data.json_lines import Answered, Block, Line, UnreadableLine, Written
 from sartor.errors import ApiError
+from sartor.realtime.asked import Asked
 from sartor.realtime.blocks import Blocks
 from sartor.realtime.deployments import Deployment
 from sartor.realtime.filtering import Filters
 from sartor.realtime.picked import Picked
-from sartor.realtime.recommend import Asked, Recommender
+from sartor.realtime.recommend import Recommender
 from sartor.realtime.themes import ThemedItems
 
 if TYPE_CHECKING:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import orjson
+from numpy.typing import NDArray
 
 from sartor.data.dataset import DatasetRecords
 from sartor.data.ids import Ids
@@ -23,6 +25,16 @@ IMPORT_LOOK_SECONDS: Final = 5.0
 _TITLES: Final = ("title", "name", "item_name", "product_name", "product_title")
 #: So many records that calls put are taken up row by row; after more of them the dataset is read anew.
 _MOST_PUT: Final = 10_000
+
+#: bytes[rows], ids as JSON; an array of objects gives many of them at once.
+JsonNames = NDArray[np.object_]
+
+
+def as_json(names: Sequence[str]) -> JsonNames:
+    """Return ids as they are written into answers."""
+    found = np.empty(len(names), object)
+    found[:] = [orjson.dumps(name) for name in names]
+    return found
 
 
 class Catalogue:
@@ -42,6 +54,7 @@ class Catalogue:
         self._base = Ids.of([]) if base is None else base
         self._names = self._base.names()
         self._rows = {name: row for row, name in enumerate(self._names)}
+        self._json_names = as_json([])
         self._changing = threading.Lock()
         self._looked = 0.0
         self._bulk_version: int | None = None
@@ -65,6 +78,15 @@ class Catalogue:
     def name(self, row: int) -> str:
         """Return the id of a row."""
         return self._names[row]
+
+    @property
+    def json_names(self) -> JsonNames:
+        """The ids of the rows as they are written into answers."""
+        known = self._json_names
+        new = self._names[len(known) :]
+        if new:
+            known = self._json_names = np.concatenate([known, as_json(new)])
+        return known
 
     def metadata_column(self, name: str) -> str | None:
         """Return the metadata column of a name, in any case, as the schema spells it; ``None``: there is none."""

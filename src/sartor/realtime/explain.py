@@ -14,9 +14,10 @@ from sartor.filters import apply, tree, values
 from sartor.filters.tree import Filter
 from sartor.models.base import Bool, Float32, Query
 from sartor.models.best import top
+from sartor.realtime.asked import Asked
 from sartor.realtime.filtering import Filters, seen_rows
 from sartor.realtime.picked import Picked
-from sartor.realtime.recommend import Asked, Recommender
+from sartor.realtime.recommend import Recommender
 
 if TYPE_CHECKING:
     from sartor.wire.sign import Caller

@@ -167,22 +167,29 @@ def explored(picked: list[Picked], new: New, allowed: Bool | None, share: float,
         share: of the places, how many are explored.
         seed: equal ones explore alike.
     """
-    if not picked or not len(new.rows) or not explores(share, seed, len(picked)):
+    if not picked or not explores(share, seed, len(picked)):
         return picked  # most answers of a recipe that explores a little
-    rows = [one.row for one in picked]
+    return with_explored(picked, explored_alone([one.row for one in picked], new, allowed, share, seed))
+
+
+def explored_alone(rows: list[int], new: New, allowed: Bool | None, share: float, seed: int) -> list[int]:
+    """Return the rows of one answer with new items at some of its places; the arguments are as for ``explored``."""
+    if not len(new.rows):
+        return rows
     limit = new.limit if allowed is None else len(allowed)
-    changed = _explored_alone(rows, new, limit, allowed, share, seed)
-    if changed is None:
+    changed = _tried(rows, new, limit, allowed, share, seed)
+    if changed is not None:
+        return changed
 
-        def is_free(_at: NDArray[np.intp], some: Int32) -> Bool:
-            return within(some, limit, allowed)
+    def is_free(_at: NDArray[np.intp], some: Int32) -> Bool:
+        return within(some, limit, allowed)
 
-        of_one = np.array([rows], np.int32), new, is_free, share, np.array([seed], np.uint64)
-        changed = explored_rows(*of_one)[0].tolist()
-    return with_explored(picked, changed)
+    of_one = np.array([rows], np.int32), new, is_free, share, np.array([seed], np.uint64)
+    found: list[int] = explored_rows(*of_one)[0].tolist()
+    return found
 
 
-def _explored_alone(
+def _tried(
     rows: list[int], new: New, limit: int, allowed: Bool | None, share: float, seed: int
 ) -> list[int] | None:
     """Return what ``explored_rows`` does for one answer; ``None`` if its tries do not find an item for each place.

@@ -5,28 +5,25 @@ Source of the rules: the service model of personalize-runtime and the guide's pa
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from sartor.data.ids import code_of
-from sartor.errors import invalid_input, not_found, quick_enough
-from sartor.models.base import Bool, Float32, Int32, Query
+from sartor.errors import invalid_input, quick_enough
+from sartor.models.base import Bool, Float32, Int32
 from sartor.models.best import top
 from sartor.realtime import exploration, promotions
 from sartor.realtime.answer import Answer
 from sartor.realtime.answer_ids import new_recommendation_id
-from sartor.realtime.attention import Answers
+from sartor.realtime.asked import Asked, Deployed, deployment_of
+from sartor.realtime.attention import IMPRESSIONS, Answers
 from sartor.realtime.deployments import Deployment
 from sartor.realtime.filtering import Filters
-from sartor.realtime.heads import Head
 from sartor.realtime.histories import History
-from sartor.realtime.in_context import MOST_INTERACTIONS
 from sartor.realtime.picked import Picked
 from sartor.realtime.scoring import (
     CACHE_BYTES,
@@ -48,7 +45,6 @@ if TYPE_CHECKING:
 DEFAULT_RESULTS: Final = 25
 MOST_RESULTS: Final = 500
 MOST_RESULTS_WITH_METADATA: Final = 50
-MOST_METADATA_COLUMNS: Final = 10
 #: Scores have so many digits after the point.
 DIGITS: Final = 7
 #: No sum of shares is taken for less, so that nothing is divided by zero.
@@ -58,84 +54,6 @@ _ANSWER_BYTES: Final = 128 * 2**20
 #: What each item of a history takes once filters have asked for its id.
 _SEEN_BYTES: Final = 100
 POPULAR: Final = "Popular item"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request to a deployment, with what is known of it.
-
-    Attributes:
-        deployment: the campaign or recommender.
-        serving: how its recipe answers.
-        request: as it came.
-        history: what its user did; ``None`` if no user asks.
-        find_scores: returns ``scores``.
-        allowed: bool[rows], what the request's filter allows; ``None`` allows all.
-    """
-
-    deployment: Deployment
-    serving: Serving
-    request: Request
-    history: History | None
-    find_scores: "Callable[[Asked], Scores]"
-    allowed: Bool | None
-
-    @cached_property
-    def scores(self) -> Scores:
-        """What the model says."""
-        return self.find_scores(self)
-
-    @property
-    def head(self) -> Head | None:
-        """The best items of all, if they are known and nothing but the user's history has a say in them."""
-        history, version = self.history, self.version
-        if history is None or history.head is None or self.context or version.changes:
-            return None
-        return None if version.new is not None and version.new.changes else history.head
-
-    @property
-    def item_row(self) -> int | None:
-        """The row of the request's item."""
-        name = self.request.get("itemId")
-        return None if name is None else self.version.items.find(name)
-
-    @property
-    def user(self) -> dict[str, str] | None:
-        """The attributes of the request's user."""
-        return self.version.user(self.request.get("userId"))
-
-    @property
-    def version(self) -> Version:
-        """The solution version that answers."""
-        return self.deployment.version
-
-    @property
-    def interactions(self) -> int:
-        """How many interactions of the request's user the model is asked with."""
-        return 0 if self.history is None else len(self.history.items)
-
-    @cached_property
-    def context(self) -> tuple[int, ...]:
-        """The numbers of what the version knows of the request's context and of its user."""
-        if not self.serving.in_context or not self.version.in_context:
-            return ()
-        user = self.user if self.interactions <= MOST_INTERACTIONS else None
-        return self.version.in_context.values(self.request.get("context") or {}, user or {})
-
-    @property
-    def query(self) -> Query:
-        """The request as the model takes it."""
-        history = self.history
-        items = np.zeros(0, np.int32) if history is None else history.items
-        item = self.version.model_item(self.request["itemId"]) if self.serving.needs == "itemId" else None
-        return Query(items, item, None if history is None else history.state, *self.deployment.influence)
-
-
-class Deployed(Protocol):
-    """What can be asked."""
-
-    def of(self, caller: "Caller", arn: str) -> Deployment:
-        """Return what the caller asks, as it serves now."""
 
 
 class Recommender:
@@ -189,8 +107,10 @@ class Recommender:
         self, caller: "Caller", request: Request, deployment: Deployment
     ) -> tuple[Asked, list[Picked]]:
         n = _wanted(request)
-        asked = self._ask(caller, request, deployment)
-        picked = _explored(asked, _ranked(asked, n))
+        return self._picked(caller, self._ask(caller, request, deployment), n)
+
+    def _picked(self, caller: "Caller", asked: Asked, n: int) -> tuple[Asked, list[Picked]]:
+        request, picked = asked.request, _explored(asked, _ranked(asked, n))
         promotion = next(iter(request.get("promotions") or ()), None)
         if promotion is None:
             return asked, picked
@@ -234,8 +154,10 @@ class Recommender:
         """Answer with the best items for a user, or those related to an item."""
 
         def made(deployment: Deployment) -> Answer:
-            asked, picked = self._recommend(caller, request, deployment)
-            return Answer.of("itemList", _written(asked, picked))
+            n = _wanted(request)
+            asked = self._ask(caller, request, deployment)
+            at_once = _at_once(asked, n)
+            return at_once or Answer.of("itemList", _written(*self._picked(caller, asked, n)))
 
         deployment, answer = self._answer(caller, request, "GetRecommendations", made)
         recommendation_id = new_recommendation_id(deployment.arn)
@@ -351,14 +273,9 @@ def _ranked(asked: Asked, n: int) -> list[Picked]:
 
 def _best(asked: Asked, mask: Bool | None, n: int) -> list[Picked]:
     """Return the best allowed items of those that the model scored; a recipe of a subset scores the best alone."""
-    serving, head = asked.serving, asked.head
-    if head is not None:
-        rows, shares = head["row"], head["share"]
-        # a mask knows all items of the model
-        places = slice(n) if mask is None else mask[rows].nonzero()[0][:n]
-        chosen = rows[places]
-        if len(chosen) == n:
-            return _with_shares(serving, chosen, shares[places])
+    serving, known = asked.serving, _of_head(asked, mask, n)
+    if known is not None:
+        return _with_shares(serving, *known)
     scores = asked.scores
     subset = serving.scored == "subset"
     if scores.items is not None:
@@ -374,6 +291,44 @@ def _best(asked: Asked, mask: Bool | None, n: int) -> list[Picked]:
     if subset:
         rows = rows[scores.values[rows] >= scores.edge]
     return _with_shares(serving, rows, scores.shares(rows))
+
+
+def _of_head(asked: Asked, mask: Bool | None, n: int) -> tuple[NDArray[np.unsignedinteger], Float32] | None:
+    """Return the rows and shares, best first, of those items that are known beforehand; ``None`` if too few are."""
+    head = asked.head
+    if head is None:
+        return None
+    rows, shares = head["row"], head["share"]
+    # a mask knows all items of the model
+    places = slice(n) if mask is None else mask[rows].nonzero()[0][:n]
+    chosen = rows[places]
+    return (chosen, shares[places]) if len(chosen) == n else None
+
+
+def _at_once(asked: Asked, n: int) -> Answer | None:
+    """Return the answer of items that are known beforehand, written without an object for each: most first answers.
+
+    ``None`` where anything but an item and its score is to be said.
+    """
+    request, serving = asked.request, asked.serving
+    if request.get("promotions") or request.get("metadataColumns") or serving.scored is None:
+        return None
+    known = _of_head(asked, asked.allowed, n)
+    if known is None:
+        return None
+    rows, scores = known[0].tolist(), known[1].astype(np.float64).round(DIGITS).tolist()
+    share, seed = asked.explored
+    if exploration.explores(share, seed, n):
+        if serving.scored == "subset":  # then it says why
+            return None
+        changed = exploration.explored_alone(rows, _new_items(asked), asked.allowed, share, seed)
+        scores = [
+            score if old == row else scores[-1] for score, old, row in zip(scores, rows, changed, strict=True)
+        ]
+        rows = changed
+    name = asked.version.items.name
+    shown = tuple(map(name, rows[:IMPRESSIONS])) if serving.explores == "configured" else ()
+    return Answer.of_best(asked.version.items.json_names[rows], scores, shown)
 
 
 def _top(values: Float32, n: int, mask: Bool | None) -> Int32:
@@ -421,18 +376,20 @@ def _in_context(asked: Asked, scores: Scores) -> Scores:
 
 def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:
     """Return an answer with new items at some of its places, if the recipe explores."""
-    version, share = asked.version, asked.deployment.explored_share
-    if share <= 0.0:
+    share, seed = asked.explored
+    if not picked or not exploration.explores(share, seed, len(picked)):
         return picked
+    return exploration.explored(picked, _new_items(asked), asked.allowed, share, seed)
+
+
+def _new_items(asked: Asked) -> exploration.New:
+    """Return what is explored."""
     if asked.allowed is None:  # else the filter has taken up what is new
-        version.items.take_up()
-    new = version.new_items(asked.deployment.cut_off_seconds)
-    newest = version.histories.since_training(asked.history)
-    seed = exploration.Seeds(version.key).of(code_of(asked.request.get("userId") or ""), newest)
-    return exploration.explored(picked, new, asked.allowed, share, seed)
+        asked.version.items.take_up()
+    return asked.version.new_items(asked.deployment.cut_off_seconds)
 
 
-def _with_shares(serving: Serving, rows: Int32, shares: Float32) -> list[Picked]:
+def _with_shares(serving: Serving, rows: NDArray[np.integer], shares: Float32) -> list[Picked]:
     if serving.scored is None:
         return [Picked(row) for row in rows.tolist()]
     rounded = shares.astype(np.float64).round(DIGITS)
@@ -460,60 +417,6 @@ def _written(asked: Asked, picked: Sequence[Picked]) -> list[dict[str, Any]]:
             if metadata:
                 entry["metadata"] = metadata
     return shown
-
-
-def deployment_of(deployments: Deployed, caller: "Caller", request: Request, operation: str) -> Deployment:
-    """Return the campaign or recommender that a request asks, if it can be asked so.
-
-    Raises:
-        ApiError: there is none, or its recipe takes other requests.
-    """
-    campaign, recommender = request.get("campaignArn"), request.get("recommenderArn")
-    if (campaign is None) == (recommender is None):
-        raise invalid_input("Provide either campaignArn or recommenderArn.")
-    arn = campaign or recommender or ""
-    deployment = deployments.of(caller, arn)
-    if deployment.is_recommender != (recommender is not None):
-        raise not_found(arn)
-    recipe = deployment.version.recipe
-    serving = deployment.version.serving
-    if serving.operation != operation:
-        raise invalid_input(
-            f"{deployment.noun} {deployment.arn} has the recipe {recipe.name}, "
-            f"which {serving.operation} asks, not {operation}."
-        )
-    for member in (serving.needs, *serving.requires):
-        if member is not None and not request.get(member):
-            raise invalid_input(f"{member} is required for the recipe {recipe.name}.")
-    _require_metadata(deployment, request)
-    return deployment
-
-
-def _require_metadata(deployment: Deployment, request: Request) -> None:
-    """Refuse metadata that the campaign or the Items dataset does not give.
-
-    Raises:
-        ApiError: ``InvalidInputException``.
-    """
-    wanted: Mapping[str, Sequence[str]] = request.get("metadataColumns") or {}
-    if not wanted:
-        return
-    if not deployment.metadata_on:
-        raise invalid_input(
-            f"{deployment.noun} {deployment.arn} does not give metadata: "
-            "set enableMetadataWithRecommendations in its configuration."
-        )
-    columns = wanted.get("ITEMS")
-    if columns is None or len(wanted) > 1:
-        raise invalid_input("metadataColumns has columns of ITEMS only.")
-    if len(columns) > MOST_METADATA_COLUMNS:
-        raise invalid_input(
-            f"metadataColumns has at most {MOST_METADATA_COLUMNS} columns, not {len(columns)}."
-        )
-    items = deployment.version.items
-    unknown = [name for name in columns if items.metadata_column(name) is None]
-    if unknown:
-        raise invalid_input(f"The Items dataset has no metadata column {', '.join(unknown)}.")
 
 
 def _wanted(request: Request) -> int:

@@ -18,10 +18,11 @@ from sartor.models.base import Bool, Float32, Person, Query
 from sartor.realtime import exploration
 from sartor.realtime.acting import ActionHistory, Actions, Terms
 from sartor.realtime.answer_ids import new_recommendation_id
+from sartor.realtime.asked import deployment_of
 from sartor.realtime.deployments import Deployment, Deployments
 from sartor.realtime.filtering import Filters
 from sartor.realtime.picked import Picked
-from sartor.realtime.recommend import Recommender, deployment_of
+from sartor.realtime.recommend import Recommender
 from sartor.realtime.scoring import Kept
 from sartor.realtime.version import Version
 from sartor.wire.handling import Handling, Request

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sartor.realtime.answer_rows import AnswerRows
+from sartor.realtime.catalogue import as_json
 
 NAMES = ["a", "item-22", 'with "quotes", a comma and a \\', "ünïcode", "tab\there", "b" * 40]
 #: Of all sizes, with zeros in their middle and at their end.
@@ -18,7 +19,7 @@ def test_every_answer_has_its_items_and_scores(names: list[str], reasons: bool) 
     rng = np.random.default_rng(1)
     rows = rng.integers(0, len(names), (30, 4)).astype(np.int32)
     scores = rng.choice(SCORES, (30, 4))
-    writer = AnswerRows(names, reasons)
+    writer = AnswerRows(as_json(names), reasons)
     written = writer.written(rows, scores)
     for text, items, values in zip(written, rows.tolist(), scores.tolist(), strict=True):
         expected = {"recommendedItems": [names[item] for item in items], "scores": values}
@@ -27,14 +28,14 @@ def test_every_answer_has_its_items_and_scores(names: list[str], reasons: bool) 
 
 
 def test_scores_are_written_as_short_as_they_are() -> None:
-    (text,) = AnswerRows(["a"], reasons=False).written(
+    (text,) = AnswerRows(as_json(["a"]), reasons=False).written(
         np.zeros((1, 4), np.int32), np.array([[0.5, 1, 0, 0.0000001]])
     )
     assert text.endswith(b'"scores":[0.5,1.0,0.0,1e-7]}')
 
 
 def test_what_is_not_the_models_choice_has_a_reason_and_may_have_no_score() -> None:
-    text = AnswerRows(["a", "b"], reasons=True).one([1, 0], [0.5, None], [None, "Popular item"])
+    text = AnswerRows(as_json(["a", "b"]), reasons=True).one([1, 0], [0.5, None], [None, "Popular item"])
     assert json.loads(text) == {
         "recommendedItems": ["b", "a"],
         "scores": [0.5, None],
@@ -43,7 +44,7 @@ def test_what_is_not_the_models_choice_has_a_reason_and_may_have_no_score() -> N
 
 
 def test_nobody_and_nothing_are_written_too() -> None:
-    writer = AnswerRows(NAMES, reasons=False)
+    writer = AnswerRows(as_json(NAMES), reasons=False)
     assert writer.written(np.zeros((0, 3), np.int32), np.zeros((0, 3))) == []
     assert [json.loads(text) for text in writer.written(np.zeros((2, 0), np.int32), np.zeros((2, 0)))] == [
         {"recommendedItems": [], "scores": []}
