@@ -5,6 +5,7 @@ Those of one machine lie in a file. Where machines share a database they lie the
 
 import json
 import os
+import re
 import secrets
 import string
 import threading
@@ -24,6 +25,12 @@ KEY_FILE: Final = "keys.json"
 STALE_SECONDS = 0.02
 #: The member of the file that says where the keys lie instead.
 _DATABASE: Final = "database"
+#: What an id may be that people bring; signatures set it between slashes and commas.
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{3,128}")
+#: What a secret may be that people bring: printable, without spaces, not guessed at once.
+_SECRET: Final = re.compile(r"[!-~]{8,128}")
+#: How ids of temporary credentials begin, which are nothing without their token.
+_TEMPORARY: Final = "ASIA"
 _ID_LETTERS = string.ascii_uppercase + "234567"
 _SECRET_LETTERS = string.ascii_letters + string.digits + "+/"
 
@@ -44,6 +51,10 @@ class KeysError(Unavailable, ValueError):
     """The file of keys is gone or cannot be understood; the message says what to do."""
 
 
+class KeyRefused(ValueError):  # noqa: N818 - it says what became of the key
+    """A key pair that people brought cannot be taken; the message says why."""
+
+
 class Keys(Protocol):
     """The keys of one service; safe to share between threads and processes. Every call may raise ``Unavailable``."""
 
@@ -55,6 +66,13 @@ class Keys(Protocol):
 
     def add(self, account: str) -> AccessKey:
         """Make a random key pair for an account, keep it, and return it."""
+
+    def take(self, key: AccessKey) -> None:
+        """Keep a key pair that exists already; once more is no matter.
+
+        Raises:
+            KeyRefused: another pair has this id.
+        """
 
     def first(self, account: str) -> AccessKey:
         """Return the account's oldest key, made if it has none; several processes may ask at once."""
@@ -102,6 +120,11 @@ class KeyFile:
         with self._changing() as keys:
             keys[key.access_key_id] = key
         return key
+
+    def take(self, key: AccessKey) -> None:
+        """Keep a key pair that exists already; once more is no matter."""
+        with self._changing() as keys:
+            require_same(keys.setdefault(key.access_key_id, key), key)
 
     def first(self, account: str) -> AccessKey:
         """Return the account's oldest key, made if it has none; several processes may ask at once."""
@@ -197,3 +220,34 @@ def random_key(account: str) -> AccessKey:
         "".join(secrets.choice(_SECRET_LETTERS) for _ in range(40)),
         account,
     )
+
+
+def brought_key(access_key_id: str, secret_access_key: str, account: str) -> AccessKey:
+    """Return a key pair that people have already.
+
+    Raises:
+        KeyRefused: it is none that can sign.
+    """
+    if not _ID.fullmatch(access_key_id):
+        raise KeyRefused("An access key id is 3 to 128 letters, digits, - and _.")
+    if access_key_id.startswith(_TEMPORARY):
+        raise KeyRefused(
+            f"{access_key_id} is of temporary credentials, which nobody can verify without the service that made "
+            "them. Take a lasting key (AKIA…)."
+        )
+    if not _SECRET.fullmatch(secret_access_key):
+        raise KeyRefused("A secret access key is 8 to 128 printable characters without spaces.")
+    return AccessKey(access_key_id, secret_access_key, account)
+
+
+def require_same(found: AccessKey, wanted: AccessKey) -> None:
+    """Refuse a key pair whose id another has.
+
+    Raises:
+        KeyRefused: the secret or the account is another.
+    """
+    if found != wanted:
+        raise KeyRefused(
+            f"There is a key {wanted.access_key_id} already, with another secret or account: "
+            f"`sartor keys revoke {wanted.access_key_id}` first."
+        )

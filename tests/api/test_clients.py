@@ -131,3 +131,50 @@ def test_sartor_report_prints_what_the_endpoint_answers(client: Client, tmp_path
             else:
                 assert "1,200 rows read = 1,199 imported + 1 rejected" in done.stdout
                 assert "line 12" in done.stdout
+
+
+def test_a_profile_is_all_that_the_aws_cli_and_a_script_need_and_s3_stays_where_it_was(
+    client: Client, tmp_path: Path
+) -> None:
+    clean = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
+    written = subprocess.run(
+        [sys.executable, "-m", "sartor", "env", "--data", str(client.server.data), "--profile", "shop"],
+        env={**clean, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "export AWS_PROFILE=shop" in written.stdout
+    cli = Cli({**clean, "HOME": str(tmp_path), "AWS_PROFILE": "shop"})
+    assert len(cli("list-recipes")["recipes"]) > 20
+    script = """
+import boto3
+session = boto3.Session(profile_name="shop")
+names = "personalize", "personalize-runtime", "personalize-events", "s3"
+print(*(session.client(name).meta.endpoint_url for name in names), sep="\\n")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**clean, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [client.server.url] * 3 + ["https://s3.amazonaws.com"]
+
+
+def test_a_pair_that_exists_signs_as_soon_as_it_is_taken(client: Client, cli: Cli) -> None:
+    cli.environment |= {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
+    assert "UnrecognizedClientException" in cli("list-schemas", fails=True)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "sartor", "keys", "add", "--account", "000000000000"),
+            *("--access-key-id", "AKIAIOSFODNN7EXAMPLE", "--secret-from-stdin"),
+            *("--data", str(client.server.data)),
+        ],
+        input="wJalrXUtnFEMI\n",
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+    assert "schemas" in cli("list-schemas")

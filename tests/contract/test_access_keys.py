@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from contract.conftest import empty_database
-from sartor.keys import KeyFile, Keys
+from sartor.keys import AccessKey, KeyFile, KeyRefused, Keys
 from sartor.resources import key_table
 from sartor.resources.key_table import KeyTable
 from sartor.resources.store import Store
@@ -67,6 +67,20 @@ def test_a_new_key_looks_like_one_of_amazons_and_signs_for_its_account(opened: O
     assert key.access_key_id.startswith("AKIA")
     assert len(key.secret_access_key) == 40
     assert opened().get(key.access_key_id) == key
+
+
+def test_a_pair_that_exists_is_taken_as_it_is_and_no_other_takes_its_place(opened: Opened) -> None:
+    mine = AccessKey("AKIAMINE", "my-own-secret", ACCOUNT)
+    opened().take(mine)
+    opened().take(mine)
+    assert opened().all() == [mine]
+    for other in (
+        AccessKey("AKIAMINE", "another-one", ACCOUNT),
+        AccessKey("AKIAMINE", "my-own-secret", OTHER),
+    ):
+        with pytest.raises(KeyRefused, match="There is a key AKIAMINE already"):
+            opened().take(other)
+    assert opened().get("AKIAMINE") == mine
 
 
 def test_a_key_that_another_process_adds_is_known_at_once(opened: Opened) -> None:

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import pty
-import shlex
 import subprocess
 import sys
 from contextlib import chdir, suppress
@@ -20,7 +19,7 @@ from sartor.cli.models import given
 from sartor.cli.options import _name_unknown_variables
 from sartor.cli.servers import ENDPOINTS, asked_server
 from sartor.data.report import Place
-from sartor.keys import KeyFile
+from sartor.keys import AccessKey, KeyFile
 from sartor.resources.store import Store
 from sartor.settings import load
 from sartor.work.validate import validate
@@ -37,7 +36,7 @@ BROKEN = "ITEM_ID,YEAR\na,1999\nb,soon\n"
 
 
 def sartor(
-    *words: str | Path, folder: Path, environment: dict[str, str] | None = None
+    *words: str | Path, folder: Path, environment: dict[str, str] | None = None, said: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder, with nothing of ours in its environment but what is given.
 
@@ -50,7 +49,7 @@ def sartor(
         return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
     runner = CliRunner(env=dict.fromkeys(ours) | (environment or {}))
     with chdir(folder):
-        done = runner.invoke(cli, [str(word) for word in words], catch_exceptions=False)
+        done = runner.invoke(cli, [str(word) for word in words], input=said, catch_exceptions=False)
     return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
 
 
@@ -77,6 +76,10 @@ def test_an_example_keeps_its_lines(tmp_path: Path) -> None:
         ("validate", "--schema", "missing.json", "x.csv"),
         ("keys", "add"),
         ("keys", "add", "--account", "1"),
+        ("keys", "add", "--account", "111122223333", "--access-key-id", "AKIAMINE"),
+        ("keys", "add", "--account", "111122223333", "--secret-from-stdin"),
+        ("env", "--format", "csh"),
+        ("env", "--profile", "a b"),
         ("report", "arn:aws:personalize:us-east-1:000000000000:dataset/x/ITEMS"),
         ("training", "arn:aws:personalize:us-east-1:000000000000:campaign/x"),
         ("explain", "arn:aws:personalize:us-east-1:000000000000:solution/x"),
@@ -95,7 +98,6 @@ def test_wrong_usage_ends_with_2_and_a_reason_on_stderr(tmp_path: Path, words: t
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("env",), "There is no key of account 000000000000"),
         (("keys", "revoke", "AKIANOBODY"), "There is no key AKIANOBODY"),
         (("serve", "--port", "0", "--storage", "gs://x/y"), "Storage must be a folder or s3://"),
         (("serve", "--port", "0", "--database", "mysql://x/y"), "The database must be sqlite"),
@@ -141,41 +143,31 @@ def test_a_key_is_added_listed_and_revoked(tmp_path: Path) -> None:
     assert json.loads(sartor("keys", "list", "--data", "d", "--json", folder=tmp_path).stdout) == []
 
 
+def test_a_pair_that_exists_is_taken_once_with_its_secret_from_standard_input(tmp_path: Path) -> None:
+    words = ("keys", "add", "--account", "111122223333", "--data", "d", "--access-key-id")
+    for name, said, code, reason in (
+        ("AKIAMINE", "my-own-secret", 0, ""),
+        ("AKIAMINE", "my-own-secret", 0, ""),
+        ("AKIAMINE", "another-secret", 1, "There is a key AKIAMINE already"),
+        ("ASIATEMPORARY", "my-own-secret", 1, "temporary credentials"),
+        ("a/b", "my-own-secret", 1, "3 to 128 letters"),
+        ("AKIAOTHER", "short", 1, "8 to 128 printable"),
+        ("AKIAOTHER", "", 1, "8 to 128 printable"),
+    ):
+        done = sartor(*words, name, "--secret-from-stdin", folder=tmp_path, said=f"{said}\n")
+        assert (done.returncode, reason in done.stderr) == (code, True), done.stderr
+        assert "my-own-secret" not in done.stdout + done.stderr
+    kept = KeyFile(tmp_path / "d" / "keys.json").all()
+    assert kept == [AccessKey("AKIAMINE", "my-own-secret", "111122223333")]
+
+
 def test_a_damaged_file_of_keys_is_a_failure_that_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "keys.json").write_text("{")
-    for words in (("keys", "list"), ("keys", "add", "--account", "111122223333"), ("env",)):
+    for words in (("keys", "list"), ("keys", "add", "--account", "111122223333")):
         done = sartor(*words, "--data", "d", folder=tmp_path)
         assert done.returncode == 1
         assert "is damaged: put back a copy of it" in done.stderr
-
-
-def test_env_without_a_running_server_names_the_address_of_the_settings(tmp_path: Path) -> None:
-    key = KeyFile(tmp_path / "a folder" / "keys.json").add("000000000000")
-    printed = sartor(
-        "env", "--data", "a folder", "--port", "4999", folder=tmp_path, environment={"SARTOR_HOST": "::1"}
-    ).stdout
-    words = [shlex.split(line) for line in printed.splitlines()]
-    assert {word[0] for word in words} == {"export"}
-    exported = dict(word[1].split("=", 1) for word in words)
-    assert exported == {
-        **dict.fromkeys(ENDPOINTS, "http://[::1]:4999"),
-        "AWS_ACCESS_KEY_ID": key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_REGION": "us-east-1",
-    }
-
-
-def test_env_gives_the_key_of_the_account(tmp_path: Path) -> None:
-    keys = KeyFile(tmp_path / "sartor-data" / "keys.json")
-    keys.add("111122223333")
-    mine, other = keys.add("000000000000"), keys.add("444455556666")
-    assert (
-        json.loads(sartor("env", "--json", folder=tmp_path).stdout)["AWS_ACCESS_KEY_ID"] == mine.access_key_id
-    )
-    printed = sartor("env", "--json", "--account", "444455556666", folder=tmp_path).stdout
-    assert json.loads(printed)["AWS_ACCESS_KEY_ID"] == other.access_key_id
 
 
 def test_validate_of_good_files_ends_with_0_and_leaves_nothing(

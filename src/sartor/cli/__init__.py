@@ -12,10 +12,11 @@ import click
 from sartor import __version__
 from sartor.cli.access_keys import keys
 from sartor.cli.data import describe, history, report, rollback, validate
+from sartor.cli.environment import env
 from sartor.cli.models import explain, filters, retrain, training
 from sartor.cli.resources import list_resources, status
 from sartor.cli.schemas import schema
-from sartor.cli.service import cluster, demo, doctor, env, serve, worker
+from sartor.cli.service import cluster, demo, doctor, serve, worker
 from sartor.private import UMASK
 
 #: Every command.                                                                       <- add a command

@@ -1,6 +1,7 @@
 """The commands about access keys."""
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,19 +25,38 @@ def keys() -> None:
 
 @keys.command("add")
 @click.option("--account", required=True, metavar="DIGITS", help="The account that the key signs for.")
+@click.option("--access-key-id", metavar="ID", help="Take this pair, which exists already, and make none.")
+@click.option("--secret-from-stdin", is_flag=True, help="Read its secret: one line of standard input.")
 @settings_options("data", "database")
 @JSON
-def keys_add(as_json: bool, **flags: Any) -> None:
-    """Make a key pair for an account.
+def keys_add(as_json: bool, access_key_id: str | None, secret_from_stdin: bool, **flags: Any) -> None:
+    """Make a key pair for an account, or take one that programs have already.
 
     \b
     Example:
       sartor keys add --account 111122223333
+      aws configure get aws_secret_access_key |
+        sartor keys add --account 111122223333 --access-key-id AKIA… --secret-from-stdin
     """
+    if (access_key_id is not None) is not secret_from_stdin:
+        raise click.UsageError("--access-key-id and --secret-from-stdin go together.")
     settings = settings_of(flags)
+    from sartor.keys import brought_key
+
     with failures(OSError, ValueError):
-        key = keys_of(settings).add(settings.account)
-    _print_keys([key], as_json, with_secret=True, one=True)
+        if access_key_id is None:
+            key = keys_of(settings).add(settings.account)
+        else:
+            key = brought_key(access_key_id, _secret(), settings.account)
+            keys_of(settings).take(key)
+    _print_keys([key], as_json, with_secret=access_key_id is None, one=True)
+
+
+def _secret() -> str:
+    """Return the line that standard input has; a person is asked for it, and does not see it."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Secret access key", hide_input=True, err=True))
+    return sys.stdin.readline().strip()
 
 
 @keys.command("list")

@@ -13,7 +13,6 @@ from sartor.settings import SETTINGS, Settings, SettingsError, load, unknown_var
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-#: The environment variables that `sartor env` prints, one for each service.
 
 
 def settings_options(*names: str) -> Callable[[Function], Function]:

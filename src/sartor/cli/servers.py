@@ -2,10 +2,11 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode, urlsplit
 
 import click
 
@@ -21,6 +22,10 @@ ENDPOINTS = (
     "AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME",
     "AWS_ENDPOINT_URL_PERSONALIZE_EVENTS",
 )
+
+#: How often a server that starts is looked for, and how long one look takes at least, in seconds.
+_LOOK_SECONDS: Final = 0.1
+_LEAST_LOOK_SECONDS: Final = 1.0
 
 
 def keys_of(settings: Settings) -> "Keys":
@@ -62,6 +67,48 @@ def server_url(settings: Settings) -> str:
     """Return where the data folder's server answers, or would."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return str(server_of(settings).get("url") or f"http://{host}:{settings.port}")
+
+
+def listening(settings: Settings, until: float) -> str:
+    """Return where the data folder's server answers, once it does.
+
+    Args:
+        settings: name the folder, or an address where another machine's server is.
+        until: when to give up, of the monotonic clock in seconds.
+
+    Raises:
+        click.ClickException: nobody answers there.
+    """
+    while True:
+        url = server_url(settings)
+        if _is_live(url, min(max(until - time.monotonic(), _LEAST_LOOK_SECONDS), 5.0)):
+            return url
+        if time.monotonic() >= until:
+            raise click.ClickException(
+                f"No server answers at {url}: start `sartor serve --data {settings.data}`, or name the folder of "
+                "the one that runs with --data."
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
+def _is_live(url: str, seconds: float) -> bool:
+    """Return whether a server of ours answers at an address; it is told nothing, so its certificate is no matter."""
+    import http.client
+    import ssl
+
+    parts = urlsplit(url)
+    connection = (
+        http.client.HTTPSConnection(parts.netloc, timeout=seconds, context=ssl._create_unverified_context())
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(parts.netloc, timeout=seconds)
+    )
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().read(100) == b"live\n"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def asked_server(settings: Settings, data: str | None, account: str) -> tuple[str, "AccessKey"]:

@@ -1,8 +1,7 @@
-"""The commands that run the service: serve, worker, env, demo, doctor."""
+"""The commands that run the service: serve, worker, demo, cluster, doctor."""
 
 import json
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from typing import Any
 import click
 
 from sartor.cli.options import JSON, failures, settings_of, settings_options
-from sartor.cli.servers import ENDPOINTS, key_of, server_of, server_url
 from sartor.settings import SettingsError, unknown_variables, variables
 
 
@@ -73,33 +71,6 @@ def _run_to_the_end(run: Callable[[], None]) -> None:
         if ended.code:
             raise
     leave()
-
-
-@click.command()
-@settings_options("data", "database", "host", "port", "region", "account")
-@JSON
-def env(as_json: bool, **flags: Any) -> None:
-    """Print what makes any AWS SDK or CLI in this shell talk to the server.
-
-    \b
-    Example:
-      eval "$(sartor env --data ./sartor-data)"
-    """
-    settings = settings_of(flags)
-    server = server_of(settings)
-    key = key_of(settings, flags["account"] or server.get("account", settings.account))
-    region = flags["region"] or server.get("region", settings.region)
-    exports = dict.fromkeys(ENDPOINTS, server_url(settings)) | {
-        "AWS_ACCESS_KEY_ID": key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_REGION": region,  # the JavaScript SDK v3 reads no other
-    }
-    if as_json:
-        click.echo(json.dumps(exports, indent=2))
-        return
-    for name, value in exports.items():
-        click.echo(f"export {name}={shlex.quote(value)}")
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from sartor.database import Database
-from sartor.keys import AccessKey, Keys, random_key
+from sartor.keys import AccessKey, Keys, random_key, require_same
 from sartor.resources.tables import ACCESS_KEY, SETTING
 
 #: How long a revoked key may still be accepted, in seconds.
@@ -64,6 +64,16 @@ class KeyTable:
         """Insert a row."""
         with self._database.write(_LOCK) as connection:
             return _added(connection, random_key(account))
+
+    def take(self, key: AccessKey) -> None:
+        """Insert a row unless it is there."""
+        query = sa.select(ACCESS_KEY).where(ACCESS_KEY.c.access_key_id == key.access_key_id)
+        with self._database.write(_LOCK) as connection:
+            row = connection.execute(query).first()
+            if row is None:
+                _insert(connection, [key])
+            else:
+                require_same(AccessKey(row.access_key_id, row.secret_access_key, row.account), key)
 
     def first(self, account: str) -> AccessKey:
         """Look for a row under the lock, and insert one if there is none."""
