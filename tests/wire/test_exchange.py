@@ -23,7 +23,7 @@ SECONDS = 20.0
 
 
 def exchange(handler: Callable[[Caller, dict[str, Any]], Any], where: Where = "loop") -> Exchange:
-    authority = Authority(lambda _: None, open_to=("0" * 12, "us-east-1"))
+    authority = Authority(lambda *_: None, open_to=("0" * 12, "us-east-1"))
     return Exchange(operations.load(), {"PutEvents": Handled(handler, where)}, authority)
 
 

@@ -48,6 +48,6 @@ def test_every_operation_is_in_one_table() -> None:
 
 
 def test_an_operation_that_only_a_newer_botocore_knows_is_refused_with_words() -> None:
-    exchange = Exchange(operations.load(), {}, Authority(lambda _: None, ("0" * 12, "us-east-1")))
+    exchange = Exchange(operations.load(), {}, Authority(lambda *_: None, ("0" * 12, "us-east-1")))
     with pytest.raises(ApiError, match="does not know ListSchemas"):
         exchange._handled["ListSchemas"].handler(CALLER, {})

@@ -11,9 +11,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from sartor.errors import ApiError
+from sartor.policies.principal import Principal
 from sartor.wire.sign import Authority, Caller, HttpRequest, verify
 
 URL = "http://127.0.0.1:4900/"
+WHO = Principal("111122223333", "arn:aws:iam::111122223333:user/anna", "anna")
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,20 @@ class Key:
     access_key_id: str = "AKIDEXAMPLE"
     secret_access_key: str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
     account: str = "111122223333"
+    principal: Principal = WHO
 
 
-KEYS = {Key.access_key_id: Key()}
+def signer(access_key_id: str, token: str | None, _now: float) -> Key | None:
+    """Return the one key, which is lasting."""
+    return Key() if access_key_id == Key.access_key_id and not token else None
 
 
 def signed(
-    auth: Any = SigV4Auth, url: str = URL, secret: str = Key.secret_access_key, service: str = "personalize"
+    auth: Any = SigV4Auth,
+    url: str = URL,
+    secret: str = Key.secret_access_key,
+    service: str = "personalize",
+    token: str | None = None,
 ) -> HttpRequest:
     request = AWSRequest(
         "POST",
@@ -35,7 +44,7 @@ def signed(
         data=b'{"name": "x"}',
         headers={"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "A.B"},
     )
-    auth(Credentials(Key.access_key_id, secret), service, "eu-west-1").add_auth(request)
+    auth(Credentials(Key.access_key_id, secret, token), service, "eu-west-1").add_auth(request)
     prepared = request.prepare()
     _, _, rest = prepared.url.partition("//")
     host, _, tail = rest.partition("/")
@@ -49,15 +58,15 @@ def signed(
 
 def refusal(request: HttpRequest, now: float | None = None) -> str:
     with pytest.raises(ApiError) as refused:
-        verify(request, KEYS.get, time.time() if now is None else now)
+        verify(request, signer, time.time() if now is None else now)
     return refused.value.code
 
 
 @pytest.mark.parametrize("auth", [SigV4Auth, SigV4QueryAuth])
 @pytest.mark.parametrize("url", [URL, URL + "events", URL + "?b=2&a=1&a=%20x&empty=", URL + "?b=x:y/z&a=1"])
 def test_what_botocore_signs_names_the_keys_account_and_the_signed_region(auth: Any, url: str) -> None:
-    caller = verify(signed(auth, url), KEYS.get, time.time())
-    assert caller == Caller("111122223333", "eu-west-1", Key.access_key_id)
+    caller = verify(signed(auth, url), signer, time.time())
+    assert caller == Caller("111122223333", "eu-west-1", Key.access_key_id, WHO)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +113,7 @@ def test_another_service_is_refused() -> None:
 
 def test_an_unknown_key_is_refused() -> None:
     with pytest.raises(ApiError) as refused:
-        verify(signed(), lambda _: None, time.time())
+        verify(signed(), lambda *_: None, time.time())
     assert refused.value.code == "UnrecognizedClientException"
 
 
@@ -115,12 +124,12 @@ def test_a_clock_that_is_more_than_fifteen_minutes_off_is_refused(minutes: int) 
 
 @pytest.mark.parametrize("minutes", [-14, 14])
 def test_a_clock_that_is_less_than_fifteen_minutes_off_is_accepted(minutes: int) -> None:
-    assert verify(signed(), KEYS.get, time.time() + minutes * 60).account == "111122223333"
+    assert verify(signed(), signer, time.time() + minutes * 60).account == "111122223333"
 
 
 def test_a_signed_url_lives_as_long_as_it_says() -> None:
     request = signed(SigV4QueryAuth)  # an hour
-    assert verify(request, KEYS.get, time.time() + 3500).account == "111122223333"
+    assert verify(request, signer, time.time() + 3500).account == "111122223333"
     assert refusal(request, time.time() + 3700) == "InvalidSignatureException"
 
 
@@ -154,7 +163,7 @@ def test_a_lifetime_that_no_signed_url_can_have_is_refused(lifetime: str) -> Non
 
 def test_zeros_before_a_lifetime_do_not_make_it_longer() -> None:
     request = signed(partial(SigV4QueryAuth, expires="0000000010"))
-    assert verify(request, KEYS.get, time.time() + 5).account == "111122223333"
+    assert verify(request, signer, time.time() + 5).account == "111122223333"
     assert refusal(request, time.time() + 15) == "InvalidSignatureException"
 
 
@@ -199,8 +208,37 @@ def test_a_malformed_signature_is_refused(header: str) -> None:
     assert code in ("IncompleteSignatureException", "InvalidSignatureException")
 
 
+@pytest.mark.parametrize("auth", [SigV4Auth, SigV4QueryAuth])
+def test_a_token_comes_with_the_signature_and_is_signed_itself(auth: Any) -> None:
+    asked = []
+
+    def of_a_session(access_key_id: str, token: str | None, now: float) -> Key:
+        asked.append((access_key_id, token, now))
+        return Key()
+
+    request = signed(auth, token="token+/=")
+    assert verify(request, of_a_session, time.time()).principal == WHO
+    assert [one[:2] for one in asked] == [(Key.access_key_id, "token+/=")]
+    assert refusal(request) == "UnrecognizedClientException"
+    other = replace(
+        request,
+        headers={name: value.replace("token+", "other+") for name, value in request.headers.items()},
+        query=request.query.replace("token%2B", "other%2B"),
+    )
+    with pytest.raises(ApiError, match="does not match"):
+        verify(other, of_a_session, time.time())
+
+
+def test_a_signature_is_for_one_service() -> None:
+    request = signed(service="sts")
+    assert verify(request, signer, time.time(), "sts").account == Key.account
+    assert refusal(request) == "InvalidSignatureException"
+    with pytest.raises(ApiError, match="correct service: 'sts'"):
+        verify(signed(), signer, time.time(), "sts")
+
+
 def test_an_open_server_takes_the_region_that_the_client_claims() -> None:
-    authority = Authority(KEYS.get, open_to=("000000000000", "us-east-1"))
+    authority = Authority(signer, open_to=("000000000000", "us-east-1"))
     unsigned = HttpRequest("POST", "/", "", {}, b"")
     assert authority.caller(unsigned, 0.0) == Caller("000000000000", "us-east-1", "")
     assert authority.caller(signed(secret="any"), 0.0).region == "eu-west-1"

@@ -2,11 +2,14 @@
 
 import json
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.policies import policy_option, print_documents, read_documents
 from sartor.cli.servers import keys_of
 
 if TYPE_CHECKING:
@@ -27,9 +30,16 @@ def keys() -> None:
 @click.option("--account", required=True, metavar="DIGITS", help="The account that the key signs for.")
 @click.option("--access-key-id", metavar="ID", help="Take this pair, which exists already, and make none.")
 @click.option("--secret-from-stdin", is_flag=True, help="Read its secret: one line of standard input.")
+@policy_option
 @settings_options("data", "database")
 @JSON
-def keys_add(as_json: bool, access_key_id: str | None, secret_from_stdin: bool, **flags: Any) -> None:
+def keys_add(
+    as_json: bool,
+    access_key_id: str | None,
+    secret_from_stdin: bool,
+    policies: tuple[Path, ...],
+    **flags: Any,
+) -> None:
     """Make a key pair for an account, or take one that programs have already.
 
     \b
@@ -43,11 +53,12 @@ def keys_add(as_json: bool, access_key_id: str | None, secret_from_stdin: bool, 
     settings = settings_of(flags)
     from sartor.keys import brought_key
 
+    documents = read_documents(policies)
     with failures(OSError, ValueError):
         if access_key_id is None:
-            key = keys_of(settings).add(settings.account)
+            key = keys_of(settings).add(settings.account, documents)
         else:
-            key = brought_key(access_key_id, _secret(), settings.account)
+            key = replace(brought_key(access_key_id, _secret(), settings.account), policies=documents)
             keys_of(settings).take(key)
     _print_keys([key], as_json, with_secret=access_key_id is None, one=True)
 
@@ -57,6 +68,38 @@ def _secret() -> str:
     if sys.stdin.isatty():
         return str(click.prompt("Secret access key", hide_input=True, err=True))
     return sys.stdin.readline().strip()
+
+
+@keys.command("policy")
+@click.argument("access_key_id")
+@policy_option
+@click.option(
+    "--none", "clear", is_flag=True, help="Take all its policies away: it may do all in its account."
+)
+@settings_options("data", "database")
+@JSON
+def keys_policy(
+    access_key_id: str, policies: tuple[Path, ...], clear: bool, as_json: bool, **flags: Any
+) -> None:
+    """Give a key policies in the place of those that it has; without an option, print those.
+
+    \b
+    Example:
+      sartor keys policy AKIAABCDEFGHIJKLMNOP --policy recommend-only.json
+    """
+    if policies and clear:
+        raise click.UsageError("--policy and --none say two things.")
+    settings = settings_of(flags)
+    documents = read_documents(policies)
+    with failures(OSError, ValueError):
+        keys = keys_of(settings)
+        found = keys.get(access_key_id)
+        if found is None:
+            raise click.ClickException(f"There is no key {access_key_id}; `sartor keys list` shows all.")
+        if policies or clear:
+            keys.set_policies(access_key_id, documents)
+        else:
+            print_documents(found.policies, as_json)
 
 
 @keys.command("list")

@@ -65,6 +65,31 @@ ACCESS_KEY = sa.Table(
     sa.Column("secret_access_key", sa.Text, nullable=False),
     sa.Column("account", sa.Text, nullable=False),
 )
+ACCESS_ROLE = sa.Table(
+    "access_role",
+    METADATA,
+    sa.Column("arn", sa.Text, primary_key=True),
+    sa.Column("role_id", sa.Text, nullable=False),
+    sa.Column("trust", sa.Text, nullable=False),
+    sa.Column("max_session_seconds", sa.Integer, nullable=False),
+)
+#: The policies of a key, by its id, or of a role, by its ARN: a JSON list of documents.
+ACCESS_POLICY = sa.Table(
+    "access_policy",
+    METADATA,
+    sa.Column("principal", sa.Text, primary_key=True),
+    sa.Column("documents", sa.Text, nullable=False),
+)
+#: What calls changed: a chain for each account and region, whose lock every writer holds.
+AUDIT_RECORD = sa.Table(
+    "audit_record",
+    METADATA,
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, primary_key=True),
+    sa.Column("number", _SERIAL, primary_key=True, autoincrement=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
 SETTING = sa.Table(
     "setting",
     METADATA,

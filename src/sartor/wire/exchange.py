@@ -22,6 +22,7 @@ from sartor.logs import ACCESS, fields
 from sartor.wire.handling import THREAD, Handled, Request, Result
 from sartor.wire.local import admit_all
 from sartor.wire.operations import Operation, Operations
+from sartor.wire.query import QueryService
 from sartor.wire.read import MAXIMUM_BODY_BYTES, read
 from sartor.wire.sign import Authority, Caller, HttpRequest
 from sartor.wire.waiting import Turns, Wakes, over
@@ -33,6 +34,7 @@ Done = TypeVar("Done")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Authorize = Callable[[Caller, Operation | None, Mapping[str, Any], HttpRequest], None]
 
 _THREADS: Final = 32
 #: How often a reason for which calls are answered with 503 is logged, in seconds.
@@ -99,6 +101,9 @@ class Exchange:
         background: what starts and stops with the server.
         admit: refuses what may not even ask, by its HTTP method and headers.
         tells: whether each request is logged.
+        authorize: refuses what a caller may not do; takes the caller, the operation (``None`` for one of our own
+            paths), its members and the request.
+        queries: a service of the query protocol beside the others.
     """
 
     def __init__(
@@ -112,6 +117,8 @@ class Exchange:
         background: Sequence[Background] = (),
         admit: Callable[[str, Mapping[str, str]], None] = admit_all,
         tells: bool = False,
+        authorize: Authorize = lambda _caller, _operation, _members, _request: None,
+        queries: QueryService | None = None,
     ) -> None:
         self._operations = operations
         self._handled = {one.name: Handled(partial(_not_known, one.name)) for one in operations.all}
@@ -124,6 +131,8 @@ class Exchange:
         self._background = background
         self._admit = admit
         self._tells = tells
+        self._authorize = authorize
+        self._queries = queries
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self._wakes = Wakes()
         self._turns = Turns()
@@ -140,13 +149,16 @@ class Exchange:
         request_id = new_request_id()
         operation: Operation | None = None
         route: Route | None = None
+        queries: QueryService | None = None
         name = "unknown"
         try:
             body = await _whole_body(receive)
-            request = _http_request(scope, body)
+            request = _http_request(scope, body, request_id)
             self._admit(request.method, request.headers)
-            route = self._route(scope)
-            if route is not None:
+            if self._queries is not None and self._queries.claims(request):
+                queries, name = self._queries, self._queries.service
+                answer = await self._in_thread(queries.answer, request, request_id)
+            elif (route := self._route(scope)) is not None:
                 name = "route"
                 answer = await self._in_thread(self._answer_route, route, request, request_id)
             else:
@@ -157,9 +169,9 @@ class Exchange:
         except _ClientLeftError:
             return
         except ApiError as error:
-            answer = _error(operation, route, error, request_id)
+            answer = _error(queries, operation, route, error, request_id)
         except Exception as error:  # noqa: BLE001 - whatever broke, the caller gets an answer, and the log says why
-            answer = _error(operation, route, self._fault(error, request_id, name), request_id)
+            answer = _error(queries, operation, route, self._fault(error, request_id, name), request_id)
         seconds = time.perf_counter() - began
         self._observe(name, answer.status, seconds)
         if self._tells:
@@ -230,7 +242,9 @@ class Exchange:
     def _handle(self, operation: Operation, handled: Handled, request: HttpRequest) -> Result:
         """Verify, read and handle one call."""
         caller = self._authority.caller(request, time.time())
-        return handled.handler(caller, read(operation.reader, request.body))
+        members = read(operation.reader, request.body)
+        self._authorize(caller, operation, members, request)
+        return handled.handler(caller, members)
 
     def _route(self, scope: Mapping[str, Any]) -> Route | None:
         """Return the route of a path, the exact one before the folder."""
@@ -251,6 +265,8 @@ class Exchange:
             wanted = ", ".join(route.methods)
             raise ApiError("MethodNotAllowedException", f"This path answers {wanted}, not {request.method}.")
         caller = self._authority.caller(request, time.time()) if route.signed else None
+        if caller is not None:
+            self._authorize(caller, None, {}, request)
         status, content_type, body = route.answer(caller, request)
         headers = [
             (b"content-type", content_type.encode()),
@@ -341,7 +357,7 @@ async def _whole_body(receive: Receive) -> bytes:
         chunks.append(chunk)
 
 
-def _http_request(scope: Mapping[str, Any], body: bytes) -> HttpRequest:
+def _http_request(scope: Mapping[str, Any], body: bytes, request_id: str) -> HttpRequest:
     """Return a request as it was sent and signed."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
@@ -354,6 +370,9 @@ def _http_request(scope: Mapping[str, Any], body: bytes) -> HttpRequest:
         scope["query_string"].decode("latin-1"),
         headers,
         body,
+        (scope.get("client") or ("",))[0],
+        scope.get("scheme") == "https",
+        request_id,
     )
 
 
@@ -378,8 +397,16 @@ def _require_json(request: HttpRequest) -> None:
         raise ApiError("UnsupportedMediaTypeException", f"A body must be JSON, not {content_type[:100]}.")
 
 
-def _error(operation: Operation | None, route: Route | None, error: ApiError, request_id: str) -> Answer:
+def _error(
+    queries: QueryService | None,
+    operation: Operation | None,
+    route: Route | None,
+    error: ApiError,
+    request_id: str,
+) -> Answer:
     """Return an error in the form of the operation's protocol, or of ours."""
+    if queries is not None:
+        return queries.refuse(error, request_id)
     if route is not None:
         return write_error("rest-json", _ROUTE_ERRORS, error, request_id)
     if operation is None:

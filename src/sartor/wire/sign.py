@@ -1,14 +1,14 @@
 """Who is asking: Signature Version 4 (AWS General Reference, "Signature Version 4 signing process").
 
-The header form and the query form are verified. A signature proves the key, and the key names the account;
-the region is the one that was signed.
+The header form and the query form are verified. A signature proves the key, and the key, or the token of temporary
+credentials, names the account; the region is the one that was signed.
 """
 
 import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Final, NamedTuple, Protocol
@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote
 
 from sartor.errors import ApiError
 from sartor.numbers import whole
+from sartor.policies.principal import Principal
 
 #: The name that all three services sign with.
 SIGNING_NAME: Final = "personalize"
@@ -47,13 +48,16 @@ class Key(Protocol):
         """Whose key it is."""
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who asks, and in which region."""
+class Signer(Key, Protocol):
+    """A key pair, and who signs with it."""
 
-    account: str
-    region: str
-    access_key_id: str
+    @property
+    def principal(self) -> Principal:
+        """Who signs."""
+
+
+#: Finds who signs by the key's id, the token of temporary credentials and the time; ``None`` if nobody knows the key.
+Signers = Callable[[str, str | None, float], Signer | None]
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,9 @@ class HttpRequest:
         query: as it was sent, without its question mark.
         headers: by lower-case name; a repeated header's values are joined with commas.
         body: the whole body.
+        client: the address that it came from; empty if nobody knows.
+        secure: whether it came over TLS.
+        request_id: that its answer will have.
     """
 
     method: str
@@ -73,11 +80,33 @@ class HttpRequest:
     query: str
     headers: Mapping[str, str]
     body: bytes
+    client: str = ""
+    secure: bool = False
+    request_id: str = ""
 
     @cached_property
     def parameters(self) -> dict[str, str]:
         """The query's parameters; of a repeated one the last."""
         return dict(parse_qsl(self.query, keep_blank_values=True))
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and in which region.
+
+    Attributes:
+        account: whose resources it sees.
+        region: that was signed for.
+        access_key_id: that signed.
+        principal: who signed; ``None`` where nobody need sign.
+        request: that was signed.
+    """
+
+    account: str
+    region: str
+    access_key_id: str
+    principal: Principal | None = None
+    request: HttpRequest | None = field(default=None, compare=False, repr=False)
 
 
 class _Signature(NamedTuple):
@@ -98,55 +127,58 @@ class Authority:
     """Knows who is asking.
 
     Args:
-        keys: finds a key by its id.
+        signers: finds who signs.
         open_to: the account and region of every request when nobody need sign; ``None`` verifies signatures.
     """
 
-    def __init__(self, keys: Callable[[str], Key | None], open_to: tuple[str, str] | None = None) -> None:
-        self._keys = keys
+    def __init__(self, signers: Signers, open_to: tuple[str, str] | None = None) -> None:
+        self._signers = signers
         self._open_to = open_to
 
-    def caller(self, request: HttpRequest, now: float) -> Caller:
-        """Return who is asking at ``now`` (epoch seconds).
+    def caller(self, request: HttpRequest, now: float, service: str = SIGNING_NAME) -> Caller:
+        """Return who is asking a service at ``now`` (epoch seconds).
 
         Raises:
             ApiError: the request is not signed, or not as it should be.
         """
         if self._open_to is not None:
             account, region = self._open_to
-            return Caller(account, _claimed_region(request) or region, "")
-        return verify(request, self._keys, now)
+            return Caller(account, _claimed_region(request) or region, "", request=request)
+        return verify(request, self._signers, now, service)
 
 
-def verify(request: HttpRequest, keys: Callable[[str], Key | None], now: float) -> Caller:
+def verify(request: HttpRequest, signers: Signers, now: float, service: str = SIGNING_NAME) -> Caller:
     """Return who signed a request.
 
     Args:
         request: as it came.
-        keys: finds a key by its id.
+        signers: finds who signs.
         now: epoch seconds.
+        service: that must have been signed for.
 
     Raises:
         ApiError: ``MissingAuthenticationTokenException``, ``IncompleteSignatureException``,
-            ``UnrecognizedClientException`` or ``InvalidSignatureException``.
+            ``UnrecognizedClientException``, ``ExpiredTokenException`` or ``InvalidSignatureException``.
     """
     sent = _signature(request)
-    key = keys(sent.access_key_id)
+    parameters = request.parameters if sent.in_query else {}
+    token = request.headers.get("x-amz-security-token") or parameters.get("X-Amz-Security-Token")
+    key = signers(sent.access_key_id, token, now)
     if key is None:
         raise ApiError(
             "UnrecognizedClientException", "The security token included in the request is invalid."
         )
-    _check_scope(sent)
+    _check_scope(sent, service)
     _check_time(sent, now)
     _check_signed_headers(request, sent)
-    signing_key = _signing_key(key.secret_access_key, sent.date, sent.region)
+    signing_key = _signing_key(key.secret_access_key, sent.date, sent.region, service)
     queries = _canonical_queries(request.query, sent.in_query) if request.query else ("",)
     if not any(_is_signed(request, sent, signing_key, query) for query in queries):
         raise _invalid(
             "The request signature we calculated does not match the signature you provided. Check your AWS "
             "Secret Access Key and signing method. Consult the service documentation for details."
         )
-    return Caller(key.account, sent.region, key.access_key_id)
+    return Caller(key.account, sent.region, key.access_key_id, key.principal, request)
 
 
 def _signature(request: HttpRequest) -> _Signature:
@@ -210,9 +242,9 @@ def _claimed_region(request: HttpRequest) -> str | None:
     return region if _REGION.fullmatch(region) else None
 
 
-def _check_scope(sent: _Signature) -> None:
-    if sent.service != SIGNING_NAME:
-        raise _invalid(f"Credential should be scoped to correct service: '{SIGNING_NAME}'.")
+def _check_scope(sent: _Signature, service: str) -> None:
+    if sent.service != service:
+        raise _invalid(f"Credential should be scoped to correct service: '{service}'.")
     if not _REGION.fullmatch(sent.region):
         raise _invalid("Credential should be scoped to a valid region.")
 
@@ -329,10 +361,10 @@ class _Hmac:
 
 
 @lru_cache(maxsize=1024)
-def _signing_key(secret: str, date: str, region: str) -> _Hmac:
-    """Return the key of one secret for one day and region."""
+def _signing_key(secret: str, date: str, region: str, service: str) -> _Hmac:
+    """Return the key of one secret for one day, region and service."""
     key = f"AWS4{secret}".encode()
-    for word in (date, region, SIGNING_NAME, "aws4_request"):
+    for word in (date, region, service, "aws4_request"):
         key = hmac.digest(key, word.encode(), "sha256")
     return _Hmac(key)
 

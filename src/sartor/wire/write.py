@@ -19,6 +19,7 @@ CONTENT_TYPES: Final = {"json": b"application/x-amz-json-1.1", "rest-json": b"ap
 COMMON_ERRORS: Final = {
     "AccessDeniedException": 403,
     "BadRequestException": 400,
+    "ExpiredTokenException": 403,
     "IncompleteSignatureException": 400,
     "InternalFailure": 500,
     "InvalidSignatureException": 403,
