@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
 from sartor.app import Backend, build, build_worker, open_backend
+from sartor.certificates import Files
 from sartor.compute.child import die_with_parent
 from sartor.crew import Crew
 from sartor.keys import KEY_FILE, KeyFile
@@ -29,7 +30,9 @@ from sartor.logs import log_to_stderr
 from sartor.private import keep_private
 from sartor.settings import Settings, SettingsError, require_buckets
 from sartor.wire import fingerprint
+from sartor.wire.cors import ANY, Cors
 from sartor.wire.local import is_loopback
+from sartor.wire.tls import Certificate
 from sartor.worker import end_process
 
 LOG = logging.getLogger("sartor.serve")
@@ -68,6 +71,11 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
             "Use --auth signed, or --host 127.0.0.1."
         )
     require_buckets(settings)
+    if settings.auth == "open" and ANY in (settings.cors or ()):
+        raise SettingsError(
+            "--auth open with --cors * would let every page of a browser in: name the origins."
+        )
+    certificate = _certificate(settings)
     log_to_stderr(settings.log_level, settings.log_format)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
@@ -81,7 +89,7 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
         try:
             crew.start()
             with _address(settings, listeners[0]) as url:
-                _run_api(backend, listeners, url)
+                _run_api(backend, listeners, url, certificate)
         finally:
             crew.stop()
             backend.close()
@@ -149,7 +157,25 @@ def _end(*_: object) -> None:
     sys.exit(0)
 
 
-def _run_api(backend: Backend, listeners: list[socket.socket], url: str) -> None:
+def _certificate(settings: Settings) -> Certificate | None:
+    """Return what HTTPS is served with, if it is.
+
+    Raises:
+        SettingsError: it cannot be.
+    """
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    found = Certificate(settings.tls_cert, settings.tls_key)
+    try:
+        found.require_usable()
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    return found
+
+
+def _run_api(
+    backend: Backend, listeners: list[socket.socket], url: str, certificate: Certificate | None
+) -> None:
     """Run the API on sockets that listen already; a second one answers ``/metrics`` alone."""
     import asyncio
 
@@ -163,6 +189,8 @@ def _run_api(backend: Backend, listeners: list[socket.socket], url: str) -> None
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             self.sweep = asyncio.create_task(connection.sweep(self.server_state.connections))
+            if certificate is not None and self.config.ssl is not None:
+                self.follow = asyncio.create_task(certificate.follow(self.config.ssl))
             # The service models are many objects that live for ever: the collector need not walk them again.
             gc.collect()
             gc.freeze()
@@ -173,14 +201,17 @@ def _run_api(backend: Backend, listeners: list[socket.socket], url: str) -> None
     _say_what_differs()
     ports = [listener.getsockname()[1] for listener in listeners]
     for port in ports[1:]:
-        LOG.info("metrics are at %s/metrics", _url(backend.settings.host, port))
+        LOG.info("metrics are at %s/metrics", _url(backend.settings, backend.settings.host, port))
+    exchange, origins = build(backend, *ports[1:]), backend.settings.cors
     config = uvicorn.Config(
-        build(backend, *ports[1:]),
+        Cors(exchange, origins) if origins else exchange,
         access_log=False,
         log_config=None,
         loop="auto",  # uvloop if it is installed
         http=connection.bounded(_connections(backend.settings)),
         ws="none",
+        ssl_certfile=None if certificate is None else certificate.certificate,
+        ssl_keyfile=None if certificate is None else certificate.key,
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,
@@ -260,21 +291,25 @@ def _address(settings: Settings, listener: socket.socket) -> Iterator[str]:
     place = settings.data / "server.json"
     new = settings.data / "server.json.new"
     address: dict[str, Any] = {
-        "url": _url(_REACHED_AT.get(host, host), port),
+        "url": _url(settings, _REACHED_AT.get(host, host), port),
         "pid": os.getpid(),
         "region": settings.region,
         "account": settings.account,
     }
+    own = Files(settings.data / "tls")
+    if settings.tls_cert == own.certificate:
+        address["authority"], address["bundle"] = str(own.authority), str(own.bundle)
     new.write_text(json.dumps(address), encoding="utf-8")
     new.replace(place)
     try:
-        yield _url(host, port)
+        yield _url(settings, host, port)
     finally:
         place.unlink(missing_ok=True)
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+def _url(settings: Settings, host: str, port: int) -> str:
+    scheme = "http" if settings.tls_cert is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _die_with_parent(parent: int) -> None:

@@ -24,6 +24,11 @@ _COMPUTE: Final = re.compile(
 )
 _ENDPOINT: Final = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 _ROLE: Final = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/.+")
+#: Plain HTTP is for an issuer on this machine alone.
+_ISSUER: Final = re.compile(
+    r"https://[^\s,=]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?(/[^\s,=]*)?"
+)
+_ORIGIN: Final = re.compile(r"https?://[^\s/,]+")
 #: What stands for the account of a bucket that every account has.
 EVERY_ACCOUNT: Final = "*"
 
@@ -159,8 +164,44 @@ def _owned(buckets: Mapping[str, Path], account: str) -> dict[str, Path]:
     return owned
 
 
-def _folder(value: Any) -> Path:
+def _issuers(value: Any) -> dict[str, tuple[str, ...]]:
+    """Return the audiences by issuer.
+
+    Args:
+        value: a table; or ``URL=AUDIENCE`` texts, in one text parted by commas; or a table as JSON.
+    """
+    if isinstance(value, str) and value.startswith("{"):
+        value = json.loads(value)
+    if isinstance(value, Mapping):
+        pairs = [
+            (str(url), str(one))
+            for url, audiences in value.items()
+            for one in ([audiences] if isinstance(audiences, str) else audiences)
+        ]
+    else:
+        texts = value.split(",") if isinstance(value, str) else value
+        pairs = [(url, audience) for url, _, audience in (str(text).rpartition("=") for text in texts)]
+    issuers: dict[str, tuple[str, ...]] = {}
+    for url, audience in pairs:
+        if not audience or not _ISSUER.fullmatch(url):
+            raise ValueError("an issuer is URL=AUDIENCE, with an https:// address")
+        name = url.rstrip("/")
+        issuers[name] = (*issuers.get(name, ()), audience)
+    return issuers
+
+
+def _path(value: Any) -> Path:
     return Path(_text(value)).absolute()
+
+
+def _origins(value: Any) -> tuple[str, ...]:
+    """Return origins, of a list or of a text parted by commas."""
+    found = tuple(str(one) for one in (value.split(",") if isinstance(value, str) else value))
+    if not all(one == "*" or _ORIGIN.fullmatch(one) for one in found):
+        raise ValueError(
+            "an origin is https://HOST or http://HOST, perhaps with a port, and nothing behind it"
+        )
+    return found
 
 
 SETTINGS: Final = (
@@ -175,7 +216,7 @@ SETTINGS: Final = (
         "A port of its own for /metrics, unsigned; without it /metrics is unsigned only on a loopback address.",
         "PORT",
     ),
-    Setting("data", _folder, "sartor-data", "The folder of everything the embedded default keeps.", "DIR"),
+    Setting("data", _path, "sartor-data", "The folder of everything the embedded default keeps.", "DIR"),
     Setting(
         "database",
         _text,
@@ -271,6 +312,28 @@ SETTINGS: Final = (
         "Log a line for each request: operation, status, time, client, access key and the request's id.",
         "",
         switch=True,
+    ),
+    Setting(
+        "oidc_issuer",
+        _issuers,
+        "",
+        "An OpenID Connect issuer whose tokens for that audience AssumeRoleWithWebIdentity takes; can be repeated.",
+        "URL=AUDIENCE",
+    ),
+    Setting(
+        "tls_cert",
+        _path,
+        None,
+        "The certificate that HTTPS is served with, and its chain, as PEM; it is read again when it changes.",
+        "FILE",
+    ),
+    Setting("tls_key", _path, None, "The key of --tls-cert, as PEM without a password.", "FILE"),
+    Setting(
+        "cors",
+        _origins,
+        None,
+        "An origin whose pages may call, such as https://shop.example; * is every one; can be repeated.",
+        "ORIGIN",
     ),
     Setting(
         "connections",
@@ -405,6 +468,10 @@ class Settings:
     log_level: str
     log_format: str
     access_log: bool
+    oidc_issuer: Mapping[str, tuple[str, ...]]
+    tls_cert: Path | None
+    tls_key: Path | None
+    cors: tuple[str, ...] | None
     lease_seconds: float
     poll_seconds: float
     drain_seconds: float
@@ -452,6 +519,8 @@ def load(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
         if setting.default and "DATA/" in setting.default and values[setting.name] == setting.default:
             values[setting.name] = setting.default.replace("DATA", str(values["data"]))
     values["bucket"] = _owned(values["bucket"], values["account"])
+    if (values["tls_cert"] is None) is not (values["tls_key"] is None):
+        raise SettingsError("--tls-cert and --tls-key go together.")
     if "://" not in values["storage"]:
         values["storage"] = str(Path(values["storage"]).absolute())
     values["cache"] = Path(values["cache"]).absolute()
@@ -484,7 +553,9 @@ def variables(settings: Settings) -> dict[str, str]:
     for setting in SETTINGS:
         value = getattr(settings, setting.name)
         if isinstance(value, Mapping):
-            value = json.dumps({name: str(folder) for name, folder in value.items()}) if value else ""
+            value = json.dumps(dict(value), default=str) if value else ""
+        if isinstance(value, tuple):
+            value = ",".join(value)
         if value is not None:
             found[setting.variable] = str(value)
     return found

@@ -40,6 +40,35 @@ onload = async () => {
 </script>"""
 
 
+#: What Amplify does: it signs an event by itself and sends it to another origin, here with WebCrypto.
+SIGNING_PAGE = """<body><script>
+const server = "@SERVER@", key = "@KEY@", secret = "@SECRET@", body = @EVENTS@;
+const text = new TextEncoder(), digits = (one) => one.toString(16).padStart(2, "0");
+const hex = (raw) => [...new Uint8Array(raw)].map(digits).join("");
+const sha = async (value) => hex(await crypto.subtle.digest("SHA-256", text.encode(value)));
+const hmac = async (with_, value) => {
+  const made = await crypto.subtle.importKey("raw", with_, {name: "HMAC", hash: "SHA-256"}, false, ["sign"]);
+  return crypto.subtle.sign("HMAC", made, text.encode(value));
+};
+onload = async () => {
+  const moment = new Date().toISOString().replace(/[-:]|\\.\\d+/g, ""), day = moment.slice(0, 8);
+  const host = new URL(server).host, signed = "content-type;host;x-amz-date";
+  const scope = `${day}/us-east-1/personalize/aws4_request`;
+  const lines = `content-type:application/json\\nhost:${host}\\nx-amz-date:${moment}\\n`;
+  const request = ["POST", "/events", "", lines, signed, await sha(body)].join("\\n");
+  let signing = text.encode("AWS4" + secret);
+  for (const word of scope.split("/")) signing = await hmac(signing, word);
+  const signature = hex(await hmac(signing, ["AWS4-HMAC-SHA256", moment, scope, await sha(request)].join("\\n")));
+  const authorization = `AWS4-HMAC-SHA256 Credential=${key}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
+  const headers = {"content-type": "application/json", "x-amz-date": moment, authorization};
+  try {
+    const answer = await fetch(server + "/events", {method: "POST", headers, body});
+    document.body.textContent = `status ${answer.status} id ${answer.headers.get("x-amzn-requestid")}`;
+  } catch (error) { document.body.textContent = "blocked"; }
+};
+</script></body>"""
+
+
 class Page(BaseHTTPRequestHandler):
     """Shows the page."""
 
@@ -91,8 +120,42 @@ def test_a_page_of_another_origin_changes_nothing(tmp_path: Path) -> None:
         assert server.get(f"/sartor/v1/datasets/{dataset}/records?id=evil")["records"] == []
 
 
-def show(url: str, profile: Path) -> None:
-    """Let the browser load a page, and what the page sends."""
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+def test_a_page_of_an_origin_that_was_named_puts_an_event_that_it_signs_itself(tmp_path: Path) -> None:
+    (tmp_path / "bucket").mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as pages:
+        threading.Thread(target=pages.serve_forever, daemon=True).start()
+        here = f"http://127.0.0.1:{pages.server_port}"
+        options = ("--cors", here, "--quotas", "off")
+        with Server(tmp_path / "data", {"training": tmp_path / "bucket"}, options) as server:
+            client = Client(server, tmp_path / "bucket")
+            columns = (("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"))
+            dataset = client.dataset(schema("Interactions", *columns), "Interactions")
+            event = {"eventType": "e", "itemId": "i", "sentAt": 1}
+            put = {
+                "trackingId": client.tracker(dataset),
+                "userId": "u",
+                "sessionId": "s",
+                "eventList": [event],
+            }
+            words = {
+                "SERVER": server.url,
+                "KEY": server.environment["AWS_ACCESS_KEY_ID"],
+                "SECRET": server.environment["AWS_SECRET_ACCESS_KEY"],
+                "EVENTS": json.dumps(json.dumps(put)),
+            }
+            text = SIGNING_PAGE
+            for word, value in words.items():
+                text = text.replace(f"@{word}@", value)
+            Page.text = text.encode()
+            assert "status 200 id " in show(f"{here}/", tmp_path / "profile")
+            found = server.get(f"/sartor/v1/datasets/{dataset}/records?id=u")["records"]
+            assert len(found) == 1
+        pages.shutdown()
+
+
+def show(url: str, profile: Path) -> str:
+    """Let the browser load a page, and what the page sends; return the page as it is then."""
     words = [
         "--headless=new",
         "--no-sandbox",
@@ -102,7 +165,8 @@ def show(url: str, profile: Path) -> None:
     ]
     words += ["--host-resolver-rules=MAP *.test 127.0.0.1", "--virtual-time-budget=5000", "--dump-dom", url]
     words += ["--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"]
-    subprocess.run([str(BROWSER), *words], capture_output=True, timeout=90, check=True)
+    done = subprocess.run([str(BROWSER), *words], capture_output=True, timeout=90, check=True)
+    return done.stdout.decode(errors="replace")
 
 
 def metrics(server: Server) -> list[str]:

@@ -90,8 +90,16 @@ def _environment(settings: Settings, flags: Mapping[str, Any], url: str) -> dict
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,  # the JavaScript SDK v3 reads no other
+        **_trusted(server),
         **_past_proxies(url),
     }
+
+
+def _trusted(server: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables that let clients trust a server whose authority is its own."""
+    if "bundle" not in server:
+        return {}
+    return {"AWS_CA_BUNDLE": server["bundle"], "NODE_EXTRA_CA_CERTS": server["authority"]}
 
 
 def _profile(settings: Settings, flags: Mapping[str, Any], url: str, name: str) -> dict[str, str]:
@@ -108,7 +116,7 @@ def _profile(settings: Settings, flags: Mapping[str, Any], url: str, name: str) 
             wanted, os.environ, lambda key_id: keys_of(settings).get(key_id) is not None
         )
     click.echo(f"The profile {name} is in {config}.", err=True)
-    return {"AWS_PROFILE": name, **_past_proxies(url)}
+    return {"AWS_PROFILE": name, **_trusted(server), **_past_proxies(url)}
 
 
 def _past_proxies(url: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ def settings_options(*names: str) -> Callable[[Function], Function]:
                 continue
             default = f"  [default: {setting.default}]" if setting.default and not setting.switch else ""
             text = f"{setting.help}{default}"
-            repeated = setting.name == "bucket"
+            repeated = setting.name in ("bucket", "oidc_issuer", "cors")
             how: dict[str, Any] = {"metavar": setting.metavar, "multiple": repeated}
             if setting.switch:
                 how = {"is_flag": True}

@@ -32,13 +32,22 @@ def keys_of(settings: Settings) -> "Keys":
     """Return the keys of the service: of the data folder, or of the database that its server shares with others."""
     from sartor.keys import KEY_FILE, KeyFile
 
-    file = KeyFile(settings.data / KEY_FILE)
-    database = settings.database if settings.shares_database else file.database
-    if database is None:
-        return file
+    found = with_database(settings)
+    if not found.shares_database:
+        return KeyFile(settings.data / KEY_FILE)
     from sartor.app import open_keys
 
-    return open_keys(replace(settings, database=database))
+    return open_keys(found)
+
+
+def with_database(settings: Settings) -> Settings:
+    """Return the settings with the database of the data folder's server, which it may share with others."""
+    from sartor.keys import KEY_FILE, KeyFile
+
+    if settings.shares_database:
+        return settings
+    database = KeyFile(settings.data / KEY_FILE).database
+    return settings if database is None else replace(settings, database=database)
 
 
 def key_of(settings: Settings, account: str) -> "AccessKey":
@@ -143,11 +152,13 @@ class Asked:
         url: where it listens.
         key: signs.
         region: of what is asked for.
+        bundle: a file of the authorities that are trusted, if not the usual ones.
     """
 
     url: str
     key: "AccessKey"
     region: str
+    bundle: str | None = None
 
     def ask(self, path: str, members: Mapping[str, Any] | None = None) -> Any:
         """Return what it answers to a GET; with members, to a POST of them. A refusal ends the command."""
@@ -155,8 +166,8 @@ class Asked:
 
         with failures(call.CallError):
             if members is None:
-                return call.get(self.url, path, self.key, self.region)
-            return call.post(self.url, path, self.key, self.region, members)
+                return call.get(self.url, path, self.key, self.region, self.bundle)
+            return call.post(self.url, path, self.key, self.region, members, self.bundle)
 
 
 def asked_about(name: str, kinds: Sequence[str], noun: str, flags: dict[str, Any]) -> tuple[Asked, str]:
@@ -179,7 +190,7 @@ def asked_about(name: str, kinds: Sequence[str], noun: str, flags: dict[str, Any
     if kind is None or kind.name not in kinds:
         raise click.UsageError(f"{name} is not the ARN of {noun}.")
     url, key = asked_server(settings, flags["data"], parts[4])
-    return Asked(url, key, parts[3]), name
+    return Asked(url, key, parts[3], bundle_of(settings)), name
 
 
 def _called(server: Asked, name: str, kinds: Sequence[str], noun: str) -> str:
@@ -202,4 +213,9 @@ def asked_for(flags: dict[str, Any]) -> Asked:
     server = server_of(settings)
     url, key = asked_server(settings, flags["data"], server.get("account", settings.account))
     region = server.get("region") or os.environ.get("AWS_DEFAULT_REGION") or settings.region
-    return Asked(url, key, region)
+    return Asked(url, key, region, bundle_of(settings))
+
+
+def bundle_of(settings: Settings) -> str | None:
+    """Return the file of the authorities that vouch for the server: its own, or the environment's."""
+    return server_of(settings).get("bundle") or os.environ.get("AWS_CA_BUNDLE")

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sartor.keys import AccessKey
 
-_READY: Final = re.compile(r"Sartor is listening on (http://\S+)")
+_READY: Final = re.compile(r"Sartor is listening on (https?://\S+)")
 #: How long a start may take before it counts as failed, and a stop before it is forced.
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 15.0

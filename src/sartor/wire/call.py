@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ class CallError(Exception):
     """The server did not answer, or answered with an error; the message says which."""
 
 
-def get(url: str, path: str, key: Key, region: str) -> Any:
+def get(url: str, path: str, key: Key, region: str, bundle: str | None = None) -> Any:
     """Return the JSON that a server answers to a signed GET.
 
     Args:
@@ -27,14 +28,17 @@ def get(url: str, path: str, key: Key, region: str) -> Any:
         path: begins with ``/``.
         key: who asks.
         region: where.
+        bundle: a file of the authorities that are trusted, if not the usual ones.
 
     Raises:
         CallError: it cannot be reached, or answers with an error.
     """
-    return _ask("GET", url, path, key, region, b"")
+    return _ask("GET", url, path, key, region, b"", bundle)
 
 
-def post(url: str, path: str, key: Key, region: str, members: Mapping[str, Any]) -> Any:
+def post(
+    url: str, path: str, key: Key, region: str, members: Mapping[str, Any], bundle: str | None = None
+) -> Any:
     """Return the JSON that a server answers to a signed POST of a JSON object.
 
     Args:
@@ -43,22 +47,27 @@ def post(url: str, path: str, key: Key, region: str, members: Mapping[str, Any])
         key: who asks.
         region: where.
         members: of the object.
+        bundle: a file of the authorities that are trusted, if not the usual ones.
 
     Raises:
         CallError: it cannot be reached, or answers with an error.
     """
-    return _ask("POST", url, path, key, region, json.dumps(members).encode())
+    return _ask("POST", url, path, key, region, json.dumps(members).encode(), bundle)
 
 
-def _ask(method: str, url: str, path: str, key: Key, region: str, body: bytes) -> Any:
+def _ask(method: str, url: str, path: str, key: Key, region: str, body: bytes, bundle: str | None) -> Any:
     headers = {"Content-Type": "application/json"} if body else {}
     request = AWSRequest(method, url.rstrip("/") + path, data=body, headers=headers)
     credentials = Credentials(key.access_key_id, key.secret_access_key)
     SigV4Auth(credentials, SIGNING_NAME, region).add_auth(request)
     parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = connect(parts.netloc, timeout=_TIMEOUT_SECONDS)
+    connection = (
+        http.client.HTTPSConnection(
+            parts.netloc, timeout=_TIMEOUT_SECONDS, context=ssl.create_default_context(cafile=bundle)
+        )
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(parts.netloc, timeout=_TIMEOUT_SECONDS)
+    )
     try:
         connection.request(method, path, body=body or None, headers=dict(request.headers.items()))
         response = connection.getresponse()

@@ -7,7 +7,7 @@ first: any ``Content-Type`` but JSON; its ``Origin`` says where it is from. One 
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -30,12 +30,13 @@ def admit_all(_method: str, _headers: Mapping[str, str]) -> None:
     """Refuse nothing: signatures say who asks."""
 
 
-def require_local(method: str, headers: Mapping[str, str]) -> None:
+def require_local(method: str, headers: Mapping[str, str], origins: Collection[str] = ()) -> None:
     """Refuse a request that a page of another origin may have sent.
 
     Args:
         method: of the request.
         headers: of the request, by lower-case name.
+        origins: whose pages may send it nevertheless.
 
     Raises:
         ApiError: ``AccessDeniedException`` or ``UnsupportedMediaTypeException``.
@@ -47,7 +48,7 @@ def require_local(method: str, headers: Mapping[str, str]) -> None:
             f"--auth open answers only to localhost, 127.0.0.1 and [::1], not to the host {host[:100]!r}.",
         )
     origin = headers.get("origin")
-    if origin is not None and origin.casefold() not in _origins(host):
+    if origin is not None and origin.casefold() not in (*_origins(host), *origins):
         raise ApiError(
             "AccessDeniedException", f"--auth open answers to no page of another origin: {origin[:100]!r}."
         )
