@@ -5,8 +5,13 @@ import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
+from sartor.access.gate import Gate
+from sartor.access.oidc import Issuers
+from sartor.access.sessions import SYSTEM_CLOCK, Sessions
+from sartor.access.sts import SERVICE, Sts
 from sartor.console.models import ModelPages
 from sartor.console.resources import ResourcePages
 from sartor.console.v1 import Console
@@ -33,6 +38,7 @@ from sartor.wire import operations
 from sartor.wire.exchange import Exchange, Route
 from sartor.wire.handling import bound
 from sartor.wire.local import admit_all, is_loopback, require_local
+from sartor.wire.query import QueryService
 from sartor.wire.sign import Authority
 from sartor.work.tools import Tools, open_tools
 from sartor.worker import Worker, end_process
@@ -137,9 +143,12 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     settings = backend.settings
     service = operations.load()
     resources = Control(backend.store, settings.quotas == "aws", backend.sources)
+    sessions = Sessions(backend.store.secret, backend.keys)
     authority = Authority(
-        backend.keys.get, None if settings.auth == "signed" else (settings.account, settings.region)
+        sessions.signer, None if settings.auth == "signed" else (settings.account, settings.region)
     )
+    gate = Gate(backend.store)
+    sts = Sts(backend.keys, sessions, Issuers(settings.oidc_issuer), gate, SYSTEM_CLOCK)
     metrics = Metrics(backend.store)
     deployments = Deployments(backend.means)
     filters = Filters(backend.store)
@@ -180,8 +189,10 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
         {} if metrics_port is None else {metrics_port: {"/metrics": shown}},
         observe=metrics.observe,
         background=(deployments,),
-        admit=require_local if settings.auth == "open" else admit_all,
         tells=settings.access_log,
+        admit=partial(require_local, origins=settings.cors or ()) if settings.auth == "open" else admit_all,
+        authorize=gate.require,
+        queries=QueryService(SERVICE, sts.actions, authority, SYSTEM_CLOCK),
     )
 
 

@@ -125,6 +125,8 @@ class Caller:
     account: str = ACCOUNT
     region: str = REGION
     access_key_id: str = "AKIDEXAMPLE"
+    principal: None = None
+    request: None = None
 
 
 @dataclass(frozen=True)

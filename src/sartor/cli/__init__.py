@@ -11,17 +11,20 @@ import click
 
 from sartor import __version__
 from sartor.cli.access_keys import keys
+from sartor.cli.audit import audit
+from sartor.cli.certificates import ca
 from sartor.cli.data import describe, history, report, rollback, validate
 from sartor.cli.environment import env
 from sartor.cli.models import explain, filters, retrain, training
 from sartor.cli.resources import list_resources, status
+from sartor.cli.roles import roles
 from sartor.cli.schemas import schema
 from sartor.cli.service import cluster, demo, doctor, serve, worker
 from sartor.private import UMASK
 
 #: Every command.                                                                       <- add a command
 COMMANDS: tuple[click.Command, ...] = (
-    *(serve, worker, cluster, env, demo, doctor, keys),
+    *(serve, worker, cluster, env, demo, doctor, keys, roles, ca, audit),
     *(list_resources, status),
     *(validate, schema, report, describe, history, rollback),
     *(training, retrain, explain, filters),

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sartor.errors import JobFailed, in_use, invalid_input, not_found
-from sartor.resources import catalogue, lifecycle, paging, rules
+from sartor.resources import audit, catalogue, lifecycle, paging, rules
 from sartor.resources.call import Call, Request, lock_of
 from sartor.resources.kinds import BY_ARN_MEMBER, KINDS, UNFINISHED, Kind, kind_of
 from sartor.resources.store import Resource, Store, Transaction
@@ -55,7 +55,9 @@ class Control:
             draft = rule(call, request)
             draft = replace(draft, private={**draft.private, **at_call})
             lifecycle.begin(call, kind, draft)
-        return {kind.arn_member: draft.arn, **draft.answer}
+            answer = {kind.arn_member: draft.arn, **draft.answer}
+            _record(call, caller, f"Create{kind.noun}", request, answer)
+        return answer
 
     def describe(self, caller: "Caller", request: Request, kind: Kind) -> dict[str, Any]:
         """Answer with one resource."""
@@ -120,14 +122,18 @@ class Control:
                 status = lifecycle.status_of(kind.name, "delete", "waiting")
                 transaction.set_status(resource.arn, status, call.now)
                 lifecycle.owe(transaction, resource.arn, kind.name, "delete")
+            _record(call, caller, f"Delete{kind.noun}", request, {})
         return {}
 
     def write(
-        self, caller: "Caller", request: Request, rule: Callable[[Call, Request], dict[str, Any]]
+        self, caller: "Caller", request: Request, name: str, rule: Callable[[Call, Request], dict[str, Any]]
     ) -> dict[str, Any]:
-        """Run a rule that changes what is remembered."""
+        """Run the rule of an operation that changes what is remembered."""
         with self._store.write(lock_of(caller.account, caller.region)) as transaction:
-            return rule(self._call(caller, transaction), request)
+            call = self._call(caller, transaction)
+            answer = rule(call, request)
+            _record(call, caller, name, request, answer)
+        return answer
 
     def read(
         self, caller: "Caller", request: Request, rule: Callable[[Call, Request], dict[str, Any]]
@@ -143,6 +149,14 @@ class Control:
     def _call(self, caller: "Caller", transaction: Transaction) -> Call:
         now = round(self._clock(), 3)
         return Call(transaction, caller.account, caller.region, self._quotas_on, now, self._store.secret)
+
+
+def _record(
+    call: Call, caller: "Caller", operation: str, request: Request, answer: Mapping[str, Any]
+) -> None:
+    """Keep who changed what, in the transaction of the change."""
+    record = audit.record_of(caller, operation, request, answer, call.now)
+    call.transaction.append_audit(caller.account, caller.region, record)
 
 
 def _shown(kind: Kind, resource: Resource) -> dict[str, Any]:
@@ -184,7 +198,7 @@ def _of_kind(kind: Kind) -> dict[str, Handling[Control]]:
 #: Every operation that the control plane answers.
 OPERATIONS: Final[Mapping[str, Handling[Control]]] = {
     **{operation: row for name in rules.CREATE for operation, row in _of_kind(KINDS[name]).items()},
-    **{name: Handling(partial(Control.write, rule=rule)) for name, rule in rules.CHANGE.items()},
+    **{name: Handling(partial(Control.write, name=name, rule=rule)) for name, rule in rules.CHANGE.items()},
     **{name: Handling(partial(Control.read, rule=rule)) for name, rule in rules.READ.items()},
     "ListRecipes": Handling(Control.list_recipes, "loop", "loop"),
     "DescribeRecipe": _of_catalogue(catalogue.describe_recipe),

@@ -1,15 +1,17 @@
 """What can be asked and changed in one transaction: resources, what they name, their tags, the work owed to them."""
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from sartor.data import put_tables, samples
+from sartor.resources.audit import Row, chained
 from sartor.resources.kind_names import DATASET
 from sartor.resources.tables import (
+    AUDIT_RECORD,
     REFERENCE,
     RESOURCE,
     RESOURCE_COLUMNS,
@@ -21,6 +23,9 @@ from sartor.resources.tables import (
     resource_of,
     task_of,
 )
+
+#: So many records of what calls changed are read at once.
+_AUDIT_ROWS: Final = 1000
 
 
 class Duplicate(Exception):  # noqa: N818 - says what the row is
@@ -234,6 +239,28 @@ class Transaction:
     def remove_tags(self, arn: str, keys: Collection[str]) -> None:
         """Remove these of a resource's tags; keys that it does not have are no matter."""
         self._connection.execute(sa.delete(TAG).where(TAG.c.arn == arn, TAG.c.key.in_(list(keys))))
+
+    # audit
+
+    def append_audit(self, account: str, region: str, record: str) -> None:
+        """Add a record to the chain of an account and region, whose lock the transaction holds."""
+        column = AUDIT_RECORD.c
+        last = self._connection.execute(
+            sa.select(column.number, column.hash)
+            .where(column.account == account, column.region == region)
+            .order_by(column.number.desc())
+            .limit(1)
+        ).first()
+        number, before = (0, "") if last is None else last
+        row = Row(account, region, number + 1, record, chained(before, record))
+        self._connection.execute(sa.insert(AUDIT_RECORD), [vars(row)])
+
+    def audit(self) -> Iterator[Row]:
+        """Yield every record of what calls changed, by account and region, oldest first."""
+        column = AUDIT_RECORD.c
+        query = sa.select(AUDIT_RECORD).order_by(column.account, column.region, column.number)
+        for row in self._connection.execution_options(yield_per=_AUDIT_ROWS).execute(query):
+            yield Row(row.account, row.region, row.number, row.record, row.hash)
 
     # tasks
 
