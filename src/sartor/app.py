@@ -162,19 +162,7 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     )
     shown = Route(lambda _caller, _request: (200, *metrics.render()), signed=False)
     openly = metrics_port is None and is_loopback(settings.host)
-    live = Route(lambda _caller, _request: (200, "text/plain", b"live\n"), signed=False)
-    ready = Route(lambda _caller, _request: _ready(backend), signed=False)
-    welcome = Route(
-        lambda _caller, request: page(_faults(backend), request.headers.get("accept", "")), signed=False
-    )
-    routes: dict[str, Route] = {
-        **dict.fromkeys(("/", "/console", "/console/"), welcome),
-        **dict.fromkeys(("/health/live", "/livez"), live),
-        **dict.fromkeys(("/health/ready", "/readyz", "/healthz"), ready),
-        "/metrics": replace(shown, signed=not openly),
-        "/sartor/v1/openapi.json": Route(console.openapi, signed=False),
-        "/sartor/v1/": Route(console.answer, signed=True, methods=("GET", "HEAD", "POST")),
-    }
+    routes = {**_routes(backend, console), "/metrics": replace(shown, signed=not openly)}
     near = backend.store.local
     return Exchange(
         service,
@@ -194,6 +182,22 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
         authorize=gate.require,
         queries=QueryService(SERVICE, sts.actions, authority, SYSTEM_CLOCK),
     )
+
+
+def _routes(backend: Backend, console: Console) -> dict[str, Route]:
+    """Return the paths beside Amazon's operations."""
+    live = Route(lambda _caller, _request: (200, "text/plain", b"live\n"), signed=False)
+    ready = Route(lambda _caller, _request: _ready(backend), signed=False)
+    welcome = Route(
+        lambda _caller, request: page(_faults(backend), request.headers.get("accept", "")), signed=False
+    )
+    return {
+        **dict.fromkeys(("/", "/console", "/console/"), welcome),
+        **dict.fromkeys(("/health/live", "/livez"), live),
+        **dict.fromkeys(("/health/ready", "/readyz", "/healthz"), ready),
+        "/sartor/v1/openapi.json": Route(console.openapi, signed=False),
+        "/sartor/v1/": Route(console.answer, signed=True, methods=("GET", "HEAD", "POST")),
+    }
 
 
 def build_worker(

@@ -13,22 +13,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from sartor.settings import values as parse
+
 FILE_NAME: Final = "sartor.toml"
 #: The environment variable that names the file.
 _FILE_VARIABLE: Final = "SARTOR_CONFIG"
-_REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
-_ACCOUNT: Final = re.compile(r"[0-9]{12}")
-_BUCKET: Final = re.compile(r"(([0-9]{12}|\*)/)?[^/]+")
-_COMPUTE: Final = re.compile(
-    r"here|processes:[1-9][0-9]{0,2}|ray:([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}"
-)
-_ENDPOINT: Final = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 _ROLE: Final = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/.+")
-#: Plain HTTP is for an issuer on this machine alone.
-_ISSUER: Final = re.compile(
-    r"https://[^\s,=]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?(/[^\s,=]*)?"
-)
-_ORIGIN: Final = re.compile(r"https?://[^\s/,]+")
 #: What stands for the account of a bucket that every account has.
 EVERY_ACCOUNT: Final = "*"
 
@@ -70,85 +60,6 @@ class Setting:
         return f"--{self.name.replace('_', '-')}"
 
 
-def _text(value: Any) -> str:
-    if not str(value).strip():
-        raise ValueError("it is empty")
-    return str(value)
-
-
-def _whole(low: int, high: int) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
-        number = int(str(value))
-        if not low <= number <= high:
-            raise ValueError(f"it must be from {low} to {high}")
-        return number
-
-    return parse
-
-
-def _seconds(value: Any) -> float:
-    number = float(str(value))
-    if not 0 < number < 86_400:
-        raise ValueError("it must be more than 0 and less than 86400")
-    return number
-
-
-def _share(value: Any) -> float:
-    number = float(str(value))
-    if not 0 <= number <= 1:
-        raise ValueError("it must be from 0 to 1")
-    return number
-
-
-def _one_of(*words: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if value not in words:
-            raise ValueError(f"it must be one of {', '.join(words)}")
-        return str(value)
-
-    return parse
-
-
-def _switched(value: Any) -> bool:
-    words = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
-    if str(value).lower() not in words:
-        raise ValueError("it must be on or off")
-    return words[str(value).lower()]
-
-
-def _like(pattern: re.Pattern[str], words: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if not pattern.fullmatch(str(value)):
-            raise ValueError(words)
-        return str(value)
-
-    return parse
-
-
-def _buckets(value: Any) -> dict[str, Path]:
-    """Return folders by bucket, ``NAME`` or ``ACCOUNT/NAME``.
-
-    Args:
-        value: a table; or ``[ACCOUNT/]NAME=DIR`` texts, in one text parted by commas; or a table as JSON, which
-            takes folders with commas too.
-    """
-    if isinstance(value, str) and value.startswith("{"):
-        value = json.loads(value)
-    if isinstance(value, Mapping):
-        pairs = [(str(name), str(folder)) for name, folder in value.items()]
-    else:
-        texts = value.split(",") if isinstance(value, str) else value
-        pairs = [(name, folder) for name, _, folder in (str(text).partition("=") for text in texts)]
-    buckets: dict[str, Path] = {}
-    for name, folder in pairs:
-        if not folder or not _BUCKET.fullmatch(name):
-            raise ValueError("a bucket is NAME=DIR, or ACCOUNT/NAME=DIR with an account of 12 digits or *")
-        if name in buckets:
-            raise ValueError(f"the bucket {name} is named twice")
-        buckets[name] = Path(folder).absolute()
-    return buckets
-
-
 def _owned(buckets: Mapping[str, Path], account: str) -> dict[str, Path]:
     """Return folders by ``ACCOUNT/NAME``; what names no account is the server's own.
 
@@ -164,76 +75,40 @@ def _owned(buckets: Mapping[str, Path], account: str) -> dict[str, Path]:
     return owned
 
 
-def _issuers(value: Any) -> dict[str, tuple[str, ...]]:
-    """Return the audiences by issuer.
-
-    Args:
-        value: a table; or ``URL=AUDIENCE`` texts, in one text parted by commas; or a table as JSON.
-    """
-    if isinstance(value, str) and value.startswith("{"):
-        value = json.loads(value)
-    if isinstance(value, Mapping):
-        pairs = [
-            (str(url), str(one))
-            for url, audiences in value.items()
-            for one in ([audiences] if isinstance(audiences, str) else audiences)
-        ]
-    else:
-        texts = value.split(",") if isinstance(value, str) else value
-        pairs = [(url, audience) for url, _, audience in (str(text).rpartition("=") for text in texts)]
-    issuers: dict[str, tuple[str, ...]] = {}
-    for url, audience in pairs:
-        if not audience or not _ISSUER.fullmatch(url):
-            raise ValueError("an issuer is URL=AUDIENCE, with an https:// address")
-        name = url.rstrip("/")
-        issuers[name] = (*issuers.get(name, ()), audience)
-    return issuers
-
-
-def _path(value: Any) -> Path:
-    return Path(_text(value)).absolute()
-
-
-def _origins(value: Any) -> tuple[str, ...]:
-    """Return origins, of a list or of a text parted by commas."""
-    found = tuple(str(one) for one in (value.split(",") if isinstance(value, str) else value))
-    if not all(one == "*" or _ORIGIN.fullmatch(one) for one in found):
-        raise ValueError(
-            "an origin is https://HOST or http://HOST, perhaps with a port, and nothing behind it"
-        )
-    return found
-
-
 SETTINGS: Final = (
-    Setting("host", _text, "127.0.0.1", "The address to listen on."),
+    Setting("host", parse.text, "127.0.0.1", "The address to listen on."),
     Setting(
-        "port", _whole(0, 65_535), "4900", "The port to listen on; 0 picks a free one and prints it.", "N"
+        "port",
+        parse.whole(0, 65_535),
+        "4900",
+        "The port to listen on; 0 picks a free one and prints it.",
+        "N",
     ),
     Setting(
         "metrics_port",
-        _whole(0, 65_535),
+        parse.whole(0, 65_535),
         None,
         "A port of its own for /metrics, unsigned; without it /metrics is unsigned only on a loopback address.",
         "PORT",
     ),
-    Setting("data", _path, "sartor-data", "The folder of everything the embedded default keeps.", "DIR"),
+    Setting("data", parse.path, "sartor-data", "The folder of everything the embedded default keeps.", "DIR"),
     Setting(
         "database",
-        _text,
+        parse.text,
         "sqlite:///DATA/sartor.db",
         "The metadata database; postgresql://… for more than one machine.",
         "URL",
     ),
     Setting(
         "storage",
-        _text,
+        parse.text,
         "DATA/storage",
         "Where tables and models lie: a folder or s3://bucket/prefix.",
         "URL",
     ),
     Setting(
         "bucket",
-        _buckets,
+        parse.buckets,
         "",
         "s3://NAME/key is the file DIR/key, for that account; without one for --account, with * for every account; "
         "can be repeated.",
@@ -241,16 +116,16 @@ SETTINGS: Final = (
     ),
     Setting(
         "s3_endpoint",
-        _like(_ENDPOINT, "it is http://HOST:PORT or https://HOST:PORT"),
+        parse.like(parse.ENDPOINT, "it is http://HOST:PORT or https://HOST:PORT"),
         None,
         "The S3 service of all other buckets; without it s3://B/k is DATA/buckets/B/k for --account and "
         "DATA/accounts/ACCOUNT/buckets/B/k for another.",
         "URL",
     ),
-    Setting("workers", _whole(0, 64), "1", "Worker processes; 0 is the API only.", "N"),
+    Setting("workers", parse.whole(0, 64), "1", "Worker processes; 0 is the API only.", "N"),
     Setting(
         "compute",
-        _like(_COMPUTE, "it is here, processes:N or ray:HOST:PORT"),
+        parse.like(parse.COMPUTE, "it is here, processes:N or ray:HOST:PORT"),
         "here",
         "Where the pieces of large jobs run: here is the worker itself; processes:N are N processes beside it; "
         "ray:HOST:PORT are the machines of the Ray cluster with that head.",
@@ -258,21 +133,21 @@ SETTINGS: Final = (
     ),
     Setting(
         "auth",
-        _one_of("signed", "open"),
+        parse.one_of("signed", "open"),
         "signed",
         "signed verifies SigV4; open accepts every request, on a loopback address only.",
         "signed|open",
     ),
     Setting(
         "quotas",
-        _one_of("aws", "off"),
+        parse.one_of("aws", "off"),
         "aws",
         "aws keeps Amazon's documented quotas and minimums; off has none.",
         "aws|off",
     ),
     Setting(
         "bad_cells",
-        _share,
+        parse.share,
         "0.01",
         "Which share of the cells of a number or boolean column (not TIMESTAMP) may be empty or unreadable in an "
         "import and become null, each a warning of the report; 0 is strict.",
@@ -280,34 +155,34 @@ SETTINGS: Final = (
     ),
     Setting(
         "region",
-        _like(_REGION, "a region is lower-case letters, digits and dashes"),
+        parse.like(parse.REGION, "a region is lower-case letters, digits and dashes"),
         "us-east-1",
         "The region for the first key and for open.",
     ),
     Setting(
         "account",
-        _like(_ACCOUNT, "an account is 12 digits"),
+        parse.like(parse.ACCOUNT, "an account is 12 digits"),
         "000000000000",
         "The account for the first key and for open; the server's own buckets and S3 credentials are its.",
         "DIGITS",
     ),
     Setting(
         "log_level",
-        _one_of("debug", "info", "warning", "error"),
+        parse.one_of("debug", "info", "warning", "error"),
         "info",
         "From which level on the service says what it does, on stderr.",
         "debug|info|warning|error",
     ),
     Setting(
         "log_format",
-        _one_of("text", "json"),
+        parse.one_of("text", "json"),
         "text",
         "text writes lines for people, json an object a line.",
         "text|json",
     ),
     Setting(
         "access_log",
-        _switched,
+        parse.switched,
         "off",
         "Log a line for each request: operation, status, time, client, access key and the request's id.",
         "",
@@ -315,29 +190,29 @@ SETTINGS: Final = (
     ),
     Setting(
         "oidc_issuer",
-        _issuers,
+        parse.issuers,
         "",
         "An OpenID Connect issuer whose tokens for that audience AssumeRoleWithWebIdentity takes; can be repeated.",
         "URL=AUDIENCE",
     ),
     Setting(
         "tls_cert",
-        _path,
+        parse.path,
         None,
         "The certificate that HTTPS is served with, and its chain, as PEM; it is read again when it changes.",
         "FILE",
     ),
-    Setting("tls_key", _path, None, "The key of --tls-cert, as PEM without a password.", "FILE"),
+    Setting("tls_key", parse.path, None, "The key of --tls-cert, as PEM without a password.", "FILE"),
     Setting(
         "cors",
-        _origins,
+        parse.origins,
         None,
         "An origin whose pages may call, such as https://shop.example; * is every one; can be repeated.",
         "ORIGIN",
     ),
     Setting(
         "connections",
-        _whole(16, 100_000),
+        parse.whole(16, 100_000),
         "4000",
         "How many connections clients may have at once; idle ones make way for new ones, others are refused with 503.",
         "N",
@@ -345,7 +220,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "lease_seconds",
-        _seconds,
+        parse.seconds,
         "15",
         "How long a worker's lease on a task holds without a heartbeat, in seconds.",
         "SECONDS",
@@ -353,7 +228,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "poll_seconds",
-        _seconds,
+        parse.seconds,
         "0.05",
         "How long an idle worker waits before it looks for work again, in seconds.",
         "SECONDS",
@@ -361,7 +236,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "drain_seconds",
-        _seconds,
+        parse.seconds,
         "30",
         "How long a record that a call put waits in the database until it is moved into its table, in seconds.",
         "SECONDS",
@@ -369,7 +244,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "history_days",
-        _seconds,
+        parse.seconds,
         "30",
         "How long a version of a dataset that was replaced can be restored, in days.",
         "DAYS",
@@ -377,7 +252,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "auto_training",
-        _one_of("on", "off"),
+        parse.one_of("on", "off"),
         "on",
         "on trains solutions by their schedules when there is new data; off trains only when asked to.",
         "on|off",
@@ -385,7 +260,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "sequence_models",
-        _one_of("on", "off"),
+        parse.one_of("on", "off"),
         "on",
         "on trains personal recipes with the sequence model where torch is installed, in minutes; off trains the "
         "linear model, in seconds.",
@@ -394,7 +269,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "training_threads",
-        _whole(0, 1024),
+        parse.whole(0, 1024),
         "0",
         "How many threads one training may use; 0 is one for each core.",
         "N",
@@ -402,7 +277,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "heavy_jobs",
-        _whole(1, 64),
+        parse.whole(1, 64),
         "1",
         "How many imports, exports, deletions and batch jobs one worker does at once; trainings go on beside "
         "them.",
@@ -411,7 +286,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "memory_bytes",
-        _whole(64 * 2**20, 2**40),
+        parse.whole(64 * 2**20, 2**40),
         str(600_000_000),
         "How much memory one job may use for its tables, in bytes.",
         "BYTES",
@@ -419,7 +294,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "cache",
-        _text,
+        parse.text,
         "DATA/cache",
         "Where this machine keeps copies of what lies in S3 storage; processes that name one folder share them.",
         "DIR",
@@ -427,7 +302,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "cache_bytes",
-        _whole(0, 2**50),
+        parse.whole(0, 2**50),
         "0",
         "How large the cache may become, beside what was asked for in the last six hours; 0 is 16 GiB, or a quarter "
         "of a small disk.",
