@@ -5,6 +5,7 @@ Source: "Actions, resources, and condition keys for Amazon Personalize" (Service
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from sartor.resources.kind_names import DATASET, EVENT_TRACKER, SOLUTION_VERSION
@@ -74,6 +75,7 @@ _OTHERS: Final[Mapping[str, Named]] = {
 }
 
 
+@lru_cache(maxsize=256)
 def named_by(operation: str) -> Named:
     """Return what names the resource of an operation's calls.
 

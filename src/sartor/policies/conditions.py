@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from sartor.policies.facts import Facts
@@ -19,6 +20,8 @@ Read = TypeVar("Read")
 _EPOCH: Final = re.compile(r"-?[0-9]{5,}(\.[0-9]+)?")
 _DATE: Final = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?)?)?")
 _ARN_PARTS: Final = 6
+#: So many values of requests are remembered beside each of a policy's: addresses take long to read.
+_COMPARED: Final = 256
 
 
 class ConditionRefused(ValueError):  # noqa: N818 - it says what became of it
@@ -114,13 +117,14 @@ def _of(read: Callable[[str], Read], compare: Callable[[Read, Read], bool]) -> T
     def test(wanted_text: str, _variables: bool) -> Match:
         wanted = read(wanted_text)
 
-        def match(value: str, _facts: Facts) -> bool:
+        @lru_cache(maxsize=_COMPARED)
+        def compares(value: str) -> bool:
             try:
                 return compare(read(value), wanted)
             except ValueError:
                 return False
 
-        return match
+        return lambda value, _facts: compares(value)
 
     return test
 

@@ -33,10 +33,5 @@ class Facts:
         return (find() or None) if find is not None else None
 
 
-def known(value: str) -> Callable[[], Values]:
-    """Return what finds a value that is there already."""
-    return lambda: (value,)
-
-
 #: Nothing is known.
 NOTHING: Final = Facts({})

@@ -1,11 +1,11 @@
 """Who a caller is, in IAM's words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 
-from sartor.policies.facts import Values, known
+from sartor.policies.facts import Values
 from sartor.policies.permissions import Permissions
 
 
@@ -34,7 +34,7 @@ class Principal:
     others: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
-    def keys(self) -> Mapping[str, Callable[[], Values]]:
+    def facts(self) -> Mapping[str, str]:
         """The condition keys about it, in lower case ("AWS global condition context keys")."""
         said: dict[str, str | None] = {
             **self.others,
@@ -45,11 +45,7 @@ class Principal:
             "aws:username": self.arn.rpartition("/")[2] if self.role_arn is None else None,
             "aws:tokenissuetime": None if self.issued_at is None else iso_time(self.issued_at),
         }
-        return {key: known(value) for key, value in said.items() if value is not None}
-
-    def tag(self, name: str) -> Values:
-        """Return the value of a session's tag; the case of its name is no matter."""
-        return tagged(self.tags, name)
+        return {key: value for key, value in said.items() if value is not None}
 
 
 def tagged(tags: Mapping[str, str], name: str) -> Values:

@@ -66,11 +66,10 @@ def test_a_roles_session_is_called_as_amazon_calls_it_and_may_what_the_role_may(
     assert who.user_id == f"{role.role_id}:anna"
     assert who.permissions is not None
     who.permissions.require("personalize:ListSchemas", "*", NOTHING)
-    asked = {key: find() for key, find in who.keys.items()}
-    assert asked["aws:principalarn"] == (ROLE,)
-    assert asked["aws:tokenissuetime"] == ("1970-01-01T00:16:40Z",)
-    assert "aws:username" not in asked
-    assert who.tag("Team") == ("shop",)
+    assert who.facts["aws:principalarn"] == ROLE
+    assert who.facts["aws:tokenissuetime"] == "1970-01-01T00:16:40Z"
+    assert "aws:username" not in who.facts
+    assert who.tags == {"team": "shop"}
 
 
 def test_a_role_without_a_policy_may_nothing_from_then_on(keys: KeyFile) -> None:
