@@ -20,7 +20,8 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
 WHO = Principal(
     ACCOUNT, f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/anna", "AROAX:anna", ROLE, None, 1_700_000_000.0
 )
-FROM = HttpRequest("POST", "/", "", {"user-agent": "boto3"}, b"", "203.0.113.7", True, "a-request-id")
+SCOPE = {"client": ("203.0.113.7", 1), "scheme": "https"}
+FROM = HttpRequest("POST", "/", "", {"user-agent": "boto3"}, b"", SCOPE, "a-request-id")
 
 
 @dataclass(frozen=True)

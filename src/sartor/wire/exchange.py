@@ -370,8 +370,7 @@ def _http_request(scope: Mapping[str, Any], body: bytes, request_id: str) -> Htt
         scope["query_string"].decode("latin-1"),
         headers,
         body,
-        (scope.get("client") or ("",))[0],
-        scope.get("scheme") == "https",
+        scope,
         request_id,
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, quote
 
 from sartor.errors import ApiError
@@ -60,9 +60,9 @@ class Signer(Key, Protocol):
 Signers = Callable[[str, str | None, float], Signer | None]
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: one is made for each call, and what is frozen is made several times as slowly
 class HttpRequest:
-    """What was signed.
+    """What was signed; nobody changes it.
 
     Attributes:
         method: such as ``POST``.
@@ -70,8 +70,7 @@ class HttpRequest:
         query: as it was sent, without its question mark.
         headers: by lower-case name; a repeated header's values are joined with commas.
         body: the whole body.
-        client: the address that it came from; empty if nobody knows.
-        secure: whether it came over TLS.
+        scope: what the server knows of it beside that, as ASGI has it.
         request_id: that its answer will have.
     """
 
@@ -80,14 +79,23 @@ class HttpRequest:
     query: str
     headers: Mapping[str, str]
     body: bytes
-    client: str = ""
-    secure: bool = False
+    scope: Mapping[str, Any] = field(default_factory=dict)
     request_id: str = ""
 
     @cached_property
     def parameters(self) -> dict[str, str]:
         """The query's parameters; of a repeated one the last."""
         return dict(parse_qsl(self.query, keep_blank_values=True))
+
+    @property
+    def client(self) -> str:
+        """The address that it came from; empty if nobody knows."""
+        return str((self.scope.get("client") or ("",))[0])
+
+    @property
+    def secure(self) -> bool:
+        """Whether it came over TLS."""
+        return self.scope.get("scheme") == "https"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ ACCOUNT, REGION = "111122223333", "us-east-1"
 ROOT = f"arn:aws:personalize:{REGION}:{ACCOUNT}"
 CALLER = Caller(ACCOUNT, REGION, "AKIA")
 OPERATIONS = operations.load().all
-REQUEST = HttpRequest("POST", "/", "", {"user-agent": "boto3"}, b"", "203.0.113.7", secure=True)
+SCOPE = {"client": ("203.0.113.7", 1), "scheme": "https"}
+REQUEST = HttpRequest("POST", "/", "", {"user-agent": "boto3"}, b"", SCOPE)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
