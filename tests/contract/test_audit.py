@@ -1,7 +1,7 @@
 """What calls changed: a record in the transaction of each change, in a chain that shows what was done to it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -29,7 +29,7 @@ class Known(Caller):
     """A session of a role, from somewhere."""
 
     principal: Any = WHO
-    request: Any = FROM
+    request: Any = field(default_factory=lambda: FROM)
 
 
 def records(store: Store) -> list[dict[str, Any]]:
