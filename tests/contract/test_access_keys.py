@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from contract.conftest import empty_database
-from sartor.keys import AccessKey, KeyFile, KeyRefused, Keys
+from sartor.keys import AccessKey, KeyFile, KeyRefused, Keys, new_role
 from sartor.resources import key_table
 from sartor.resources.key_table import KeyTable
 from sartor.resources.store import Store
@@ -124,9 +124,11 @@ def test_processes_that_start_together_agree_on_the_first_key(place: tuple[str, 
 
 def test_a_machines_own_keys_are_taken_over_once_and_none_comes_back(store: Store, tmp_path: Path) -> None:
     own, keys = KeyFile(tmp_path / "keys.json"), KeyTable(store.database)
-    first, second = own.add(ACCOUNT), own.add(OTHER)
+    first, second = own.add(ACCOUNT), own.add(OTHER, (POLICY,))
+    own.add_role(new_role(ROLE, POLICY, (POLICY,), 3600))
     keys.take_over(own)
     assert keys.all() == [first, second]
+    assert keys.roles() == own.roles()
     assert keys.first(ACCOUNT) == first
     keys.revoke(first.access_key_id)
     keys.take_over(own)
@@ -144,3 +146,45 @@ def test_who_asks_with_unknown_keys_makes_few_reads(store: Store, monkeypatch: p
     moment = 101.0
     added = KeyTable(store.database).add(ACCOUNT)
     assert keys.get(added.access_key_id) == added
+
+
+POLICY, OTHER_POLICY = '{"Statement": []}', '{"Statement": [1]}'
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/team/reader"
+
+
+def test_a_role_that_another_process_makes_is_known_with_its_policies(opened: Opened) -> None:
+    server, other = opened(), opened()
+    role = new_role(ROLE, POLICY, (POLICY, OTHER_POLICY), 7200)
+    assert server.role(ROLE) is None
+    other.add_role(role)
+    assert server.role(ROLE) == role
+    assert server.roles() == [role]
+    with pytest.raises(KeyRefused, match="Role with name reader already exists"):
+        opened().add_role(new_role(ROLE, POLICY, (), 3600))
+    assert opened().remove_role(ROLE)
+    time.sleep(key_table.STALE_SECONDS)
+    assert server.role(ROLE) is None
+    assert not opened().remove_role(ROLE)
+    opened().add_role(new_role(ROLE, POLICY, (), 3600))
+    found = opened().role(ROLE)
+    assert found is not None
+    assert found.policies == (), "those of the role before it are gone"
+    assert found.role_id != role.role_id
+
+
+def test_the_policies_of_a_key_are_soon_known_and_go_with_it(opened: Opened) -> None:
+    server = opened()
+    key = server.add(ACCOUNT, (POLICY,))
+    assert server.get(key.access_key_id) == key
+    assert key.policies == (POLICY,)
+    assert opened().set_policies(key.access_key_id, (OTHER_POLICY,))
+    time.sleep(key_table.STALE_SECONDS)
+    changed = server.get(key.access_key_id)
+    assert changed is not None
+    assert changed.policies == (OTHER_POLICY,)
+    assert opened().revoke(key.access_key_id)
+    assert not opened().set_policies(key.access_key_id, (POLICY,))
+    opened().take(AccessKey(key.access_key_id, key.secret_access_key, ACCOUNT))
+    again = opened().get(key.access_key_id)
+    assert again is not None
+    assert again.policies == ()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from sartor.console.openapi import OPENAPI
 from sartor.console.resources import ResourcePages
 from sartor.data import statistics, versions
 from sartor.errors import JobFailed, in_use, invalid_input, not_found
+from sartor.resources import audit
+from sartor.resources.call import lock_of
 from sartor.resources.kind_names import DATA_DELETION_JOB, DATASET, DATASET_IMPORT_JOB
 from sartor.resources.kinds import KINDS, UNFINISHED, arn_at, arn_of, kind_of
 from sartor.resources.records import Means, records_of
@@ -85,7 +88,10 @@ class Console:
             "rollback": self._rollback,
         }
         try:
-            return _json(answers[found[2]](self._dataset(caller, found[1]), request))
+            answer = answers[found[2]](self._dataset(caller, found[1]), request)
+            if changes:
+                self._record(caller, "RollbackDataset", answer)
+            return _json(answer)
         except JobFailed as failure:  # the dataset went away meanwhile
             raise not_found(found[1]) from failure
 
@@ -157,6 +163,12 @@ class Console:
         except LookupError as error:
             raise invalid_input(str(error.args[0])) from error
         return {"datasetArn": dataset.arn, "restored": version, "version": new}
+
+    def _record(self, caller: Caller, name: str, answer: Mapping[str, Any]) -> None:
+        """Keep who changed a table, which is in no transaction of the database, as soon as it is changed."""
+        record = audit.own_record_of(caller, name, {"datasetArn": answer["datasetArn"]}, answer, time.time())
+        with self.means.store.write(lock_of(caller.account, caller.region)) as transaction:
+            transaction.append_audit(caller.account, caller.region, record)
 
     def _rejected(self, caller: Caller, query: Mapping[str, str]) -> dict[str, Any]:
         """Return what calls put and could not be used, newest first, with its counts."""

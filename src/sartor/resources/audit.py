@@ -21,6 +21,7 @@ from sartor.wire.sign import Caller
 HIDDEN: Final = "HIDDEN_DUE_TO_SECURITY_REASONS"
 _VERSION: Final = "1.11"
 _SOURCE: Final = "personalize.amazonaws.com"
+_OWN_SOURCE: Final = "sartor"
 _MODEL: Final = "personalize"
 
 
@@ -36,20 +37,34 @@ def record_of(
         answer: its members.
         now: epoch seconds.
     """
-    model = service_models()[_MODEL]
-    described = model["operations"][operation]
+    described = service_models()[_MODEL]["operations"][operation]
+    asked = _shown(described.get("input", {}).get("shape"), members)
+    answered = _shown(described.get("output", {}).get("shape"), answer)
+    return _record(caller, _SOURCE, operation, asked, answered, now)
+
+
+def own_record_of(
+    caller: Caller, name: str, members: Mapping[str, Any], answer: Mapping[str, Any], now: float
+) -> str:
+    """Return the record of a change for which AWS has no operation; nothing of its members is sensitive."""
+    return _record(caller, _OWN_SOURCE, name, members, answer, now)
+
+
+def _record(
+    caller: Caller, source: str, name: str, members: Mapping[str, Any], answer: Mapping[str, Any], now: float
+) -> str:
     request = caller.request
     record = {
         "eventVersion": _VERSION,
         "userIdentity": _identity(caller),
         "eventTime": iso_time(now),
-        "eventSource": _SOURCE,
-        "eventName": operation,
+        "eventSource": source,
+        "eventName": name,
         "awsRegion": caller.region,
         "sourceIPAddress": request.client if request is not None else "",
         "userAgent": request.headers.get("user-agent", "") if request is not None else "",
-        "requestParameters": _shown(described.get("input", {}).get("shape"), members),
-        "responseElements": _shown(described.get("output", {}).get("shape"), answer) or None,
+        "requestParameters": members,
+        "responseElements": answer or None,
         "requestID": request.request_id if request is not None else "",
         "eventID": str(uuid.uuid4()),
         "readOnly": False,
