@@ -15,9 +15,11 @@ from typing import Any
 import duckdb
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
 from api.conftest import ROLE, Client
 from api.schemas import CATEGORICAL, INTERACTIONS, ITEMS, TEXT, USERS, schema
+from sartor.cli import cli
 from sartor.wire.call import CallError
 
 AT = 1_700_000_000
@@ -368,6 +370,13 @@ def test_every_import_is_a_version_and_any_of_them_can_come_back(client: Client)
     assert (restored["rows"], restored["version"]) == (1000, newest["version"] + 1)
     answer = client.server.post(f"/sartor/v1/datasets/{dataset}/rollback", {"to": middle["version"]})
     assert answer["version"] == newest["version"] + 2
+    data = ("--data", str(client.server.data))
+    listed = CliRunner().invoke(cli, ["audit", "list", *data]).stdout.splitlines()
+    records = [one for one in map(json.loads, listed) if one["eventName"] == "RollbackDataset"]
+    (record,) = [one for one in records if one["responseElements"] == answer]
+    assert record["userIdentity"]["accessKeyId"] == client.server.environment["AWS_ACCESS_KEY_ID"]
+    assert record["sourceIPAddress"] == "127.0.0.1"
+    assert CliRunner().invoke(cli, ["audit", "verify", *data]).exit_code == 0
     assert len(client.exported(dataset, "BULK")) == 2000
     shown = sartor(client, "history", dataset)
     assert shown.returncode == 0
