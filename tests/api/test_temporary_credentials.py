@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
 from api.conftest import Client
 from api.test_clients import AWS, shell
+from sartor.cli import cli
 from sartor.demo.server import Server
 from sartor.keys import KEY_FILE, STALE_SECONDS, KeyFile, new_role
 
@@ -97,6 +99,11 @@ def test_a_key_and_its_session_are_told_who_they_are(door: Door) -> None:
         "Cannot call GetSessionToken with session credentials",
     )
     assert door.boto("personalize", key_of(made)).list_schemas(maxResults=1) is not None
+    words = {name.upper(): value for name, value in key_of(made).items()}
+    words |= {"AWS_ENDPOINT_URL_PERSONALIZE": door.server.url, "SARTOR_DATA": ""}
+    ours = CliRunner(env=words).invoke(cli, ["list", "--json"])  # our own commands sign with the token too
+    assert ours.exit_code == 0, ours.stderr
+    assert CliRunner(env=words | {"AWS_SESSION_TOKEN": ""}).invoke(cli, ["list"]).exit_code == 1
 
 
 def test_a_role_is_assumed_may_what_its_policy_says_and_is_named_in_the_refusal(door: Door) -> None:

@@ -164,10 +164,12 @@ class Asked:
         """Return what it answers to a GET; with members, to a POST of them. A refusal ends the command."""
         from sartor.wire import call
 
+        from_here = self.key.access_key_id == os.environ.get("AWS_ACCESS_KEY_ID")
+        trust = (self.bundle, os.environ.get("AWS_SESSION_TOKEN") if from_here else None)
         with failures(call.CallError):
             if members is None:
-                return call.get(self.url, path, self.key, self.region, self.bundle)
-            return call.post(self.url, path, self.key, self.region, members, self.bundle)
+                return call.get(self.url, path, self.key, self.region, *trust)
+            return call.post(self.url, path, self.key, self.region, members, *trust)
 
 
 def asked_about(name: str, kinds: Sequence[str], noun: str, flags: dict[str, Any]) -> tuple[Asked, str]:

@@ -20,7 +20,9 @@ class CallError(Exception):
     """The server did not answer, or answered with an error; the message says which."""
 
 
-def get(url: str, path: str, key: Key, region: str, bundle: str | None = None) -> Any:
+def get(
+    url: str, path: str, key: Key, region: str, bundle: str | None = None, token: str | None = None
+) -> Any:
     """Return the JSON that a server answers to a signed GET.
 
     Args:
@@ -29,15 +31,22 @@ def get(url: str, path: str, key: Key, region: str, bundle: str | None = None) -
         key: who asks.
         region: where.
         bundle: a file of the authorities that are trusted, if not the usual ones.
+        token: of temporary credentials.
 
     Raises:
         CallError: it cannot be reached, or answers with an error.
     """
-    return _ask("GET", url, path, key, region, b"", bundle)
+    return _ask("GET", url, path, key, region, b"", bundle, token)
 
 
 def post(
-    url: str, path: str, key: Key, region: str, members: Mapping[str, Any], bundle: str | None = None
+    url: str,
+    path: str,
+    key: Key,
+    region: str,
+    members: Mapping[str, Any],
+    bundle: str | None = None,
+    token: str | None = None,
 ) -> Any:
     """Return the JSON that a server answers to a signed POST of a JSON object.
 
@@ -48,17 +57,27 @@ def post(
         region: where.
         members: of the object.
         bundle: a file of the authorities that are trusted, if not the usual ones.
+        token: of temporary credentials.
 
     Raises:
         CallError: it cannot be reached, or answers with an error.
     """
-    return _ask("POST", url, path, key, region, json.dumps(members).encode(), bundle)
+    return _ask("POST", url, path, key, region, json.dumps(members).encode(), bundle, token)
 
 
-def _ask(method: str, url: str, path: str, key: Key, region: str, body: bytes, bundle: str | None) -> Any:
+def _ask(
+    method: str,
+    url: str,
+    path: str,
+    key: Key,
+    region: str,
+    body: bytes,
+    bundle: str | None,
+    token: str | None,
+) -> Any:
     headers = {"Content-Type": "application/json"} if body else {}
     request = AWSRequest(method, url.rstrip("/") + path, data=body, headers=headers)
-    credentials = Credentials(key.access_key_id, key.secret_access_key)
+    credentials = Credentials(key.access_key_id, key.secret_access_key, token)
     SigV4Auth(credentials, SIGNING_NAME, region).add_auth(request)
     parts = urlsplit(url)
     connection = (
