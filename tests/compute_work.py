@@ -99,6 +99,27 @@ def summed(member: Member, argument: int) -> tuple[int, list[float], list[int]]:
     return member.size, value.tolist(), ranks.tolist()
 
 
+def sums_of_all_kinds(member: Member, _argument: None) -> list[list[Any]]:
+    """Add up arrays of other sizes, types and shapes each time, larger ones and smaller ones."""
+    found = []
+    for size in (3, 5_000, 70_000, 2):
+        grid = np.full((size, 2), member.rank + 1, np.float32).T  # its rows do not lie together
+        given = [np.arange(size), grid, np.float64(0.5), np.zeros((0, 4), np.int8)]
+        sums = member.sum([np.asarray(one) for one in given])
+        found.append([(one.shape, str(one.dtype), float(one.sum())) for one in sums])
+    return found
+
+
+def size_of_gang(member: Member, _argument: None) -> int:
+    return member.size
+
+
+def sum_of_argument(member: Member, argument: dict[str, Any]) -> tuple[int, float]:
+    """Add up what all members were given, whose arrays lie in files."""
+    assert not argument["numbers"].flags.writeable
+    return member.size, float(member.sum([argument["numbers"]])[0].sum())
+
+
 def member_fails(member: Member, _argument: None) -> None:
     if member.rank == member.size - 1:
         raise JobFailed("One of the gang broke.")

@@ -232,6 +232,32 @@ def test_a_gang_adds_arrays_alike_every_time(compute: Compute) -> None:
 
 
 @every
+def test_sums_are_of_any_size_and_type(compute: Compute) -> None:
+    found = compute.together(
+        compute_work.sums_of_all_kinds, None, NEED, progress=lambda _: None, stop=lambda: False
+    )
+    n = compute.slots
+    assert found == [
+        [
+            ((size,), "int64", float(n * size * (size - 1) // 2)),
+            ((2, size), "float32", float(2 * size * n * (n + 1) // 2)),
+            ((), "float64", 0.5 * n),
+            ((0, 4), "int8", 0.0),
+        ]
+        for size in (3, 5_000, 70_000, 2)
+    ]
+
+
+@every
+def test_a_gang_is_no_larger_than_is_needed(compute: Compute) -> None:
+    need = NEED._replace(most_members=1)
+    assert (
+        compute.together(compute_work.size_of_gang, None, need, progress=lambda _: None, stop=lambda: False)
+        == 1
+    )
+
+
+@every
 def test_what_a_member_raises_ends_the_gang(compute: Compute) -> None:
     with pytest.raises(JobFailed, match=r"One of the gang broke\."):
         compute.together(compute_work.member_fails, None, NEED, progress=lambda _: None, stop=lambda: False)

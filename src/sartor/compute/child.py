@@ -18,7 +18,9 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from sartor.compute.carried import packed, packed_error, unpacked
-from sartor.compute.contract import Arrays, Heard, Member, P, R
+from sartor.compute.contract import Heard, Member, P, R
+from sartor.compute.shared_sums import Files, SharedSums
+from sartor.errors import Stopped
 
 #: How often work says how far it is at most, in seconds.
 SAID_SECONDS: Final = 0.2
@@ -88,14 +90,15 @@ def run_pieces(work: Callable[[P, Heard], R], link: Link) -> None:
         link.send(*ran(work, piece, number, _heard(link, number)))
 
 
-def run_member(work: Callable[[Member, P], R], rank: int, size: int, argument: P, link: Link) -> None:
+def run_member(work: Callable[[Member, P], R], rank: int, files: Files, argument: P, link: Link) -> None:
     """Run one member of a gang."""
 
-    def summed(arrays: Arrays) -> Any:
-        link.send("sum", rank, list(arrays))
-        return link.receive()
+    def everybody() -> None:
+        link.send("sum", rank, None)
+        if link.receive() is None:
+            raise Stopped
 
-    member = Member(rank, size, summed, _heard(link, rank))
+    member = Member(rank, len(files), SharedSums(files, rank, everybody), _heard(link, rank))
     link.send(*ran(lambda given, _: work(member, given), argument, rank, member.heard))
     link.receive()
 

@@ -29,13 +29,14 @@ class Child:
     Args:
         target: what it runs.
         environment: variables that it has beside this process's own.
+        files: descriptors that it has too.
 
     Attributes:
         room: how many pieces it takes at once; 0 until it is ready.
         holds: the numbers of the pieces that it has.
     """
 
-    def __init__(self, target: Target, environment: Mapping[str, str]) -> None:
+    def __init__(self, target: Target, environment: Mapping[str, str], files: Sequence[int] = ()) -> None:
         self.room = 0
         self.holds: set[int] = set()
         self._socket, its = socket.socketpair()
@@ -45,7 +46,7 @@ class Child:
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=_STDERR,
-                pass_fds=(its.fileno(),),
+                pass_fds=(its.fileno(), *files),
             )
         self.connection = Connection(os.dup(self._socket.fileno()))
         self._to_send: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()

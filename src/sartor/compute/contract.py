@@ -33,11 +33,17 @@ class Need(NamedTuple):
         memory_bytes: how much memory.
         threads: how many processors.
         gpus: how many GPUs.
+        most_members: how many members a gang has at most; ``None`` for as many as there is room for.
     """
 
     memory_bytes: int
     threads: int = 1
     gpus: int = 0
+    most_members: int | None = None
+
+    def members(self, room: int) -> int:
+        """Return how many members a gang has where there is room for so many."""
+        return max(1, room if self.most_members is None else min(room, self.most_members))
 
 
 class Member(NamedTuple):
@@ -103,9 +109,12 @@ class Compute(Protocol):
         progress: Callable[[Any], None],
         stop: Callable[[], bool],
     ) -> R:
-        """Run a function of a module in as many members at once as there are slots; return what rank 0 returns.
+        """Run a function of a module in as many members at once as there are slots, or the need allows.
 
         If a member dies all of them begin again. The other arguments and what is raised are as for ``map``.
+
+        Returns:
+            What rank 0 returns.
         """
 
     def check(self) -> str:

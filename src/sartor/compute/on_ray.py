@@ -156,7 +156,7 @@ def drive_gang(address: str, work: Callable[[Member, P], R], need: Need, link: L
         return
     link.send("room", 1)
     number, argument = link.receive()
-    size = max(1, _slots(ray) // need.threads)
+    size = need.members(_slots(ray) // need.threads)
     bundle = {"CPU": need.threads, "memory": need.memory_bytes, **({"GPU": need.gpus} if need.gpus else {})}
     group = ray.util.placement_group([bundle] * size, strategy="SPREAD")
     for run in range(1, RUNS + 1):

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from sartor.compute import shared_sums
 from sartor.compute.carried import unpacked, unpacked_error
 from sartor.compute.child import run_member, run_pieces
 from sartor.compute.children import Child, messages
-from sartor.compute.contract import RUNS, Arrays, Heard, Member, Need, P, R, added, said_nothing
+from sartor.compute.contract import RUNS, Heard, Member, Need, P, R, said_nothing
 from sartor.compute.pool import Pool
 from sartor.errors import Stopped, Unavailable
 
@@ -59,15 +60,21 @@ class Processes:
     ) -> R:
         """Run work as a gang; see ``Compute``."""
         for _ in range(RUNS):
+            files = shared_sums.opened(need.members(self._slots))
             gang = [
-                Child(partial(run_member, work, rank, self._slots, argument), _threads(need))
-                for rank in range(self._slots)
+                Child(
+                    partial(run_member, work, rank, files, argument),
+                    _threads(need),
+                    shared_sums.descriptors(files),
+                )
+                for rank in range(len(files))
             ]
             try:
                 results = _results(gang, progress, stop)
             finally:
                 for child in gang:
                     child.kill()
+                shared_sums.close(files)
             if results is not None:
                 result: R = unpacked(results[0])
                 return result
@@ -95,7 +102,7 @@ def _results(
 ) -> dict[int, bytes] | None:
     """Serve a gang until all are done; return their results by rank, ``None`` if one died."""
     results: dict[int, bytes] = {}
-    sums: dict[int, Arrays] = {}
+    brought = 0
     while len(results) < len(gang):
         if stop():
             raise Stopped
@@ -108,12 +115,11 @@ def _results(
             if kind == "said" and rank == 0:
                 progress(content)
             elif kind == "sum":
-                sums[rank] = content
+                brought += 1
             elif kind == "done":
                 results[rank] = content
-        if len(sums) == len(gang):
-            totals = added([sums[rank] for rank in range(len(gang))])
-            sums.clear()
+        if brought == len(gang):
+            brought = 0
             for child in gang:
-                child.send(totals)
+                child.send(True)
     return results

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.errors import Stopped
+from sartor.models.gang import Gang
 
 Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]
@@ -255,6 +256,9 @@ class Run:
         progress: takes what is done so far, such as ``{"epoch": 2, "epochs": 8, "loss": 5.1, "secondsLeft": 60}``.
         stop: asked at least once a second whether to give up; then ``Stopped`` is raised.
         warn: takes a fault of the model that does not end its training: what it is, by how much, and what to do.
+        gang: who may learn a sequence model together; ``None``: this process alone.
+        at_once: how many of its threads run at once; ``None``: all. The number of threads is part of what makes a
+            model, as the seed is; this is not.
     """
 
     seed: int = 0
@@ -262,6 +266,8 @@ class Run:
     progress: Callable[[Mapping[str, Any]], None] = field(default=lambda _done: None)
     stop: Callable[[], bool] = field(default=lambda: False)
     warn: Callable[[str], None] = field(default=lambda _fault: None)
+    gang: Gang | None = None
+    at_once: int | None = None
 
     def keep_on(self) -> None:
         """Raise ``Stopped`` if the training must stop."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import torch
@@ -16,13 +16,14 @@ from torch.nn import functional
 
 from sartor.models import sequence_loss, sequence_network, sequence_start
 from sartor.models.base import Float32, Int64, Run
+from sartor.models.gang import Member
 from sartor.models.sequence_adam import Adam, clip
 from sartor.models.sequence_batches import Batch, Batches, Questions, held_out
 from sartor.models.sequence_network import Masks, Parameters
 from sartor.models.sequence_rows import Drawn, ItemRows, Negatives
 
 if TYPE_CHECKING:
-    from sartor.models.sequence_catalogue import Catalogue
+    from sartor.models.sequence_catalogue import Catalogue, Tokens
     from sartor.models.sequence_config import Config
 
 _WEIGHT_DECAY: Final = 0.05
@@ -40,6 +41,8 @@ _BLOCK_SCORES: Final = 1 << 23
 #: the other, that are worse by more than the second number end the training.
 _DOUBT, _SURELY = 1.0, 2.0
 _PATIENCE: Final = 2
+#: A gang's processes take some seconds to begin: what goes through fewer interactions in all epochs is learned alone.
+_LEAST_TOGETHER: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -70,53 +73,131 @@ def train(catalogue: "Catalogue", config: "Config", run: Run) -> tuple[dict[str,
     Args:
         catalogue: what it is fitted on, with one interaction at least.
         config: with all sizes decided.
-        run: how it runs.
+        run: how it runs; its gang learns together, if that is worth it, what this process would learn alone.
     """
-    device = torch.device("cpu" if gpu() is None else "cuda")
+    with _threads(run.at_once or run.threads):
+        members = _members(catalogue, config, run)
+        parts = members if members > 1 else min(run.threads, _MOST_PARTS)
+        lesson = _Lesson.of(catalogue, config, run, parts)
+        if members > 1 and run.gang and run.gang.together:
+            arrays, record = run.gang.together(learned_by_member, lesson)
+        else:
+            arrays, record = _Training(lesson, run).done()
+    return arrays, asdict(record)
+
+
+def learned_by_member(member: Member, lesson: "_Lesson") -> tuple[dict[str, Float32], Record] | None:
+    """Learn one member's part of every batch; return what member 0 has learned, which is what all have."""
+
+    def stop() -> bool:
+        member.heard(None)  # it raises
+        return False
+
+    run = Run(lesson.seed, max(lesson.threads // member.size, 1), member.heard, stop)
     with _threads(run.threads):
-        torch.manual_seed(run.seed)
-        arrays, record = _Training(catalogue, config, run, device).done()
-    return {name: value.detach().float().cpu().numpy().copy() for name, value in arrays.items()}, asdict(
-        record
-    )
+        found = _Training(lesson, run, member).done()
+    return found if member.rank == 0 else None
+
+
+def _members(catalogue: "Catalogue", config: "Config", run: Run) -> int:
+    """Return how many learn together: one alone where a GPU does it, or where it would cost more than it brings."""
+    if run.gang is None or gpu() or len(catalogue.histories.items) * config.epochs < _LEAST_TOGETHER:
+        return 1
+    return run.gang.size()
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What a training begins with, the same for all who learn together.
+
+    Attributes:
+        config: with all sizes decided.
+        batches: what an epoch goes through.
+        questions: what is asked after each; ``None`` where too few could be.
+        start: float32[items, d], where the embeddings start.
+        counts: int64[items], how often each is interacted with.
+        tokens: of the items; ``None`` if nothing is known of them.
+        has_new: whether tokens must be able to stand for items without interactions.
+        seed: of all that is drawn.
+        threads: how many all have together.
+        parts: into how many each batch is cut.
+    """
+
+    config: "Config"
+    batches: Batches
+    questions: Questions | None
+    start: Float32
+    counts: Int64
+    tokens: "Tokens | None"
+    has_new: bool
+    seed: int
+    threads: int
+    parts: int
+
+    @classmethod
+    def of(cls, catalogue: "Catalogue", config: "Config", run: Run, parts: int) -> Self:
+        """Return what the training of a catalogue begins with."""
+        n_items = len(catalogue.known)
+        known, questions = held_out(catalogue.histories, config.window, run.seed)
+        return cls(
+            config,
+            Batches(known, n_items, config.window, config.positions),
+            questions,
+            sequence_start.embeddings(known, n_items, config.d, run.seed, run.keep_on),
+            np.bincount(known.items, minlength=n_items),
+            None if catalogue.tokens is None else catalogue.tokens.of(catalogue.known),
+            catalogue.has_new,
+            run.seed,
+            run.threads,
+            parts,
+        )
 
 
 class _Training:
     """One training, from the start to the arrays.
 
     On a CPU threads learn from a part of every batch each: threads that share each small product would wait for each
-    other most of the time, and far longer where other processes take their turns.
+    other most of the time, and far longer where other processes take their turns. The members of a gang take a part
+    each; all draw the same and step alike, so only gradients are sent.
+
+    Args:
+        lesson: what it begins with.
+        run: how it runs; its threads are this process's.
+        member: of a gang; ``None`` alone.
     """
 
-    def __init__(self, catalogue: "Catalogue", config: "Config", run: Run, device: torch.device) -> None:
-        self._config, self._run, self._device = config, run, device
-        self._n_items = len(catalogue.known)
-        self._rng = np.random.default_rng(run.seed)
-        self._parts = min(run.threads, _MOST_PARTS) if device.type == "cpu" else 1
-        self._dtype = _product_type(device)
-        known, self._questions = held_out(catalogue.histories, config.window, run.seed)
-        self._batches = Batches(known, self._n_items, config.window, config.positions)
-        counts = np.bincount(known.items, minlength=self._n_items)
+    def __init__(self, lesson: _Lesson, run: Run, member: Member | None = None) -> None:
+        torch.manual_seed(lesson.seed)
+        config = lesson.config
+        self._config, self._run, self._member = config, run, member
+        self._device = torch.device("cuda" if member is None and gpu() else "cpu")
+        self._n_items = len(lesson.start)
+        self._rng = np.random.default_rng(lesson.seed)
+        self._parts = lesson.parts if self._device.type == "cpu" else 1
+        self._own = slice(None) if member is None else slice(member.rank, member.rank + 1)
+        # so many parts are learned at once, with so many threads each
+        self._at_once = 1 if member else min(self._parts, run.at_once or run.threads)
+        self._each = max(lesson.threads // self._parts, 1)
+        self._dtype = _product_type(self._device)
+        self._batches, self._questions, self._seed = lesson.batches, lesson.questions, lesson.seed
         self._negatives = None
         if self._n_items > config.whole_catalogue_items:
-            self._negatives = Negatives(counts, config.negatives, self._rng)
-        maker = torch.Generator().manual_seed(run.seed)
+            self._negatives = Negatives(lesson.counts, config.negatives, self._rng)
+        maker = torch.Generator().manual_seed(lesson.seed)
         table = torch.empty(self._n_items + 1, config.d)
-        start = sequence_start.embeddings(known, self._n_items, config.d, run.seed, run.keep_on)
-        table[:-1] = torch.from_numpy(start)
+        table[:-1] = torch.from_numpy(np.array(lesson.start))
         table[-1].normal_(0, sequence_start.DEVIATION, generator=maker)
         # whoever is seldom drawn starts where its popularity is
-        bias = np.log((counts + 1) / (counts.mean() + 1)).astype(np.float32)
-        tokens = None if catalogue.tokens is None else catalogue.tokens.of(catalogue.known)
+        bias = np.log((lesson.counts + 1) / (lesson.counts.mean() + 1)).astype(np.float32)
         self._items = ItemRows(
-            table.to(device),
-            torch.from_numpy(bias).to(device),
-            tokens,
-            has_new=catalogue.has_new,
+            table.to(self._device),
+            torch.from_numpy(bias).to(self._device),
+            lesson.tokens,
+            has_new=lesson.has_new,
             rng=self._rng,
         )
         made = sequence_network.initial(config, maker)
-        self._blocks = {name: value.to(device).requires_grad_() for name, value in made.items()}
+        self._blocks = {name: value.to(self._device).requires_grad_() for name, value in made.items()}
         # weight matrices decay, nothing else does
         self._matrices = [name for name in made if name.endswith(".weight")]
         self._others = [name for name in made if not name.endswith(".weight")]
@@ -126,11 +207,13 @@ class _Training:
             _WEIGHT_DECAY,
         )
 
-    def done(self) -> tuple[Parameters, Record]:
-        """Go through the epochs and return what is saved."""
-        each = max(self._run.threads // self._parts, 1)
-        with ThreadPoolExecutor(self._parts, initializer=torch.set_num_threads, initargs=(each,)) as threads:
-            return self._learned(threads)
+    def done(self) -> tuple[dict[str, Float32], Record]:
+        """Go through the epochs and return what is saved, and how it went."""
+        with ThreadPoolExecutor(
+            self._at_once, initializer=torch.set_num_threads, initargs=(self._each,)
+        ) as threads:
+            arrays, record = self._learned(threads)
+        return {name: value.detach().float().cpu().numpy().copy() for name, value in arrays.items()}, record
 
     def _learned(self, threads: ThreadPoolExecutor) -> tuple[Parameters, Record]:
         epochs = self._config.epochs
@@ -139,8 +222,8 @@ class _Training:
         rate = self._config.dropout or 0.0
         largest = max(self._config.positions // self._parts, self._config.window)
         pool = torch.empty(sequence_network.pool_numbers(self._config, largest), device=self._device)
-        maker = torch.Generator(device=self._device).manual_seed(self._run.seed)
-        masks = [Masks(rate, pool, rng) for rng in self._rng.spawn(self._parts)]
+        maker = torch.Generator(device=self._device).manual_seed(self._seed)
+        masks = [Masks(rate, pool, rng) for rng in self._rng.spawn(self._parts)][self._own]
         done = step = 0
         loss, begun = 0.0, time.monotonic()
         shown = begun
@@ -161,7 +244,9 @@ class _Training:
                     self._run.progress(
                         {"epoch": epoch + 1, "epochs": epochs, "loss": loss, "secondsLeft": round(left)}
                     )
-            best.take(None if self._questions is None else self._gains(self._questions), self._arrays)
+            best.take(
+                None if self._questions is None else self._gains(self._questions, threads), self._arrays
+            )
             if best.is_over:
                 break
         self._run.progress({"epoch": epoch + 1, "epochs": epoch + 1, "loss": loss, "secondsLeft": 0})
@@ -182,15 +267,26 @@ class _Training:
             loss = self._loss(leaves, part, drawn, own)
             return loss.item(), torch.autograd.grad(loss, list(leaves.values()))
 
-        learned = list(threads.map(learn, batch.split(self._parts), masks))
-        first, *others = (list(gradients) for _, gradients in learned)
-        for more in others:
-            torch._foreach_add_(first, more)
-        clip(first, _CLIP)
-        gradients = dict(zip(leaves, first, strict=True))
-        self._adam.step([gradients[name] for name in (*self._matrices, *self._others)], rate)
-        self._items.step(gradients["table"], gradients["bias"], rate)
-        return sum(loss for loss, _ in learned)
+        learned = list(threads.map(learn, batch.split(self._parts)[self._own], masks))
+        total = [list(gradients) for _, gradients in learned[:1]] or [
+            [*map(torch.zeros_like, leaves.values())]
+        ]
+        for _, more in learned[1:]:
+            torch._foreach_add_(total[0], more)
+        loss, gradients = self._of_all(sum(loss for loss, _ in learned), total[0])
+        # in a thread of the pool: how many threads share a sum is part of its rounding
+        threads.submit(clip, gradients, _CLIP).result()
+        by_name = dict(zip(leaves, gradients, strict=True))
+        self._adam.step([by_name[name] for name in (*self._matrices, *self._others)], rate)
+        self._items.step(by_name["table"], by_name["bias"], rate)
+        return loss
+
+    def _of_all(self, loss: float, gradients: list[Tensor]) -> tuple[float, list[Tensor]]:
+        """Return the loss and the gradients of a batch out of those of this process."""
+        if self._member is None:
+            return loss, gradients
+        *summed, losses = self._member.sum([*(one.numpy() for one in gradients), np.array([loss])])
+        return float(losses[0]), [torch.from_numpy(one) for one in summed]
 
     def _loss(self, leaves: Parameters, batch: Batch, drawn: Drawn | None, masks: Masks) -> Tensor:
         """Return float32[], against drawn negatives or the whole catalogue."""
@@ -230,29 +326,39 @@ class _Training:
             dtype=self._dtype,
         )
 
-    @torch.no_grad()
-    def _gains(self, questions: Questions) -> NDArray[np.float64]:
+    def _gains(self, questions: Questions, threads: ThreadPoolExecutor) -> NDArray[np.float64]:
         """Return float64[questions]: the discounted gain of each held-out item among what its user has not had."""
         arrays = self._arrays()
         table = torch.cat([arrays["items"], arrays["start"][None]])
         found = np.zeros(len(questions))
         most = max(_BLOCK_SCORES // self._n_items, 1)
-        for chosen, inputs, last, targets in questions.blocks(self._n_items, most):
+        blocks = list(questions.blocks(self._n_items, most))
+        mine = blocks if self._member is None else blocks[self._member.rank :: self._member.size]
+        for block, gains in zip(
+            mine, threads.map(lambda one: self._gains_of(arrays, table, *one[1:]), mine), strict=True
+        ):
             self._run.keep_on()
-            had = self._here(inputs)
-            states = sequence_network.forward(
-                arrays, functional.embedding(had, table), self._config, None, self._dtype
-            )
-            rows, wanted = torch.arange(len(chosen), device=self._device), self._here(targets)
-            scores = states[rows, self._here(last)] @ table.T
-            scores[:, :-1] += arrays["bias"]
-            own = scores[rows, wanted]
-            scores.scatter_(1, had, -math.inf)  # the start, which is last, pads too
-            scores[rows, wanted] = -math.inf
-            scores[:, -1] = -math.inf
-            ahead = (scores >= own[:, None]).sum(dim=1)
-            found[chosen] = (1 / torch.log2(ahead + 2.0)).cpu().numpy()
-        return found
+            found[block[0]] = gains
+        return found if self._member is None else self._member.sum([found])[0]
+
+    @torch.no_grad()
+    def _gains_of(
+        self, arrays: Parameters, table: Tensor, inputs: Int64, last: Int64, targets: Int64
+    ) -> NDArray[np.float64]:
+        """Return those of some questions, as ``Questions.blocks`` has them."""
+        had = self._here(inputs)
+        states = sequence_network.forward(
+            arrays, functional.embedding(had, table), self._config, None, self._dtype
+        )
+        rows, wanted = torch.arange(len(inputs), device=self._device), self._here(targets)
+        scores = states[rows, self._here(last)] @ table.T
+        scores[:, :-1] += arrays["bias"]
+        own = scores[rows, wanted]
+        scores.scatter_(1, had, -math.inf)  # the start, which is last, pads too
+        scores[rows, wanted] = -math.inf
+        scores[:, -1] = -math.inf
+        ahead = (scores >= own[:, None]).sum(dim=1)
+        return (1 / torch.log2(ahead + 2.0)).cpu().numpy().astype(np.float64)
 
     def _here(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self._device, non_blocking=True)

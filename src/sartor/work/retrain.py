@@ -15,6 +15,7 @@ from sartor.data.actions import ActionRows
 from sartor.data.training import TrainingRows
 from sartor.errors import JobFailed
 from sartor.models.base import Model, Run
+from sartor.models.gang import Gang
 from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.trained import training_of
@@ -112,7 +113,7 @@ def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Co
     Args:
         version: ACTIVE.
         means: what is needed to reach the datasets and the artifact.
-        run: takes progress and may stop; seed and threads are the provenance's.
+        run: takes progress and may stop; seed, threads and members are the provenance's.
         force: compare although the tables changed since.
 
     Raises:
@@ -132,7 +133,10 @@ def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Co
     if moved and not force:
         words = "; ".join(map(str, moved))
         raise Moved(f"The data changed since the training ({words}). Compare all the same with --force.")
-    again = replace(run, seed=provenance["seed"], threads=provenance["threads"])
+    members = provenance.get("members", 1)  # threads take their places
+    again = replace(
+        run, seed=provenance["seed"], threads=provenance["threads"], gang=Gang(lambda: int(members))
+    )
     second = train(version, means, again, quotas_on=False, sequence_on=provenance.get("sequenceModels", True))
     was, now = _arrays(first.model, first), _arrays(second.model, second.rows)
     differences = [*_of_settings(first.model, second.model), *_differences(was, now)]

@@ -46,6 +46,7 @@ from sartor.resources.recommenders import trained_anew, trained_from
 from sartor.resources.records import Means, records_of
 from sartor.resources.store import Resource
 from sartor.work import ways
+from sartor.work.beside import Beside
 from sartor.work.tools import Tools
 from sartor.work.trained_users import Rows, TrainedUsers, attempt_folder, delete_attempts
 from sartor.work.trials import Trials
@@ -122,11 +123,14 @@ def _run(resource: Resource, task: Task, tools: Tools) -> Outcome:
     began = time.time()
     run = Run(seed=0, threads=tools.threads, progress=tools.progress, stop=tools.stop)
     folder = attempt_folder(version, task.id, task.attempt)
+    beside = Beside(tools, folder, run)
+    run = replace(run, gang=beside.gang)
     try:
         with tempfile.TemporaryDirectory(prefix="train-", dir=tools.scratch) as scratch:
             users = TrainedUsers(task, folder, tools, Path(scratch))
-            trials = Trials(tools.storage, version.private["folder"])
+            trials = Trials(tools.storage, version.private["folder"], beside)
             trained = train(version, tools, run, tools.quotas_on, tools.sequence_on, users.reading, trials)
+            trained.provenance["members"] = beside.members
             run.keep_on()
             users.keep_computed(trained.model, trained.recipe.serving, run.keep_on)
             artifact.write_model(

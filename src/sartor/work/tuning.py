@@ -6,27 +6,28 @@ public; here it is NDCG at 25, as it is for AutoML unless its ``metricName`` is 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from sartor.models import evaluation
 from sartor.models.base import Run, TrainingData
 from sartor.models.evaluation import Split
 from sartor.recipes import Parameter, Recipe
 from sartor.recipes.trainers import Parameters, Trainer
 from sartor.resources.hyperparameters import plain
+from sartor.work import trial
+from sartor.work.trial import OBJECTIVE
 from sartor.work.trials import Trials
-
-Choice = TypeVar("Choice")
 
 #: So many trainings an optimization has if the solution does not say.
 DEFAULT_JOBS: Final = 12
-#: What decides unless the solution says.
-OBJECTIVE: Final = "normalized_discounted_cumulative_gain_at_25"
+#: Once a trial has taken so many seconds, at least so many others are made beside each other: processes take some
+#: seconds to begin.
+_LONG_SECONDS: Final = 10.0
+_FEWEST_BESIDE: Final = 2
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,18 @@ class Candidate:
     recipe: Recipe
     trainer: Trainer
     data: TrainingData
+
+
+class Trial(NamedTuple):
+    """What is tried.
+
+    Attributes:
+        candidate: whose model is fitted.
+        values: the parameters that are tried.
+    """
+
+    candidate: Candidate
+    values: Parameters
 
 
 @dataclass(frozen=True)
@@ -62,19 +75,19 @@ class Search:
     trials: Trials
     metric: str = OBJECTIVE
 
-    def score(self, candidate: Candidate, values: Parameters, run: Run) -> float:
-        """Return how good a candidate is with some more parameters."""
-        data = candidate.data
-        parameters = {**self.parameters, **values}
+    def score(self, tried: Trial, run: Run) -> float:
+        """Return how good a trial's model is."""
+        recipe, parameters = self.key(tried)
+        trainer, data = tried.candidate.trainer, tried.candidate.data
+        return self.trials.score(
+            recipe,
+            parameters,
+            lambda: trial.measured(trainer, data, parameters, self.split, self.metric, run),
+        )
 
-        def measure() -> float:
-            part = TrainingData(data.n_items, self.split.train, data.features)
-            found = evaluation.evaluate(
-                candidate.trainer.fit(part, parameters, run), self.split, data.n_items, run=run
-            )
-            return found.get(self.metric, found[OBJECTIVE])
-
-        return self.trials.score(candidate.recipe.name, parameters, measure)
+    def key(self, tried: Trial) -> tuple[str, Parameters]:
+        """Return what a trial is known by: its recipe, and all parameters that are set."""
+        return tried.candidate.recipe.name, {**self.parameters, **tried.values}
 
 
 def best_recipe(candidates: Sequence[Candidate], search: Search) -> Candidate:
@@ -89,7 +102,7 @@ def best_recipe(candidates: Sequence[Candidate], search: Search) -> Candidate:
     different = [one for one in candidates if first[one.trainer.model] is one]
     if len(different) == 1:
         return candidates[0]
-    return _best(different, search.run, lambda one, run: search.score(one, {}, run))
+    return different[_best([Trial(one, {}) for one in different], search)]
 
 
 def tuned(candidate: Candidate, config: Mapping[str, Any], search: Search) -> dict[str, str]:
@@ -113,21 +126,60 @@ def tuned(candidate: Candidate, config: Mapping[str, Any], search: Search) -> di
         tried += [{**tried[0], **{one.name: _drawn(one, rng) for one in ranges}} for _ in range(most - 1)]
     if len(tried) == 1:
         return tried[0]
-    return _best(tried, search.run, lambda values, run: search.score(candidate, values, run))
+    return tried[_best([Trial(candidate, values) for values in tried], search)]
 
 
-def _best(tried: Sequence[Choice], run: Run, score: Callable[[Choice, Run], float]) -> Choice:
-    """Return the best of what is tried, one after the other; progress says which trial it is, and the time of all."""
-    began, scores = time.monotonic(), []
+def _best(tried: Sequence[Trial], search: Search) -> int:
+    """Return the number of the best of what is tried; progress says which trial it is, and the time of all.
+
+    One comes after the other until one has taken long; then the rest are made beside each other, where that can be.
+    """
+    run, began = search.run, time.monotonic()
+    scores: list[float] = []
     for number, one in enumerate(tried):
         run.keep_on()
-        known: dict[str, Any] = {"phase": "tuning", "trial": number + 1, "trials": len(tried)}
-        if number:
-            left = (time.monotonic() - began) / number * (len(tried) - number)
-            known["secondsLeft"] = round(left)
+        known, begun = _shown(number, len(tried), began), time.monotonic()
         run.progress(known)
-        scores.append(score(one, replace(run.unwarned(), progress=partial(_within, run, known))))
-    return tried[int(np.argmax(scores))]
+        scores.append(
+            search.score(one, replace(run.unwarned(), progress=partial(_within, run, known), gang=None))
+        )
+        if time.monotonic() - begun >= _LONG_SECONDS:
+            _make_beside(tried[number + 1 :], search)
+    return int(np.argmax(scores))
+
+
+def _make_beside(tried: Sequence[Trial], search: Search) -> None:
+    """Make the scores of trials known, if they are some that others can make at once."""
+    trials, run, began = search.trials, search.run, time.monotonic()
+    missing = [one for one in map(search.key, tried) if trials.known(*one) is None]
+    if trials.beside is None or len(missing) < _FEWEST_BESIDE or trials.beside.slots == 1:
+        return
+    made = 0
+
+    def done(number: int, score: float) -> None:
+        nonlocal made
+        made += 1
+        trials.keep(*missing[number], score)
+        run.progress(_shown(made, len(missing), began))
+
+    of_recipe = {one.candidate.recipe.name: one.candidate for one in tried}
+    given = trial.Given(
+        [(of_recipe[name].trainer, of_recipe[name].data, values) for name, values in missing],
+        search.split.histories,
+        search.metric,
+        run.seed,
+        run.threads,
+        trials.beside.threads,
+    )
+    trials.beside.map(trial.measured_beside, given, len(missing), done)
+
+
+def _shown(made: int, trials: int, began: float) -> dict[str, Any]:
+    """Return which trial it is, and how long those that are left may take, by those that were made since a moment."""
+    known: dict[str, Any] = {"phase": "tuning", "trial": min(made + 1, trials), "trials": trials}
+    if made:
+        known["secondsLeft"] = round((time.monotonic() - began) / made * (trials - made))
+    return known
 
 
 def _within(run: Run, known: Mapping[str, Any], done: Mapping[str, Any]) -> None:

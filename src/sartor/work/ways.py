@@ -20,8 +20,9 @@ from sartor.recipes import BY_ARN, Recipe
 from sartor.recipes.trainers import Fit, Learns, Parameters
 from sartor.resources.store import Resource
 from sartor.work.item_columns import sets_of_each_value
+from sartor.work.trial import OBJECTIVE
 from sartor.work.trials import Trials
-from sartor.work.tuning import OBJECTIVE, Candidate, Search, best_recipe, tuned
+from sartor.work.tuning import Candidate, Search, best_recipe, tuned
 
 #: How much an objective says beside relevance, by ``objectiveSensitivity``; MEDIUM is as much.
 OBJECTIVE_WEIGHT: Final = {"OFF": 0.0, "LOW": 0.3, "MEDIUM": 1.0, "HIGH": 3.0}

@@ -14,6 +14,7 @@ from sartor.models.base import Histories, Run, Stopped, TrainingData
 from sartor.recipes import BY_ARN, Recipe
 from sartor.recipes.trainers import Trainer
 from sartor.work import tuning
+from sartor.work.trial import OBJECTIVE
 from sartor.work.trials import Trials
 from sartor.work.tuning import Candidate, Search, best_recipe, tuned
 
@@ -30,7 +31,7 @@ class Measured:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, dies_after: int = 1000) -> None:
         self.asked: list[Mapping[str, str]] = []
         self.dies_after = dies_after
-        monkeypatch.setattr(tuning.evaluation, "evaluate", lambda model, *_, **__: self.scores(model))
+        monkeypatch.setattr(evaluation, "evaluate", lambda model, *_, **__: self.scores(model))
 
     def fit(self, _data: TrainingData, parameters: Mapping[str, str], _run: Run) -> Any:
         if len(self.asked) == self.dies_after:
@@ -40,7 +41,7 @@ class Measured:
 
     def scores(self, model: Any) -> dict[str, float]:
         discount = float(model.get("popularity_discount_factor", 0.2))
-        return {tuning.OBJECTIVE: 1 - abs(discount - 0.75), "coverage": discount}
+        return {OBJECTIVE: 1 - abs(discount - 0.75), "coverage": discount}
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def candidate(measured: Measured, recipe: Recipe = SIMS, model: str = "sims") ->
     return Candidate(recipe, trainer, DATA)
 
 
-def search(trials: Trials | None = None, metric: str = tuning.OBJECTIVE, run: Run | None = None) -> Search:
+def search(trials: Trials | None = None, metric: str = OBJECTIVE, run: Run | None = None) -> Search:
     return Search(evaluation.split(HISTORIES, 0), {}, run or Run(), trials or Trials(), metric)
 
 
