@@ -97,7 +97,11 @@ def test_the_log_is_short_and_every_version_and_job_is_known(storage: Blobs) -> 
     assert items(table) == contents[-1]
     found = list(table.log())
     assert [version for version, _ in found] == list(range(MANY))
+    whole = storage.uri.startswith("/")  # an S3 service of Python takes its time: there the edges of chapters
+    edges = {at + by for at in range(0, MANY, CHAPTER_VERSIONS) for by in (-1, 0)} | {MANY - 1}
     for version, content in enumerate(contents):
+        if not whole and version not in edges:
+            continue
         assert in_version(table, version) == content
         added = [entry["add"]["path"] for entry in found[version][1] if "add" in entry]
         assert table.added_in(version) == added

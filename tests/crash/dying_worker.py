@@ -1,7 +1,6 @@
 """A worker that is killed by SIGKILL, or stopped by SIGSTOP, right before or right after one named step of a job.
 
-Run as ``python dying_worker.py JOB STEP before|after|pause-before|pause-after WORKER_OPTION…``. The step is the real
-function; nothing in the product knows of this.
+The step is the real function; nothing in the product knows of this.
 """
 
 import gc
@@ -10,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -159,13 +158,16 @@ def check_small_pieces() -> None:
     vars(sartor.data.check)["PIECE_BYTES"] = 5_000
 
 
-if __name__ == "__main__":
-    die_at(*sys.argv[1:4])
-    if sys.argv[1] == "export":
-        write_small_parts()
-    if sys.argv[1] == "pieces":
-        check_small_pieces()
+#: What else a job needs to have the steps that are named above.
+_SMALL: dict[str, Callable[[], None]] = {"export": write_small_parts, "pieces": check_small_pieces}
+
+
+def run(moment: tuple[str, str, str] | None, options: Sequence[str]) -> None:
+    """Be a worker with these options, and die or stop at a moment: a job, its step, and when."""
+    if moment is not None:
+        die_at(*moment)
+        _SMALL.get(moment[0], lambda: None)()
     from sartor.cli import main
 
-    sys.argv = ["sartor", "worker", *sys.argv[4:]]
+    sys.argv = ["sartor", "worker", *options]
     main()

@@ -3,7 +3,9 @@
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,25 @@ def rows_stored(folder: Path) -> int:
     return DeltaTable(log.parent).count()
 
 
+#: A worker that tries again at once, not after half a minute in all.
+IMPATIENT = """
+import sartor.worker
+sartor.worker.RETRY_SECONDS = 0.05
+from sartor.cli import main
+main()
+"""
+
+
+@contextmanager
+def impatient_worker(*options: str) -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "-c", IMPATIENT, "worker", *options])
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
@@ -53,11 +74,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_fails_the_job_in_words_and_the_old_data_stays(small_disk: Path, tmp_path: Path) -> None:
     bucket = tmp_path / "bucket"
     bucket.mkdir()
-    with Server(small_disk / "data", {"training": bucket}) as server:
+    options = ("--data", str(small_disk / "data"), "--bucket", f"training={bucket}")
+    with (
+        Server(small_disk / "data", {"training": bucket}, ("--workers", "0")) as server,
+        impatient_worker(*options),
+    ):
         client = Client(server, bucket)
         dataset = client.dataset(INTERACTIONS, "Interactions")
         assert client.imported(dataset, client.write("small.csv", interactions(1000)))["status"] == "ACTIVE"
-        job = client.imported(dataset, client.write("large.csv", interactions(2_000_000)))
+        job = client.imported(dataset, client.write("large.csv", interactions(1_200_000)))
         assert job["status"] == "CREATE FAILED"
         assert "The server's disk is full." in job["failureReason"]
         assert rows_stored(server.data) == 1000

@@ -1,9 +1,6 @@
 """A batch job whose worker is killed goes on where it was, and answers every line once."""
 
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +8,7 @@ from typing import Any
 import pytest
 
 from crash.dying_worker import STEPS
-from crash.test_killed_imports import DYING_WORKER, Shop
+from crash.test_killed_imports import Shop
 
 USERS, FILES = 300, ("a.json", "b.json")
 
@@ -74,8 +71,7 @@ def test_a_batch_job_whose_worker_is_killed_answers_every_line_once(
 ) -> None:
     name = f"{step}-{when}".replace(" ", "-")
     arn = shop.ask(name)
-    command = [sys.executable, DYING_WORKER, "batch", step, when, *shop.worker_options]
-    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+    shop.die_at(step, when, "batch")
     with shop.worker():
         job = shop._until(
             lambda: shop.described(arn), lambda job: job["status"] in ("ACTIVE", "CREATE FAILED")

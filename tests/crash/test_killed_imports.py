@@ -1,11 +1,12 @@
 """An import job whose worker is killed ends in exactly one outcome: imported once, or the old data intact."""
 
+import json
 import os
 import signal
-import subprocess
-import sys
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,21 @@ import pytest
 from deltalake import DeltaTable
 
 from crash.dying_worker import STEPS
+from crash.workers import Worker
 from sartor.demo.server import Server
 
 SCHEMA = """{"type": "record", "name": "Interactions", "namespace": "com.amazonaws.personalize.schema",
 "fields": [{"name": "USER_ID", "type": "string"}, {"name": "ITEM_ID", "type": "string"},
 {"name": "TIMESTAMP", "type": "long"}], "version": "1.0"}"""
-QUICK_LEASE = {"SARTOR_LEASE_SECONDS": "1"}
-DYING_WORKER = str(Path(__file__).with_name("dying_worker.py"))
+QUICK_LEASE = {"SARTOR_LEASE_SECONDS": "1", "SARTOR_QUOTAS": "off"}
 SETTLED = ("ACTIVE", "CREATE FAILED")
 
 
 class Shop:
-    """A server without workers, a dataset with 1,000 old rows, and a new file of 1,500 rows."""
+    """A server without workers, a dataset with 1,000 old rows, and a new file of 1,500 rows.
+
+    ``begin`` begins anew with another dataset.
+    """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in QUICK_LEASE.items():
@@ -36,14 +40,20 @@ class Shop:
         self.server = Server(self.data, {"shop": self.bucket}, ("--workers", "0"))
         self.client: Any = self.server.client()
         self.worker_options = ("--data", str(self.data), "--bucket", f"shop={self.bucket}")
+        self.schema = self.client.create_schema(name="shop", schema=SCHEMA)["schemaArn"]
+        self.begun = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Make another dataset, with the old rows."""
+        self.begun += 1
         self.write("old.csv", 1000, "old")
         self.write("new.csv", 1500, "new")
-        group = self.client.create_dataset_group(name="shop")["datasetGroupArn"]
-        schema = self.client.create_schema(name="shop", schema=SCHEMA)["schemaArn"]
+        group = self.client.create_dataset_group(name=f"shop-{self.begun}")["datasetGroupArn"]
         with self.worker():
             self._active(lambda: self.client.describe_dataset_group(datasetGroupArn=group)["datasetGroup"])
             self.dataset = self.client.create_dataset(
-                name="i", schemaArn=schema, datasetGroupArn=group, datasetType="Interactions"
+                name="i", schemaArn=self.schema, datasetGroupArn=group, datasetType="Interactions"
             )["datasetArn"]
             self._active(lambda: self.client.describe_dataset(datasetArn=self.dataset)["dataset"])
             self.settle(self.start_import("first", "old.csv", "FULL"))
@@ -55,7 +65,7 @@ class Shop:
     def start_import(self, name: str, key: str, mode: str) -> str:
         return str(
             self.client.create_dataset_import_job(
-                jobName=name,
+                jobName=f"{name}-{self.begun}",
                 datasetArn=self.dataset,
                 dataSource={"dataLocation": f"s3://shop/{key}"},
                 roleArn="arn:aws:iam::000000000000:role/import",
@@ -63,13 +73,12 @@ class Shop:
             )["datasetImportJobArn"]
         )
 
-    def worker(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([sys.executable, "-m", "sartor", "worker", *self.worker_options])
-        return _Ended(process)  # type: ignore[return-value]
+    def worker(self) -> Worker:
+        return Worker(self.worker_options)
 
     def die_at(self, step: str, when: str, job: str = "import") -> None:
-        command = [sys.executable, DYING_WORKER, job, step, when, *self.worker_options]
-        assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+        with Worker(self.worker_options, (job, step, when)) as worker:
+            assert worker.wait(60) == -signal.SIGKILL
 
     def job(self, arn: str) -> dict[str, Any]:
         found: dict[str, Any] = self.client.describe_dataset_import_job(datasetImportJobArn=arn)
@@ -106,33 +115,32 @@ class Shop:
         return sum(f'"appId":"{arn}"' in log.read_text().replace(" ", "") for log in logs)
 
     def _table(self) -> str:
-        (log,) = self.data.glob("storage/**/bulk/_delta_log")
-        return str(log.parent)
+        with closing(sqlite3.connect(self.data / "sartor.db")) as database:
+            ((private,),) = database.execute("SELECT private FROM resource WHERE arn = ?", [self.dataset])
+        return str(self.data / "storage" / json.loads(private)["table"])
 
 
-class _Ended:
-    """A process that is stopped at the end of a block."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        return self.process
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait(20)
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Give the shop of this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        shop = Shop(tmp_path_factory.mktemp("imports"), patch)
+        yield shop
+        shop.server.stop()
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    shop = Shop(tmp_path, monkeypatch)
-    yield shop
-    shop.server.stop()
+def shop(opened: Shop) -> Shop:
+    """Give the shop with a dataset of which no other test knows."""
+    opened.begin()
+    return opened
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", STEPS["import"])
+#: The moment after a step is the moment before the next: nothing else is written between them.
+MOMENTS = [*((step, "before") for step in STEPS["import"]), ("finish", "after")]
+
+
+@pytest.mark.parametrize(("step", "when"), MOMENTS)
 @pytest.mark.parametrize("mode", ["FULL", "INCREMENTAL"])
 def test_a_worker_killed_at_any_step_leaves_a_job_that_is_done_once(
     shop: Shop, mode: str, step: str, when: str
@@ -196,8 +204,9 @@ def test_a_job_whose_last_attempt_dies_after_its_commit_has_succeeded(shop: Shop
 
 
 def test_a_killed_server_with_its_workers_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop: Shop
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shop = Shop(tmp_path, monkeypatch)
     arn = shop.start_import("second", "new.csv", "INCREMENTAL")
     os.killpg(shop.server.process.pid, signal.SIGKILL)
     shop.server.process.wait()

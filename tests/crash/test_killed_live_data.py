@@ -6,8 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,13 +23,13 @@ from deltalake import DeltaTable
 
 from api.schemas import schema
 from crash.dying_worker import STEPS
+from crash.workers import Worker
 from sartor.app import Backend, build_worker, open_backend
 from sartor.data.dataset import DatasetRecords
 from sartor.demo.server import Server
 from sartor.resources.records import records_of
 from sartor.settings import load
 
-DYING_WORKER = str(Path(__file__).with_name("dying_worker.py"))
 ROLE = "arn:aws:iam::000000000000:role/shop"
 #: The lease of a worker that dies, on tasks and on drains: the next one has not long to wait.
 QUICK_LEASE = {"SARTOR_LEASE_SECONDS": "0.5"}
@@ -229,13 +227,10 @@ class Shop:
             stopping.set()
             thread.join()
 
-    def dying(self, job: str, step: str, when: str, drains: dict[str, str]) -> subprocess.Popen[bytes]:
+    def dying(self, job: str, step: str, when: str, drains: dict[str, str]) -> Worker:
         """Start a worker that dies at this step."""
         options = ("--data", str(self.data), "--bucket", f"shop={self.bucket}", "--quotas", "off")
-        return subprocess.Popen(
-            [sys.executable, DYING_WORKER, job, step, when, *options],
-            env={**os.environ, **QUICK_LEASE, **drains},
-        )
+        return Worker(options, (job, step, when), {**QUICK_LEASE, **drains})
 
     def die_at(self, job: str, step: str, when: str) -> None:
         worker = self.dying(job, step, when, NEVER)
@@ -276,7 +271,7 @@ def test_records_are_there_once_at_every_moment_of_a_drain_that_is_killed(
     worker = shop.dying("drain", step, when, AT_ONCE)
     while worker.poll() is None:
         shop.check()
-    assert worker.returncode == -signal.SIGKILL
+    assert worker.poll() == -signal.SIGKILL
     shop.check()
     records = shop.reader.records(shop.interactions)
     with shop.working():

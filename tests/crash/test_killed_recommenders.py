@@ -1,15 +1,12 @@
 """A recommender whose training dies goes on answering from its old model, and gets the new one from the next worker."""
 
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crash.test_killed_imports import DYING_WORKER, Shop
+from crash.test_killed_imports import Shop
 
 SCHEMA = """{"type": "record", "name": "Interactions", "namespace": "com.amazonaws.personalize.schema",
 "fields": [{"name": "USER_ID", "type": "string"}, {"name": "ITEM_ID", "type": "string"},
@@ -88,8 +85,7 @@ def test_what_dies_while_a_recommender_is_trained_anew_changes_no_answer(
         recommenderArn=domain.arn,
         recommenderConfig={"trainingDataConfig": {"excludedDatasetColumns": excluded}},
     )
-    command = [sys.executable, DYING_WORKER, "training", step, when, *domain.worker_options]
-    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+    domain.die_at(step, when, "training")
     is_done = (step, when) == ("finish", "after")
     assert domain.described()["status"] == "ACTIVE"
     assert domain.best() == (new if is_done else old)

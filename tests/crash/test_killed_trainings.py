@@ -1,9 +1,6 @@
 """A training whose worker is killed begins again, and serves once it is whole; one that was to stop stays stopped."""
 
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +8,7 @@ from typing import Any
 import pytest
 
 from crash.dying_worker import STEPS
-from crash.test_killed_imports import DYING_WORKER, Shop
+from crash.test_killed_imports import Shop
 
 
 class TrainingShop(Shop):
@@ -46,8 +43,7 @@ class TrainingShop(Shop):
         return self._until(lambda: self.version(arn), lambda version: version["status"] in settled)
 
     def die(self, step: str, when: str, job: str = "training") -> None:
-        command = [sys.executable, DYING_WORKER, job, step, when, *self.worker_options]
-        assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+        self.die_at(step, when, job)
 
     def popular(self, version: str) -> list[str]:
         """Deploy a version and return its best items."""

@@ -1,9 +1,7 @@
 """A worker that sleeps past its lease while another exports, deletes or drains changes nothing when it wakes up."""
 
 import csv
-import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 
 from crash.test_killed_live_data import AT_ONCE, NEVER, ROLE, Row, Shop, stored_rows, wait_until
+from crash.workers import Worker
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +24,8 @@ def asleep(shop: Shop, job: str, step: str, drains: dict[str, str] = NEVER) -> I
     """Stop a worker before a step for as long as this is open, then let it go on until it has worked again."""
     worker = shop.dying(job, step, "pause-before", drains)
     try:
-        _, status = os.waitpid(worker.pid, os.WUNTRACED)
-        assert os.WIFSTOPPED(status), f"it ended before {step}: {status}"
+        wait_until(lambda: worker.poll() is not None or worker.is_paused(), f"it stops before {step}")
+        assert worker.poll() is None, f"it ended before {step}"
         yield
         worker.send_signal(signal.SIGCONT)
         settled(shop, export(shop, f"after-{job}-{step}"))  # one lane does one job after the other
@@ -42,7 +41,7 @@ def is_drained(shop: Shop) -> bool:
     return records.drained() == records.put.newest(records.number)
 
 
-def end(worker: subprocess.Popen[bytes]) -> None:
+def end(worker: Worker) -> None:
     """End a worker, asleep or not."""
     for number in (signal.SIGTERM, signal.SIGCONT):
         worker.send_signal(number)

@@ -1,8 +1,6 @@
 """A worker that is stopped past its lease and goes on when another has done its work changes nothing more."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from crash.test_killed_imports import DYING_WORKER, Shop
+from crash.test_killed_imports import Shop, opened, shop
 from crash.test_killed_trainings import TrainingShop
+from crash.workers import Worker
+
+__all__ = ["opened", "shop"]
 
 #: What a worker says once it knows that its task is another's.
 GIVEN_UP = ("is left to another worker", "was lost at its end")
@@ -27,12 +28,10 @@ def wait_until(look: object, what: str) -> None:
 @contextmanager
 def overtaken(shop: Shop, job: str, step: str, when: str, log: Path) -> Iterator[None]:
     """Stop a worker at a step, do what is within, let the worker go on, and wait until it has given up."""
-    command = [sys.executable, DYING_WORKER, job, step, f"pause-{when}", *shop.worker_options]
-    with log.open("wb") as said:
-        paused = subprocess.Popen(command, stderr=said)
+    log.touch()
+    paused = Worker(shop.worker_options, (job, step, f"pause-{when}"), log=log)
     try:
-        stat = Path(f"/proc/{paused.pid}/stat")
-        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "the worker is stopped")
+        wait_until(paused.is_paused, "the worker is stopped")
         yield
         paused.send_signal(signal.SIGCONT)
         wait_until(lambda: any(words in log.read_text() for words in GIVEN_UP), "it gives up")
@@ -40,13 +39,6 @@ def overtaken(shop: Shop, job: str, step: str, when: str, log: Path) -> Iterator
         paused.send_signal(signal.SIGCONT)
         paused.terminate()
         paused.wait(20)
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    shop = Shop(tmp_path, monkeypatch)
-    yield shop
-    shop.server.stop()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +53,7 @@ def test_an_import_that_another_worker_has_finished_stays_as_it_is(
         assert shop.settle(arn)["status"] == "ACTIVE"
     assert shop.users() == {"old": 1000, "new": 1500}
     assert shop.commits_of(arn) == 1
-    report = shop.server.get("/sartor/v1/import-jobs/second/report")
+    report = shop.server.get(f"/sartor/v1/import-jobs/{arn.rpartition('/')[2]}/report")
     assert (report["verdict"], report["rowsImported"]) == ("imported", 1500)
 
 
@@ -75,7 +67,7 @@ def test_an_import_of_a_file_that_was_broken_for_another_worker_stays_failed(
         with shop.worker():
             assert shop.settle(arn)["status"] == "CREATE FAILED"
     assert shop.users() == {"old": 1000}
-    assert shop.server.get("/sartor/v1/import-jobs/second/report")["verdict"] == "failed"
+    assert shop.server.get(f"/sartor/v1/import-jobs/{arn.rpartition('/')[2]}/report")["verdict"] == "failed"
 
 
 @pytest.mark.parametrize(("step", "when"), [("store first file", "before"), ("store record", "after")])

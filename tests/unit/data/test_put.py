@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from sartor.data import check, schema
 from sartor.data.check import Checked, JobRules
 from sartor.data.input_files import InputFile
@@ -361,7 +362,9 @@ def drained(folder: Path, cells: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return duckdb.execute(f"SELECT {', '.join(kinds)} FROM {source}").fetchall()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(properties=st.dictionaries(COLUMN_KEYS | st.text(), JSON_VALUES, max_size=6))
 @example(properties={"fValue": 1e39})
 @example(properties={"lValue": "9" * 5000})
@@ -434,7 +437,9 @@ def imported(folder: Path, rows: list[tuple[str, str]]) -> Checked:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from([*(f"{one}_VALUE" for one in "ILFDB"), "CREATION_TIMESTAMP"]), PLAIN)

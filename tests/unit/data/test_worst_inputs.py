@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from sartor.data import check, csv_lines, csv_records, engine, formats, pieces, schema
 from sartor.data.check import Checked, JobRules
 from sartor.data.csv_records import LINE_BYTES
@@ -244,7 +245,9 @@ def test_a_long_phase_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Mon
     assert set(said) >= {"unpacking", "rewriting", "finding lines"}
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(
     lines=st.lists(
         st.binary(max_size=6).map(lambda text: text.translate(None, b'\n\r",'))
