@@ -65,6 +65,13 @@ def test_an_example_keeps_its_lines(tmp_path: Path) -> None:
     assert '  Example:\n    eval "$(sartor env --data ./sartor-data)"\n' in printed
 
 
+def test_no_command_loads_what_only_another_needs() -> None:
+    heavy = {"numpy", "duckdb", "sqlalchemy", "botocore", "torch", "deltalake"}
+    script = f"import sys, sartor.cli; print(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -17,7 +17,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sartor.data.csv_records import BOM, LINE_BYTES, count, toggles
+from sartor.data.csv_records import BOM, count, toggles
+from sartor.data.rules import LINE_BYTES
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.data.rules import LINE_BYTES
+
 BOM: Final = b"\xef\xbb\xbf"
-#: The longest line and the longest record.
-LINE_BYTES: Final = 2_000_000
 #: The rules that a record can break, by number; 0 is none. The first that it breaks counts.
 FAULTS: Final = ("", "LINE_TOO_LONG", "BROKEN_QUOTES", "INVALID_UTF8", "TOO_FEW_CELLS", "TOO_MANY_CELLS")
 _TOO_LONG, _QUOTES, _UTF8, _FEW, _MANY = range(1, len(FAULTS))

@@ -9,13 +9,14 @@ import numpy as np
 
 from sartor.data import csv_lines, csv_records, engine, headers
 from sartor.data.input_files import InputFile, Means, Rejected, Source, repeated_columns
+from sartor.data.rules import LINE_BYTES
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
 
 #: How much of a broken line a report shows.
 _SHOWN_BYTES: Final = 1_000
 #: How long a line DuckDB takes: what is longer was found before.
-_DUCKDB_LINE_BYTES: Final = csv_records.LINE_BYTES + 1_000
+_DUCKDB_LINE_BYTES: Final = LINE_BYTES + 1_000
 
 
 def csv_names(uri: str, size_bytes: int, read: Callable[[int, int], bytes]) -> list[str]:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.data.csv_lines import HEADER_BYTES, compression
-from sartor.data.csv_records import LINE_BYTES, Places, count, toggles
+from sartor.data.csv_records import Places, count, toggles
 from sartor.data.input_files import InputFile
+from sartor.data.rules import LINE_BYTES
 
 _CHUNK_BYTES: Final = 2**22
 #: How much is read at a time behind the end of a span.

@@ -16,11 +16,11 @@ from obstore.exceptions import BaseError
 from sartor.data import s3
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.csv_lines import HEADER_BYTES
-from sartor.data.csv_records import LINE_BYTES
 from sartor.data.csv_spans import TAIL_BYTES, Span
 from sartor.data.input_files import InputFile
 from sartor.data.parts import Part
 from sartor.data.pieces import Found, Piece, Reach, TooMuch, check_piece
+from sartor.data.rules import LINE_BYTES
 from sartor.data.sources import AccountSources, SourceFile, Sources
 from sartor.errors import Unavailable
 from sartor.scratch import Scratch

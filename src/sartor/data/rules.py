@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sartor.data.csv_records import LINE_BYTES
 from sartor.data.dataset_types import ACTION_EVENT_TYPES
 from sartor.data.schema import Field, Schema, folded
 from sartor.numbers import LATEST_TIME
 
+#: The longest line and the longest record of a CSV file.
+LINE_BYTES: Final = 2_000_000
 #: The longest id and the longest string, in characters.
 ID_CHARACTERS: Final = 256
 STRING_CHARACTERS: Final = 1000
