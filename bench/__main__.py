@@ -27,6 +27,7 @@ from bench import (
     recommend,
     retrain,
     segments,
+    several,
     statistics,
     table,
     training,
@@ -44,6 +45,8 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "put-events": put_events.run,
     "killed-events": killed_events.run,
     "kills": kills.run,
+    "several": several.run,
+    "kills-on-ray": kills.run_on_ray,
     "fuzz": fuzz.run,
     "recent-events": recent_events.run,
     "export": export.run,
@@ -64,7 +67,19 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
 }
 
 #: What takes from a quarter of an hour to an hour: only by name.
-LONG = frozenset({"fuzz", "kills", "memory", "months", "training", "training-scale", "worst-inputs"})
+LONG = frozenset(
+    {
+        "fuzz",
+        "kills",
+        "kills-on-ray",
+        "memory",
+        "months",
+        "several",
+        "training",
+        "training-scale",
+        "worst-inputs",
+    }
+)
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import duckdb
@@ -71,7 +71,17 @@ def export(client: Any, dataset: str, name: str, mode: str, destination: str) ->
     return time.perf_counter() - begun
 
 
-def signed_posts(server: Server, path: str, bodies: Sequence[str]) -> list[str]:
+class Reached(Protocol):
+    """What answers: a server, or what stands before some."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def environment(self) -> dict[str, str]: ...
+
+
+def signed_posts(server: Reached, path: str, bodies: Sequence[str]) -> list[str]:
     """Return whole HTTP requests, signed as botocore signs them, for `bench.load`."""
     environment = server.environment
     credentials = Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])

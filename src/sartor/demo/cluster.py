@@ -92,7 +92,7 @@ def run(
     with ExitStack() as stack:
         home = stack.enter_context(_made(home))
         shared = dict(environment)  # and no options: others see those, and the database's password in them
-        shared["SARTOR_DATABASE"] = database or stack.enter_context(_postgresql(home / "postgresql"))
+        shared["SARTOR_DATABASE"] = database or stack.enter_context(postgresql(home / "postgresql"))
         shared["SARTOR_STORAGE"] = storage or str(home / "storage")
         if show:
             shared["SARTOR_BUCKET"] = f"{data.BUCKET}={home / 'demo'}"
@@ -100,13 +100,8 @@ def run(
             Member(f"server {at}", f"http://127.0.0.1:{port + at - 1}", home / f"server-{at}")
             for at in range(1, servers + 1)
         ]
-        commands = {**_servers(members), **_workers(home, workers)}
-        logs = {name: home / f"{name.replace(' ', '-')}.log" for name in commands}
-        crew = Crew(commands, shared, logs)
-        stack.callback(crew.stop)
-        crew.start()
+        crew = stack.enter_context(started(home, members, workers, shared))
         for member in members:
-            _until(member.is_ready, f"{member.name} did not start")
             click.echo(f"{member.name} listens on {member.url}")
         click.echo(f"{workers} workers; each process has its folder and its log in {home}")
         if show:
@@ -131,6 +126,33 @@ def _made(home: Path | None) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
+@contextmanager
+def started(
+    home: Path, members: list[Member], workers: int, environment: Mapping[str, str]
+) -> Iterator[Crew]:
+    """Run servers and workers, ``worker 1`` and so on, and give the crew that they are.
+
+    Args:
+        home: has a folder for each worker, and the log of each process.
+        members: the servers.
+        workers: how many.
+        environment: of the processes.
+
+    Raises:
+        ServerStartError: a server did not start.
+    """
+    commands = {**_servers(members), **_workers(home, workers)}
+    logs = {name: home / f"{name.replace(' ', '-')}.log" for name in commands}
+    crew = Crew(commands, environment, logs)
+    try:
+        crew.start()
+        for member in members:
+            _until(member.is_ready, f"{member.name} did not start")
+        yield crew
+    finally:
+        crew.stop()
+
+
 def _servers(members: list[Member]) -> dict[str, list[str]]:
     return {
         member.name: [
@@ -147,7 +169,7 @@ def _workers(home: Path, number: int) -> dict[str, list[str]]:
 
 
 @contextmanager
-def _postgresql(folder: Path) -> Iterator[str]:
+def postgresql(folder: Path) -> Iterator[str]:
     """Run a PostgreSQL that a package brings, and give its URL.
 
     Raises:
