@@ -77,8 +77,11 @@ class Chaos:
         options = ("--workers", "0", "--quotas", "off", "--port", str(self._port))
         return Server(self.data, self.buckets, options)
 
+    def _worker_command(self) -> list[str]:
+        return [sys.executable, "-m", "sartor", "worker"]
+
     def _start_worker(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "sartor", "worker", "--data", str(self.data), "--quotas", "off"]
+        command = [*self._worker_command(), "--data", str(self.data), "--quotas", "off"]
         for name, folder in self.buckets.items():
             command += ["--bucket", f"{name}={folder}"]
         with (self.data / "workers.log").open("ab") as log:
@@ -119,11 +122,11 @@ class Chaos:
 
 
 @contextmanager
-def chaos(data: Path, buckets: Mapping[str, Path]) -> Iterator[Chaos]:
+def chaos(data: Path, buckets: Mapping[str, Path], sort: type[Chaos] = Chaos) -> Iterator[Chaos]:
     """Give a server whose processes can be killed, with short leases."""
     before = {name: os.environ.get(name) for name in ENVIRONMENT}
     os.environ.update(ENVIRONMENT)
-    made = Chaos(data, buckets)
+    made = sort(data, buckets)
     try:
         yield made
     finally:

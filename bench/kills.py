@@ -24,6 +24,7 @@ from bench.chaos import Chaos, chaos
 from bench.table import Row
 
 KILLS, QUICK_KILLS = 500, 15
+RAY_KILLS, QUICK_RAY_KILLS = 100, 6
 ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/bench"
 SCHEMA = (
@@ -55,32 +56,56 @@ class Wrong(Exception):  # noqa: N818 - an outcome, not an error of ours
 
 
 def run(quick: bool) -> list[Row]:
+    kills = QUICK_KILLS if quick else KILLS
+    return outcomes(Chaos, kills, all_lives, "kills and pauses of workers and servers")
+
+
+def run_on_ray(quick: bool) -> list[Row]:
+    from bench.ray_chaos import RayChaos  # Ray is not always there
+
+    kills = QUICK_RAY_KILLS if quick else RAY_KILLS
+    return outcomes(RayChaos, kills, lives_on_ray, "kills of nodes, drivers, workers and heads of Ray")
+
+
+def all_lives(door: "Door") -> "list[Life]":
+    events = Events(door)
+    return [events, Exports(door, events), Imports(door), Deletions(door), Trainings(door)]
+
+
+def lives_on_ray(door: "Door") -> "list[Life]":
+    """Return those whose work runs on the cluster; puts of events would take all the time of a small machine."""
+    return [Imports(door), Deletions(door), Trainings(door)]
+
+
+def outcomes(sort: type[Chaos], kills: int, lives_of: "Callable[[Door], list[Life]]", what: str) -> list[Row]:
+    """Let the lives go on while so much is killed, and return what was wrong."""
     with (
         TemporaryDirectory(dir=inputs.folder()) as kept,
         TemporaryDirectory(dir=inputs.folder()) as shop,
-        chaos(Path(kept), {"shop": Path(shop)}) as processes,
+        chaos(Path(kept), {"shop": Path(shop)}, sort) as processes,
     ):
         door = Door(processes, Path(shop))
-        events = Events(door)
-        exports = Exports(door, events)
-        lives = [events, exports, Imports(door), Deletions(door), Trainings(door)]
+        lives = lives_of(door)
         over = threading.Event()
         threads = [threading.Thread(target=life.live, args=(over,)) for life in lives]
         for thread in threads:
             thread.start()
-        processes.run(QUICK_KILLS if quick else KILLS)
-        over.set()
-        for thread in threads:
-            thread.join()
-        exports.look(END)
+        try:
+            processes.run(kills)
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+        for life in lives:
+            if life.looks_at_the_end:
+                life.look(END)
     wrong = [fault for life in lives for fault in life.wrong]
     for fault in wrong:
         print(f"wrong: {fault}", flush=True)
     return [
         Row(
-            "kills and pauses of workers and servers over "
-            + ", ".join(f"{life.done:,} {life.word}" for life in lives),
-            ", ".join(f"{count} × {what}" for what, count in sorted(processes.kills.items())),
+            f"{what} over " + ", ".join(f"{life.done:,} {life.word}" for life in lives),
+            ", ".join(f"{count} × {kill}" for kill, count in sorted(processes.kills.items())),
             f"{sum(life.given_up for life in lives)} jobs gave up after their last attempt and changed nothing",
             f"{len(wrong)} wrong outcomes",
             "0",
@@ -245,12 +270,14 @@ class Life(ABC):
 
     Attributes:
         word: what it does, in the plural.
+        looks_at_the_end: whether it looks once more when nothing is killed any more.
         done: how many outcomes were looked at.
         given_up: how many jobs had every attempt killed.
         wrong: what was not as it must be.
     """
 
     word: str
+    looks_at_the_end = False
 
     def __init__(self, door: Door) -> None:
         self.door = door
@@ -317,6 +344,7 @@ class Exports(Life):
     """Exports the events: all that were acknowledged before, none twice, none that nobody sent."""
 
     word = "exports"
+    looks_at_the_end = True
 
     def __init__(self, door: Door, events: Events) -> None:
         super().__init__(door)

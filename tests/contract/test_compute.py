@@ -34,7 +34,7 @@ def cluster() -> Iterator[Cluster]:
         found = Cluster(Path(folder), {"PYTHONPATH": str(Path(compute_work.__file__).parent)})
         try:
             for _ in range(2):
-                found.add().wait()
+                found.add()
             yield found
         finally:
             found.stop()
@@ -298,7 +298,6 @@ def test_a_gang_of_which_one_dies_begins_again(compute: Compute, tmp_path: Path)
 
 def test_pieces_of_a_machine_that_dies_run_on_another(cluster: Cluster, tmp_path: Path) -> None:
     third, going = cluster.add(), tmp_path / "go"
-    third.wait()
 
     def killed() -> bool:
         if len(list(tmp_path.iterdir())) == 3 and not going.exists():  # one on each machine

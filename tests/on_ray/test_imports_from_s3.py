@@ -37,7 +37,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         found = Cluster(Path(folder), {**THEIRS, "SARTOR_DATA": str(tmp_path / "node")})
         try:
             for _ in range(2):
-                found.add().wait()
+                found.add()
             yield found
         finally:
             found.stop()
