@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from sartor.compute.contract import Compute, Need
 from sartor.compute.here import Here
+from sartor.data import formats
 from sartor.data.input_files import InputFile
 from sartor.data.parts import Part
 from sartor.data.pieces import Found, Note, Piece, Reach, TooMuch, check_piece
@@ -114,7 +115,7 @@ def read_and_check(
         OSError: the disk is full or fails.
     """
     total = sum(file.size_bytes for file in files)
-    is_small = remote is None and total < 2 * PIECE_BYTES
+    is_small = remote is None and sum(map(formats.text_bytes, files)) < 2 * PIECE_BYTES
     where = Here() if compute is None or is_small else compute
     # the last word is this run's own: what it removes is nobody else's
     name = f"{part_prefix}-{{:05d}}-{attempt}-{secrets.token_hex(4)}"
@@ -195,7 +196,8 @@ class _Check:
             found[number] = of_piece
             files = [one for one in of_piece if isinstance(one, Found)]
             rows = sum(one.file.rows for one in files)
-            size_bytes = sum(one.file.size_bytes if one.cut is None else one.read_bytes for one in files)
+            of_span = pieces[number].span is not None
+            size_bytes = sum(one.read_bytes if of_span else one.file.size_bytes for one in files)
             say(number, ("checking", rows, size_bytes))
 
         need = Need(self.reach.memory_bytes)

@@ -72,9 +72,8 @@ class Cut:
 
 def spans(file: InputFile, span_bytes: int) -> list[Span]:
     """Return a file in spans of about so many bytes; none if it is small or must be read as a whole."""
-    lowered = file.uri.lower()
     size_bytes = file.path.stat().st_size  # of files put together it is not what they are in sum
-    if size_bytes < 2 * span_bytes or compression(file.uri) is not None or lowered.endswith(".parquet"):
+    if size_bytes < 2 * span_bytes or compression(file.uri) is not None:
         return []
     with file.path.open("rb") as opened:
         header, feed, _ = opened.read(HEADER_BYTES).partition(b"\n")

@@ -121,6 +121,22 @@ def parquet(files: Iterable[str | Path]) -> str:
     return f"{_parquet(files)})"
 
 
+def parquet_rows(file: str | Path, first: int, behind: int) -> str:
+    """Return the SQL of some rows of a Parquet file, by their numbers from 0; row groups without any are not read."""
+    source = f"SELECT * EXCLUDE ({_ROW_NUMBER}) FROM {_parquet([file])}, {_ROW_NUMBER} = true)"
+    return f"({source} WHERE {_ROW_NUMBER} >= {first} AND {_ROW_NUMBER} < {behind})"
+
+
+def parquet_groups(file: str | Path) -> str:
+    """Return the SQL of what the footer of a Parquet file says of each column of each row group."""
+    return f"parquet_metadata({_list([file])})"
+
+
+def cannot_number(columns: Collection[str]) -> bool:
+    """Return whether a file has such columns that DuckDB cannot number its rows by itself."""
+    return _ROW_NUMBER in {name.casefold() for name in columns}
+
+
 def parquet_notes(files: Iterable[str | Path]) -> str:
     """Return the SQL of the notes in the footers of Parquet files: ``file_name``, ``key`` and ``value``, as bytes."""
     return f"parquet_kv_metadata({_list(files)})"
@@ -134,7 +150,7 @@ def placed(files: Iterable[str | Path], columns: Collection[str]) -> str:
         columns: the names that the files' own columns may have.
     """
     source = f"{_parquet(files)}, filename = '{FILE}'"
-    if _ROW_NUMBER in {name.casefold() for name in columns}:  # then DuckDB cannot number rows by itself
+    if cannot_number(columns):
         return f'(SELECT *, row_number() OVER () - 1 AS "{ROW}" FROM {source}))'
     return (
         f'(SELECT * EXCLUDE ({_ROW_NUMBER}), {_ROW_NUMBER} AS "{ROW}" FROM {source}, {_ROW_NUMBER} = true))'

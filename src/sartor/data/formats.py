@@ -1,13 +1,16 @@
 """The formats that an import reads, by the ending of a file's name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import duckdb
 
+from sartor.data import csv_spans, parquet_spans
 from sartor.data.csv_lines import MAXIMUM_COLUMNS
 from sartor.data.csv_source import CsvSource, csv_names
+from sartor.data.csv_spans import Span
 from sartor.data.input_files import InputFile, Means, Source, repeated_columns
 from sartor.data.parquet_source import ParquetSource, parquet_names
+from sartor.data.parquet_spans import RowGroups
 from sartor.data.rules import RULES
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
@@ -50,6 +53,18 @@ def source(file: InputFile, schema: Schema, connection: duckdb.DuckDBPyConnectio
     if _is_parquet(file.uri):
         return ParquetSource(file, schema, connection, means)
     return CsvSource(file, schema, means)
+
+
+def spans(file: InputFile, span_bytes: int) -> Sequence[Span | RowGroups]:
+    """Return a file in spans of about so many bytes of text; none if it is small or must be read as a whole."""
+    if _is_parquet(file.uri):
+        return parquet_spans.spans(file, span_bytes)
+    return csv_spans.spans(file, span_bytes)
+
+
+def text_bytes(file: InputFile) -> int:
+    """Return about how much text a file has, by the ending of its name: what it costs to check it."""
+    return file.size_bytes * (parquet_spans.TEXT_BYTES if _is_parquet(file.uri) else 1)
 
 
 def _is_parquet(uri: str) -> bool:

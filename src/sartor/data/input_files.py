@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sartor.data.buckets import SourceFile
 from sartor.data.csv_lines import Dialect
@@ -15,6 +15,18 @@ from sartor.errors import JobFailed
 _LEFT_FREE_BYTES: Final = 2**30
 
 
+class RowRange(NamedTuple):
+    """Some rows of a file.
+
+    Attributes:
+        first: the number of the first of them, from 0.
+        behind: that of the one behind the last.
+    """
+
+    first: int
+    behind: int
+
+
 @dataclass(frozen=True)
 class InputFile:
     """A local file to import.
@@ -22,14 +34,16 @@ class InputFile:
     Attributes:
         path: where it lies.
         uri: what the user calls it; its ending tells its format.
-        size_bytes: its size.
+        size_bytes: its size, or what of it the rows take.
         source: where it comes from, if it is read on another machine; ``path`` has but its beginning.
+        rows: which of a Parquet file are read, if not all.
     """
 
     path: Path
     uri: str
     size_bytes: int
     source: SourceFile | None = None
+    rows: RowRange | None = None
 
 
 class TooManyBytesError(Exception):

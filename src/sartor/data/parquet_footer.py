@@ -5,6 +5,7 @@ enough. It is Thrift's compact protocol, of which this knows what the schema nee
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 MAGIC: Final = b"PAR1"
@@ -15,6 +16,17 @@ _STOP, _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _M
 _SCHEMA_FIELD, _NAME_FIELD, _CHILDREN_FIELD = 2, 4, 5
 #: How deep structures may lie in each other; a footer has five.
 _DEEPEST: Final = 32
+
+
+def read_from(path: Path) -> Callable[[int, int], bytes]:
+    """Return what reads bytes of a local file, by start and length."""
+
+    def read(start: int, length: int) -> bytes:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(length)
+
+    return read
 
 
 def footer_bytes(size_bytes: int, read: Callable[[int, int], bytes]) -> int:

@@ -9,6 +9,7 @@ import duckdb
 from sartor.data import engine, headers, parquet_footer
 from sartor.data.csv_lines import MAXIMUM_COLUMNS
 from sartor.data.input_files import InputFile, Means, Source, repeated_columns
+from sartor.data.parquet_footer import read_from
 from sartor.data.rules import is_id
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
@@ -53,7 +54,10 @@ class ParquetSource(Source):
     ) -> None:
         self.faults = []
         self.has_rows = True
-        self.scan = engine.parquet([file.path])
+        self._first_row = 0 if file.rows is None else file.rows.first
+        self.scan = (
+            engine.parquet([file.path]) if file.rows is None else engine.parquet_rows(file.path, *file.rows)
+        )
         means.heard("looking", 0)
         means.room.read(file.size_bytes)
         try:
@@ -67,7 +71,8 @@ class ParquetSource(Source):
         if len(described) > MAXIMUM_COLUMNS:
             self.faults.append(("TOO_MANY_COLUMNS", f"{MAXIMUM_COLUMNS:,}", None, f"{len(described)}"))
             return
-        repeated = repeated_columns(parquet_footer.column_names(file.size_bytes, _reader(file.path)))
+        size_bytes = file.path.stat().st_size
+        repeated = repeated_columns(parquet_footer.column_names(size_bytes, read_from(file.path)))
         if repeated:
             self.faults.append(("REPEATED_COLUMN", ", ".join(repeated), None, None))
             return
@@ -88,19 +93,8 @@ class ParquetSource(Source):
             self.texts.append(f"nullif(\"{quoted}\"::VARCHAR, '')")
 
     def lines(self, ordinals: Sequence[int]) -> Sequence[int | None]:
-        """Return the numbers from 1."""
-        return [ordinal + 1 for ordinal in ordinals]
-
-
-def _reader(path: Path) -> Callable[[int, int], bytes]:
-    """Return what reads bytes of a local file, by start and length."""
-
-    def read(start: int, length: int) -> bytes:
-        with path.open("rb") as file:
-            file.seek(start)
-            return file.read(length)
-
-    return read
+        """Return the numbers in the file, from 1."""
+        return [self._first_row + ordinal + 1 for ordinal in ordinals]
 
 
 def _described(
@@ -112,7 +106,7 @@ def _described(
         ValueError: it is no Parquet file, or its footer is larger than so many bytes.
         duckdb.Error: its footer is damaged.
     """
-    read = _reader(path)
+    read = read_from(path)
     size = path.stat().st_size
     length = parquet_footer.footer_bytes(size, read)
     if length > maximum_bytes:

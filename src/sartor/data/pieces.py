@@ -26,6 +26,7 @@ from sartor.data.csv_records import FAULTS
 from sartor.data.csv_spans import Cut, Span
 from sartor.data.engine import ROW
 from sartor.data.input_files import InputFile, Means, Rejected, Room, Source, TooManyBytesError
+from sartor.data.parquet_spans import RowGroups
 from sartor.data.parts import UNQUOTED, Part
 from sartor.data.report import EXAMPLES, REJECTS, Place, ReadFile
 from sartor.data.rules import MILLISECONDS_FROM, is_time
@@ -80,7 +81,7 @@ class Piece:
 
     files: tuple[InputFile, ...]
     number: int
-    span: Span | None = None
+    span: Span | RowGroups | None = None
     bytes_before: int = 0
 
 
@@ -118,7 +119,7 @@ class Found:
         read_bytes: how much was read, unpacked.
         whole: whether all that was noted is noted of rows.
         dialect: of a CSV file.
-        cut: of a span.
+        cut: of a span of a CSV file.
     """
 
     file: ReadFile
@@ -237,7 +238,7 @@ class _File:
         self._say = say
         self.found = Found(ReadFile(file.uri, file.size_bytes, 0))
 
-    def check(self, span: Span | None) -> None:
+    def check(self, span: Span | RowGroups | None) -> None:
         """Check what is to be read.
 
         Raises:
@@ -279,8 +280,10 @@ class _File:
     ) -> None:
         self.found.notes.append(Note(turn, code, column, count, tuple(places), most))
 
-    def _cut(self, span: Span, target: Path) -> InputFile | None:
+    def _cut(self, span: Span | RowGroups, target: Path) -> InputFile | None:
         """Return the records of a span as a file, if it is one that can be cut out."""
+        if isinstance(span, RowGroups):
+            return span.of(self._file)
         self.found.cut = cut = csv_spans.cut(self._file.path, span, target)
         return InputFile(target, self._file.uri, target.stat().st_size) if cut.clear else None
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sartor.data import csv_spans
+from sartor.data import csv_spans, formats
 from sartor.data.csv_spans import Cut
 from sartor.data.input_files import InputFile
 from sartor.data.pieces import Found, Note, Piece, TooMuch
@@ -87,8 +87,8 @@ def _units(files: Sequence[InputFile], piece_bytes: int) -> list[list[Piece]]:
     number, size_bytes = 0, 0
     together: list[InputFile] = []
     for file in files:
-        spans = csv_spans.spans(file, piece_bytes)
-        if together and (spans or size_bytes + file.size_bytes > piece_bytes):
+        spans, text_bytes = formats.spans(file, piece_bytes), formats.text_bytes(file)
+        if together and (spans or size_bytes + text_bytes > piece_bytes):
             units.append([Piece(tuple(together), number - len(together))])
             together, size_bytes = [], 0
         if spans:
@@ -96,7 +96,7 @@ def _units(files: Sequence[InputFile], piece_bytes: int) -> list[list[Piece]]:
             number += len(spans)
         else:
             together.append(file)
-            size_bytes += file.size_bytes
+            size_bytes += text_bytes
             number += 1
     if together:
         units.append([Piece(tuple(together), number - len(together))])
@@ -127,10 +127,13 @@ def _is_exact(spans: Sequence[Found]) -> bool:
 
 def _joined(spans: Sequence[Found]) -> Found:
     """Return what was found in the spans of a file as if it had been found in the file."""
-    first = spans[0].file
+    first, cuts = spans[0].file, _cuts(spans)
+    before = (
+        csv_spans.lines_before(cuts) if cuts else [0] * len(spans)
+    )  # rows of Parquet are numbered in the file
     notes: dict[Any, Note] = {}
     bad_rows: Counter[tuple[bool, frozenset[str]]] = Counter()
-    for one, lines in zip(spans, csv_spans.lines_before(_cuts(spans)), strict=True):
+    for one, lines in zip(spans, before, strict=True):
         bad_rows += one.bad_rows
         for note in one.notes:
             key = note.turn, note.code, note.column

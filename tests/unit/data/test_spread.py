@@ -9,12 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sartor.compute.processes import Processes
-from sartor.data import bundles, check, schema
+from sartor.data import bundles, check, formats, schema
 from sartor.data.check import JobRules, Progress
 from sartor.data.csv_records import LINE_BYTES
 from sartor.data.input_files import InputFile
@@ -218,6 +219,93 @@ def test_pieces_in_processes_are_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     files = files_of(tmp_path, content, HEADER + PLAIN)
     here, there = (
         check.read_and_check(files, ITEMS, parts, "0", compute=compute, **how(tmp_path))
+        for compute in (None, Processes(2))
+    )
+    assert {**there.report.to_json(), "seconds": 0} == {**here.report.to_json(), "seconds": 0}
+
+
+def parquet_of(folder: Path, rows: str, name: str = "rows.parquet", group_rows: int = 2048) -> InputFile:
+    """Write the rows of a SELECT in small row groups and return the file."""
+    path = folder / name
+    duckdb.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE {group_rows})")
+    return InputFile(path, f"s3://b/{name}", path.stat().st_size)
+
+
+#: What may be in a large Parquet file, by the SELECT of its rows.
+PACKED: dict[str, str] = {
+    "plain": "SELECT 'i' || n AS ITEM_ID, 'a' AS A, n AS CREATION_TIMESTAMP FROM range(9000) r(n)",
+    "broken cells here and there": "SELECT CASE WHEN n % 2500 = 7 THEN NULL ELSE 'i' || n END AS ITEM_ID, "
+    "repeat('x', CASE WHEN n IN (3, 8999) THEN 1001 ELSE 1 END) AS A, n - 2 AS CREATION_TIMESTAMP "
+    "FROM range(9000) r(n)",
+    "few bad cells, and whole numbers for ids": "SELECT n AS ITEM_ID, 'a' AS A, "
+    "CASE WHEN n % 2048 = 9 THEN -n ELSE 1.7e12 + n / 2 END::DOUBLE AS CREATION_TIMESTAMP FROM range(9000) r(n)",
+    "columns in another order, and more of them": "SELECT n AS more, n AS creation_timestamp, 'a' AS a, "
+    "'i' || n AS item_id FROM range(9000) r(n)",
+    "a column that is missing": "SELECT 'i' || n AS ITEM_ID, 'a' AS A FROM range(9000) r(n)",
+    "a column of a wrong type": "SELECT 'i' || n AS ITEM_ID, [n] AS A, n AS CREATION_TIMESTAMP FROM range(9000) r(n)",
+    "a column that numbers the rows": "SELECT 'i' || n AS ITEM_ID, 'a' AS A, n AS CREATION_TIMESTAMP, "
+    "9000 - n AS file_row_number FROM range(9000) r(n)",
+}
+
+
+@pytest.mark.parametrize("rows", PACKED.values(), ids=PACKED)
+def test_row_groups_are_the_same_as_their_file(tmp_path: Path, rows: str) -> None:
+    both_ways([parquet_of(tmp_path, rows)], ITEMS, 10_000, **how(tmp_path))
+
+
+def test_row_groups_are_pieces_of_about_a_size(tmp_path: Path) -> None:
+    file = parquet_of(tmp_path, PACKED["plain"])
+    found = formats.spans(file, 8 * file.size_bytes // 5)
+    assert [one.rows for one in found] == [(0, 4096), (4096, 8192), (8192, 9000)]
+    assert sum(one.size_bytes for one in found) == file.size_bytes
+    *_, pieces = both_ways([file], ITEMS, 1, **how(tmp_path))
+    assert pieces == 5
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    rows=st.integers(0, 9000),
+    bad=st.dictionaries(
+        st.integers(0, 8999), st.sampled_from(["NULL", "''", "'  '", "repeat('x', 257)"]), max_size=6
+    ),
+    piece_bytes=st.integers(4_000, 60_000),
+)
+def test_whatever_is_in_row_groups_is_the_same_as_in_their_file(
+    rows: int, bad: dict[int, str], piece_bytes: int
+) -> None:
+    cases = "".join(f"WHEN {at} THEN {value} " for at, value in bad.items())
+    ids = f"CASE n {cases}ELSE 'i' || n END" if cases else "'i' || n"
+    times = "CASE WHEN n % 997 = 5 THEN n - 3000 ELSE n END"
+    select = f"SELECT {ids} AS ITEM_ID, {ids} AS A, {times} AS CREATION_TIMESTAMP FROM range({rows}) r(n)"
+    with TemporaryDirectory() as folder:
+        packed = parquet_of(Path(folder), select)
+        both_ways([packed], ITEMS, piece_bytes, **how(Path(folder)))
+
+
+def test_damaged_row_groups_fail_as_their_file_does(tmp_path: Path) -> None:
+    file = parquet_of(tmp_path, PACKED["plain"])
+    content = bytearray(file.path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 400] = b"\xff" * 400
+    file.path.write_bytes(content)
+    whole, *_ = both_ways([file], ITEMS, 10_000, **how(tmp_path))
+    assert whole.report.faults[0].code == "UNREADABLE_FILE"
+
+
+def test_progress_of_row_groups_goes_to_the_end(tmp_path: Path) -> None:
+    said: list[Progress] = []
+    file = parquet_of(tmp_path, PACKED["plain"])
+    both_ways([file], ITEMS, 10_000, **how(tmp_path, progress=said.append))
+    assert (said[-1].rows_read, said[-1].bytes_read) == (9000, file.size_bytes)
+    assert all(one.bytes_read <= file.size_bytes for one in said)
+
+
+def test_row_groups_in_processes_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "PIECE_BYTES", 10_000)
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    file = parquet_of(tmp_path, PACKED["broken cells here and there"])
+    here, there = (
+        check.read_and_check([file], ITEMS, parts, "0", compute=compute, **how(tmp_path))
         for compute in (None, Processes(2))
     )
     assert {**there.report.to_json(), "seconds": 0} == {**here.report.to_json(), "seconds": 0}
