@@ -2,13 +2,17 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import duckdb
 
+import compute_work
+from sartor.compute.contract import said_nothing
 from sartor.compute.here import Here
+from sartor.compute.processes import Processes
 from sartor.data import check
 from sartor.data.cells import FAULT
 from sartor.data.check import Checked
@@ -20,13 +24,20 @@ class InTurn:
     """Runs the pieces of what is spread in the caller's thread, the last one first."""
 
     slots = 3
-    far = False
 
-    def __init__(self) -> None:
+    def __init__(self, far: bool = False) -> None:
+        self.far = far
         self.pieces = 0
 
     def map(
-        self, work: Any, pieces: Sequence[Any], need: Any, *, done: Any, stop: Any, progress: Any
+        self,
+        work: Any,
+        pieces: Sequence[Any],
+        need: Any,
+        *,
+        done: Any,
+        stop: Any,
+        progress: Any = said_nothing,
     ) -> None:
         self.pieces += len(pieces)
         last = len(pieces) - 1
@@ -44,6 +55,28 @@ class InTurn:
 
     def check(self) -> str:
         return "in turn"
+
+
+class Dying(InTurn):
+    """Runs pieces in two processes; each piece's dies once, when the work is done and nobody knows."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = Path(tempfile.mkdtemp(dir=folder))
+
+    def map(
+        self,
+        work: Any,
+        pieces: Sequence[Any],
+        need: Any,
+        *,
+        done: Any,
+        stop: Any,
+        progress: Any = said_nothing,
+    ) -> None:
+        self.pieces += len(pieces)
+        dying = partial(compute_work.dies_when_done, work, str(self._folder))
+        Processes(2).map(dying, list(enumerate(pieces)), need, done=done, stop=stop, progress=progress)
 
 
 def outcome(checked: Checked, of: Schema) -> dict[str, Any]:

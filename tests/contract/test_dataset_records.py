@@ -273,7 +273,7 @@ def test_what_an_event_says_of_its_source_is_shown_as_it_came_and_is_no_column_o
 
 def facts(dataset: Dataset, which: Which = "ALL") -> tuple[int, bool]:
     with dataset.records.connection() as connection, dataset.records.shown(connection, which) as found:
-        return found.rows, found.unique
+        return found.facts.rows, found.facts.unique
 
 
 def test_facts_hold_after_every_change(make: Make) -> None:
@@ -358,7 +358,7 @@ def test_facts_of_the_same_parts_are_looked_up_once(make: Make) -> None:
 def test_an_export_need_not_look_for_quotes_where_no_file_had_any(make: Make, tmp_path: Path) -> None:
     def known() -> bool:
         with items.records.connection() as connection, items.records.shown(connection) as found:
-            return found.unquoted
+            return found.facts.unquoted
 
     def exported() -> list[str]:
         folder = tmp_path / f"out-{next(items.jobs)}"

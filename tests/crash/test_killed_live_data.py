@@ -89,9 +89,9 @@ class Reader:
     def rows(self, dataset: str, columns: str) -> set[tuple[Any, ...]]:
         """Return what a reader sees, all of it different; rows that are stored twice are an error."""
         records = self.records(dataset)
-        with records.connection() as connection, records.shown(connection) as facts:
+        with records.connection() as connection, records.shown(connection) as shown:
             rows = connection.execute(f"SELECT {columns} FROM data").fetchall()
-        assert len(rows) == facts.rows, "a row is stored twice"
+        assert len(rows) == shown.facts.rows, "a row is stored twice"
         assert len(set(rows)) == len(rows)
         return set(rows)
 

@@ -75,22 +75,58 @@ class Facts:
     unquoted: bool
 
 
+class PartRows(NamedTuple):
+    """Rows of a part, whatever other parts there are.
+
+    Attributes:
+        part: its file.
+        condition: the SQL of which rows.
+    """
+
+    part: Path
+    condition: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a view shows.
+
+    Attributes:
+        facts: of its rows.
+        parts: of which it has just these rows, each by itself; none where what a row is depends on the others.
+        rest: the SELECT of all its other rows, over its connection; ``None`` if there are none.
+    """
+
+    facts: Facts
+    parts: Sequence[PartRows]
+    rest: str | None
+
+
 @dataclass(frozen=True)
 class _Relation:
     """Records of one store.
 
     Attributes:
-        selects: their SELECTs.
+        of_parts: the SELECTs of what is in its parts.
+        rest: those of what is not, or is not what it is there.
         version: what stands for exactly these records; ``None`` if it cannot be said.
-        parts: the files of imported records; what calls put in has no part that says of its cells what an import does.
+        parts: of the first.
     """
 
-    selects: list[str]
+    of_parts: list[str]
     version: str | None
-    parts: Sequence[Path] = ()
+    parts: Sequence[PartRows] = ()
+    rest: Sequence[str] = ()
+
+    @property
+    def selects(self) -> list[str]:
+        """The SELECTs of all records."""
+        return [*self.of_parts, *self.rest]
 
 
 _NOTHING: Final = _Relation([], "")
+_ALL: Final = "true"
+_KNOWN: Final = '"USER_ID" IS NOT NULL'
 
 
 @dataclass(frozen=True)
@@ -169,22 +205,27 @@ class DatasetRecords:
     @contextmanager
     def shown(
         self, connection: duckdb.DuckDBPyConnection, store: Store = "ALL", view: str = "data"
-    ) -> Iterator[Facts]:
-        """Create the view on a connection for as long as this is open, and give what is known of its rows."""
+    ) -> Iterator[Shown]:
+        """Create the view on a connection for as long as this is open, and give what it shows."""
         columns = ", ".join(f'"{name}"' for name in self._columns())
         with tempfile.TemporaryDirectory(prefix="tail-", dir=self.scratch) as folder:
             bulk = self._bulk() if store != "PUT" else _NOTHING
             put = self._put(Path(folder)) if store != "BULK" else _NOTHING
             selects = [self._empty(), *bulk.selects, *put.selects]
-            identity = self.schema.type_rules.identity
-            if identity is not None and store == "ALL":
+            identity = self.schema.type_rules.identity if store == "ALL" else None
+            if identity is not None:
                 newest = f'(PARTITION BY "{identity}" ORDER BY "#at" DESC, "#n" DESC) = 1'
                 selects = [f"SELECT * FROM ({_union(selects)}) QUALIFY row_number() OVER {newest}"]
             facts = self._facts(connection, store, bulk, put, selects)
             distinct = "" if facts.unique else "DISTINCT "
             select = f"SELECT {distinct}{columns} FROM ({_union(selects)})"
             connection.execute(f'CREATE OR REPLACE TEMP VIEW "{view}" AS {select}')
-            yield facts
+            if identity is None and facts.unique:
+                rest = [*bulk.rest, *put.rest]
+                others = f"SELECT {columns} FROM ({_union([self._empty(), *rest])})" if rest else None
+                yield Shown(facts, [*bulk.parts, *put.parts], others)
+            else:
+                yield Shown(facts, [], f'SELECT * FROM "{view}"')
 
     @contextmanager
     def put_between(
@@ -268,7 +309,8 @@ class DatasetRecords:
         table = self.bulk_table
         names = list(table.snapshot().parts)
         parts = [table.local(name) for name in names]
-        return _Relation(_parquets(parts, _BULK_ORDER, self._columns()), _fingerprint(names), parts)
+        selects = _parquets(parts, _BULK_ORDER, self._columns())
+        return _Relation(selects, _fingerprint(names), [PartRows(part, _ALL) for part in parts])
 
     def _put(self, folder: Path) -> "_Relation":
         """Return put records; those that are not drained are copied into a folder first."""
@@ -278,24 +320,30 @@ class DatasetRecords:
         text = folder / "tail.json"
         written = _write_lines(self.put.since(self.number, after, 2**62, 2**62), text)
         order = f'"{AT}" AS "#at", "{SEQ}" AS "#n"'
-        selects = _parquets([table.local(name) for name in names], f"{_AS_WRITTEN}, {order}", self._columns())
-        if written.lines:
-            selects.append(f"SELECT *, {order} FROM ({self._lines(text, written)})")
+        parts = [table.local(name) for name in names]
+        of_parts = _parquets(parts, f"{_AS_WRITTEN}, {order}", self._columns())
+        tail = [f"SELECT *, {order} FROM ({self._lines(text, written)})"] if written.lines else []
         version = None if written.lines else _fingerprint(names)
-        if not selects or "USER_ID" not in self._columns() or self.schema.type_rules.identity is not None:
-            return _Relation(selects, version)
+        found = _union([self._empty(), *of_parts, *tail])
+        if (
+            not (names or tail)
+            or "USER_ID" not in self._columns()
+            or self.schema.type_rules.identity is not None
+        ):
+            return _Relation(of_parts, version, [PartRows(part, _ALL) for part in parts], tail)
         # what an anonymous session did belongs to the user that it was linked to last
-        found = _union([self._empty(), *selects])
         links = (
             f'SELECT "{SESSION}" AS session, arg_max("USER_ID", "#n") AS user FROM ({found}) '
-            f'WHERE "USER_ID" IS NOT NULL GROUP BY ALL'
+            f"WHERE {_KNOWN} GROUP BY ALL"
         )
-        known = f'SELECT * FROM ({found}) WHERE "USER_ID" IS NOT NULL'
         linked = (
             f'SELECT records.* REPLACE (links.user AS "USER_ID") FROM ({found}) records '
             f'JOIN ({links}) links ON records."{SESSION}" = links.session WHERE records."USER_ID" IS NULL'
         )
-        return _Relation([known, linked], version)
+        known, known_tail = (
+            [f"SELECT * FROM ({select}) WHERE {_KNOWN}" for select in selects] for selects in (of_parts, tail)
+        )
+        return _Relation(known, version, [PartRows(part, _KNOWN) for part in parts], [*known_tail, linked])
 
     def _facts(
         self,
@@ -321,7 +369,8 @@ class DatasetRecords:
         # only the newest record of each id is left of all of them
         unique = store == "ALL" and self.schema.type_rules.identity is not None
         unique = unique or self._different(connection, _union(selects), count)
-        facts = Facts(count, unique, not put.selects and _unquoted(connection, bulk.parts))
+        unquoted = not put.selects and _unquoted(connection, [one.part for one in bulk.parts])
+        facts = Facts(count, unique, unquoted)
         if versions is not None:
             known = {"versions": versions, "columns": self._columns(), **asdict(facts)}
             self.storage.put(path, json.dumps(known).encode())

@@ -9,18 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
-
+from sartor.compute.contract import Compute
 from sartor.data import engine
 from sartor.data.check import JobRules, read_and_check
-from sartor.data.dataset import SEQ, SESSION, DatasetRecords, write_part
+from sartor.data.dataset import SEQ, SESSION, DatasetRecords
 from sartor.data.events import NEWEST
 from sartor.data.input_files import InputFile
-from sartor.data.parts import Part
+from sartor.data.rewriting import Going, without
 from sartor.data.schema import Field, Schema
 from sartor.data.table import Table
 from sartor.data.watch import interrupting
-from sartor.errors import JobFailed, Stopped
+from sartor.errors import JobFailed
 
 _DELETED: Final = "(deleted)"
 _NOBODY: Final = "SELECT id FROM (SELECT NULL::VARCHAR AS id)"
@@ -104,6 +103,7 @@ def delete_users(
     job_arn: str,
     stop: Callable[[], bool] = lambda: False,
     upto: int = NEWEST,
+    compute: Compute | None = None,
 ) -> None:
     """Delete all that users have in a dataset whose put records are drained; doing it again is harmless.
 
@@ -115,81 +115,79 @@ def delete_users(
         job_arn: the job; its tables' commits carry it.
         stop: asked some times a second whether to give up.
         upto: the number of the last put record that goes; what came later stays.
+        compute: where pieces run that see the tables' parts; here, if not given.
 
     Raises:
         Stopped: ``stop`` said so.
+        Unavailable: pieces cannot run where they should.
     """
-    with dataset.connection() as connection, interrupting(connection, stop):
-        try:
-            connection.execute(f"CREATE TEMP TABLE users AS SELECT id FROM {engine.parquet([users])}")
-            connection.execute("CREATE TEMP TABLE sessions (id VARCHAR)")
-            ids = [row[0] for row in connection.execute("SELECT id FROM users").fetchall()]
-            put_files = _files(dataset.put_table)
-            if put_files and dataset.schema.type_rules.identity is None:
-                connection.execute(
-                    # a session is the user's to whom it was linked last
-                    f'INSERT INTO sessions SELECT "{SESSION}" FROM {engine.parquet(put_files)} '
-                    f'WHERE "USER_ID" IS NOT NULL AND "{SESSION}" IS NOT NULL AND {_until(upto)} GROUP BY ALL '
-                    f'HAVING arg_max("USER_ID", "{SEQ}") IN (SELECT id FROM users)'
-                )
-            sessions = [row[0] for row in connection.execute("SELECT id FROM sessions").fetchall()]
-            dataset.put.delete_keys(dataset.number, ids, sessions, upto)
-            for table, theirs in (
-                (dataset.bulk_table, '"USER_ID" IN (SELECT id FROM users)'),
-                (
-                    dataset.put_table,
-                    f'{_until(upto)} AND ("USER_ID" IN (SELECT id FROM users) OR '
-                    f'("USER_ID" IS NULL AND "{SESSION}" IN (SELECT id FROM sessions)))',
-                ),
-            ):
-                _rewrite(connection, dataset, table, theirs, job_arn)
-        except duckdb.InterruptException as error:
-            raise Stopped from error
+    with tempfile.TemporaryDirectory(prefix="going-", dir=dataset.scratch) as folder:
+        lists = {"users": users, "sessions": Path(folder) / "sessions.parquet"}
+        ids, sessions = _named(dataset, lists, upto, stop)
+        dataset.put.delete_keys(dataset.number, ids, sessions, upto)
+        for table, theirs in (
+            (dataset.bulk_table, '"USER_ID" IN (SELECT id FROM users)'),
+            (
+                dataset.put_table,
+                f'{_until(upto)} AND ("USER_ID" IN (SELECT id FROM users) OR '
+                f'("USER_ID" IS NULL AND "{SESSION}" IN (SELECT id FROM sessions)))',
+            ),
+        ):
+            # another writer may replace parts meanwhile, such as a FULL import: then it looks again; so does an
+            # attempt after one that died, as rows of the users may have come since
+            while not _rewritten(dataset, table, lists, theirs, job_arn, stop, compute):
+                pass
+            table.vacuum(time.time() + 1)
     dataset.forget_seen()
     _redact_reports(dataset, set(ids))
 
 
-def _rewrite(
-    connection: duckdb.DuckDBPyConnection, dataset: DatasetRecords, table: Table, theirs: str, job_arn: str
-) -> None:
-    """Replace every part that has rows of the users, then delete all parts that are not data any more.
+def _named(
+    dataset: DatasetRecords, lists: Mapping[str, Path], upto: int, stop: Callable[[], bool]
+) -> tuple[list[str], list[str]]:
+    """Return the users and their sessions, and write the sessions beside the users.
 
-    Another writer may replace parts meanwhile, such as a FULL import: then it looks again. So does an attempt after
-    one that died, as rows of the users may have come since.
+    A session is the user's to whom it was linked last.
     """
-    while not _rewritten(connection, dataset, table, theirs, job_arn):
-        pass
-    table.vacuum(time.time() + 1)
+    users = f"SELECT id FROM {engine.parquet([lists['users']])}"
+    put_files = _files(dataset.put_table)
+    sessions = _NOBODY
+    if put_files and dataset.schema.type_rules.identity is None:
+        sessions = (
+            f'SELECT "{SESSION}" AS id FROM {engine.parquet(put_files)} '
+            f'WHERE "USER_ID" IS NOT NULL AND "{SESSION}" IS NOT NULL AND {_until(upto)} GROUP BY ALL '
+            f'HAVING arg_max("USER_ID", "{SEQ}") IN ({users})'
+        )
+    with dataset.connection() as connection, interrupting(connection, stop):
+        some = f"SELECT id FROM ({sessions}) WHERE id IS NOT NULL"
+        connection.execute(engine.copy(some, lists["sessions"], "FORMAT parquet"))
+        found = (users, f"SELECT id FROM {engine.parquet([lists['sessions']])}")
+        ids, of_them = ([row[0] for row in connection.execute(one).fetchall()] for one in found)
+    return ids, of_them
 
 
 def _rewritten(
-    connection: duckdb.DuckDBPyConnection, dataset: DatasetRecords, table: Table, theirs: str, job_arn: str
+    dataset: DatasetRecords,
+    table: Table,
+    lists: Mapping[str, Path],
+    theirs: str,
+    job_arn: str,
+    stop: Callable[[], bool],
+    compute: Compute | None,
 ) -> bool:
     """Replace every part that has rows of the users; false if another writer replaced one of them first."""
     now = table.snapshot()
     before = now.number(job_arn) or 0
-    stage = table.stage()
-    new: list[Part] = []
-    old: list[str] = []
-    removed = 0
-    for name in now.parts:
-        file = engine.parquet([table.local(name)])
-        ((count,),) = connection.execute(f"SELECT count(*) FROM {file} WHERE {theirs}").fetchall()
-        if not count:
-            continue
-        removed += count
-        old.append(name)
-        # the name's beginning stays: it says when the rows came
-        place = stage / f"{name.removesuffix('.parquet').rsplit('-', 1)[0]}-{time.time_ns():x}.parquet"
-        part = write_part(connection, f"SELECT * FROM {file} WHERE ({theirs}) IS NOT TRUE", place)
-        if part.rows:
-            new.append(part)
-        else:
-            place.unlink()
-    note = {"sartor.job": job_arn, "sartor.removed": str(removed)}
-    application = (job_arn, before + 1)
-    return not old or table.change(
-        new, old, schema=dataset.schema, application=application, expected=before, note=note
+    going = Going(lists, theirs, table.stage(), dataset.scratch, dataset.memory_bytes)
+    found = without(going, [table.local(name) for name in now.parts], compute, stop)
+    note = {"sartor.job": job_arn, "sartor.removed": str(sum(one.removed for one in found))}
+    return not found or table.change(
+        [one.part for one in found if one.part is not None],
+        [one.name for one in found],
+        schema=dataset.schema,
+        application=(job_arn, before + 1),
+        expected=before,
+        note=note,
     )
 
 

@@ -6,7 +6,6 @@ its part; a file without broken rows has nothing but nulls there, which the writ
 cells of a number's column may be bad: then the rule is a warning, and the row stays with its texts beside it.
 """
 
-import platform
 import tempfile
 import threading
 import time
@@ -26,12 +25,13 @@ from sartor.data.csv_records import FAULTS
 from sartor.data.csv_spans import Cut, Span
 from sartor.data.engine import ROW
 from sartor.data.input_files import InputFile, Means, Rejected, Room, Source, TooManyBytesError
+from sartor.data.machines import require_folders, scratch_here
 from sartor.data.parquet_spans import RowGroups
 from sartor.data.parts import UNQUOTED, Part
 from sartor.data.report import EXAMPLES, REJECTS, Place, ReadFile
 from sartor.data.rules import MILLISECONDS_FROM, is_time
 from sartor.data.schema import Schema
-from sartor.errors import Stopped, Unavailable
+from sartor.errors import Stopped
 
 #: Dictionaries are for columns of few values: looking for one among ids costs a tenth of the time, and gains no space.
 _PARQUET: Final = (
@@ -149,7 +149,8 @@ def check_piece(reach: Reach, piece: Piece, heard: Callable[[Any], None]) -> lis
         OSError: the disk is full or fails.
     """
     found: list[Found | TooMuch] = []
-    reach = _reachable(reach, piece)
+    require_folders([reach.folder, *(file.path.parent for file in piece.files)])
+    reach = replace(reach, scratch=scratch_here(reach.scratch))
     # a span's file is as large as its size says, which was looked at before
     maximum_bytes = reach.maximum_bytes if piece.span is None else None
     room = Room(reach.scratch, maximum_bytes, piece.bytes_before)
@@ -175,21 +176,6 @@ def check_piece(reach: Reach, piece: Piece, heard: Callable[[Any], None]) -> lis
             say.has(one.found.file)
             found.append(one.found)
     return found
-
-
-def _reachable(reach: Reach, piece: Piece) -> Reach:
-    """Return what a piece needs as this machine has it, which need not be the job's.
-
-    Raises:
-        Unavailable: it does not see the job's files.
-    """
-    for place in (reach.folder, *(file.path.parent for file in piece.files)):
-        if not place.is_dir():
-            raise Unavailable(
-                f"{platform.node()} does not see {place}: every machine of the cluster must have the folders of "
-                "--storage and --bucket under the same names."
-            )
-    return reach if reach.scratch.is_dir() else replace(reach, scratch=Path(tempfile.gettempdir()))
 
 
 class _Saying:

@@ -7,9 +7,23 @@ from typing import Final
 
 import duckdb
 
+from sartor.compute.contract import Heard
 from sartor.errors import Stopped
 
 _LOOK_SECONDS: Final = 0.2
+
+
+def stop_of(heard: Heard) -> Callable[[], bool]:
+    """Return what says whether a piece must stop, from what its work calls."""
+
+    def must_stop() -> bool:
+        try:
+            heard(None)
+        except Stopped:
+            return True
+        return False
+
+    return must_stop
 
 
 @contextmanager

@@ -52,7 +52,8 @@ def run(task: Task, tools: Tools) -> Outcome:
                 number = count_users(datasets, users, upto)
                 lifecycle.keep(tools.store, task, {"numDeleted": number})
             for at, (resource, dataset) in enumerate(zip(resources, datasets, strict=True)):
-                delete_users(dataset, users, job.arn, must_stop, upto[dataset.number])
+                number_upto = upto[dataset.number]
+                delete_users(dataset, users, job.arn, must_stop, number_upto, tools.beside_storage)
                 _sweep(resource, dataset, tools)
                 tools.storage.drop_stale(dataset.folder)
                 tools.progress({"phase": "deleting", "datasets": at + 1, "datasetsTotal": len(datasets)})

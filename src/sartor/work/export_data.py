@@ -34,7 +34,8 @@ def run(task: Task, tools: Tools) -> Outcome:
     mark = mark_of(job, tools.store)
     try:
         sources.delete(folder, _left_by(mark, range(1, task.attempt + 1)))
-        files = write_csv(records_of(dataset, tools), job.body["ingestionMode"], scratch, tools.stop)
+        records, mode = records_of(dataset, tools), job.body["ingestionMode"]
+        files = write_csv(records, mode, scratch, tools.stop, tools.on_this_machine)
         for at, file in enumerate(files):
             name = f"part-{mark}-{task.attempt}-{at:04d}.csv"
             sources.write(f"{folder}{name}", file, mark, tools.keep_on)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from sartor.compute.contract import Compute
-from sartor.compute.here import Here
 from sartor.data import bundles, check, versions
 from sartor.data.blobs import Blobs
 from sartor.data.check import Checked, JobRules, Progress
@@ -209,9 +208,9 @@ def _stand_ins(
 
 
 def _where(files: Sequence[InputFile], scratch: Path, tools: Tools) -> Compute:
-    """Return where the check runs: other machines see neither copies of files nor parts that are still to be stored."""
-    copied = tools.storage.makes_copies or any(file.path.is_relative_to(scratch) for file in files)
-    return Here() if tools.compute.far and copied else tools.compute
+    """Return where the check runs."""
+    copied = any(file.path.is_relative_to(scratch) for file in files)
+    return tools.on_this_machine if copied else tools.beside_storage
 
 
 def _spooled(

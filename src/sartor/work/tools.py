@@ -10,6 +10,7 @@ from typing import Any
 
 from sartor.compute import open_compute
 from sartor.compute.contract import Compute
+from sartor.compute.here import Here
 from sartor.data.sources import Sources
 from sartor.errors import Stopped
 from sartor.resources.opening import open_means
@@ -49,6 +50,16 @@ class Tools(Means):
     threads: int
     progress: Callable[[Mapping[str, Any]], None]
     stop: Callable[[], bool]
+
+    @property
+    def on_this_machine(self) -> Compute:
+        """Where pieces run that need files of this machine alone."""
+        return Here() if self.compute.far else self.compute
+
+    @property
+    def beside_storage(self) -> Compute:
+        """Where pieces run that read and write parts: other machines see no copies, nor what is yet to be stored."""
+        return self.on_this_machine if self.storage.makes_copies else self.compute
 
     def keep_on(self) -> None:
         """Raise ``Stopped`` if the job must stop."""

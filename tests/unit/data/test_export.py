@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sartor.data import check, engine
 from sartor.data.check import JobRules
-from sartor.data.dataset import DatasetRecords, Facts, Store
+from sartor.data.dataset import DatasetRecords, Facts, Shown, Store
 from sartor.data.export import write_csv
 from sartor.data.input_files import InputFile
 from sartor.data.schema import Schema, parse
@@ -49,8 +49,8 @@ class Rows:
             yield connection
 
     @contextmanager
-    def shown(self, _connection: duckdb.DuckDBPyConnection, _store: Store) -> Iterator[Facts]:
-        yield Facts(len(self.rows), True, self.unquoted)
+    def shown(self, _connection: duckdb.DuckDBPyConnection, _store: Store) -> Iterator[Shown]:
+        yield Shown(Facts(len(self.rows), True, self.unquoted), [], "SELECT * FROM data")
 
 
 def exported(rows: Sequence[Row], folder: Path, unquoted: bool = False) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sartor.compute.here import Here
 from sartor.data import folder_bucket
 from sartor.data.sources import AccountSources, Sources
 from sartor.errors import JobFailed, Stopped
@@ -36,6 +37,7 @@ class Exports:
             transaction.add(dataset, [])
         values: dict[str, Any] = dict.fromkeys(Tools.__dataclass_fields__)
         values |= {"store": store, "scratch": folder, "progress": lambda _: None, "stop": lambda: False}
+        values |= {"compute": Here()}
         values |= {"sources": Sources(load({"data": str(folder)}, {}))}
         self.tools = Tools(**values)
         self.mark = mark_of(self.job, store)
@@ -55,7 +57,7 @@ class Exports:
 
 @pytest.fixture
 def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exports:
-    def two_files(_records: Any, _mode: str, folder: Path, _stop: Any) -> list[Path]:
+    def two_files(_records: Any, _mode: str, folder: Path, _stop: Any, _compute: Any) -> list[Path]:
         files = [folder / "a.csv", folder / "b.csv"]
         for file in files:
             file.write_text(file.name)
