@@ -1,6 +1,6 @@
 """The sums of a gang on one machine: each member writes its arrays into memory that all share, and adds up for itself.
 
-Through the parent's socket the gradients of a step cost 23 ms of processors' time for two members, so 3.
+Through the parent's socket 2.6 MB of gradients cost two members and their parent 23 ms of processors' time, so 2.4.
 """
 
 import mmap

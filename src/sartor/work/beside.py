@@ -17,7 +17,7 @@ from sartor.models.base import Run
 from sartor.models.gang import Gang, Work
 from sartor.work.tools import Tools
 
-#: So many members a gang has at most: what all of them do alike costs each as much as its own part then.
+#: So many members a gang has at most, by estimate: what all do alike costs each about as much as its own part then.
 _MOST_MEMBERS: Final = 8
 
 
