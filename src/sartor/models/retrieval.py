@@ -5,6 +5,7 @@ most promising ones, which lie together. How many groups that takes is measured 
 """
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
@@ -75,6 +76,18 @@ class Index:
         items = self._order[starts[run] + best - places[run]]
         by_score = np.lexsort((items, -scores[best]))
         return items[by_score].astype(np.int32), scores[best][by_score]
+
+    def rows_of(self, items: Int32) -> tuple[Float32, Float32]:
+        """Return float32[k, d] and float32[k]: the rows of some items and their biases."""
+        at = self._places[items]
+        return self._items[at], self._bias[at]
+
+    @cached_property
+    def _places(self) -> Int32:
+        """int32[items]: where each item lies."""
+        places = np.empty_like(self._order)
+        places[self._order] = np.arange(len(places), dtype=np.int32)
+        return places
 
     def _runs(self, chosen: Int64) -> tuple[Int64, Int64]:
         """Return where the groups begin and end, those that lie side by side as one."""

@@ -100,9 +100,14 @@ class SequenceModel(Model):
 
     def score_some(self, query: Query, items: Int32) -> Float32:
         """Return float32[k]: the rows of these items alone are looked at."""
-        scores: Float32 = self.items[items] @ self.state(query)
-        scores += self.bias[items]
+        rows, bias = self._rows(items)
+        scores: Float32 = rows @ self.state(query)
+        scores += bias
         return scores
+
+    def _rows(self, items: Int32) -> tuple[Float32, Float32]:
+        """Return float32[k, d] and float32[k], of the index if there is one: two copies of all rows are too many."""
+        return (self.items[items], self.bias[items]) if self._index is None else self._index.rows_of(items)
 
     def states(self, histories: Histories, keep_on: Callable[[], None] = lambda: None) -> Float32:
         """Return float32[users, d]: what the product with the items is taken of."""
@@ -159,7 +164,7 @@ class SequenceModel(Model):
             begins = int(len(history) < window)
             if begins:
                 x[row, 0] = self._arrays["start"]
-            x[row, begins : lengths[row]] = self.items[history[-window:]]
+            x[row, begins : lengths[row]] = self._rows(history[-window:])[0]
         return x, lengths - 1
 
     def settings(self) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from sartor.errors import quick_enough
 from sartor.filters.columns import Columns, Numeric
 from sartor.models.base import Int64
 
+#: From here on names are looked up in the arrays of the ids, which processes share: a dictionary has 200 bytes a name.
+_MANY_NAMES: Final = 100_000
 #: How often the dataset's table is looked at for imports, in seconds.
 IMPORT_LOOK_SECONDS: Final = 5.0
 #: What a column of titles is called where the schema does not say which it is.
@@ -51,8 +53,10 @@ class Catalogue:
     ) -> None:
         self._find_records = find_records
         self._id_column = id_column
-        self._base = Ids.of([]) if base is None else base
-        self._names = self._base.names()
+        self._base = Ids.of([]) if base is None or len(base) < _MANY_NAMES else base
+        self._first = len(self._base)
+        #: the names of the rows from ``_first`` on, and their rows
+        self._names = [] if base is None or self._first else base.names()
         self._rows = {name: row for row, name in enumerate(self._names)}
         self._json_names = as_json([])
         self._changing = threading.Lock()
@@ -60,7 +64,7 @@ class Catalogue:
         self._bulk_version: int | None = None
         self._put_number = 0
         self._records = find_records()
-        self.columns = Columns.build((), {}, len(self._names))
+        self.columns = Columns.build((), {}, self._n_rows)
         self._fresh()
 
     def __len__(self) -> int:
@@ -73,11 +77,12 @@ class Catalogue:
 
     def find(self, name: str) -> int | None:
         """Return the row of an id."""
-        return self._rows.get(name)
+        row = self._rows.get(name)
+        return self._base.find(name) if row is None and self._first else row
 
     def name(self, row: int) -> str:
         """Return the id of a row."""
-        return self._names[row]
+        return self._names[row - self._first] if row >= self._first else self._base.name(row)
 
     @property
     def json_names(self) -> JsonNames:
@@ -113,7 +118,7 @@ class Catalogue:
 
     def add(self, names: Iterable[str]) -> None:
         """Give ids rows that have none, without anything else being known of them."""
-        new = [name for name in names if name not in self._rows]
+        new = [name for name in names if self.find(name) is None]
         if new:
             with self._changing:
                 for name in new:
@@ -168,22 +173,28 @@ class Catalogue:
             select = ", ".join(part for part in (f'"{self._id_column}"', names) if part)
             values: dict[str, Any] = connection.execute(f"SELECT {select} FROM data").fetchnumpy()
         ids = values.pop(self._id_column).tolist()
-        rows = np.fromiter((self._row_of(name) for name in ids), np.int64, len(ids))
-        self.columns = Columns.build(fields, values, len(self._names), rows)
+        known = self._base.find_all(ids).tolist() if self._first else [-1] * len(ids)
+        found = (self._row_of(name) if row < 0 else row for name, row in zip(ids, known, strict=True))
+        rows = np.fromiter(found, np.int64, len(ids))
+        self.columns = Columns.build(fields, values, self._n_rows, rows)
         self._put_number = number
 
     def _update(self, cells: Sequence[Mapping[str, Any]]) -> None:
         """Take up some records, in the order in which they came."""
         changed = {self._row_of(one[self._id_column]): one for one in cells if self._id_column in one}
-        self.columns = self.columns.updated(changed, len(self._names))
+        self.columns = self.columns.updated(changed, self._n_rows)
 
     def _row_of(self, name: str) -> int:
         """Return the row of an id; one that is new gets the next."""
-        row = self._rows.get(name)
+        row = self.find(name)
         if row is None:
-            row = self._rows[name] = len(self._names)
+            row = self._rows[name] = self._n_rows
             self._names.append(name)
         return row
+
+    @property
+    def _n_rows(self) -> int:
+        return self._first + len(self._names)
 
 
 def numbers_of(columns: Columns, name: str) -> Int64:

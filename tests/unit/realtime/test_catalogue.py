@@ -32,6 +32,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return clock
 
 
+@pytest.fixture(params=[catalogue._MANY_NAMES, 1], ids=["a dictionary", "the arrays of the ids"])
+def looked_up_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "_MANY_NAMES", request.param)
+
+
 def item(name: str, genre: str | None = None) -> dict[str, str]:
     return {"ITEM_ID": name} | ({} if genre is None else {"GENRE": genre})
 
@@ -41,6 +46,7 @@ def shown(found: Catalogue) -> dict[str, str | None]:
     return {found.name(row): found.metadata(row, ["GENRE"]).get("genre") for row in range(len(found))}
 
 
+@pytest.mark.usefixtures("looked_up_in")
 def test_the_models_items_keep_their_numbers_and_new_ones_stand_behind_them(dataset: Live) -> None:
     dataset.bring(item("b", "comedy"), item("x", "drama"))
     found = Catalogue(dataset.find, "ITEM_ID", Ids.of(["a", "b"]))
@@ -125,6 +131,7 @@ def test_a_newer_schema_is_followed(dataset: Live, clock: SimpleNamespace) -> No
     assert found.numbers("GENRE").tolist() == [-1, -1]
 
 
+@pytest.mark.usefixtures("looked_up_in")
 def test_a_dataset_that_is_not_there_or_goes_leaves_the_rows_that_are_known(
     dataset: Live, clock: SimpleNamespace
 ) -> None:
@@ -154,6 +161,7 @@ def test_many_records_at_once_are_read_as_a_whole(dataset: Live, monkeypatch: py
     assert found.columns.changed == {}  # one block
 
 
+@pytest.mark.usefixtures("looked_up_in")
 def test_ids_can_have_rows_before_anything_is_known_of_them(dataset: Live) -> None:
     found = Catalogue(dataset.find, "ITEM_ID", Ids.of(["a"]))
     found.add(["z", "a", "z"])
