@@ -125,11 +125,11 @@ def run(quick: bool) -> list[Row]:
         with tempfile.TemporaryDirectory(prefix="bench-memory-") as folder:
             fill(records_in(Path(folder)), interactions)
             for name in TAKEN:
-                found[name].append(_measured(Path(folder), name))
+                found[name].append(measured(Path(folder), name))
     return [_row(name, sizes, took) for name, took in found.items()]
 
 
-def _measured(folder: Path, name: str) -> dict[str, float]:
+def measured(folder: Path, name: str) -> dict[str, float]:
     command = [sys.executable, "-c", CHILD, str(folder), name]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     took: dict[str, float] = json.loads(done.stdout)

@@ -21,7 +21,7 @@ from sartor.data.blobs import open_storage
 from sartor.data.ids import Ids
 from sartor.data.training import TrainingRows
 from sartor.models import retrieval, sequence
-from sartor.models.base import Float32, Histories, Int32, Int64, Run, TrainingData
+from sartor.models.base import Float32, Histories, Int64, Run, TrainingData
 from sartor.models.sequence import Config, SequenceModel
 from sartor.realtime import artifact
 from sartor.recipes import BY_ARN
@@ -238,9 +238,3 @@ def _deployed(
     finally:
         store.close()
     return campaign
-
-
-def numbers(items: list[str], names: list[str]) -> Int32:
-    """Return int32[names]: their numbers."""
-    place = {name: number for number, name in enumerate(items)}
-    return np.array([place[name] for name in names], np.int32)

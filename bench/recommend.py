@@ -66,6 +66,7 @@ class Planting:
         users: how many users.
         history: how many interactions each of them has.
         recipes: of the campaigns.
+        file: of the items; ``None`` takes the shop's.
     """
 
     def __init__(
@@ -75,24 +76,26 @@ class Planting:
         users: int,
         history: int = planted.HISTORY,
         recipes: Sequence[str] = (planted.RECIPE,),
+        file: Path | None = None,
     ) -> None:
         self.service = service
         self.users = users
         service.dataset("Interactions", served.interactions_schema())
         dataset = service.dataset("Items", data.SCHEMAS["Items"])
-        self.file = inputs.items(items)
+        self.file = file or inputs.items(items)
         service.import_file(dataset, self.file)
         self.planted: Planted = planted.plant(service, items, users, history, recipes)
         self.tracking_id = jobs.event_tracker(service)
-        self.filter = self._filter()
+        self.filter = self.make_filter("bench", EXPRESSION)
         self.runtime: Any = service.server.client("personalize-runtime")
         self.events: Any = service.server.client("personalize-events")
         self._first_answer()
 
-    def _filter(self) -> str:
+    def make_filter(self, name: str, expression: str) -> str:
+        """Make a filter and return its ARN."""
         client = self.service.client
         made = client.create_filter(
-            name="bench", datasetGroupArn=self.service.group, filterExpression=EXPRESSION
+            name=name, datasetGroupArn=self.service.group, filterExpression=expression
         )["filterArn"]
         jobs.settled(lambda: client.describe_filter(filterArn=made)["filter"])
         return str(made)
@@ -110,12 +113,14 @@ class Planting:
                         raise
         print(f"first answers after {time.perf_counter() - begun:.1f} s", file=sys.stderr)
 
-    def ask(self, runtime: Any, user: int, recipe: str = planted.RECIPE) -> list[dict[str, Any]]:
-        """Return an answer's items."""
+    def ask(
+        self, runtime: Any, user: int, recipe: str = planted.RECIPE, filter_arn: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return an answer's items; with the usual filter if no other is named."""
         found: list[dict[str, Any]] = runtime.get_recommendations(
             campaignArn=self.planted.campaigns[recipe],
             userId=planted.user(user),
-            filterArn=self.filter,
+            filterArn=filter_arn or self.filter,
         )["itemList"]
         return found
 
@@ -127,14 +132,16 @@ class Planting:
             eventList=[{"eventType": "click", "itemId": item, "sentAt": time.time()}],
         )
 
-    def signed(self, path: Path, users: range, recipe: str = planted.RECIPE) -> Path:
-        """Write the requests of some users."""
+    def signed(
+        self, path: Path, users: range, recipe: str = planted.RECIPE, filter_arn: str | None = None
+    ) -> Path:
+        """Write the requests of some users; with the usual filter if no other is named."""
         bodies = [
             json.dumps(
                 {
                     "campaignArn": self.planted.campaigns[recipe],
                     "userId": planted.user(user),
-                    "filterArn": self.filter,
+                    "filterArn": filter_arn or self.filter,
                 }
             )
             for user in users
@@ -294,19 +301,27 @@ def run_large(quick: bool) -> list[Row]:
     ]
 
 
-def recall_of(planting: Planting, users: int) -> float:
-    """Return the share of the exact best allowed items that the answers have; explored places do not count."""
+def recall_of(planting: Planting, users: int, sql: str = SQL, filter_arn: str | None = None) -> float:
+    """Return the share of the exact best allowed items that the answers have; explored places do not count.
+
+    Args:
+        planting: what is asked.
+        users: how many of them.
+        sql: what the filter allows, of the columns of the items.
+        filter_arn: the filter; ``None`` is the usual one.
+    """
     found = planting.planted
+    place = {name: number for number, name in enumerate(found.items)}
     allowed = np.zeros(len(found.items), np.bool_)
     with duckdb.connect() as connection:
-        query = f"SELECT ITEM_ID FROM read_csv('{planting.file}') WHERE {SQL}"
-        rows = connection.execute(query).fetchall()
-    allowed[planted.numbers(found.items, [name for (name,) in rows])] = True
+        rows = connection.execute(f"SELECT ITEM_ID FROM read_csv('{planting.file}') WHERE {sql}").fetchall()
+    allowed[[place[name] for (name,) in rows]] = True
     hits, places = 0, 0
     for user in range(users):
-        answer = [one["itemId"] for one in planting.ask(planting.runtime, user) if not one.get("reason")]
+        items = planting.ask(planting.runtime, user, filter_arn=filter_arn)
+        answer = {place[one["itemId"]] for one in items if not one.get("reason")}
         exact = top(found.model.score(Query(found.histories.of(user))), BEST, allowed)
-        hits += len(set(exact.tolist()) & set(planted.numbers(found.items, answer).tolist()))
+        hits += len(set(exact.tolist()) & answer)
         places += len(answer)
     return hits / places
 
