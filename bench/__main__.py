@@ -78,6 +78,11 @@ LONG = frozenset(
         "fuzz",
         "growth-large",
         "kills",
+LONG = frozenset(
+    {
+        "fuzz",
+        "growth-large",
+        "kills",
         "kills-on-ray",
         "large-catalogue",
         "memory",
@@ -85,6 +90,33 @@ LONG = frozenset(
         "plan",
         "plan-large",
         "several",
+        "training",
+        "training-scale",
+        "worst-inputs",
+    }
+)
+        "large-catalogue",
+        "memory",
+        "months",
+        "plan",
+        "plan-large",
+LONG = frozenset(
+    {
+        "fuzz",
+        "growth-large",
+        "kills",
+        "kills-on-ray",
+        "large-catalogue",
+        "memory",
+        "months",
+        "plan",
+        "plan-large",
+        "several",
+        "training",
+        "training-scale",
+        "worst-inputs",
+    }
+)
         "training",
         "training-scale",
         "worst-inputs",
