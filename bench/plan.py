@@ -184,11 +184,13 @@ def written(costs: dict[str, Cost], disk: float, checks: Sequence[Check]) -> str
     """Return the page."""
     return f"""# What more machines would bring
 
-Written by `python -m bench plan-large`, which measures what a job costs on one machine, replays it piece by piece on
-more (`bench/simulator.py`), and holds what it predicts against real runs. Do not edit this page, run it again.
+Written by `python -m bench plan` (`plan-large` up to 100 M rows), which measures what a job
+costs on one machine, replays it piece by piece on more (`bench/simulator.py`), and holds what it predicts against real runs. Do not edit this page, run it again.
 
-Machine: {table.machine()}; files of this page's sizes are written until they are durable and read again at
-{disk / 1e6:,.0f} MB/s.
+Machine: {table.machine()}; it writes a file until it is
+durable, and reads it, with {disk / 1e6:,.0f} MB/s. In its last quarter of an hour {os.getloadavg()[2]:.0f} threads
+wanted a processor at a time: with more than there are cores, seconds by the clock and what is fixed are too long, and
+seconds of CPU some tenths off.
 
 ## What a job costs
 
@@ -220,6 +222,7 @@ What is assumed:
 - between a node and the storage go {NODE_BYTES_PER_SECOND / 1e9:g} GB/s, shared by its cores; the storage gives
   {STORE_BYTES_PER_SECOND / 1e9:g} GB/s to all nodes together; this machine's disk bounds only what it ran itself;
 - a row costs the same however many there are: `python -m bench growth` shows up to where that holds;
+- what one process does beside the pieces grows with the rows, though a part of it is fixed;
 - a piece has {PIECE_BYTES / 2**20:.0f} MiB of text and costs {START_SECONDS * 1000:.0f} ms before its first row; pieces
   are taken in their order by whichever processor is free, no node dies, and none is slower than the others;
 - a job that is not done in pieces is one process on one node, and of every two of its cores keeps as many busy as here.
