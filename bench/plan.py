@@ -184,8 +184,9 @@ def written(costs: dict[str, Cost], disk: float, checks: Sequence[Check]) -> str
     """Return the page."""
     return f"""# What more machines would bring
 
-Written by `python -m bench plan` (`plan-large` up to 100 M rows), which measures what a job
-costs on one machine, replays it piece by piece on more (`bench/simulator.py`), and holds what it predicts against real runs. Do not edit this page, run it again.
+Written by `python -m bench plan` (`plan-large` up to 100 M rows), which measures what a job costs on one machine,
+replays it piece by piece on more (`bench/simulator.py`), and holds what it predicts against real runs. Do not edit this
+page, run it again.
 
 Machine: {table.machine()}; it writes a file until it is
 durable, and reads it, with {disk / 1e6:,.0f} MB/s. In its last quarter of an hour {os.getloadavg()[2]:.0f} threads
