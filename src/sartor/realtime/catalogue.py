@@ -84,12 +84,16 @@ class Catalogue:
         """Return the id of a row."""
         return self._names[row - self._first] if row >= self._first else self._base.name(row)
 
+    def names_as_json(self, rows: list[int]) -> JsonNames:
+        """Return the ids of some rows as they are written into answers."""
+        return as_json([self.name(row) for row in rows]) if self._first else self.json_names[rows]
+
     @property
     def json_names(self) -> JsonNames:
-        """The ids of the rows as they are written into answers."""
+        """The ids of all rows as they are written into answers; of a large catalogue ``names_as_json`` has some."""
         known = self._json_names
-        new = self._names[len(known) :]
-        if new:
+        if len(known) < self._n_rows:
+            new = [self.name(row) for row in range(len(known), self._n_rows)]
             known = self._json_names = np.concatenate([known, as_json(new)])
         return known
 

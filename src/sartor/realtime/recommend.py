@@ -328,7 +328,7 @@ def _at_once(asked: Asked, n: int) -> Answer | None:
         rows = changed
     name = asked.version.items.name
     shown = tuple(map(name, rows[:IMPRESSIONS])) if serving.explores == "configured" else ()
-    return Answer.of_best(asked.version.items.json_names[rows], scores, shown)
+    return Answer.of_best(asked.version.items.names_as_json(rows), scores, shown)
 
 
 def _top(values: Float32, n: int, mask: Bool | None) -> Int32:

@@ -53,6 +53,8 @@ def test_the_models_items_keep_their_numbers_and_new_ones_stand_behind_them(data
     assert [found.name(row) for row in range(len(found))] == ["a", "b", "x"]
     assert [found.find(name) for name in ("a", "b", "x", "y")] == [0, 1, 2, None]
     assert shown(found) == {"a": None, "b": "comedy", "x": "drama"}
+    assert found.names_as_json([2, 0]).tolist() == [b'"x"', b'"a"']
+    assert found.json_names.tolist() == [b'"a"', b'"b"', b'"x"']
 
 
 def test_what_a_call_puts_is_there_with_the_next_request(dataset: Live) -> None:
