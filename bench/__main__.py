@@ -78,11 +78,6 @@ LONG = frozenset(
         "fuzz",
         "growth-large",
         "kills",
-LONG = frozenset(
-    {
-        "fuzz",
-        "growth-large",
-        "kills",
         "kills-on-ray",
         "large-catalogue",
         "memory",
@@ -90,33 +85,6 @@ LONG = frozenset(
         "plan",
         "plan-large",
         "several",
-        "training",
-        "training-scale",
-        "worst-inputs",
-    }
-)
-        "large-catalogue",
-        "memory",
-        "months",
-        "plan",
-        "plan-large",
-LONG = frozenset(
-    {
-        "fuzz",
-        "growth-large",
-        "kills",
-        "kills-on-ray",
-        "large-catalogue",
-        "memory",
-        "months",
-        "plan",
-        "plan-large",
-        "several",
-        "training",
-        "training-scale",
-        "worst-inputs",
-    }
-)
         "training",
         "training-scale",
         "worst-inputs",
