@@ -182,6 +182,25 @@ def test_a_database_of_another_version_is_refused(database_url: str) -> None:
         Store.open(database_url)
 
 
+def test_a_database_of_version_2_gets_the_tables_that_came_with_policies(database_url: str) -> None:
+    store = Store.open(database_url)
+    with store.write() as transaction:
+        run = transaction._connection.exec_driver_sql
+        transaction.add(resource())
+        run("UPDATE setting SET value = '2' WHERE key = 'schema_version'")
+        for table in ("access_role", "access_policy", "audit_record"):
+            run(f"DROP TABLE {table}")
+    store.close()
+    store = Store.open(database_url)
+    assert store.get(ARN) is not None
+    with store.read() as transaction:
+        run = transaction._connection.exec_driver_sql
+        assert run("SELECT value FROM setting WHERE key = 'schema_version'").scalar_one() == "3"
+        for table in ("access_role", "access_policy", "audit_record"):
+            assert run(f"SELECT count(*) FROM {table}").scalar_one() == 0
+    store.close()
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://h/d"])
 def test_a_database_that_processes_cannot_share_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="a file or a server"):

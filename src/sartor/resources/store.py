@@ -32,8 +32,10 @@ from sartor.resources.unchanged import Unchanged
 __all__ = ["Duplicate", "Resource", "Store", "TaskRow", "Transaction"]
 
 #: Raised with every change of the tables below; a database of a newer Sartor is refused.
-SCHEMA_VERSION = "2"
-_SET_VERSION = sa.update(SETTING).where(SETTING.c.key == "schema_version").values(value=SCHEMA_VERSION)
+SCHEMA_VERSION = "3"
+_SET_VERSION = (
+    sa.update(SETTING).where(SETTING.c.key == "schema_version").values(value=sa.bindparam("version"))
+)
 #: The tables that whoever opens a file reads whole; the others have all records.
 _CHECKED: Final = ("setting", "resource", "reference", "tag", "task")
 #: How long whoever asks whether writes succeed waits for other writers, and how much is written.
@@ -169,10 +171,10 @@ class Store:
         with self.database.write("create tables") as connection:
             _make_tables(connection)
             stored = {row.key: row.value for row in connection.execute(sa.select(SETTING))}
-            if stored["schema_version"] == "1":
-                upgrades.number_by_dataset(connection)
-                connection.execute(_SET_VERSION)
-                stored["schema_version"] = SCHEMA_VERSION
+            while (step := upgrades.STEPS.get(stored["schema_version"])) is not None:
+                step.upgrade(connection)
+                stored["schema_version"] = step.version
+                connection.execute(_SET_VERSION, {"version": step.version})
         if stored["schema_version"] != SCHEMA_VERSION:
             raise ValueError(
                 f"The database has the tables of version {stored['schema_version']}, "

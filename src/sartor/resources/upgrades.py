@@ -1,5 +1,8 @@
 """What an earlier Sartor left in the database becomes what this one expects: a function for each version."""
 
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
 import sqlalchemy as sa
 
 from sartor.data.put_numbers import MOST_COUNTED
@@ -34,3 +37,26 @@ def number_by_dataset(connection: sa.Connection) -> None:
             f"FOR VALUES FROM (MINVALUE) TO ({MOST_COUNTED})"
         )
     )
+
+
+def add_access(_connection: sa.Connection) -> None:
+    """Take a database of version 2 to version 3: roles, policies and the record of changes have tables of their own.
+
+    Whoever opens a database makes what is missing. The number keeps out a Sartor that would not ask policies.
+    """
+
+
+class Step(NamedTuple):
+    """What takes a database to another version.
+
+    Attributes:
+        version: the one that it has then.
+        upgrade: changes its tables.
+    """
+
+    version: str
+    upgrade: Callable[[sa.Connection], None]
+
+
+#: The step from each earlier version.
+STEPS: Final[Mapping[str, Step]] = {"1": Step("2", number_by_dataset), "2": Step("3", add_access)}
