@@ -209,7 +209,7 @@ def _deployed(
         "solutionConfig": {},
     }
     rows: list[tuple[str, str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
-        (solution, "solution", trained, {}, (service.group,)),
+        (solution, "solution", {**trained, "performAutoTraining": False}, {}, (service.group,)),
         (
             version,
             "solution-version",
