@@ -1,4 +1,4 @@
-"""Write the reference pages from the code; ``--check`` only says which are out of date (exit code 1)."""
+"""Write the reference pages, board and alert rules from the code; ``--check`` says which are old (exit code 1)."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from board import alert_rules, board
 
 if TYPE_CHECKING:
     from sartor.recipes import Recipe, Segmenting, Serving
 
 REFERENCE = Path(__file__).parent / "reference"
+DEPLOY = Path(__file__).parents[1] / "deploy"
 sys.path.append(str(Path(__file__).parent.parent))  # for what the repository has beside the package
 _NOTE = "<!-- Written by docs/generate.py; change the code, not this page. -->\n"
 
@@ -260,6 +262,31 @@ def rules() -> Iterator[str]:
     yield from lines(read())
 
 
+def metrics() -> Iterator[str]:
+    """Yield the page of every figure of ``/metrics``, and of the alerts."""
+    from sartor.measures import MEASURES
+
+    yield "# Metrics\n"
+    yield (
+        "The figures of `/metrics`, in Prometheus' text form. How to read them, the board and the alerts: "
+        "[logs and metrics](../how-to/logs-and-metrics.md).\n"
+    )
+    yield "| sample | type | labels | meaning | of |\n| --- | --- | --- | --- | --- |"
+    for one in MEASURES:
+        sample = f"`{one.sample}`" + (", with `_bucket`, `_sum`, `_count`" if one.sort == "histogram" else "")
+        labels = ", ".join(f"`{label}`" for label in one.labels)
+        yield f"| {sample} | {one.sort} | {labels} | {one.text} | {'service' if one.of_database else 'process'} |"
+    yield (
+        "\nA figure of the *process* is counted by the API process that answers: add those of all processes. One of "
+        "the *service* comes from the database and every process says the same: take the largest. While the database "
+        "does not answer, the figures of the service are missing, and `sartor_database_up` is 0.\n"
+    )
+    yield "## Alerts\n"
+    yield "| alert | severity | fires after | while | what it means |\n| --- | --- | --- | --- | --- |"
+    for alert in (alert for one in MEASURES for alert in one.alerts):
+        yield f"| {alert.name} | {alert.severity} | {alert.lasts} | `{alert.expression}` | {alert.text} |"
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "commands.md": commands,
     "settings.md": settings,
@@ -269,18 +296,26 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "quotas.md": quotas,
     "recipes.md": recipes,
     "rules.md": rules,
+    "metrics.md": metrics,
 }
 
 
-def main(check: bool) -> int:
-    """Write or check every page; return the exit code."""
-    old = []
+def texts() -> Iterator[tuple[Path, str]]:
+    """Yield every file that is written from the code, with what it says."""
     for name, page in PAGES.items():
-        text = _NOTE + "\n" + "\n".join(page()).rstrip() + "\n"
-        place = REFERENCE / name
+        yield REFERENCE / name, _NOTE + "\n" + "\n".join(page()).rstrip() + "\n"
+    yield DEPLOY / "grafana" / "sartor.json", board()
+    yield DEPLOY / "prometheus" / "sartor.rules.yml", "\n".join(alert_rules()) + "\n"
+
+
+def main(check: bool) -> int:
+    """Write or check every file; return the exit code."""
+    old = []
+    for place, text in texts():
         if check and (not place.exists() or place.read_text(encoding="utf-8") != text):
-            old.append(name)
+            old.append(place.name)
         elif not check:
+            place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
     if old:
         print(f"out of date: {', '.join(old)}; run `make docs`", file=sys.stderr)

@@ -149,10 +149,10 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     )
     gate = Gate(backend.store)
     sts = Sts(backend.keys, sessions, Issuers(settings.oidc_issuer), gate, SYSTEM_CLOCK)
-    metrics = Metrics(backend.store)
     deployments = Deployments(backend.means)
     filters = Filters(backend.store)
     recommender = Recommender(deployments, filters, backend.store.at_once)
+    metrics = Metrics(backend.store, recommender.answered)
     action_recommender = ActionRecommender(deployments, filters, recommender, backend.store.at_once)
     recorder = Recorder(backend.store, settings.quotas == "aws", recommender.answers.of)
     console = Console(

@@ -1,16 +1,20 @@
-"""Figures of one API process, in Prometheus' text form."""
+"""Figures of one API process, in Prometheus' text form; ``measures`` says what each means."""
 
 import logging
+import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from sartor.resources.kind_names import DATASET_IMPORT_JOB
+from sartor import measures
+from sartor.measures import Measure
+from sartor.realtime.deployments import served
+from sartor.resources.kind_names import DATASET, DATASET_IMPORT_JOB
 from sartor.resources.store import Store, TaskRow
 
 LOG = logging.getLogger("sartor.metrics")
@@ -26,10 +30,17 @@ class Metrics:
 
     Args:
         store: the metadata database.
+        answered: how many answers came about how, by the ARN of what was asked and how.
+        clock: gives epoch seconds.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(
+        self,
+        store: Store,
+        answered: Mapping[tuple[str, str], int],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store, self._answered, self._clock = store, answered, clock
         self._counts: dict[tuple[str, int], list[int]] = {}
         self._seconds: dict[str, float] = {}
         self._registry = CollectorRegistry()
@@ -53,12 +64,7 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """Yield the figures as they are now; the library calls this."""
-        requests = CounterMetricFamily(
-            "sartor_requests", "Requests by operation and HTTP status.", labels=("operation", "status")
-        )
-        took = HistogramMetricFamily(
-            "sartor_request_seconds", "Seconds from the request to its answer.", labels=("operation",)
-        )
+        requests, took = measures.REQUESTS.counter(), measures.REQUEST_SECONDS.histogram()
         by_operation: dict[str, list[int]] = {}
         for (operation, status), counts in list(self._counts.items()):
             requests.add_metric((operation, str(status)), sum(counts))
@@ -68,53 +74,103 @@ class Metrics:
             took.add_metric((operation,), _cumulative(counts), self._seconds[operation])
         yield requests
         yield took
-        put = CounterMetricFamily(
-            "sartor_put_rejected",
-            "What calls put and could not be used, by reason, since this process started.",
-            labels=("code",),
-        )
+        answers = measures.ANSWERS.counter()
+        for deployment_how, count in sorted(self._answered.items()):
+            answers.add_metric(deployment_how, count)
+        yield answers
+        put = measures.PUT_REJECTED.counter()
         for code, count in sorted(self._store.put_records.counts.items()):
             put.add_metric((code,), count)
         yield put
-        yield from self._of_tasks()
+        yield from self._of_database()
+
+    def _of_database(self) -> Iterator[Metric]:
+        """Yield what the database knows; that it does not answer is a figure too."""
+        up = measures.DATABASE_UP.gauge()
+        try:
+            known = [*self._of_tasks(), *self._of_models(), self._of_events(), self._of_attributions()]
+        except Exception as error:  # noqa: BLE001 - whatever the driver raises, the other figures stand
+            LOG.warning("no figures of work and models: the database does not answer: %s", error)
+            up.add_metric((), 0)
+            yield up
+            return
+        up.add_metric((), 1)
+        yield up
+        yield from known
 
     def _of_tasks(self) -> Iterator[Metric]:
-        """Yield what the database knows; that it does not answer is a figure too."""
-        answers = GaugeMetricFamily("sartor_database_up", "1 if the metadata database answers.")
-        try:
-            with self._store.read() as transaction:
-                owed = transaction.tasks()
-        except Exception as error:  # noqa: BLE001 - whatever the driver raises, the other figures stand
-            LOG.warning("no figures of tasks: the database does not answer: %s", error)
-            answers.add_metric((), 0)
-            yield answers
-            return
-        answers.add_metric((), 1)
-        yield answers
-        tasks = GaugeMetricFamily(
-            "sartor_tasks", "Owed work by kind, verb and state.", labels=("kind", "verb", "state")
-        )
+        """Yield what is owed, what waits for how long, and what was lost."""
+        now = self._clock()
+        with self._store.read() as transaction:
+            owed = transaction.tasks()
+            waits = {
+                task.lane: now - resource.updated_at
+                for task in reversed(owed)  # the oldest comes last
+                if task.worker is None and (resource := transaction.get(task.arn)) is not None
+            }
+        tasks = measures.TASKS.gauge()
         states = Counter((task.kind, task.verb, "running" if task.worker else "waiting") for task in owed)
         for labels, number in sorted(states.items()):
             tasks.add_metric(labels, number)
         yield tasks
-        attributed = CounterMetricFamily(
-            "sartor_attributed",
-            "Metric attribution: the value of each metric from each source, as Amazon's CloudWatch has it.",
-            labels=("metric_attribution", "metric_name", "event_type", "event_attribution_source"),
-        )
+        queue = measures.QUEUE_AGE.gauge()
+        for lane, seconds in sorted(waits.items()):
+            queue.add_metric((lane,), max(seconds, 0.0))
+        yield queue
+        yield _leases_lost(owed, now)
+        yield _sum(owed, "rowsRead", measures.IMPORTS_ROWS)
+        yield _sum(owed, "bytesRead", measures.IMPORTS_BYTES)
+
+    def _of_models(self) -> Iterator[Metric]:
+        """Yield how old each model is that is served, and how good it was found to be."""
+        age, metric = measures.MODEL_AGE.gauge(), measures.MODEL_METRIC.gauge()
+        now = self._clock()
+        for deployment, trained in served(self._store):
+            record = trained.private.get("record", {})
+            if "trainedAt" in record:
+                age.add_metric((deployment.arn,), max(now - record["trainedAt"], 0.0))
+            for name, value in sorted(trained.private.get("metrics", {}).items()):
+                metric.add_metric((deployment.arn, name), value)
+        yield age
+        yield metric
+
+    def _of_events(self) -> Metric:
+        """Return how long ago the newest event of each dataset came."""
+        age, now = measures.NEWEST_EVENT_AGE.gauge(), self._clock()
+        for dataset in self._store.every(DATASET):
+            if dataset.body["datasetType"] == "INTERACTIONS":
+                newest = self._store.put_records.newest_at(dataset.seq)
+                if newest is not None:
+                    age.add_metric((dataset.arn,), max(now - newest, 0.0))
+        return age
+
+    def _of_attributions(self) -> Metric:
+        """Return the values of metric attributions."""
+        attributed = measures.ATTRIBUTED.counter()
         for *names, value in self._store.samples.totals():
             attribution, metric, event_type, source = names
             attributed.add_metric((attribution, metric, event_type, source.upper()), value)
-        yield attributed
-        yield _sum(owed, "rowsRead", "sartor_running_imports_rows", "Rows that running imports have read.")
-        yield _sum(owed, "bytesRead", "sartor_running_imports_bytes", "Bytes that running imports have read.")
+        return attributed
 
 
-def _sum(tasks: Sequence[TaskRow], member: str, name: str, text: str) -> Metric:
+def _leases_lost(tasks: Sequence[TaskRow], now: float) -> Metric:
+    """Return how often owed work lost its worker: an attempt that is given back does not count as one."""
+    lost = Counter[tuple[str, str]]()
+    for task in tasks:
+        holds = task.worker is not None and task.leased_until > now
+        lost[task.kind, task.verb] += task.attempt - holds
+    family = measures.LEASES_LOST.gauge()
+    for labels, number in sorted(lost.items()):
+        family.add_metric(labels, number)
+    return family
+
+
+def _sum(tasks: Sequence[TaskRow], member: str, measure: Measure) -> Metric:
     """Return the sum of one member of the progress of all running imports."""
     running = [task for task in tasks if task.kind == DATASET_IMPORT_JOB and task.worker and task.progress]
-    return GaugeMetricFamily(name, text, value=sum((task.progress or {}).get(member, 0) for task in running))
+    family = measure.gauge()
+    family.add_metric((), sum((task.progress or {}).get(member, 0) for task in running))
+    return family
 
 
 def _cumulative(counts: list[int]) -> list[tuple[str, float]]:

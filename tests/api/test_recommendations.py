@@ -2,17 +2,24 @@
 
 import json
 import random
+import re
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from botocore.exceptions import ClientError
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from api.conftest import Client
 from api.schemas import schema
 from sartor.demo.server import Server
+from sartor.measures import MEASURES
 
 #: Two tastes: users of one kind go round the items of their kind in one order.
 TASTES, ITEMS_EACH, USERS_EACH, STEPS = 2, 12, 40, 24
@@ -342,6 +349,59 @@ def test_filters_keep_and_remove_by_metadata_parameters_and_history(shop: Shop) 
     found = shop.ids(SIMILAR, itemId=name_of(0, 0), filterArn=current)
     assert found
     assert all(one.startswith("comedy") for one in found)
+
+
+def live(shop: Shop) -> list[Metric]:
+    """Return what the server says at ``/metrics``."""
+    with urllib.request.urlopen(shop.client.server.url + "/metrics") as answer:
+        return list(text_string_to_metric_families(answer.read().decode()))
+
+
+@pytest.mark.parametrize("recipe", [UP, UP2])
+def test_answers_are_counted_by_how_they_came_about(shop: Shop, recipe: str) -> None:
+    nothing = shop.filter('INCLUDE ItemID WHERE Items.GENRE IN ("opera")')
+    campaign = shop.campaign(recipe)
+
+    def counted() -> Counter[str]:
+        samples = [
+            one for family in live(shop) for one in family.samples if one.name == "sartor_answers_total"
+        ]
+        return Counter(
+            {one.labels["how"]: int(one.value) for one in samples if one.labels["deployment"] == campaign}
+        )
+
+    before = counted()
+    for _ in range(2):  # the second one is kept
+        shop.ask(recipe, userId="comedy-fan-1", numResults=3)
+        shop.ask(recipe, userId="nobody knows", numResults=3)
+    assert shop.ask(recipe, userId="comedy-fan-2", filterArn=nothing) == []
+    assert counted() - before == {"model": 2, "popular": 2, "empty": 1}
+
+
+#: What PromQL calls the samples of a family.
+ENDINGS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+
+
+def test_the_board_and_the_alerts_ask_for_what_a_server_tells(shop: Shop) -> None:
+    shop.watch("listener", name_of(0, 5))
+    shop.ask(UP, userId="listener")
+    families, labels = live(shop), {one.name: set(one.labels) for one in MEASURES}
+    assert {family.name: family.type for family in families} == {one.name: one.sort for one in MEASURES}
+    for family in families:
+        assert all(sample.labels.keys() - {"le"} == labels[family.name] for sample in family.samples)
+    told = {f"{one.name}{ending}": labels[one.name] for one in families for ending in ENDINGS[one.type]}
+    deploy = Path(__file__).parents[2] / "deploy"
+    board = json.loads((deploy / "grafana" / "sartor.json").read_text())
+    rules = yaml.safe_load((deploy / "prometheus" / "sartor.rules.yml").read_text())
+    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    asked += [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    assert len(asked) == len(MEASURES) + sum(len(one.alerts) for one in MEASURES)
+    for expression in asked:
+        names = re.findall(r"sartor_\w+", expression)
+        assert names and told.keys() >= set(names), expression
+        by = {word for words in re.findall(r"by \(([^)]*)\)", expression) for word in words.split(", ")}
+        chosen = set(re.findall(r"(\w+)=", expression))
+        assert by | chosen <= told[names[0]] | {"le"}, expression
 
 
 def test_put_items_change_a_filter_at_once(shop: Shop) -> None:

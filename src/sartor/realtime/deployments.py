@@ -8,7 +8,7 @@ is room: what was asked for is never dropped for what was not. What is loaded is
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import count
@@ -25,7 +25,7 @@ from sartor.resources.kind_names import CAMPAIGN, RECOMMENDER
 from sartor.resources.kinds import kind_of
 from sartor.resources.records import Means
 from sartor.resources.stale_copies import StaleCopies
-from sartor.resources.store import Resource
+from sartor.resources.store import Resource, Store
 from sartor.resources.tables import Stamp
 
 if TYPE_CHECKING:
@@ -137,6 +137,15 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 def _will_serve(asked: Resource) -> list[str]:
     """Return the ARNs of the rows of what is served and will be, sorted."""
     return sorted(_KINDS[asked.kind].will_serve(asked))
+
+
+def served(store: Store) -> Iterator[tuple[Resource, Resource]]:
+    """Yield every active campaign and recommender, with the row that says what it serves."""
+    for name, kind in _KINDS.items():
+        for asked in store.every(name):
+            row = store.get(kind.serves(asked)) if asked.status == "ACTIVE" else None
+            if row is not None:
+                yield asked, row
 
 
 @dataclass

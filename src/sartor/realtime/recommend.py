@@ -3,6 +3,8 @@
 Source of the rules: the service model of personalize-runtime and the guide's pages on getting recommendations.
 """
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -17,7 +19,7 @@ from sartor.errors import invalid_input, quick_enough
 from sartor.models.base import Bool, Float32, Int32
 from sartor.models.best import top
 from sartor.realtime import exploration, promotions
-from sartor.realtime.answer import Answer
+from sartor.realtime.answer import Answer, How
 from sartor.realtime.answer_ids import new_recommendation_id
 from sartor.realtime.asked import Asked, Deployed, deployment_of
 from sartor.realtime.attention import IMPRESSIONS, Answers
@@ -67,6 +69,7 @@ class Recommender:
 
     Attributes:
         answers: those whose items count as seen if an event names the answer.
+        answered: how many answers came about how, by the ARN of what was asked and ``Answer.how``.
     """
 
     def __init__(
@@ -83,6 +86,8 @@ class Recommender:
         self._scores: Kept[Scores] = Kept(kept_bytes)
         self._answers: Kept[Answer] = Kept(min(_ANSWER_BYTES, kept_bytes))
         self.answers = Answers()
+        self.answered = Counter[tuple[str, str]]()
+        self._counting = threading.Lock()  # most calls come on the event loop, what takes long in threads
 
     def _ask(self, caller: "Caller", request: Request, deployment: Deployment) -> Asked:
         """Return a request to a deployment with what is known of it.
@@ -157,9 +162,12 @@ class Recommender:
             n = _wanted(request)
             asked = self._ask(caller, request, deployment)
             at_once = _at_once(asked, n)
-            return at_once or Answer.of("itemList", _written(*self._picked(caller, asked, n)))
+            if at_once is not None:
+                return at_once
+            _, picked = self._picked(caller, asked, n)
+            return Answer.of("itemList", _written(asked, picked), _how(asked, picked))
 
-        deployment, answer = self._answer(caller, request, "GetRecommendations", made)
+        deployment, answer = self._counted(caller, request, "GetRecommendations", made)
         recommendation_id = new_recommendation_id(deployment.arn)
         if deployment.version.serving.explores == "configured":
             self.answers.remember(recommendation_id, answer.shown)
@@ -171,10 +179,19 @@ class Recommender:
         def made(deployment: Deployment) -> Answer:
             asked, picked, unknown = self._rank(caller, request, deployment)
             ranking = [*_written(asked, picked), *({"itemId": name} for name in unknown)]
-            return Answer.of("personalizedRanking", ranking)
+            return Answer.of("personalizedRanking", ranking, _how(asked, picked, unknown))
 
-        deployment, answer = self._answer(caller, request, "GetPersonalizedRanking", made)
+        deployment, answer = self._counted(caller, request, "GetPersonalizedRanking", made)
         return answer.body(new_recommendation_id(deployment.arn))
+
+    def _counted(
+        self, caller: "Caller", request: Request, operation: str, make: Callable[[Deployment], Answer]
+    ) -> tuple[Deployment, Answer]:
+        """Return what is asked and its answer, which is counted by how it came about."""
+        deployment, answer = self._answer(caller, request, operation, make)
+        with self._counting:
+            self.answered[deployment.arn, answer.how] += 1
+        return deployment, answer
 
     def _answer(
         self, caller: "Caller", request: Request, operation: str, make: Callable[[Deployment], Answer]
@@ -328,7 +345,21 @@ def _at_once(asked: Asked, n: int) -> Answer | None:
         rows = changed
     name = asked.version.items.name
     shown = tuple(map(name, rows[:IMPRESSIONS])) if serving.explores == "configured" else ()
-    return Answer.of_best(asked.version.items.names_as_json(rows), scores, shown)
+    how: How = "popular" if _is_unknown(asked) else "model"
+    return Answer.of_best(asked.version.items.names_as_json(rows), scores, shown, how)
+
+
+def _how(asked: Asked, picked: Sequence[Picked], others: Sequence[str] = ()) -> How:
+    """Return how an answer came about, of the items that were picked and others that nobody knows."""
+    if not picked and not others:
+        return "empty"
+    filled = asked.serving.scored == "subset" and any(one.reason == POPULAR for one in picked)
+    return "popular" if filled or _is_unknown(asked) else "model"
+
+
+def _is_unknown(asked: Asked) -> bool:
+    """Return whether the model knows nothing that the user who asks did."""
+    return asked.serving.needs == "userId" and not asked.interactions
 
 
 def _top(values: Float32, n: int, mask: Bool | None) -> Int32:
