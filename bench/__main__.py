@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from bench import (
+    backup,
     bad_row,
     batch,
     deletion,
@@ -56,6 +57,7 @@ MEASURES: dict[str, Callable[[bool], list[table.Row]]] = {
     "recent-events": recent_events.run,
     "export": export.run,
     "deletion": deletion.run,
+    "backup": backup.run,
     "statistics": statistics.run,
     "footprint": footprint.run,
     "recommend": recommend.run,

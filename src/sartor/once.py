@@ -35,6 +35,11 @@ class Once:
         except FileNotFoundError:
             return False
 
+    def remember(self) -> None:
+        """Say that the file was made, before it is brought back: nobody makes another in its place."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self.lock.write_bytes(_MADE)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Let no other process make or change the file meanwhile; a file that is there at the end was made."""

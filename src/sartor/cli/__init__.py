@@ -12,6 +12,7 @@ import click
 from sartor import __version__
 from sartor.cli.access_keys import keys
 from sartor.cli.audit import audit
+from sartor.cli.backups import backup, restore
 from sartor.cli.certificates import ca
 from sartor.cli.data import describe, history, report, rollback, validate
 from sartor.cli.environment import env
@@ -25,6 +26,7 @@ from sartor.private import UMASK
 #: Every command.                                                                       <- add a command
 COMMANDS: tuple[click.Command, ...] = (
     *(serve, worker, cluster, env, demo, doctor, keys, roles, ca, audit),
+    *(backup, restore),
     *(list_resources, status),
     *(validate, schema, report, describe, history, rollback),
     *(training, retrain, explain, filters),

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import obstore
@@ -18,8 +18,24 @@ from sartor.data import s3
 from sartor.data.copies import Cache, Copies
 from sartor.data.s3_bucket import S3Bucket
 
+#: What a call to an S3 service may raise beside ``OSError``.
+StorageFault = BaseError
 #: What Delta does not take for part of a name: a backslash is a slash to it, ``%20`` a space, and the rest nothing.
 _UNNAMABLE: Final = re.compile(r"[\x00-\x1f\x7f\\]|%[0-9a-fA-F]{2}")
+
+
+class StoredFile(NamedTuple):
+    """One file of storage.
+
+    Attributes:
+        path: of the file.
+        size_bytes: its size.
+        state: what changes when its content does.
+    """
+
+    path: str
+    size_bytes: int
+    state: str
 
 
 class Blobs(Protocol):
@@ -43,11 +59,17 @@ class Blobs(Protocol):
     def put_file(self, path: str, file: Path) -> None:
         """Store a local file durably and remove it; if it lies at its place already, make it durable."""
 
+    def flush(self) -> None:
+        """Make all durable that was put, where ``put_file`` does not."""
+
     def get(self, path: str) -> bytes:
         """Return a file's content; raises ``FileNotFoundError``."""
 
     def list(self, prefix: str) -> Iterator[tuple[str, float]]:
         """Yield the path and the time of the last change (epoch seconds) of each file below a folder."""
+
+    def stored(self, folder: str = "") -> Iterator[StoredFile]:
+        """Yield every file below a folder, of all storage if none is given, with its size and state."""
 
     def files(self, folder: str) -> Iterator[tuple[str, float]]:
         """Yield the path and the time of the last change (epoch seconds) of each file in a folder itself."""
@@ -78,10 +100,16 @@ class Blobs(Protocol):
 
 
 class FolderBlobs:
-    """Storage in a local folder."""
+    """Storage in a local folder.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: the folder.
+        durable: whether ``put_file`` makes durable, and not only ``flush``.
+    """
+
+    def __init__(self, root: Path, durable: bool = True) -> None:
         self._root = root
+        self._make_durable = _make_durable if durable else lambda _place: None
         root.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -115,10 +143,14 @@ class FolderBlobs:
         """Move the file to its place and make both durable."""
         place = self._at(path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        _make_durable(file)
+        self._make_durable(file)
         if file != place:
             shutil.move(file, place)
-        _make_durable(place.parent)
+        self._make_durable(place.parent)
+
+    def flush(self) -> None:
+        """Ask the system for all at once: files one by one would take several times as long."""
+        os.sync()
 
     def get(self, path: str) -> bytes:
         """Read one file."""
@@ -126,14 +158,13 @@ class FolderBlobs:
 
     def list(self, prefix: str) -> Iterator[tuple[str, float]]:
         """Walk the folder."""
-        for folder, _, names in os.walk(self._at(prefix)):
-            for name in names:
-                file = Path(folder, name)
-                try:
-                    changed = file.stat().st_mtime
-                except FileNotFoundError:
-                    continue
-                yield str(file.relative_to(self._root)), changed
+        for path, status in self._walk(prefix):
+            yield path, status.st_mtime
+
+    def stored(self, folder: str = "") -> Iterator[StoredFile]:
+        """Walk the folder; a state is an inode and the time of its last change."""
+        for path, status in self._walk(folder):
+            yield StoredFile(path, status.st_size, f"{status.st_ino:x}-{status.st_mtime_ns:x}")
 
     def files(self, folder: str) -> Iterator[tuple[str, float]]:
         """Look into the folder."""
@@ -178,6 +209,13 @@ class FolderBlobs:
 
     def drop_stale(self, prefix: str = "") -> None:
         """There are no copies."""
+
+    def _walk(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        for folder, _, names in os.walk(self._at(prefix)):
+            for name in names:
+                file = Path(folder, name)
+                with suppress(FileNotFoundError):
+                    yield str(file.relative_to(self._root)), file.stat()
 
     def _at(self, path: str) -> Path:
         """Return the file of a path, which cannot leave the root."""
@@ -244,6 +282,9 @@ class S3Blobs:
         self._copies.drop(path)
         file.unlink()
 
+    def flush(self) -> None:
+        """A bucket keeps what it took."""
+
     def get(self, path: str) -> bytes:
         """One GET."""
         try:
@@ -256,6 +297,12 @@ class S3Blobs:
         for page in obstore.list(self._store, prefix.rstrip("/") + "/"):
             for found in page:
                 yield found["path"], found["last_modified"].timestamp()
+
+    def stored(self, folder: str = "") -> Iterator[StoredFile]:
+        """List the keys below a folder; a state is an ETag."""
+        for page in obstore.list(self._store, f"{folder}/" if folder else None):
+            for found in page:
+                yield StoredFile(found["path"], found["size"], found["e_tag"] or str(found["last_modified"]))
 
     def files(self, folder: str) -> Iterator[tuple[str, float]]:
         """List the keys of the folder alone."""
@@ -313,7 +360,9 @@ class S3Blobs:
         self._copies.drop_stale(prefix)
 
 
-def open_storage(url: str, endpoint: str | None, scratch: Path, cache: Cache | None = None) -> Blobs:
+def open_storage(
+    url: str, endpoint: str | None, scratch: Path, cache: Cache | None = None, durable: bool = True
+) -> Blobs:
     """Return the storage at ``url``.
 
     Args:
@@ -321,6 +370,7 @@ def open_storage(url: str, endpoint: str | None, scratch: Path, cache: Cache | N
         endpoint: the S3 service; ``None`` for Amazon's own.
         scratch: a local folder for files on their way to a bucket.
         cache: where copies of a bucket's files lie; in ``scratch`` if not given.
+        durable: whether ``put_file`` makes durable, and not only ``flush``.
 
     Raises:
         ValueError: the URL is neither, or Delta could not find a table below it.
@@ -336,7 +386,7 @@ def open_storage(url: str, endpoint: str | None, scratch: Path, cache: Cache | N
         return S3Blobs(parts.netloc, parts.path, endpoint, scratch, cache or Cache(scratch / "cached"))
     if "://" in url:
         raise ValueError(f"Storage must be a folder or s3://bucket/prefix, not {url}")
-    return FolderBlobs(Path(url))
+    return FolderBlobs(Path(url), durable)
 
 
 def _make_durable(place: Path) -> None:
