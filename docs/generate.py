@@ -51,6 +51,7 @@ def settings() -> Iterator[str]:
             f"`{f'{setting.flag} {setting.metavar}'.strip()}`".replace("|", "\\|") if setting.option else ""
         )
         default = f"`{setting.default}`" if setting.default else ""
+        default += f"; for tests `{setting.for_tests}`" if setting.for_tests else ""
         yield f"| `{setting.name}` | {option} | `{setting.variable}` | {default} | {setting.help} |"
     yield (
         '\n`[roles."arn:aws:iam::…:role/…"]` in the file gives the S3 credentials of an import job\'s role: '

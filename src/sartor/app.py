@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from sartor import clock
 from sartor.access.gate import Gate
 from sartor.access.oidc import Issuers
 from sartor.access.sessions import SYSTEM_CLOCK, Sessions
 from sartor.access.sts import SERVICE, Sts
+from sartor.console.for_tests import PagesForTests
 from sartor.console.models import ModelPages
 from sartor.console.resources import ResourcePages
 from sartor.console.v1 import Console
@@ -21,12 +23,14 @@ from sartor.data.sources import Sources
 from sartor.keys import KEY_FILE, KeyFile, Keys
 from sartor.metrics import Metrics
 from sartor.realtime import recommend, recommend_actions, record
+from sartor.realtime.declared import DeclaredAnswers
 from sartor.realtime.deployments import Deployments
 from sartor.realtime.filtering import Filters
 from sartor.realtime.recommend import Recommender
 from sartor.realtime.recommend_actions import ActionRecommender
 from sartor.realtime.record import Recorder
 from sartor.resources import control
+from sartor.resources.at_once import when_done
 from sartor.resources.control import Control
 from sartor.resources.key_table import KeyTable
 from sartor.resources.opening import LEAST_FREE_BYTES, open_means, open_store
@@ -104,6 +108,8 @@ def open_backend(settings: Settings) -> Backend:
         OSError: a folder cannot be made or the database cannot be reached.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
+    if settings.for_tests:
+        clock.share(settings.data / "clock")
     scratch = Scratch(settings)  # first of all: it removes what dead processes left, which may fill the disk
     try:
         means = open_means(settings, scratch.folder)
@@ -155,23 +161,28 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     metrics = Metrics(backend.store, recommender.answered)
     action_recommender = ActionRecommender(deployments, filters, recommender, backend.store.at_once)
     recorder = Recorder(backend.store, settings.quotas == "aws", recommender.answers.of)
+    declared = DeclaredAnswers() if settings.for_tests else None
     console = Console(
         backend.means,
         ModelPages(deployments, recommender, filters, service.by_path["/recommendations"].reader),
         ResourcePages(backend.store),
+        None if declared is None else PagesForTests(declared),
     )
     shown = Route(lambda _caller, _request: (200, *metrics.render()), signed=False)
     openly = metrics_port is None and is_loopback(settings.host)
     routes = {**_routes(backend, console), "/metrics": replace(shown, signed=not openly)}
     near = backend.store.local
+    handled = {
+        **bound(control.OPERATIONS, resources, near),
+        **bound(record.OPERATIONS, recorder, near),
+        **bound(recommend.OPERATIONS, recommender, near),
+        **bound(recommend_actions.OPERATIONS, action_recommender, near),
+    }
+    if declared is not None:
+        handled = declared.before(when_done(backend.store, handled) if settings.workers else handled)
     return Exchange(
         service,
-        {
-            **bound(control.OPERATIONS, resources, near),
-            **bound(record.OPERATIONS, recorder, near),
-            **bound(recommend.OPERATIONS, recommender, near),
-            **bound(recommend_actions.OPERATIONS, action_recommender, near),
-        },
+        handled,
         authority,
         routes,
         {} if metrics_port is None else {metrics_port: {"/metrics": shown}},

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from sartor import clock
 from sartor.errors import Damaged, JobFailed, Unavailable
 from sartor.logs import fields
 from sartor.resources import lifecycle
@@ -77,7 +78,7 @@ class Worker:
         for thread in threads:
             thread.start()
         drains = jobs.Drains(self._name)
-        chores = Chores(chores_of(self._name, self._settings.auto_training == "on"), time.time)
+        chores = Chores(chores_of(self._name, self._settings.auto_training == "on"), clock.now)
         while not self._stopping.wait(DRAIN_LOOK_SECONDS):
             self._drain(drains)
             chores.run(self._tools)

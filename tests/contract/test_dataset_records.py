@@ -121,7 +121,7 @@ def opened(
     store = Store.open(f"sqlite:///{folder / 's.db'}")
     made = Dataset(DatasetRecords(storage, "d", 1, of, store.put_records, 300 * 2**20, scratch), store)
     if monkeypatch is not None:
-        monkeypatch.setattr(put_commits, "time", SimpleNamespace(time=lambda: float(next(made.moments))))
+        monkeypatch.setattr(put_commits, "clock", SimpleNamespace(now=lambda: float(next(made.moments))))
     return made
 
 

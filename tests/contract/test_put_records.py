@@ -302,7 +302,7 @@ class Calendar:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr(put_commits, "time", SimpleNamespace(time=lambda: self.now))
+        monkeypatch.setattr(put_commits, "clock", SimpleNamespace(now=lambda: self.now))
 
     def turn(self, weeks_ago: float) -> float:
         """Turn to the first minute of a week, and return when it began."""

@@ -185,3 +185,14 @@ def test_every_setting_is_an_attribute_and_its_default_is_allowed(tmp_path: Path
     settings = loaded(tmp_path)
     assert {setting.name for setting in SETTINGS} | {"roles"} == set(Settings.__dataclass_fields__)
     assert all(hasattr(settings, setting.name) for setting in SETTINGS)
+
+
+def test_a_server_for_tests_has_defaults_of_its_own_which_give_way_to_what_is_said(tmp_path: Path) -> None:
+    usual = load({}, {})
+    assert (usual.quotas, usual.sequence_models, usual.needs_temporary_data) == ("aws", "on", False)
+    found = load({"for_tests": True}, {"SARTOR_SEQUENCE_MODELS": "on"})
+    assert (found.quotas, found.sequence_models, found.needs_temporary_data) == ("off", "on", True)
+    assert found.poll_seconds < usual.poll_seconds
+    said = load({"for_tests": True, "quotas": "aws", "data": tmp_path}, {})
+    assert (said.quotas, said.needs_temporary_data) == ("aws", False)
+    assert load({}, variables(found)) == found

@@ -4,14 +4,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
 from sartor.cli.options import JSON, failures, settings_of, settings_options
-from sartor.settings import SettingsError, unknown_variables, variables
+from sartor.settings import Settings, SettingsError, unknown_variables, variables
 
 
 @click.command()
@@ -26,15 +28,18 @@ def serve(**flags: Any) -> None:
     settings = settings_of(flags)
     told = unknown_variables(os.environ)  # here; the workers need not say it again
     kept = {name: value for name, value in os.environ.items() if name not in told}
-    environment = kept | variables(settings)
     # NumPy reads it when it is loaded. An answer's products are small: threads that wait for each other's share of
     # one take several times as long as one thread, on a busy machine a hundred times. Workers keep all cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from sartor.serve import serve as run
+    from sartor.serve import serve
+
+    def run() -> None:
+        with _data_of(settings, flags) as whole:
+            serve(whole, kept | variables(whole))
 
     try:
         with failures(OSError, ValueError, ImportError):
-            _run_to_the_end(lambda: run(settings, environment))
+            _run_to_the_end(run)
     except click.ClickException as error:
         if isinstance(error.__cause__, SettingsError):
             raise click.UsageError(error.message) from error
@@ -59,6 +64,16 @@ def worker(parent: int | None, **flags: Any) -> None:
 
     with failures(OSError, ValueError, ImportError):
         _run_to_the_end(lambda: work(settings, parent))
+
+
+@contextmanager
+def _data_of(settings: Settings, flags: Mapping[str, Any]) -> Iterator[Settings]:
+    """Give the settings with a data folder; one that is for tests, and that nobody has named, goes at the end."""
+    if not settings.needs_temporary_data:
+        yield settings
+        return
+    with TemporaryDirectory(prefix="sartor-for-tests-", ignore_cleanup_errors=True) as folder:
+        yield settings_of({**flags, "data": folder})
 
 
 def _run_to_the_end(run: Callable[[], None]) -> None:

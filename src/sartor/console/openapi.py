@@ -75,6 +75,13 @@ _WORK = _object(
     running=_WHOLE,
     before=_WHOLE,
 )
+_DECLARED = _object(
+    campaignArn=_TEXT,
+    recommenderArn=_TEXT,
+    userId=_TEXT,
+    itemId=_TEXT,
+    itemList={**_LIST, "items": _object(itemId=_TEXT, score=_NUMBER)},
+)
 _TITLES = {"type": "object", "additionalProperties": _TEXT}
 _COUNT_OF = {"type": "object", "additionalProperties": _WHOLE}
 _STATISTICS = _object(
@@ -279,6 +286,24 @@ OPENAPI: Final[Mapping[str, Any]] = {
                         }
                     }
                 },
+            }
+        },
+        "/sartor/v1/for-tests/answers": {
+            "post": {
+                **_path(
+                    "With `--for-tests`: let a campaign or recommender, which need not exist, answer with these items, "
+                    "to one user or item alone if they are named; without `itemList` no more.",
+                    _object(campaignArn=_TEXT, recommenderArn=_TEXT, declared=_WHOLE),
+                ),
+                "requestBody": {"content": {_JSON: {"schema": _DECLARED}}},
+            }
+        },
+        "/sartor/v1/for-tests/clock": {
+            "post": {
+                **_path(
+                    "With `--for-tests`: set the clock ahead.", _object(aheadSeconds=_NUMBER, now=_NUMBER)
+                ),
+                "requestBody": {"content": {_JSON: {"schema": _object(seconds=_NUMBER)}}},
             }
         },
         "/sartor/v1/events/rejected": {

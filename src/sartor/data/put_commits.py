@@ -5,7 +5,6 @@ processes; datasets do not wait for each other.
 """
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -17,6 +16,7 @@ from typing import Any, Final
 import orjson
 import sqlalchemy as sa
 
+from sartor import clock
 from sartor.data.put import Note, Row
 from sartor.data.put_numbers import MOST_COUNTED, number_at
 from sartor.data.put_tables import EVENT, PUT, REJECTED
@@ -88,7 +88,7 @@ class PutCommits:
             holds: asked once for all calls of a commit that bring the same one; if it says no, none of their
                 rows is stored and their futures fail with ``ChangedMeanwhile``.
         """
-        call = _Call(dataset, rows, holds, time.time(), Future())
+        call = _Call(dataset, rows, holds, clock.now(), Future())
         with self._some:
             if self._closed:
                 raise RuntimeError("The server is stopping.")
@@ -246,7 +246,7 @@ def _numbers(connection: sa.Connection, dataset: int, calls: Sequence[_Call]) ->
     rows = [row for call in calls if call.dataset == dataset for row in call.rows]
     records = sum(row.stored for row in rows)
     notes = records + sum(len(row.notes) for row in rows)  # each event may be a repeated one
-    now = max(number_at(time.time()), MOST_COUNTED)
+    now = max(number_at(clock.now()), MOST_COUNTED)
     last = _LAST.format(now=now)
     statement = _TAKE_NUMBERS.format(
         dataset=dataset,

@@ -133,13 +133,17 @@ def client_of(url: str, environment: Mapping[str, str], service: str) -> Any:
     """Return boto3's client for a service of the server at an address."""
     import boto3  # here and not above: it takes a quarter of a second, which `sartor --help` must not pay
 
-    return boto3.client(
-        service,
-        endpoint_url=url,
-        region_name=environment["AWS_DEFAULT_REGION"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-    )
+    return boto3.client(service, **client_arguments(url, environment))
+
+
+def client_arguments(url: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what boto3 needs to know beside a service to make a client of it."""
+    return {
+        "endpoint_url": url,
+        "region_name": environment["AWS_DEFAULT_REGION"],
+        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+    }
 
 
 def environment_of(data: Path) -> dict[str, str]:

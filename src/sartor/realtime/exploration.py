@@ -6,7 +6,6 @@ shown. One user gets the same answer until something new is known of the user or
 """
 
 import math
-import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor import clock
 from sartor.models.base import Bool, Int32, Int64
 from sartor.realtime.picked import Picked
 from sartor.recipes.serving import MANAGED_SHARE
@@ -136,7 +136,7 @@ class Seeds:
 
 def hour() -> int:
     """Return the number of the hour that it is: answers explore the same as long as it lasts."""
-    return int(time.time()) // _HOUR_SECONDS
+    return int(clock.now()) // _HOUR_SECONDS
 
 
 @lru_cache(maxsize=64)

@@ -5,13 +5,13 @@ score is explored at the last places: it would else never get one. Source: the g
 "Actions dataset" and "Getting action recommendations".
 """
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from sartor import clock
 from sartor.data.ids import code_of
 from sartor.errors import invalid_input
 from sartor.models.base import Bool, Float32, Person, Query
@@ -79,7 +79,7 @@ class ActionRecommender:
         actions, user = version.actions, request["userId"]
         history = self._history(version, actions, user)
         terms = actions.terms()
-        offered = _offered(actions, terms, history, time.time())
+        offered = _offered(actions, terms, history, clock.now())
         allowed = self._filters.allowed(caller, deployment, request, history)
         if allowed is not None:
             offered = offered[: len(allowed)] & allowed[: len(offered)]

@@ -4,12 +4,12 @@ Source: the guide's page "Trending-Now recipe": the list is refreshed as often a
 at least every two hours, new items among it; here it follows within seconds.
 """
 
-import time
 from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
+from sartor import clock
 from sartor.data.dataset import DatasetRecords
 from sartor.models import trending
 from sartor.models.base import Int64
@@ -43,7 +43,7 @@ class Trends:
         artifact: Artifact,
         items: Catalogue,
         find_records: Callable[[], DatasetRecords | None],
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clock.now,
     ) -> None:
         self._clock = clock
         self._items = items

@@ -3,12 +3,12 @@
 A handler gets a request that the service model has validated, and answers with members of the output shape.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from sartor import clock
 from sartor.errors import JobFailed, in_use, invalid_input, not_found
 from sartor.resources import audit, catalogue, lifecycle, paging, rules
 from sartor.resources.call import Call, Request, lock_of
@@ -32,7 +32,7 @@ class Control:
     """
 
     def __init__(
-        self, store: Store, quotas_on: bool, sources: "Sources", clock: Callable[[], float] = time.time
+        self, store: Store, quotas_on: bool, sources: "Sources", clock: Callable[[], float] = clock.now
     ) -> None:
         self._store = store
         self._quotas_on = quotas_on

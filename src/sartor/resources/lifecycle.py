@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from sartor import clock
 from sartor.errors import Damaged, Stopped, already_exists
 from sartor.resources import campaigns, updates
 from sartor.resources.call import Call, Draft, lock_of
@@ -409,4 +410,4 @@ def _clean(reason: str) -> str:
 
 def _moment(now: float | None) -> float:
     """Return ``now`` or the clock's, in epoch seconds with milliseconds as the service gives them."""
-    return round(time.time() if now is None else now, 3)
+    return round(clock.now() if now is None else now, 3)

@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,8 @@ FILE_NAME: Final = "sartor.toml"
 #: The environment variable that names the file.
 _FILE_VARIABLE: Final = "SARTOR_CONFIG"
 _ROLE: Final = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/.+")
+#: The data folder, unless one is named.
+_DATA: Final = "sartor-data"
 #: What stands for the account of a bucket that every account has.
 EVERY_ACCOUNT: Final = "*"
 
@@ -39,6 +41,7 @@ class Setting:
         metavar: what the option takes.
         option: whether ``sartor serve`` has an option for it.
         switch: whether that option takes no value: it is there or not.
+        for_tests: the default under ``--for-tests``, if it is another.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Setting:
     metavar: str = "TEXT"
     option: bool = True
     switch: bool = False
+    for_tests: str | None = None
 
     @property
     def variable(self) -> str:
@@ -91,7 +95,7 @@ SETTINGS: Final = (
         "A port of its own for /metrics, unsigned; without it /metrics is unsigned only on a loopback address.",
         "PORT",
     ),
-    Setting("data", parse.path, "sartor-data", "The folder of everything the embedded default keeps.", "DIR"),
+    Setting("data", parse.path, _DATA, "The folder of everything the embedded default keeps.", "DIR"),
     Setting(
         "database",
         parse.text,
@@ -144,6 +148,7 @@ SETTINGS: Final = (
         "aws",
         "aws keeps Amazon's documented quotas and minimums; off has none.",
         "aws|off",
+        for_tests="off",
     ),
     Setting(
         "bad_cells",
@@ -211,6 +216,15 @@ SETTINGS: Final = (
         "ORIGIN",
     ),
     Setting(
+        "for_tests",
+        parse.switched,
+        "off",
+        "Serve another program's tests: a data folder that goes at the end unless one is named, no quotas or minimums, "
+        "a call that begins work answers when that is done, and answers can be declared.",
+        "",
+        switch=True,
+    ),
+    Setting(
         "connections",
         parse.whole(16, 100_000),
         "4000",
@@ -233,6 +247,7 @@ SETTINGS: Final = (
         "How long an idle worker waits before it looks for work again, in seconds.",
         "SECONDS",
         option=False,
+        for_tests="0.01",
     ),
     Setting(
         "drain_seconds",
@@ -266,6 +281,7 @@ SETTINGS: Final = (
         "linear model, in seconds.",
         "on|off",
         option=False,
+        for_tests="off",
     ),
     Setting(
         "training_threads",
@@ -312,6 +328,7 @@ SETTINGS: Final = (
 )
 
 
+_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 #: Those that say where things lie: the same on all machines, and no secrets.
 _PLACES: Final = ("storage", "s3_endpoint", "account", "bucket")
 
@@ -347,6 +364,7 @@ class Settings:
     tls_cert: Path | None
     tls_key: Path | None
     cors: tuple[str, ...] | None
+    for_tests: bool
     lease_seconds: float
     poll_seconds: float
     drain_seconds: float
@@ -359,6 +377,11 @@ class Settings:
     cache: Path
     cache_bytes: int
     roles: Mapping[str, Mapping[str, str]]
+
+    @property
+    def needs_temporary_data(self) -> bool:
+        """Whether this is for tests, and nobody has named a data folder."""
+        return self.for_tests and self.data == parse.path(_DATA)
 
     @property
     def shares_database(self) -> bool:
@@ -389,7 +412,12 @@ def load(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
     flags = flags or {}
     environment = os.environ if environment is None else environment
     file = _read_file(Path(environment.get(_FILE_VARIABLE, FILE_NAME)), _FILE_VARIABLE in environment)
-    values = {setting.name: _value(setting, flags, environment, file) for setting in SETTINGS}
+    for_tests = _value(_BY_NAME["for_tests"], flags, environment, file)
+    rows = [
+        replace(setting, default=setting.for_tests) if for_tests and setting.for_tests else setting
+        for setting in SETTINGS
+    ]
+    values = {setting.name: _value(setting, flags, environment, file) for setting in rows}
     for setting in SETTINGS:
         if setting.default and "DATA/" in setting.default and values[setting.name] == setting.default:
             values[setting.name] = setting.default.replace("DATA", str(values["data"]))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from sartor import clock
 from sartor.data.dataset import DatasetRecords
 from sartor.resources.kind_names import (
     BATCH_INFERENCE_JOB,
@@ -213,7 +214,7 @@ class Drains:
         records = records_of(dataset, tools)
         after = records.drained() if known is None else known
         count, first = put.waiting(dataset.seq, after)
-        if count < DRAIN_RECORDS and (first is None or time.time() - first < tools.drain_seconds):
+        if count < DRAIN_RECORDS and (first is None or clock.now() - first < tools.drain_seconds):
             return
         with held_drain(dataset.seq, self._holder, tools) as lost:
             if lost is not None:
