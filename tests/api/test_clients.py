@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,21 @@ def test_the_tutorials_script_runs_as_it_is_written(aws: Client, tmp_path: Path)
         timeout=60,
     )
     assert (done.stdout.split(), done.stderr) == (["ACTIVE"], "")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl is installed")
+def test_the_page_about_curl_signs_a_call(client: Client, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "curl.md").read_text()
+    shell_lines, call, *_ = re.findall(r"```\n(.*?)```", page, re.DOTALL)
+    _, sign = shell_lines.splitlines()  # the first line is sartor env's
+    done = subprocess.run(
+        ["bash", "-c", f"{sign}\n{call}"],
+        env=shell(client, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert len(json.loads(done.stdout)["recipes"]) == 2
 
 
 def test_sartor_report_prints_what_the_endpoint_answers(client: Client, tmp_path: Path) -> None:

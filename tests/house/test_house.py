@@ -25,7 +25,8 @@ from sartor.wire import operations
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "src" / "sartor").rglob("*.py"))
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OPENING = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "SECURITY")]
+PAGES = [*OPENING, *sorted((ROOT / "docs").rglob("*.md"))]
 #: What only one module may do: DuckDB takes a path for a pattern, and a folder for a column, unless it is told not to.
 ENGINE = ROOT / "src" / "sartor" / "data" / "engine.py"
 ENGINES_OWN = re.compile(

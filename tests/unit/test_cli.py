@@ -65,6 +65,13 @@ def test_an_example_keeps_its_lines(tmp_path: Path) -> None:
     assert '  Example:\n    eval "$(sartor env --data ./sartor-data)"\n' in printed
 
 
+def test_a_shell_that_asks_is_told_how_a_word_may_end() -> None:
+    asked = {"COMP_WORDS": "sartor serve --lo", "COMP_CWORD": "2", "_SARTOR_COMPLETE": "bash_complete"}
+    command = [Path(sys.executable).with_name("sartor")]
+    done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["plain,--log-level", "plain,--log-format"]
+
+
 def test_no_command_loads_what_only_another_needs() -> None:
     heavy = {"numpy", "duckdb", "sqlalchemy", "botocore", "torch", "deltalake"}
     script = f"import sys, sartor.cli; print(sorted({heavy} & sys.modules.keys()))"
