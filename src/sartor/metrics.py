@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from sartor import measures
+from sartor import clock, measures
 from sartor.measures import Measure
 from sartor.realtime.deployments import served
 from sartor.resources.kind_names import DATASET, DATASET_IMPORT_JOB
@@ -31,16 +31,19 @@ class Metrics:
     Args:
         store: the metadata database.
         answered: how many answers came about how, by the ARN of what was asked and how.
-        clock: gives epoch seconds.
+        now: gives epoch seconds, for what is old.
+        now_of_leases: gives epoch seconds by the machine's clock, which leases follow.
     """
 
     def __init__(
         self,
         store: Store,
         answered: Mapping[tuple[str, str], int],
-        clock: Callable[[], float] = time.time,
+        now: Callable[[], float] = clock.now,
+        now_of_leases: Callable[[], float] = time.time,
     ) -> None:
-        self._store, self._answered, self._clock = store, answered, clock
+        self._store, self._answered = store, answered
+        self._now, self._now_of_leases = now, now_of_leases
         self._counts: dict[tuple[str, int], list[int]] = {}
         self._seconds: dict[str, float] = {}
         self._registry = CollectorRegistry()
@@ -100,7 +103,7 @@ class Metrics:
 
     def _of_tasks(self) -> Iterator[Metric]:
         """Yield what is owed, what waits for how long, and what was lost."""
-        now = self._clock()
+        now = self._now()
         with self._store.read() as transaction:
             owed = transaction.tasks()
             waits = {
@@ -117,14 +120,14 @@ class Metrics:
         for lane, seconds in sorted(waits.items()):
             queue.add_metric((lane,), max(seconds, 0.0))
         yield queue
-        yield _leases_lost(owed, now)
+        yield _leases_lost(owed, self._now_of_leases())
         yield _sum(owed, "rowsRead", measures.IMPORTS_ROWS)
         yield _sum(owed, "bytesRead", measures.IMPORTS_BYTES)
 
     def _of_models(self) -> Iterator[Metric]:
         """Yield how old each model is that is served, and how good it was found to be."""
         age, metric = measures.MODEL_AGE.gauge(), measures.MODEL_METRIC.gauge()
-        now = self._clock()
+        now = self._now()
         for deployment, trained in served(self._store):
             record = trained.private.get("record", {})
             if "trainedAt" in record:
@@ -136,7 +139,7 @@ class Metrics:
 
     def _of_events(self) -> Metric:
         """Return how long ago the newest event of each dataset came."""
-        age, now = measures.NEWEST_EVENT_AGE.gauge(), self._clock()
+        age, now = measures.NEWEST_EVENT_AGE.gauge(), self._now()
         for dataset in self._store.every(DATASET):
             if dataset.body["datasetType"] == "INTERACTIONS":
                 newest = self._store.put_records.newest_at(dataset.seq)

@@ -104,6 +104,11 @@ def test_every_figure_is_in_the_table_with_its_labels_and_every_row_of_the_table
     assert sorted(map(tuple, families)) == sorted((one.sample, one.sort) for one in MEASURES)
 
 
+def at(store: Store, now: float) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Return the figures of a moment by all clocks."""
+    return figures(Metrics(store, {}, lambda: now, lambda: now))
+
+
 def test_work_that_waits_and_work_that_lost_its_worker_are_told_apart(store: Store) -> None:
     with store.write() as transaction:
         for number in range(3):
@@ -117,17 +122,17 @@ def test_work_that_waits_and_work_that_lost_its_worker_are_told_apart(store: Sto
     names = {"kind": "dataset-import-job", "verb": "create"}
     taken = lifecycle.claim(store, "w", ("heavy",), 200.0, LEASE)
     assert taken is not None
-    found = figures(Metrics(store, {}, lambda: 250.0))
+    found = at(store, 250.0)
     assert found[labelled("sartor_queue_age_seconds", lane="heavy")] == 149.0  # of the second: the first runs
     assert found[labelled("sartor_leases_lost", **names)] == 0
-    found = figures(Metrics(store, {}, lambda: 261.0))  # its lease is over
+    found = at(store, 261.0)  # its lease is over
     assert found[labelled("sartor_leases_lost", **names)] == 1
     again = lifecycle.claim(store, "v", ("heavy",), 261.0, LEASE)
     assert again is not None and again.resource.arn == taken.resource.arn
-    assert figures(Metrics(store, {}, lambda: 262.0))[labelled("sartor_leases_lost", **names)] == 1
+    assert at(store, 262.0)[labelled("sartor_leases_lost", **names)] == 1
     with store.write() as transaction:
         assert transaction.give_back_task(again.id, "v", again.attempt)
-    assert figures(Metrics(store, {}, lambda: 262.0))[labelled("sartor_leases_lost", **names)] == 1
+    assert at(store, 262.0)[labelled("sartor_leases_lost", **names)] == 1
 
 
 def test_the_age_and_the_figures_of_what_a_campaign_serves_are_its_versions(store: Store) -> None:
