@@ -222,8 +222,9 @@ TRAININGS: Final = (
     Difference(
         "trials of HPO",
         "at once, up to `maxParallelTrainingJobs`",
-        "one after the other, each with all threads; 4 at most of a sequence model",
-        "One machine is not faster with two at once.",
+        "one after the other, each with all threads, unless the setting `compute` names processes or machines: then, "
+        "once one has taken 10 s, the others at once on them; 4 at most of a sequence model",
+        "One process is not faster with two at once.",
     ),
     Difference(
         "semantic similarity",

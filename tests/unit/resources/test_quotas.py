@@ -3,7 +3,7 @@
 import pytest
 
 from sartor.filters import check, parse
-from sartor.realtime import acting, recommend, recommend_actions, seen
+from sartor.realtime import acting, asked, recommend, recommend_actions, seen
 from sartor.recipes import RECIPES
 from sartor.resources import batch_jobs, campaigns, filters, recommenders, solution_versions, solutions
 from sartor.resources.solution_config import MAX_EVENT_TYPES
@@ -27,7 +27,7 @@ SEGMENTS = {one.name: one.segmenting.most_lines for one in RECIPES if one.segmen
         (acting.SEEN_OF_A_TYPE, 300),
         (recommend.MOST_RESULTS, 500),
         (recommend.MOST_RESULTS_WITH_METADATA, 50),
-        (recommend.MOST_METADATA_COLUMNS, 10),
+        (asked.MOST_METADATA_COLUMNS, 10),
         (recommend_actions.MOST_RESULTS, 100),
         (MAX_EVENT_TYPES, 10),
         (batch_jobs.MAX_JOBS_AT_ONCE, 5),
