@@ -115,7 +115,11 @@ def describe(dataset: str, as_json: bool, **flags: Any) -> None:
     Example:
       sartor describe shop/INTERACTIONS
     """
-    answer = _asked_dataset(dataset, "statistics", flags)
+    server, arn = asked_about(dataset, [DATASET], "a dataset", flags)
+    path = _of_dataset(arn, "statistics")
+    answer = _followed(server.ask(path), lambda: server.ask(path))
+    if "failureReason" in answer:
+        raise click.ClickException(answer["failureReason"])
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
@@ -182,11 +186,16 @@ def _asked_dataset(
 ) -> Any:
     """Return what a running server answers about a dataset; with members, to a POST of them."""
     server, arn = asked_about(dataset, [DATASET], "a dataset", flags)
-    return server.ask(f"/sartor/v1/datasets/{quote(arn, safe='')}/{what}", members)
+    return server.ask(_of_dataset(arn, what), members)
+
+
+def _of_dataset(arn: str, what: str) -> str:
+    """Return the path of what is known of a dataset."""
+    return f"/sartor/v1/datasets/{quote(arn, safe='')}/{what}"
 
 
 def _followed(answer: dict[str, Any], ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Show a running job's progress until it ends, and return what it has to report then."""
+    """Show the progress of work until it ends, and return what it has to report then."""
     import time
 
     with terminal.Progress() as shown:

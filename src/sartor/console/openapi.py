@@ -91,6 +91,7 @@ _STATISTICS = _object(
     columns={**_LIST, "items": _object(name=_TEXT, type=_TEXT, nulls=_WHOLE, distinct=_WHOLE)},
     advice={**_LIST, "items": _TEXT},
 )
+_DESCRIBING = _object(datasetArn=_TEXT, status=_TEXT, failureReason=_TEXT, progress={"type": "object"})
 #: Intervals by metric, and by the model they are of.
 _INTERVALS = {
     "type": "object",
@@ -165,7 +166,11 @@ OPENAPI: Final[Mapping[str, Any]] = {
             )
         },
         "/sartor/v1/datasets/{datasetArn}/statistics": {
-            "get": _path("What a dataset's rows look like, and advice.", _STATISTICS, _OF_DATASET)
+            "get": _path(
+                "What a dataset's rows look like, and advice; of a very large one, how far it is to find out.",
+                {"anyOf": [_STATISTICS, _DESCRIBING]},
+                _OF_DATASET,
+            )
         },
         "/sartor/v1/datasets/{datasetArn}/history": {
             "get": _path(

@@ -4,7 +4,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
@@ -14,7 +13,7 @@ from sartor.console.for_tests import PagesForTests
 from sartor.console.models import ModelPages
 from sartor.console.openapi import OPENAPI
 from sartor.console.resources import ResourcePages
-from sartor.data import statistics, versions
+from sartor.data import versions
 from sartor.errors import JobFailed, in_use, invalid_input, not_found
 from sartor.resources import audit
 from sartor.resources.call import lock_of
@@ -23,6 +22,7 @@ from sartor.resources.kinds import KINDS, UNFINISHED, arn_at, arn_of, kind_of
 from sartor.resources.records import Means, records_of
 from sartor.resources.store import Resource
 from sartor.wire.sign import Caller, HttpRequest
+from sartor.work import describe
 from sartor.work.import_data import report_of
 
 _JSON: Final = "application/json"
@@ -110,26 +110,8 @@ class Console:
         return dataset
 
     def _statistics(self, dataset: Resource, _request: HttpRequest) -> dict[str, Any]:
-        """Return what the dataset's rows look like, bulk and live together."""
-        records = records_of(dataset, self.means)
-        others = self.means.store.datasets(dataset.body["datasetGroupArn"])
-        is_interactions = records.schema.type_rules.identity is None
-        known = {
-            view: records_of(others[name], self.means)
-            for view, name in (("items", "ITEMS"), ("users", "USERS"))
-            if name in others and is_interactions
-        }
-        with records.connection() as connection, records.shown(connection), ExitStack() as views:
-            for view, other in known.items():
-                views.enter_context(other.shown(connection, "ALL", view))
-            found = statistics.statistics(
-                connection,
-                records.schema,
-                "data",
-                "items" if "items" in known else None,
-                "users" if "users" in known else None,
-            )
-        return {"datasetArn": dataset.arn, **found}
+        """Return what the dataset's rows look like, or how far it is to be known."""
+        return {"datasetArn": dataset.arn, **describe.statistics_of(dataset, self.means)}
 
     def _history(self, dataset: Resource, request: HttpRequest) -> dict[str, Any]:
         """Return the newest versions of the dataset's imported records, or those before one of them."""

@@ -167,6 +167,22 @@ class DatasetRecords:
         return f"{self.folder}/seen"
 
     @property
+    def sums_folder(self) -> str:
+        """Where sums lie of the parts of its tables, which statistics are made of."""
+        return f"{self.folder}/sums"
+
+    def standing(self) -> str:
+        """Return what is another whenever the records, or their schema, are."""
+        names = [name for table in (self.bulk_table, self.put_table) for name in table.snapshot().parts]
+        return f"{_fingerprint([*names, *self._columns()])}-{self.put.newest(self.number)}"
+
+    @property
+    def stored_rows(self) -> int:
+        """How many rows its tables have, equal ones counted each."""
+        tables = (self.bulk_table, self.put_table)
+        return sum(part.rows for table in tables for part in table.snapshot().parts.values())
+
+    @property
     def _deletion(self) -> str:
         return f"{self.folder}/deletion.txt"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sartor.compute.contract import Compute
-from sartor.data import engine
+from sartor.data import engine, sums
 from sartor.data.check import JobRules, read_and_check
 from sartor.data.dataset import SEQ, SESSION, DatasetRecords
 from sartor.data.events import NEWEST
@@ -138,6 +138,7 @@ def delete_users(
             while not _rewritten(dataset, table, lists, theirs, job_arn, stop, compute):
                 pass
             table.vacuum(time.time() + 1)
+    sums.drop_gone(dataset)
     dataset.forget_seen()
     _redact_reports(dataset, set(ids))
 

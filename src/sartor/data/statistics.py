@@ -5,10 +5,10 @@ other datasets lack. All other columns share one scan.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 
@@ -29,6 +29,48 @@ _RANGES: Final = {1: "1", 2: "2", 3: "3-5", 6: "6-10", 11: "11-100", 101: "101+"
 _EPOCH = date(1970, 1, 1)
 
 
+class Rows(NamedTuple):
+    """The rows of a dataset in SQL: each of them, or each value of one column once, with how often it occurs.
+
+    Attributes:
+        source: what to select from.
+        value: a column's value, by the column's name.
+        number: how many rows some are.
+        filled: how many of them have a value.
+    """
+
+    source: str
+    value: str = '"{}"'
+    number: str = "count(*)"
+    filled: str = 'count("{}")'
+
+
+class OfIds(NamedTuple):
+    """The distinct ids of a column, how many have how many events, and how many another dataset does not have."""
+
+    distinct: int
+    by_events: list[dict[str, Any]]
+    unknown: int | None
+
+
+class Found(NamedTuple):
+    """What was found in some columns; ``None`` where the columns do not tell.
+
+    Attributes:
+        rows: how many there are.
+        columns: of each, as it is shown.
+        ids: of the columns of ids.
+        by_type: the events of each type.
+        by_day: the events of each day.
+    """
+
+    rows: int
+    columns: list[dict[str, Any]]
+    ids: dict[str, OfIds]
+    by_type: list[dict[str, Any]] | None
+    by_day: list[dict[str, Any]] | None
+
+
 def statistics(
     connection: duckdb.DuckDBPyConnection,
     schema: Schema,
@@ -45,122 +87,157 @@ def statistics(
         items: a view with an ITEM_ID, if there is an Items dataset.
         users: a view with a USER_ID, if there is a Users dataset.
     """
+    known = {name: _quoted(view) for name, view in (("ITEM_ID", items), ("USER_ID", users)) if view}
+    return answer(schema, find(connection, schema, schema.fields, Rows(_quoted(relation)), known))
+
+
+def find(
+    connection: duckdb.DuckDBPyConnection,
+    schema: Schema,
+    fields: Sequence[Field],
+    rows: Rows,
+    known: Mapping[str, str],
+) -> Found:
+    """Return what some columns of the rows say.
+
+    Args:
+        connection: on which the rows are.
+        schema: of the dataset.
+        fields: the columns.
+        rows: the rows, which have these columns.
+        known: what to select the ids from that other datasets have, by their column.
+    """
+    target, _ = _TARGETS.get(schema.dataset_type, ("", ""))
+    names = {field.name for field in fields} if target else set()
+    ids = {
+        name: _ids(connection, rows, name, known.get(name)) for name in ("USER_ID", target) if name in names
+    }
+    by_type = _events_by_type(connection, rows) if "EVENT_TYPE" in names else None
+    by_day = _events_by_day(connection, rows) if "TIMESTAMP" in names else None
+    distinct = {name: one.distinct for name, one in ids.items()}
+    if by_type is not None:
+        distinct["EVENT_TYPE"] = sum(one["eventType"] is not None for one in by_type)
+    count, columns = _columns(connection, fields, rows, distinct)
+    return Found(count, columns, ids, by_type, by_day)
+
+
+def joined(found: Sequence[Found]) -> Found:
+    """Return what was found in columns of the same rows, in the order of the columns."""
+    ids = {name: of for one in found for name, of in one.ids.items()}
+    columns = [column for one in found for column in one.columns]
+    by_type = next((one.by_type for one in found if one.by_type is not None), None)
+    by_day = next((one.by_day for one in found if one.by_day is not None), None)
+    return Found(found[0].rows, columns, ids, by_type, by_day)
+
+
+def answer(schema: Schema, found: Found) -> dict[str, Any]:
+    """Return what was found in all columns as it is shown, ready for JSON."""
+    shown: dict[str, Any] = {
+        "datasetType": schema.dataset_type,
+        "rows": found.rows,
+        "columns": found.columns,
+    }
     target, targets = _TARGETS.get(schema.dataset_type, ("", ""))
-    names = {field.name for field in schema.fields}
-    found: dict[str, Any] = {}
-    distinct: dict[str, int] = {}
     if target:
-        known = items if target == "ITEM_ID" else None
-        distinct["USER_ID"], by_events, unknown_users = _ids(connection, relation, "USER_ID", users)
-        distinct[target], _, unknown_items = _ids(connection, relation, target, known)
-        found = {"users": distinct["USER_ID"], targets: distinct[target]}
-        if "EVENT_TYPE" in names:
-            found["eventsByType"] = _events_by_type(connection, relation)
-            distinct["EVENT_TYPE"] = sum(one["eventType"] is not None for one in found["eventsByType"])
-        found |= {
-            "eventsByDay": _events_by_day(connection, relation),
-            "usersByEvents": by_events,
-            "unknownItems": unknown_items,
-            "unknownUsers": unknown_users,
+        users, of_target = found.ids["USER_ID"], found.ids[target]
+        time = next(column for column in found.columns if column["name"] == "TIMESTAMP")
+        shown |= {
+            "users": users.distinct,
+            targets: of_target.distinct,
+            **({} if found.by_type is None else {"eventsByType": found.by_type}),
+            "eventsByDay": found.by_day,
+            "usersByEvents": users.by_events,
+            "unknownItems": of_target.unknown if target == "ITEM_ID" else None,
+            "unknownUsers": users.unknown,
+            "timeSpan": {"first": time["min"], "last": time["max"]},
         }
-    rows, columns = _columns(connection, schema, relation, distinct)
-    if target:
-        time = next(column for column in columns if column["name"] == "TIMESTAMP")
-        found["timeSpan"] = {"first": time["min"], "last": time["max"]}
-    found = {"datasetType": schema.dataset_type, "rows": rows, "columns": columns, **found}
-    return {**found, "advice": list(_advice(found, schema))}
+    return {**shown, "advice": list(_advice(shown, schema))}
 
 
 def _columns(
-    connection: duckdb.DuckDBPyConnection, schema: Schema, relation: str, distinct: Mapping[str, int]
+    connection: duckdb.DuckDBPyConnection, fields: Sequence[Field], rows: Rows, distinct: Mapping[str, int]
 ) -> tuple[int, list[dict[str, Any]]]:
     """Return the number of rows, and each column; ``distinct`` has what is counted already."""
     categories = {
-        field.name: _categories(connection, relation, field.name)
-        for field in schema.fields
+        field.name: _categories(connection, rows, field.name)
+        for field in fields
         if field.categorical and field.name not in distinct
     }
     counted = {**distinct, **{name: values for name, (values, _) in categories.items()}}
-    aggregates = [one for field in schema.fields for one in _aggregates(field, counted.get(field.name))]
-    rows, *values = _row(
-        connection, f"SELECT {', '.join(['count(*)', *aggregates])} FROM {_quoted(relation)}"
-    )
+    aggregates = [one for field in fields for one in _aggregates(field, rows, counted.get(field.name))]
+    count, *values = _row(connection, f"SELECT {', '.join([rows.number, *aggregates])} FROM {rows.source}")
     columns = []
-    for at, field in enumerate(schema.fields):
+    for at, field in enumerate(fields):
         filled, different, least, most = values[4 * at : 4 * at + 4]
-        column = {"name": field.name, "type": field.type, "nulls": rows - filled, "distinct": different}
+        column = {"name": field.name, "type": field.type, "nulls": count - filled, "distinct": different}
         if field.type in _NUMERIC:
             column |= {"min": _finite(least), "max": _finite(most)}
         if field.name in categories:
             column["categories"] = categories[field.name][1]
         columns.append(column)
-    return rows, columns
+    return count, columns
 
 
-def _aggregates(field: Field, distinct: int | None) -> tuple[str, str, str, str]:
+def _aggregates(field: Field, rows: Rows, distinct: int | None) -> tuple[str, str, str, str]:
     """Return the SQL of a column's values, distinct values, minimum and maximum."""
-    name = _quoted(field.name)
-    counted = f"count(DISTINCT {name})" if distinct is None else str(distinct)
+    value, filled = rows.value.format(field.name), rows.filled.format(field.name)
+    counted = f"count(DISTINCT {value})" if distinct is None else str(distinct)
     if field.type not in _NUMERIC:
-        return f"count({name})", counted, "NULL", "NULL"
+        return filled, counted, "NULL", "NULL"
     # By way of its text a FLOAT of 4.99 stays 4.99 as a Python float.
     through = "::VARCHAR::DOUBLE" if field.type == "float" else ""
-    return f"count({name})", counted, f"min({name}){through}", f"max({name}){through}"
+    return filled, counted, f"min({value}){through}", f"max({value}){through}"
 
 
-def _ids(
-    connection: duckdb.DuckDBPyConnection, relation: str, column: str, known: str | None
-) -> tuple[int, list[dict[str, Any]], int | None]:
-    """Return the distinct ids, how many have how many events, and how many ``known`` does not have."""
+def _ids(connection: duckdb.DuckDBPyConnection, rows: Rows, column: str, known: str | None) -> OfIds:
+    """Return what there is to know of ids, and how many ``known`` does not have."""
     firsts = [*_RANGES, 2**62]
     ranges = ", ".join(
         f"count(*) FILTER (events >= {first} AND events < {end})" for first, end in pairwise(firsts)
     )
-    name = _quoted(column)
+    value = rows.value.format(column)
     unknown = (
         "NULL"
         if known is None
-        else f"(SELECT count(*) FROM ids ANTI JOIN {_quoted(known)} AS known ON ids.id = known.{name})"
+        else f'(SELECT count(*) FROM ids ANTI JOIN {known} AS known ON ids.id = known."{column}")'
     )
     distinct, *counts, missing = _row(
         connection,
-        f"WITH ids AS MATERIALIZED (SELECT {name} AS id, count(*) AS events FROM {_quoted(relation)} "
-        f"WHERE {name} IS NOT NULL GROUP BY ALL) SELECT count(*), {ranges}, {unknown} FROM ids",
+        f"WITH ids AS MATERIALIZED (SELECT {value} AS id, {rows.number} AS events FROM {rows.source} "
+        f"WHERE {value} IS NOT NULL GROUP BY ALL) SELECT count(*), {ranges}, {unknown} FROM ids",
     )
     labels = _RANGES.values()
-    return (
-        distinct,
-        [{"events": label, "users": count} for label, count in zip(labels, counts, strict=True)],
-        missing,
-    )
+    by_events = [{"events": label, "users": count} for label, count in zip(labels, counts, strict=True)]
+    return OfIds(distinct, by_events, missing)
 
 
-def _categories(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[int, int]:
+def _categories(connection: duckdb.DuckDBPyConnection, rows: Rows, column: str) -> tuple[int, int]:
     """Return how many distinct values a categorical column has, and how many single categories."""
     distinct, single = _row(
         connection,
-        f"WITH found AS MATERIALIZED (SELECT DISTINCT {_quoted(column)} AS value FROM {_quoted(relation)}) "
+        f"WITH found AS MATERIALIZED (SELECT DISTINCT {rows.value.format(column)} AS value FROM {rows.source}) "
         "SELECT count(value), (SELECT count(DISTINCT part) FROM "
         "(SELECT unnest(string_split(value, '|')) AS part FROM found) WHERE part <> '') FROM found",
     )
     return distinct, single
 
 
-def _events_by_type(connection: duckdb.DuckDBPyConnection, relation: str) -> list[dict[str, Any]]:
+def _events_by_type(connection: duckdb.DuckDBPyConnection, rows: Rows) -> list[dict[str, Any]]:
     """Return the events of each type, the largest first."""
     found = connection.execute(
-        f"SELECT EVENT_TYPE, count(*) FROM {_quoted(relation)} GROUP BY ALL ORDER BY 2 DESC, 1"
+        f"SELECT {rows.value.format('EVENT_TYPE')}, {rows.number} FROM {rows.source} GROUP BY ALL ORDER BY 2 DESC, 1"
     ).fetchall()
     return [{"eventType": event_type, "events": events} for event_type, events in found]
 
 
-def _events_by_day(connection: duckdb.DuckDBPyConnection, relation: str) -> list[dict[str, Any]]:
+def _events_by_day(connection: duckdb.DuckDBPyConnection, rows: Rows) -> list[dict[str, Any]]:
     """Return the events of each day in UTC; times in milliseconds count as the day they mean."""
     first, last = ((day - _EPOCH).days for day in (date.min, date.max))
+    time = rows.value.format("TIMESTAMP")
     found = connection.execute(
-        "SELECT day, count(*) FROM (SELECT "
-        'floor(if("TIMESTAMP" > $latest, "TIMESTAMP" / 1000, "TIMESTAMP") / 86400)::BIGINT AS day '
-        f"FROM {_quoted(relation)}) WHERE day BETWEEN $first AND $last GROUP BY day ORDER BY day",
+        f'SELECT "the day", {rows.number} FROM (SELECT *, '  # no schema has a space
+        f'floor(if({time} > $latest, {time} / 1000, {time}) / 86400)::BIGINT AS "the day" '
+        f'FROM {rows.source}) WHERE "the day" BETWEEN $first AND $last GROUP BY ALL ORDER BY 1',
         {"latest": LATEST_SECONDS, "first": first, "last": last},
     ).fetchall()
     return [{"day": (_EPOCH + timedelta(days=day)).isoformat(), "events": events} for day, events in found]

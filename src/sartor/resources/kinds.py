@@ -55,7 +55,7 @@ class Kind:
         held_by: the kinds that block its deletion as long as one of them names it.
         held_by_work: the kinds that block its deletion only until their work has ended.
         lane: in which what its ``long_verbs`` do waits. ``None``: it is there at once, without status.
-        long_verbs: what takes long; its other work is quick.
+        long_verbs: what takes long; its other work is quick, but for what reads all of its data.
         created_at_once: whether it is active when its creation is answered; its updates and its deletion are work.
         taggable: whether it takes tags.
         deletable: whether an operation deletes it; jobs stay for ever.
@@ -84,6 +84,8 @@ class Kind:
 
     def lane_of(self, verb: Verb) -> Lane:
         """Return the lane in which a piece of its work waits."""
+        if verb == "describe":
+            return "heavy"
         return self.lane if self.lane is not None and verb in self.long_verbs else "quick"
 
     @property

@@ -55,8 +55,10 @@ _WHEN_STOPPING: Final[Mapping[State, State]] = {
     "failed": "stopped",
     "stopped": "stopped",
 }
-#: What Sartor keeps with a resource whose newest work that shows in no status failed: why.
+#: What Sartor keeps with a resource whose newest work that shows in no status failed: why, by the verb.
 FAILED: Final = "trainingFailed"
+DESCRIPTION_FAILED: Final = "descriptionFailed"
+_FAILED: Final[Mapping[str, str]] = {"train": FAILED, "describe": DESCRIPTION_FAILED}
 #: What else begins when a task is finished, in the transaction that finishes it.
 _AFTERWARDS: Final[Mapping[tuple[str, str], Callable[[Transaction, Resource, float], None]]] = {
     (SOLUTION_VERSION, "create"): campaigns.follow_latest,
@@ -379,7 +381,7 @@ def _show(
     """Show a task's state on its resource."""
     if task.verb in UNSEEN:
         if state == "failed":
-            transaction.merge_private(task.arn, {FAILED: reason})
+            transaction.merge_private(task.arn, {_FAILED[task.verb]: reason})
         return
     if task.verb == "update":
         updates.show(transaction, resource, state, now, reason)

@@ -19,6 +19,7 @@ from sartor.resources import (
     campaigns,
     filters,
     groups,
+    lifecycle,
     looks,
     recommenders,
     solution_versions,
@@ -250,6 +251,7 @@ def update_dataset(call: Call, request: Request) -> dict[str, Any]:
     added = {field.name for field in new.fields} - {field.name for field in old.fields}
     if added:
         groups.leave_out(call.transaction, dataset.body["datasetGroupArn"], dataset_type, added)
+    lifecycle.make_way(call.transaction, dataset.arn)
     change = {"schemaArn": of_schema.arn}
     updates.begin(
         call.transaction,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from sartor import clock
+from sartor.data import sums
 from sartor.data.dataset import DatasetRecords
 from sartor.resources.kind_names import (
     BATCH_INFERENCE_JOB,
@@ -31,6 +32,7 @@ from sartor.work import (
     batch_inference,
     batch_segments,
     delete_users,
+    describe,
     export_data,
     import_data,
     old_models,
@@ -100,6 +102,7 @@ TABLE: Final[Mapping[tuple[str, str], Callable[[Task, Tools], Outcome]]] = {
     (DATASET, "create"): _nothing,
     (DATASET, "delete"): _delete_dataset,
     (DATASET, "update"): update_dataset.run,
+    (DATASET, "describe"): describe.run,
     (DATASET_IMPORT_JOB, "create"): import_data.run,
     (DATASET_EXPORT_JOB, "create"): export_data.run,
     (DATA_DELETION_JOB, "create"): delete_users.run,
@@ -173,6 +176,7 @@ class Sweeps:
         if now - self._listed.get(dataset.seq, -SWEEP_SECONDS) >= SWEEP_SECONDS:  # whole folders are listed
             records.bulk_table.sweep(SWEEP_SECONDS)
             records.put_table.sweep(SWEEP_SECONDS)
+            sums.drop_gone(records, older_than_seconds=SWEEP_SECONDS)
             self._listed[dataset.seq] = now
         records.bulk_table.vacuum(now - tools.history_days * DAY_SECONDS)
         records.put_table.vacuum(now - READ_SECONDS, keep_log=False)

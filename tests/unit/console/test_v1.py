@@ -9,7 +9,7 @@ import pytest
 
 from wire.asgi import App
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "record",
     "name": "Interactions",
     "namespace": "a",
