@@ -86,6 +86,10 @@ class Crew:
             if self._stopping.is_set():
                 return
             wait = FIRST_RESTART_SECONDS if time.monotonic() - began > LAST_RESTART_SECONDS else wait
-            LOG.error("%s (%s) ended with status %s; another starts in %s s", name, process.pid, status, wait)
+            # somebody ended it well; if that was a terminal's signal to all, this process hears it as well
+            level = logging.ERROR if status else logging.INFO
+            LOG.log(
+                level, "%s (%s) ended with status %s; another starts in %s s", name, process.pid, status, wait
+            )
             self._stopping.wait(wait)
             wait = min(wait * 2, LAST_RESTART_SECONDS)
