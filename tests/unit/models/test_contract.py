@@ -19,6 +19,7 @@ from sartor.models import (
     trending,
 )
 from sartor.models.base import Features, Histories, Model, Query, Run, Texts, TrainingData
+from sartor.models.best import top
 
 #: One thread: two wait for each other where other tests run beside them.
 QUIET = Run(threads=1)
@@ -167,7 +168,7 @@ def test_only_allowed_items_are_the_best(model: Model) -> None:
     allowed = np.zeros(N_ITEMS, np.bool_)
     allowed[[2, 5, 11, 14]] = True
     scores = model.score(asked(1, 3))
-    found = base.top(scores, 3, allowed)
+    found = top(scores, 3, allowed)
     assert len(set(found.tolist())) == 3
     assert set(found.tolist()) <= {2, 5, 11, 14}
     assert (np.diff(scores[found]) <= 0).all()

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from sartor.models import base, ease
+from sartor.models import ease
 from sartor.models.base import Histories, Query, Run, Stopped, TrainingData
+from sartor.models.best import top
 
 QUIET = Run(threads=1)
 
@@ -43,7 +44,7 @@ def test_two_groups_of_taste_stay_apart() -> None:
     lists = [(rng.permutation(10)[:7] + 10 * (user % 2)) for user in range(200)]
     items = np.concatenate(lists).astype(np.int32)
     data = TrainingData(20, Histories(items, 7 * np.arange(201, dtype=np.int64), np.arange(len(items))))
-    best = base.top(ease.fit(data, None, QUIET).score(Query(np.array([11, 15], np.int32))), 8)
+    best = top(ease.fit(data, None, QUIET).score(Query(np.array([11, 15], np.int32))), 8)
     assert set(best.tolist()) <= set(range(10, 20))
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sartor.models import base, bootstrap, evaluation, popularity, trending
+from sartor.models import bootstrap, evaluation, popularity, trending
 from sartor.models.base import Float32, Histories, Int32, Model, Query, Run, Stopped, TrainingData
+from sartor.models.best import top
 
 N_ITEMS = 60
 
@@ -49,7 +50,7 @@ class Known(Model):
         if not self.short:
             return None
         scores = self.table[query.history[-1] % len(self.table)]
-        return base.top(scores, size), np.sort(scores)[::-1][:size]
+        return top(scores, size), np.sort(scores)[::-1][:size]
 
     def settings(self) -> dict[str, object]:
         return {}

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from sartor.models import base, blend, default
+from sartor.models import blend, default
 from sartor.models.base import Features, Histories, Model, Query, Run, TrainingData
+from sartor.models.best import top
 from unit.models import planted
 
 #: One thread: two wait for each other where other tests run beside them.
@@ -41,7 +42,7 @@ def fitted(request: pytest.FixtureRequest) -> tuple[TrainingData, Model]:
 def share_of_own(model: Model, histories: list[np.ndarray]) -> np.ndarray:
     """Return float64[histories]: the share of each one's first 20 that are of its genre."""
     scores = model.score_batch([Query(one) for one in histories])
-    best = np.stack([base.top(row, planted.EACH) for row in scores])
+    best = np.stack([top(row, planted.EACH) for row in scores])
     own = np.array([planted.genre_of(one)[0] for one in histories])
     return (planted.genre_of(best) == own[:, None]).mean(axis=1)
 
@@ -61,7 +62,7 @@ def test_the_next_item_is_still_the_first(fitted: tuple[TrainingData, Model]) ->
     for user in range(planted.FANS):
         history = data.histories.of(user)
         following = history[-1] // planted.EACH * planted.EACH + (history[-1] + 1) % planted.EACH
-        assert base.top(model.score(Query(history)), 1)[0] == following
+        assert top(model.score(Query(history)), 1)[0] == following
 
 
 def test_popularity_decides_among_strangers() -> None:
@@ -71,7 +72,7 @@ def test_popularity_decides_among_strangers() -> None:
     offsets = np.cumsum([0, *map(len, walks)]).astype(np.int64)
     data = TrainingData(10, Histories(items, offsets, np.arange(len(items), dtype=np.int64)))
     scores = default.fit(data, None, QUIET).score(Query(np.array([0, 1], np.int32)))
-    assert base.top(scores, 10)[5:].tolist() == [5, 6, 7, 8, 9]
+    assert top(scores, 10)[5:].tolist() == [5, 6, 7, 8, 9]
 
 
 def test_metadata_relates_too() -> None:
@@ -86,7 +87,7 @@ def test_metadata_relates_too() -> None:
     )
     model = default.fit(TrainingData(planted.ITEMS + 2, data.histories, more), None, QUIET)
     for user in range(30):
-        found = base.top(model.score(Query(data.histories.of(user))), planted.EACH + 1)
+        found = top(model.score(Query(data.histories.of(user))), planted.EACH + 1)
         own = user % planted.GENRES
         assert (own < 2) == (planted.ITEMS + own in found)
         assert own > 1 or planted.ITEMS + 1 - own not in found

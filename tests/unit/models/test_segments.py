@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sartor.models import affinity, base, segments
+from sartor.models import affinity, segments
 from sartor.models.affinity import Config
 from sartor.models.base import Float32, Histories, Int32, Run, Stopped, TrainingData
+from sartor.models.best import top
 from sartor.models.segments import ItemSets
 
 
@@ -97,7 +98,7 @@ def test_metrics_are_those_of_a_count_by_hand() -> None:
         scores[user, train.of(user)] = 0  # nobody comes back here
     hits, recalls, reached = [], [], set()
     for items in ([0], [3, 4], [15]):
-        best: Int32 = base.top(scores[:, items].sum(axis=1), 2)
+        best: Int32 = top(scores[:, items].sum(axis=1), 2)
         true = {user for user in range(200) if set(test.of(user).tolist()) & set(items)}
         hits.append(len(true & set(best.tolist())))
         recalls.append(hits[-1] / min(len(true), 2))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sartor.models import base, cooccurrence, similar
 from sartor.models.base import Features, Histories, Int32, Query, Run, Stopped, TrainingData
+from sartor.models.best import top
 from sartor.models.token_overlap import Tokens
 
 NOBODY = np.zeros(0, np.int32)
@@ -33,7 +34,7 @@ def circle(n_items: int = 40, users: int = 300, length: int = 8) -> list[list[in
 
 
 def best(model: similar.SimilarModel, item: int | None, n: int) -> list[int]:
-    return base.top(model.score(Query(NOBODY, item)), n).tolist()
+    return top(model.score(Query(NOBODY, item)), n).tolist()
 
 
 def with_groups(cold: list[int]) -> TrainingData:
@@ -56,7 +57,7 @@ def test_what_follows_an_item_is_most_related() -> None:
 def test_neighbours_are_above_everything_else_and_the_item_itself_is_last() -> None:
     lists = [[0, 1], [0, 1], [2, 3], [3], [3], [4]]
     scores = similar.fit(TrainingData(6, histories(lists))).score(Query(NOBODY, 0))
-    assert base.top(scores, 6).tolist() == [1, 3, 2, 4, 5, 0]
+    assert top(scores, 6).tolist() == [1, 3, 2, 4, 5, 0]
     assert scores[1] > 1 > scores[3] > scores[2] == scores[4] > scores[5] > scores[0]
 
 
@@ -137,7 +138,7 @@ def test_no_item_keeps_more_neighbours_than_it_may() -> None:
     for item in range(30):
         scores = few.score(Query(NOBODY, item))
         assert (scores > 1).sum() == 4
-        assert base.top(scores, 4).tolist() == best(many, item, 4)
+        assert top(scores, 4).tolist() == best(many, item, 4)
 
 
 @pytest.mark.parametrize("dense", [0.0, np.inf], ids=["whole rows", "sorted"])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sartor.models import base, trending
 from sartor.models.base import Float32, Histories, Int32, Int64, Query, Run, Stopped, TrainingData
+from sartor.models.best import top
 
 NOBODY = Query(np.zeros(0, np.int32))
 HOUR = 3600
@@ -44,7 +45,7 @@ def planted(seed: int, bursts: int = 25, n_items: int = 2_000) -> tuple[Int32, I
 def test_planted_bursts_are_on_top(seed: int) -> None:
     items, times, rising = planted(seed)
     scores = trending.scores(items, times, 2_000, 2 * HOUR, 24 * HOUR)
-    assert len(np.intersect1d(base.top(scores, 25), rising)) >= 0.9 * 25
+    assert len(np.intersect1d(top(scores, 25), rising)) >= 0.9 * 25
 
 
 def test_faster_growth_is_above_slower_and_noise_below_both() -> None:
@@ -59,12 +60,12 @@ def test_a_large_items_small_growth_is_no_trend() -> None:
 
 def test_what_does_not_rise_is_in_order_of_its_interactions() -> None:
     scores = counted([(3, 2, 1), (90, 0, 0), (0, 0, 0), (0, 5, 5), (0, 0, 4)])
-    assert base.top(scores, 5).tolist() == [4, 1, 3, 0, 2]
+    assert top(scores, 5).tolist() == [4, 1, 3, 0, 2]
 
 
 def test_without_anything_in_the_last_windows_the_popular_are_left() -> None:
     scores = counted([(3, 0, 0), (9, 0, 0), (0, 0, 0)])
-    assert base.top(scores, 3).tolist() == [1, 0, 2]
+    assert top(scores, 3).tolist() == [1, 0, 2]
 
 
 def test_what_is_later_than_now_does_not_count() -> None:
@@ -148,4 +149,4 @@ def test_without_a_trend_popular_items_come_first_also_by_what_was_before() -> N
     quiet = trending.scores(
         np.array([2], np.int32), np.array([0], np.int64), 4, 2 * HOUR, 10 * DAY, np.array([1, 7, 5, 0])
     )
-    assert list(base.top(quiet, 4)) == [1, 2, 0, 3]
+    assert list(top(quiet, 4)) == [1, 2, 0, 3]

@@ -164,14 +164,14 @@ def test_what_is_kept_of_a_state_is_made_anew_in_another() -> None:
 
 def test_the_bytes_of_an_answer_are_its_json_with_the_id() -> None:
     items = [{"itemId": f'i"{number}', "score": 0.1 * number} for number in range(30)]
-    answer = Answer.of("itemList", items)
+    answer = Answer.of("itemList", items, "model")
     for recommendation_id in ("RID-1", "RID-2"):
         assert json.loads(answer.body(recommendation_id)) == {
             "itemList": items,
             "recommendationId": recommendation_id,
         }
     assert list(answer.shown) == [one["itemId"] for one in items[:25]]
-    nothing = Answer.of("personalizedRanking", [])
+    nothing = Answer.of("personalizedRanking", [], "empty")
     assert json.loads(nothing.body("r")) == {"personalizedRanking": [], "recommendationId": "r"}
 
 
