@@ -108,10 +108,14 @@ def kill() -> None:
 
 def stop() -> None:
     """Stop this process, while none of its threads writes: it would hold SQLite's lock against everybody."""
+    gc.unfreeze()  # a worker hides what it has loaded from the collector
+    found = 0
     with ExitStack() as stack:
         for one in gc.get_objects():
             if isinstance(one, Writer):
                 stack.enter_context(one._turn)
+                found += 1
+        assert found, "a worker has one"
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
