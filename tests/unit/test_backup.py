@@ -107,6 +107,9 @@ def test_a_service_in_s3_is_kept_in_s3_and_brought_back_there(
     tmp_path: Path, s3: S3Server, service: Service
 ) -> None:
     folder = service.settings.data / "storage"
+    (folder / "alike").mkdir()
+    for number in range(60):  # they have one copy while they are brought back
+        (folder / "alike" / f"{number}.json").write_text("{}")
     s3.objects |= {f"models/live/{path}": read for path, read in content(folder).items()}
     of_s3 = {"s3_endpoint": s3.url, "storage": "s3://models/live"}
     found = settings.load({"data": str(service.settings.data), **of_s3})

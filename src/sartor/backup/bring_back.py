@@ -4,9 +4,10 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, TypeVar
 
 from sartor.backup.manifest import (
     COMING,
@@ -29,6 +30,9 @@ from sartor.once import Once
 from sartor.private import keep_private
 from sartor.resources.store import SCHEMA_VERSION
 from sartor.settings import Settings
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 #: So many damaged files are named; the others are counted.
 _NAMED: Final = 5
@@ -68,9 +72,13 @@ def restore(settings: Settings, source: str) -> Manifest:
             return _bring(backup, file, beside, database.name)
 
         last = [file for file in manifest.files if file.name == DATABASE]
-        _require_whole(
-            _each(bring, (file for file in manifest.files if file.name != DATABASE)), settings, source
-        )
+        alike: dict[str, list[Kept]] = {}
+        for file in manifest.files:
+            if file.name != DATABASE:
+                alike.setdefault(file.sha256, []).append(file)
+        # files with the same content have one copy here, which the one must not drop while another reads it
+        found = _each(lambda files: [bring(file) for file in files], alike.values())
+        _require_whole(chain.from_iterable(found), settings, source)
         storage.flush()
         _require_whole(map(bring, last), settings, source)
         for place in (storage, data, beside):
@@ -108,10 +116,10 @@ def _opened(settings: Settings, source: str) -> Iterator[tuple[Blobs, Path]]:
         yield backup, scratch
 
 
-def _each(do: Callable[[Kept], str | None], files: Iterable[Kept]) -> list[str | None]:
-    """Return what is wrong with each file, some at a time."""
+def _each(do: Callable[[T], R], works: Iterable[T]) -> list[R]:
+    """Return what is found for each, some at a time."""
     with ThreadPoolExecutor(THREADS, "restore") as threads:
-        return list(threads.map(do, files))
+        return list(threads.map(do, works))
 
 
 def _bring(backup: Blobs, file: Kept, target: Blobs, path: str) -> str | None:
