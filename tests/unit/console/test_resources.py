@@ -133,7 +133,9 @@ def test_what_waits_says_for_what(app: App) -> None:
     told = standing.status("http://x", status)
     assert "evaluating for 41 s" in told
     assert "waits for" in told
-    assert told.count(first["name"]) == 2  # in its own row, and where the other waits for it; cells are wrapped
+    assert (
+        told.count(first["name"]) == 2
+    )  # in its own row, and where the other waits for it; cells are wrapped
     lapsed = lifecycle.heartbeat(store, task, time.time(), -1.0)
     assert lapsed
     assert [one["state"] for one in app.ask("GET", "/sartor/v1/status").json["work"]] == [
