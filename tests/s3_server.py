@@ -11,6 +11,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+import pytest
+
+from sartor.data import s3, s3_bucket
+
+
+def use_standard_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment's credentials open a server, and let what fails be tried again at once."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVKEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setattr(s3_bucket, "FIRST_WAIT_SECONDS", 0.001)
+    s3.standard_credentials.cache_clear()
+
 
 @dataclass
 class Faults:

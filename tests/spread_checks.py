@@ -64,19 +64,10 @@ class Dying(InTurn):
         super().__init__()
         self._folder = Path(tempfile.mkdtemp(dir=folder))
 
-    def map(
-        self,
-        work: Any,
-        pieces: Sequence[Any],
-        need: Any,
-        *,
-        done: Any,
-        stop: Any,
-        progress: Any = said_nothing,
-    ) -> None:
+    def map(self, work: Any, pieces: Sequence[Any], need: Any, **how: Any) -> None:
         self.pieces += len(pieces)
         dying = partial(compute_work.dies_when_done, work, str(self._folder))
-        Processes(2).map(dying, list(enumerate(pieces)), need, done=done, stop=stop, progress=progress)
+        Processes(2).map(dying, list(enumerate(pieces)), need, **how)
 
 
 def outcome(checked: Checked, of: Schema) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from s3_server import S3Server
-from sartor.data import s3, s3_bucket
+from s3_server import S3Server, use_standard_credentials
 from sartor.data.sources import AccountSources, Sources
 from sartor.errors import JobFailed, Stopped
 from sartor.settings import load
@@ -61,10 +60,7 @@ class Bucket:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVKEY")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    monkeypatch.setattr(s3_bucket, "FIRST_WAIT_SECONDS", 0.001)
-    s3.standard_credentials.cache_clear()
+    use_standard_credentials(monkeypatch)
     with S3Server() as server:
         yield server
 

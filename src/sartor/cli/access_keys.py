@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sartor.cli.options import JSON, failures, settings_of, settings_options
-from sartor.cli.policies import policy_option, print_documents, read_documents
+from sartor.cli.policies import policy_option, read_documents, set_or_print
 from sartor.cli.servers import keys_of
 
 if TYPE_CHECKING:
@@ -90,16 +90,8 @@ def keys_policy(
     if policies and clear:
         raise click.UsageError("--policy and --none say two things.")
     settings = settings_of(flags)
-    documents = read_documents(policies)
-    with failures(OSError, ValueError):
-        keys = keys_of(settings)
-        found = keys.get(access_key_id)
-        if found is None:
-            raise click.ClickException(f"There is no key {access_key_id}; `sartor keys list` shows all.")
-        if policies or clear:
-            keys.set_policies(access_key_id, documents)
-        else:
-            print_documents(found.policies, as_json)
+    documents = read_documents(policies) if policies or clear else None
+    set_or_print(settings, access_key_id, lambda keys: keys.get(access_key_id), "key", documents, as_json)
 
 
 @keys.command("list")

@@ -1,15 +1,18 @@
 """Policy documents on the command line: read, checked and printed."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sartor.cli.options import failures
+from sartor.cli.servers import keys_of
+from sartor.settings import Settings
 
 if TYPE_CHECKING:
+    from sartor.keys import AccessKey, Keys, Role
     from sartor.policies.documents import Sort
 
 #: The option of commands that attach policies.
@@ -36,6 +39,35 @@ def read_documents(files: Iterable[Path], sort: "Sort" = "identity") -> tuple[st
             raise click.ClickException(f"{file}: MalformedPolicyDocument: {error}") from None
         found.append(json.dumps(json.loads(text)))
     return tuple(found)
+
+
+def set_or_print(
+    settings: Settings,
+    principal: str,
+    find: "Callable[[Keys], AccessKey | Role | None]",
+    noun: str,
+    documents: tuple[str, ...] | None,
+    as_json: bool,
+) -> None:
+    """Give a key or role policies in the place of those that it has; without any, print those that it has.
+
+    Args:
+        settings: of the service.
+        principal: the key's id or the role's ARN.
+        find: returns it.
+        noun: what it is.
+        documents: the policies; ``None`` prints.
+        as_json: whether they are printed as one list.
+    """
+    with failures(OSError, ValueError):
+        keys = keys_of(settings)
+        found = find(keys)
+        if found is None:
+            raise click.ClickException(f"There is no {noun} {principal}; `sartor {noun}s list` shows all.")
+        if documents is None:
+            print_documents(found.policies, as_json)
+        else:
+            keys.set_policies(principal, documents)
 
 
 def print_documents(documents: Iterable[str], as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from sartor.cli.options import JSON, failures, settings_of, settings_options
-from sartor.cli.policies import policy_option, print_documents, read_documents
+from sartor.cli.policies import policy_option, read_documents, set_or_print
 from sartor.cli.servers import keys_of, server_of
 from sartor.settings import Settings
 
@@ -109,16 +109,8 @@ def roles_policy(role: str, policies: tuple[Path, ...], clear: bool, as_json: bo
         raise click.UsageError("--policy and --none say two things.")
     settings = settings_of(flags)
     arn = _arn(role, settings, flags)
-    documents = read_documents(policies)
-    with failures(OSError, ValueError):
-        keys = keys_of(settings)
-        found = keys.role(arn)
-        if found is None:
-            raise click.ClickException(f"There is no role {arn}; `sartor roles list` shows all.")
-        if policies or clear:
-            keys.set_policies(arn, documents)
-        else:
-            print_documents(found.policies, as_json)
+    documents = read_documents(policies) if policies or clear else None
+    set_or_print(settings, arn, lambda keys: keys.role(arn), "role", documents, as_json)
 
 
 @roles.command("remove")

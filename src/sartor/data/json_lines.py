@@ -52,9 +52,12 @@ class Block(NamedTuple):
 
     def lines(self) -> list[Line]:
         """Return those that are not empty."""
-        texts = self.text.removesuffix(b"\n").split(b"\n")
-        lines = (Line(number, _line(text)) for number, text in enumerate(texts, self.first))
+        lines = (Line(number, _line(text)) for number, text in enumerate(self.texts(), self.first))
         return [line for line in lines if line.text]
+
+    def texts(self) -> list[bytes]:
+        """Return all of them as they are, without their ends."""
+        return self.text.removesuffix(b"\n").split(b"\n")
 
 
 class Answered(NamedTuple):
@@ -205,8 +208,7 @@ def written_plainly(block: Block, outputs: Iterable[bytes]) -> Written:
         block: the lines.
         outputs: the answer to each, as JSON.
     """
-    texts = block.text.removesuffix(b"\n").split(b"\n")
-    found = [_ANSWER % pair for pair in zip(texts, outputs, strict=True)]
+    found = [_ANSWER % pair for pair in zip(block.texts(), outputs, strict=True)]
     return Written(len(found), b"".join(found), b"")
 
 

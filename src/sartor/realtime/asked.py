@@ -83,6 +83,11 @@ class Asked:
         """How many interactions of the request's user the model is asked with."""
         return 0 if self.history is None else len(self.history.items)
 
+    @property
+    def is_of_stranger(self) -> bool:
+        """Whether a user asks of whom the model knows nothing that he did."""
+        return self.serving.needs == "userId" and not self.interactions
+
     @cached_property
     def context(self) -> tuple[int, ...]:
         """The numbers of what the version knows of the request's context and of its user."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sartor.errors import invalid_input
 from sartor.realtime.answer_ids import new_recommendation_id
+from sartor.realtime.recommend import DEFAULT_RESULTS
 from sartor.resources.kind_names import CAMPAIGN, RECOMMENDER
 from sartor.resources.kinds import kind_of
 from sartor.wire.handling import Handled, Request, Result
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 Item = Mapping[str, Any]
 #: What is asked: a campaign's or recommender's ARN, a user and an item; ``None`` is any.
 _Key = tuple[str, str | None, str | None]
-_DEFAULT_RESULTS: Final = 25
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class DeclaredAnswers:
 
 
 def _recommendations(items: Sequence[Item], request: Request) -> dict[str, Any]:
-    return {"itemList": list(items[: request.get("numResults") or _DEFAULT_RESULTS])}
+    return {"itemList": list(items[: request.get("numResults") or DEFAULT_RESULTS])}
 
 
 def _ranking(items: Sequence[Item], request: Request) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _ranking(items: Sequence[Item], request: Request) -> dict[str, Any]:
 def _actions(items: Sequence[Item], request: Request) -> dict[str, Any]:
     names = {"itemId": "actionId", "score": "score"}
     actions = [{names[key]: value for key, value in item.items() if key in names} for item in items]
-    return {"actionList": actions[: request.get("numResults") or _DEFAULT_RESULTS]}
+    return {"actionList": actions[: request.get("numResults") or DEFAULT_RESULTS]}
 
 
 #: Which kind of resource a member of a request names.

@@ -68,7 +68,7 @@ def explain(recommender: Recommender, filters: Filters, caller: "Caller", reques
         "trainedAt": provenance["trainedAt"],
         "tables": provenance["tables"],
         "interactions": provenance["interactions"],
-        **({"unknownUser": True} if _is_unknown(asked) else {}),
+        **({"unknownUser": True} if asked.is_of_stranger and asked.user is None else {}),
         "history": shown,
         "items": [
             {
@@ -82,13 +82,6 @@ def explain(recommender: Recommender, filters: Filters, caller: "Caller", reques
         "removed": removed,
         "titles": items.titles(sorted(named)),
     }
-
-
-def _is_unknown(asked: Asked) -> bool:
-    """Return whether the answer is for a user of whom nothing is known."""
-    if asked.serving.needs != "userId" or "userId" not in asked.request:
-        return False
-    return asked.user is None and (asked.history is None or not len(asked.history.items))
 
 
 def _evidence(asked: Asked, picked: Sequence[Picked]) -> list[list[dict[str, Any]]]:

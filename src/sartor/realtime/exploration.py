@@ -167,7 +167,7 @@ def explored(picked: list[Picked], new: New, allowed: Bool | None, share: float,
         share: of the places, how many are explored.
         seed: equal ones explore alike.
     """
-    if not picked or not explores(share, seed, len(picked)):
+    if not explores(share, seed, len(picked)):
         return picked  # most answers of a recipe that explores a little
     return with_explored(picked, explored_alone([one.row for one in picked], new, allowed, share, seed))
 

@@ -345,7 +345,7 @@ def _at_once(asked: Asked, n: int) -> Answer | None:
         rows = changed
     name = asked.version.items.name
     shown = tuple(map(name, rows[:IMPRESSIONS])) if serving.explores == "configured" else ()
-    how: How = "popular" if _is_unknown(asked) else "model"
+    how: How = "popular" if asked.is_of_stranger else "model"
     return Answer.of_best(asked.version.items.names_as_json(rows), scores, shown, how)
 
 
@@ -354,12 +354,7 @@ def _how(asked: Asked, picked: Sequence[Picked], others: Sequence[str] = ()) -> 
     if not picked and not others:
         return "empty"
     filled = asked.serving.scored == "subset" and any(one.reason == POPULAR for one in picked)
-    return "popular" if filled or _is_unknown(asked) else "model"
-
-
-def _is_unknown(asked: Asked) -> bool:
-    """Return whether the model knows nothing that the user who asks did."""
-    return asked.serving.needs == "userId" and not asked.interactions
+    return "popular" if filled or asked.is_of_stranger else "model"
 
 
 def _top(values: Float32, n: int, mask: Bool | None) -> Int32:
@@ -408,7 +403,7 @@ def _in_context(asked: Asked, scores: Scores) -> Scores:
 def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:
     """Return an answer with new items at some of its places, if the recipe explores."""
     share, seed = asked.explored
-    if not picked or not exploration.explores(share, seed, len(picked)):
+    if not exploration.explores(share, seed, len(picked)):
         return picked
     return exploration.explored(picked, _new_items(asked), asked.allowed, share, seed)
 

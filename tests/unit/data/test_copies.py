@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 import shelf
-from s3_server import S3Server
+from s3_server import S3Server, use_standard_credentials
 from sartor.data import s3, s3_bucket
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.copies import Cache, Copies
@@ -201,9 +201,7 @@ def test_what_another_machine_deleted_is_dropped_whoever_fetched_it(tmp_path: Pa
 def test_a_bucket_of_another_service_has_copies_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVKEY")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    s3.standard_credentials.cache_clear()
+    use_standard_credentials(monkeypatch)
     with S3Server() as one, S3Server() as two:
         for server in (one, two):
             storage = open_storage("s3://b/p", server.url, tmp_path, Cache(tmp_path / "cache"))
@@ -228,12 +226,9 @@ def server() -> Iterator[S3Server]:
 @pytest.fixture
 def storage(tmp_path: Path, server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Blobs:
     """Give storage in a bucket, with half a second for every thirty."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVKEY")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    s3.standard_credentials.cache_clear()
+    use_standard_credentials(monkeypatch)
     quick = {name: "0.5s" if value == "30s" else value for name, value in s3._CLIENT.items()}
     monkeypatch.setattr(s3, "_CLIENT", quick)
-    monkeypatch.setattr(s3_bucket, "FIRST_WAIT_SECONDS", 0.001)
     return open_storage("s3://b/p", server.url, tmp_path)
 
 

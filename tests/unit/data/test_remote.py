@@ -10,10 +10,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from s3_server import S3Server
+from s3_server import S3Server, use_standard_credentials
 from sartor import settings
 from sartor.compute.here import Here
-from sartor.data import bundles, check, s3, s3_bucket
+from sartor.data import bundles, check, s3
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.check import Checked, JobRules
 from sartor.data.input_files import InputFile
@@ -57,10 +57,7 @@ def _run(content: bytes, heard: Any) -> Any:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVKEY")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    monkeypatch.setattr(s3_bucket, "FIRST_WAIT_SECONDS", 0.001)
-    s3.standard_credentials.cache_clear()
+    use_standard_credentials(monkeypatch)
     with S3Server() as found:
         yield found
 
