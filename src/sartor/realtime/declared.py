@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sartor.errors import invalid_input
 from sartor.realtime.answer_ids import new_recommendation_id
 from sartor.realtime.recommend import DEFAULT_RESULTS
+from sartor.realtime.recommend_actions import DEFAULT_RESULTS as DEFAULT_ACTIONS
 from sartor.resources.kind_names import CAMPAIGN, RECOMMENDER
 from sartor.resources.kinds import kind_of
 from sartor.wire.handling import Handled, Request, Result
@@ -97,7 +98,7 @@ def _ranking(items: Sequence[Item], request: Request) -> dict[str, Any]:
 def _actions(items: Sequence[Item], request: Request) -> dict[str, Any]:
     names = {"itemId": "actionId", "score": "score"}
     actions = [{names[key]: value for key, value in item.items() if key in names} for item in items]
-    return {"actionList": actions[: request.get("numResults") or DEFAULT_RESULTS]}
+    return {"actionList": actions[: request.get("numResults") or DEFAULT_ACTIONS]}
 
 
 #: Which kind of resource a member of a request names.

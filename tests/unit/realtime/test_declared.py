@@ -76,6 +76,19 @@ def test_each_operation_says_it_in_its_own_words() -> None:
     assert all(answer["recommendationId"] for answer in (ranking, actions))
 
 
+@pytest.mark.parametrize(
+    ("operation", "member", "usual"),
+    [("GetRecommendations", "itemList", 25), ("GetActionRecommendations", "actionList", 5)],
+)
+def test_who_does_not_say_how_many_gets_as_many_as_the_operation_gives(
+    operation: str, member: str, usual: int
+) -> None:
+    service = Service()
+    service.declare(*(f"i{n:02}" for n in range(30)))
+    assert len(service.ask(operation, userId="u")[member]) == usual
+    assert len(service.ask(operation, userId="u", numResults=30)[member]) == 30
+
+
 def test_another_account_is_answered_as_ever() -> None:
     service = Service()
     service.declare("any")
