@@ -6,7 +6,7 @@ Costs are made of two small sizes; the runs that they are held against are of ot
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -15,17 +15,23 @@ from bench import growth, inputs, jobs, table
 from bench.growth import WORDS, Took
 from bench.simulator import Cluster, Cost, Simulated, simulated
 from bench.table import Row
-from sartor.data.check import PIECE_BYTES
+from sartor.data import check, export, rewriting
+from sartor.data.parquet_spans import TEXT_BYTES
 
 PAGE: Final = table.PAGE.parents[1] / "explain" / "scale.md"
 #: The sizes of which costs are made; and those at which they are held against real runs.
-MEASURED_ROWS: Final = (1_000_000, 5_000_000)
+MEASURED_ROWS: Final = (1_000_000, 20_000_000)
 CHECKED_ROWS: Final = (1_000_000, 10_000_000)
 MOST_CHECKED_ROWS: Final = 100_000_000
 #: How far a prediction may be from a run.
 SLACK: Final = 0.25
-#: Which jobs are done in pieces, and the option that has two nodes with a core each.
-IN_PIECES: Final = ("import",)
+#: Which jobs are done in pieces: how much text a piece has, and how much a byte that the job reads counts for.
+IN_PIECES: Final[Mapping[str, tuple[int, int]]] = {
+    "import": (check.PIECE_BYTES, 1),
+    "export": (export.PIECE_BYTES, TEXT_BYTES),
+    "deletion": (rewriting.PIECE_BYTES, TEXT_BYTES),
+}
+#: The option that has two nodes with a core each.
 TWO_NODES: Final = ("--compute", "processes:2")
 #: What a piece costs before its first row, in processor seconds: its process, or its task on Ray.
 START_SECONDS: Final = 0.04
@@ -78,7 +84,7 @@ class Check:
 def run(quick: bool) -> list[Row]:
     """Measure, check, and write the page."""
     return (
-        _planned((1_000_000, 5_000_000), (2_000_000,), None)
+        _planned((1_000_000, 8_000_000), (5_000_000,), None)
         if quick
         else _planned(MEASURED_ROWS, CHECKED_ROWS)
     )
@@ -95,9 +101,14 @@ def _planned(sizes: tuple[int, int], checked: Sequence[int], page: Path | None =
     text_bytes, table_bytes = bytes_of_row(sizes[1])
     costs = {
         step: cost_of(
-            sizes, (small[step], large[step]), spread.get(step) if step in IN_PIECES else None, *moved
+            sizes,
+            (small[step], large[step]),
+            spread.get(step),
+            piece_rows(step, read_bytes),
+            read_bytes,
+            written_bytes,
         )
-        for step, moved in {
+        for step, (read_bytes, written_bytes) in {
             "import": (text_bytes, table_bytes),
             "statistics": (table_bytes, 0.0),
             "export": (table_bytes, text_bytes),
@@ -106,28 +117,41 @@ def _planned(sizes: tuple[int, int], checked: Sequence[int], page: Path | None =
         }.items()
     }
     disk = disk_bytes_per_second()
-    checks = [one for rows in checked for one in _checked(costs, rows, disk, text_bytes)]
+    checks = [one for rows in checked for one in _checked(costs, rows, disk)]
     if page is not None:
         page.write_text(written(costs, disk, checks))
     return [one.row() for one in checks]
 
 
-def _checked(costs: dict[str, Cost], rows: int, disk: float, text_bytes: float) -> list[Check]:
-    """Return the predictions for so many rows beside real runs, on one node and, if there are pieces, on two."""
+def _checked(costs: dict[str, Cost], rows: int, disk: float) -> list[Check]:
+    """Return the predictions for so many rows beside real runs, on one node and, of what is in pieces, on two."""
     here, two = Cluster(1, os.cpu_count() or 1, disk, disk), Cluster(2, 1, disk, disk)
     real = growth.measured(rows)
     whole = {step: replace(cost, piece_rows=None) for step, cost in costs.items()}
     found = [Check(step, rows, 1, simulated(cost, rows, here), real[step]) for step, cost in whole.items()]
-    if rows * text_bytes >= 2 * PIECE_BYTES:
-        spread = growth.measured(rows, TWO_NODES, IN_PIECES)
-        found += [Check(step, rows, 2, simulated(costs[step], rows, two), spread[step]) for step in IN_PIECES]
-    return found
+    apart = [step for step, cost in costs.items() if cost.is_in_pieces(rows)]
+    spread = growth.measured(rows, TWO_NODES, apart) if apart else {}
+    return found + [Check(step, rows, 2, simulated(costs[step], rows, two), spread[step]) for step in apart]
+
+
+def piece_rows(step: str, read_bytes: float) -> int | None:
+    """Return how many rows a piece of a job has; ``None`` if it is not done in pieces.
+
+    Args:
+        step: which job.
+        read_bytes: of a row.
+    """
+    if step not in IN_PIECES:
+        return None
+    piece_bytes, counted = IN_PIECES[step]
+    return max(int(piece_bytes / counted / read_bytes), 1)
 
 
 def cost_of(
     sizes: tuple[int, int],
     took: tuple[Took, Took],
     spread: Took | None,
+    rows_of_piece: int | None,
     read_bytes: float,
     written_bytes: float,
 ) -> Cost:
@@ -136,7 +160,8 @@ def cost_of(
     Args:
         sizes: two numbers of rows.
         took: what the job took with each.
-        spread: what it took in pieces with the larger one; ``None`` if it is not done in pieces.
+        spread: what it took in pieces with the larger one.
+        rows_of_piece: how many rows a piece has; ``None`` if it is not done in pieces.
         read_bytes: a row.
         written_bytes: a row.
     """
@@ -144,17 +169,19 @@ def cost_of(
     each = max(large.cpu_seconds - small.cpu_seconds, 0.0) / (many - few)
     cores = max(1.0, min(large.cpu_seconds / large.seconds, float(os.cpu_count() or 1)))
     fixed = max(min(small.seconds - few * each / cores, large.seconds - many * each / cores), 0.0)
-    alone = 0.0 if spread is None else spread.own_seconds / many
-    return Cost(
+    cost = Cost(
         fixed_seconds=fixed,
-        alone_seconds=alone,
-        piece_seconds=max(each - alone, 0.0),
+        alone_seconds=0.0,
+        piece_seconds=each,
         read_bytes=read_bytes,
         written_bytes=written_bytes,
         cores=cores,
-        piece_rows=None if spread is None else max(int(PIECE_BYTES / read_bytes), 1),
-        start_seconds=0.0 if spread is None else START_SECONDS,
     )
+    apart = replace(cost, piece_rows=rows_of_piece, start_seconds=START_SECONDS)
+    if spread is None or not apart.is_in_pieces(many):
+        return cost
+    alone = min(spread.own_seconds / many, each)
+    return replace(apart, alone_seconds=alone, piece_seconds=each - alone)
 
 
 def bytes_of_row(rows: int) -> tuple[float, float]:
@@ -224,10 +251,16 @@ What is assumed:
   {STORE_BYTES_PER_SECOND / 1e9:g} GB/s to all nodes together; this machine's disk bounds only what it ran itself;
 - a row costs the same however many there are: `python -m bench growth` shows up to where that holds;
 - what one process does beside the pieces grows with the rows, though a part of it is fixed;
-- a piece has {PIECE_BYTES / 2**20:.0f} MiB of text and costs {START_SECONDS * 1000:.0f} ms before its first row; pieces
-  are taken in their order by whichever processor is free, no node dies, and none is slower than the others;
+- a piece costs {START_SECONDS * 1000:.0f} ms before its first row ({_pieces_in_words()}
+  of text); pieces are taken in their order by whichever processor is free, no node dies, and none is slower than the
+  others; a byte of a table counts for {TEXT_BYTES} of text;
 - a job that is not done in pieces is one process on one node, and of every two of its cores keeps as many busy as here.
 """
+
+
+def _pieces_in_words() -> str:
+    sizes = {WORDS[step].partition(" of ")[0]: size / 2**20 for step, (size, _) in IN_PIECES.items()}
+    return ", ".join(f"{job}: {mebibytes:.0f} MiB" for job, mebibytes in sizes.items())
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:

@@ -35,6 +35,10 @@ class Cost:
     piece_rows: int | None = None
     start_seconds: float = 0.0
 
+    def is_in_pieces(self, rows: int) -> bool:
+        """Return whether so many rows are done in pieces; few are one process's anyway."""
+        return self.piece_rows is not None and rows >= 2 * self.piece_rows
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -76,12 +80,14 @@ class Simulated:
 def simulated(cost: Cost, rows: int, cluster: Cluster) -> Simulated:
     """Return what a job of so many rows takes on a cluster."""
     alone = rows * cost.alone_seconds
-    if cost.piece_rows is None or rows <= 2 * cost.piece_rows:  # so few are one process's anyway
+    if cost.piece_rows is None or not cost.is_in_pieces(rows):
+        pieces = 0
         computing = rows * cost.piece_seconds / max(cost.cores * cluster.cores / 2, 1)
         bandwidth = min(cluster.node_bytes_per_second, cluster.store_bytes_per_second)
         moving = rows * (cost.read_bytes + cost.written_bytes) / bandwidth
         waiting = 0.0
     else:
+        pieces = math.ceil(rows / cost.piece_rows)
         computing, moving, waiting = _in_pieces(cost, rows, cost.piece_rows, cluster)
     parts = {
         "fixed": cost.fixed_seconds,
@@ -90,7 +96,6 @@ def simulated(cost: Cost, rows: int, cluster: Cluster) -> Simulated:
         "bytes": moving,
         "waiting": waiting,
     }
-    pieces = 0 if cost.piece_rows is None else math.ceil(rows / cost.piece_rows)
     cpu = alone + rows * cost.piece_seconds + pieces * cost.start_seconds
     return Simulated(sum(parts.values()), cpu, parts)
 

@@ -28,6 +28,18 @@ def counted(piece: tuple[str, int], _heard: Heard) -> int:
     return number
 
 
+def beside_how_many(folder: str, _heard: Heard) -> int:
+    """Return how many pieces at most were at work for a moment, this one included."""
+    here = Path(folder, f"{time.time_ns()}-{os.getpid()}")
+    here.touch()
+    most = 0
+    for _ in range(10):
+        most = max(most, len(list(Path(folder).iterdir())))
+        time.sleep(0.01)
+    here.unlink()
+    return most
+
+
 def fails(kind: str, _heard: Heard) -> None:
     raise {
         "api": ApiError("LimitExceededException", "Too many."),

@@ -149,6 +149,19 @@ def test_work_that_listens_says_how_far_it_is_and_stops(compute: Compute, name: 
 
 
 @every
+def test_no_more_pieces_run_at_once_than_is_said(compute: Compute, tmp_path: Path) -> None:
+    found: list[int] = []
+    compute.map(
+        compute_work.beside_how_many,
+        [str(tmp_path)] * 4,
+        NEED._replace(most=1),
+        done=lambda _, others: found.append(others),
+        stop=lambda: False,
+    )
+    assert found == [1] * 4
+
+
+@every
 def test_a_stop_before_the_first_piece_starts_none(compute: Compute, tmp_path: Path) -> None:
     pieces = [(str(tmp_path), 0)]
     with pytest.raises(Stopped):
@@ -250,7 +263,7 @@ def test_sums_are_of_any_size_and_type(compute: Compute) -> None:
 
 @every
 def test_a_gang_is_no_larger_than_is_needed(compute: Compute) -> None:
-    need = NEED._replace(most_members=1)
+    need = NEED._replace(most=1)
     assert (
         compute.together(compute_work.size_of_gang, None, need, progress=lambda _: None, stop=lambda: False)
         == 1

@@ -27,6 +27,12 @@ def test_a_job_that_is_not_in_pieces_is_one_process_wherever_it_runs() -> None:
     assert simulated(whole, 30_000_000, cluster(8, 2)).seconds == pytest.approx(1 + 20)
 
 
+def test_few_rows_are_one_process_with_no_piece_to_start() -> None:
+    few = Cost(0.0, 0.0, 1e-6, 0.0, 0.0, piece_rows=1_000_000, start_seconds=1.0)
+    assert simulated(few, 1_999_999, cluster(2, 1)).cpu_seconds == pytest.approx(2)
+    assert simulated(few, 2_000_000, cluster(2, 1)).cpu_seconds == pytest.approx(2 + 2)
+
+
 def test_processors_of_a_node_share_its_network_and_all_that_of_the_storage() -> None:
     moving = Cost(0.0, 0.0, 0.0, 60.0, 40.0, piece_rows=1_000_000)  # 100 MB a piece
     assert simulated(moving, 8_000_000, cluster(2, 2, node=1e8)).seconds == pytest.approx(4)

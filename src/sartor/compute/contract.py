@@ -33,17 +33,17 @@ class Need(NamedTuple):
         memory_bytes: how much memory.
         threads: how many processors.
         gpus: how many GPUs.
-        most_members: how many members a gang has at most; ``None`` for as many as there is room for.
+        most: how many pieces run at once, or members a gang has, at most; ``None`` for as many as there is room for.
     """
 
     memory_bytes: int
     threads: int = 1
     gpus: int = 0
-    most_members: int | None = None
+    most: int | None = None
 
-    def members(self, room: int) -> int:
-        """Return how many members a gang has where there is room for so many."""
-        return max(1, room if self.most_members is None else min(room, self.most_members))
+    def at_once(self, room: int) -> int:
+        """Return how many pieces run at once, or members a gang has, where there is room for so many."""
+        return max(1, room if self.most is None else min(room, self.most))
 
 
 class Member(NamedTuple):

@@ -131,7 +131,7 @@ def drive(address: str, work: Callable[[P, Heard], R], need: Need, link: Link) -
     running: dict[Any, int] = {}
     expected, room, ended = _versions(), 0, False
     while not ended:
-        if room != (room := IN_FLIGHT * max(1, _slots(ray))):  # machines come and go
+        if room != (room := _room(ray, need)):  # machines come and go
             link.send("room", room)
         for message in _came(link, wait=not running):
             if message is None:
@@ -156,7 +156,7 @@ def drive_gang(address: str, work: Callable[[Member, P], R], need: Need, link: L
         return
     link.send("room", 1)
     number, argument = link.receive()
-    size = need.members(_slots(ray) // need.threads)
+    size = need.at_once(_slots(ray) // need.threads)
     bundle = {"CPU": need.threads, "memory": need.memory_bytes, **({"GPU": need.gpus} if need.gpus else {})}
     group = ray.util.placement_group([bundle] * size, strategy="SPREAD")
     for run in range(1, RUNS + 1):
@@ -384,6 +384,12 @@ def _probe() -> dict[str, str]:
 def _machines(ray: ModuleType) -> list[dict[str, Any]]:
     """Return the nodes that take work."""
     return [one for one in ray.nodes() if one["Alive"] and one["Resources"].get("CPU", 0) >= 1]
+
+
+def _room(ray: ModuleType, need: Need) -> int:
+    """Return how many pieces are handed out at once; where few may run at once, no more than those."""
+    in_flight = IN_FLIGHT * max(1, _slots(ray))
+    return in_flight if need.most is None else need.at_once(in_flight)
 
 
 def _slots(ray: ModuleType) -> int:

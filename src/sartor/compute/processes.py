@@ -46,7 +46,7 @@ class Processes:
         progress: Callable[[int, Any], None] = said_nothing,
     ) -> None:
         """Run work over pieces; see ``Compute``."""
-        pool = Pool(partial(run_pieces, work), self._slots, _threads(need), _DOUBT)
+        pool = Pool(partial(run_pieces, work), need.at_once(self._slots), _threads(need), _DOUBT)
         pool.map(pieces, done, stop, progress)
 
     def together(
@@ -60,7 +60,7 @@ class Processes:
     ) -> R:
         """Run work as a gang; see ``Compute``."""
         for _ in range(RUNS):
-            files = shared_sums.opened(need.members(self._slots))
+            files = shared_sums.opened(need.at_once(self._slots))
             gang = [
                 Child(
                     partial(run_member, work, rank, files, argument),

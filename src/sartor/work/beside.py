@@ -43,10 +43,10 @@ class Beside:
         compute = self._tools.compute
         return 1 if compute.far and self._tools.storage.makes_copies else compute.slots
 
-    @property
-    def threads(self) -> int:
-        """How many threads a piece has."""
-        return 1 if self._tools.compute.far else max(self._run.threads // self.slots, 1)
+    def threads(self, most: int | None = None) -> int:
+        """Return how many threads a piece has, if so many run at once at most."""
+        at_once = Need(0, most=most).at_once(self.slots)
+        return 1 if self._tools.compute.far else max(self._run.threads // at_once, 1)
 
     @property
     def gang(self) -> Gang:
@@ -59,6 +59,7 @@ class Beside:
         argument: Any,
         n: int,
         done: Callable[[int, R], None],
+        most: int | None = None,
     ) -> None:
         """Run a function of a module for each number below ``n``, with one argument.
 
@@ -67,12 +68,13 @@ class Beside:
             argument: that all take.
             n: how many pieces there are.
             done: takes the number of a piece and what came of it.
+            most: how many run at once at most.
         """
         with self._carried(argument) as carried:
             self._tools.compute.map(
                 work,
                 [(carried, number) for number in range(n)],
-                Need(self._tools.memory_bytes, self.threads),
+                Need(self._tools.memory_bytes, self.threads(most), most=most),
                 done=done,
                 stop=self._run.stop,
             )
@@ -88,7 +90,7 @@ class Beside:
     def _together(self, work: Work, argument: Any) -> Any:
         self.members = self._size
         threads = 1 if self._tools.compute.far else self._run.threads // self.members
-        need = Need(self._tools.memory_bytes, threads, most_members=self.members)
+        need = Need(self._tools.memory_bytes, threads, most=self.members)
         with self._carried(argument) as carried:
             return self._tools.compute.together(
                 with_argument, (work, carried), need, progress=self._run.progress, stop=self._run.stop

@@ -67,6 +67,7 @@ class Search:
         run: how the trainings run.
         trials: what has been tried.
         metric: by which they are compared.
+        at_once: how many are made beside each other at most; ``None`` for as many as there is room for.
     """
 
     split: Split
@@ -74,6 +75,7 @@ class Search:
     run: Run
     trials: Trials
     metric: str = OBJECTIVE
+    at_once: int | None = None
 
     def score(self, tried: Trial, run: Run) -> float:
         """Return how good a trial's model is."""
@@ -122,10 +124,12 @@ def tuned(candidate: Candidate, config: Mapping[str, Any], search: Search) -> di
     tried: list[dict[str, str]] = [{one.name: _nearest(one) for one in given}]
     if ranges:
         rng = np.random.default_rng(search.run.seed)
-        most = min(_jobs(config), candidate.trainer.trials)
+        allowed = _resource(config, "maxNumberOfTrainingJobs")
+        most = min(DEFAULT_JOBS if allowed is None else allowed, candidate.trainer.trials)
         tried += [{**tried[0], **{one.name: _drawn(one, rng) for one in ranges}} for _ in range(most - 1)]
     if len(tried) == 1:
         return tried[0]
+    search = replace(search, at_once=_resource(config, "maxParallelTrainingJobs"))
     return tried[_best([Trial(candidate, values) for values in tried], search)]
 
 
@@ -152,7 +156,7 @@ def _make_beside(tried: Sequence[Trial], search: Search) -> None:
     """Make the scores of trials known, if they are some that others can make at once."""
     trials, run, began = search.trials, search.run, time.monotonic()
     missing = [one for one in map(search.key, tried) if trials.known(*one) is None]
-    if trials.beside is None or len(missing) < _FEWEST_BESIDE or trials.beside.slots == 1:
+    if trials.beside is None or 1 in (trials.beside.slots, search.at_once) or len(missing) < _FEWEST_BESIDE:
         return
     made = 0
 
@@ -169,9 +173,9 @@ def _make_beside(tried: Sequence[Trial], search: Search) -> None:
         search.metric,
         run.seed,
         run.threads,
-        trials.beside.threads,
+        trials.beside.threads(search.at_once),
     )
-    trials.beside.map(trial.measured_beside, given, len(missing), done)
+    trials.beside.map(trial.measured_beside, given, len(missing), done, search.at_once)
 
 
 def _shown(made: int, trials: int, began: float) -> dict[str, Any]:
@@ -191,10 +195,10 @@ def _fixed(config: Mapping[str, Any]) -> set[str]:
     return set(config.get("algorithmHyperParameters", {}))
 
 
-def _jobs(config: Mapping[str, Any]) -> int:
-    """Return how many trainings the solution allows."""
-    resources = config.get("hpoConfig", {}).get("hpoResourceConfig", {})
-    return int(resources.get("maxNumberOfTrainingJobs", DEFAULT_JOBS))
+def _resource(config: Mapping[str, Any], name: str) -> int | None:
+    """Return what the solution says of how many trainings there are, ``None`` if it does not."""
+    found = config.get("hpoConfig", {}).get("hpoResourceConfig", {}).get(name)
+    return None if found is None else int(found)
 
 
 def _range(parameter: Parameter, config: Mapping[str, Any]) -> Parameter:

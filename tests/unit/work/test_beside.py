@@ -9,7 +9,7 @@ import pytest
 
 import compute_work
 from sartor.compute import open_compute
-from sartor.compute.contract import Compute
+from sartor.compute.contract import Compute, Need
 from sartor.data.blobs import open_storage
 from sartor.models import evaluation
 from sartor.models.base import Histories, Run, TrainingData
@@ -18,6 +18,7 @@ from sartor.work import tuning
 from sartor.work.beside import Beside
 from sartor.work.trials import Trials
 from sartor.work.tuning import Candidate, Search, tuned
+from spread_checks import InTurn
 
 SIMS = BY_ARN["arn:aws:personalize:::recipe/aws-sims"]
 
@@ -45,6 +46,20 @@ def given(tmp_path: Path) -> Given:
     (tmp_path / "scratch").mkdir()
     storage = open_storage(str(tmp_path / "storage"), None, tmp_path / "scratch")
     return Given(open_compute("processes:2"), storage, tmp_path / "scratch")
+
+
+class Counting(InTurn):
+    """Keeps what each map needs."""
+
+    slots = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.needs: list[Need] = []
+
+    def map(self, work: Any, pieces: Any, need: Need, **how: Any) -> None:
+        self.needs.append(need)
+        super().map(work, pieces, need, **how)
 
 
 def beside(given: Given, compute: Compute | Far | None = None, run: Run | None = None) -> Beside:
@@ -115,3 +130,19 @@ def test_trials_beside_each_other_find_what_they_find_one_after_the_other(
     assert sorted(kept[0]) == sorted(kept[1])
     assert [one["trials"] for one in said if one["phase"] == "tuning"].count(4) == 4  # all but the first
     assert list(given.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(("allowed", "at_once"), [(None, None), ("1", 1), ("2", 2)])
+def test_no_more_trials_run_beside_each_other_than_the_solution_allows(
+    given: Given, monkeypatch: pytest.MonkeyPatch, allowed: str | None, at_once: int | None
+) -> None:
+    monkeypatch.setattr(tuning, "_LONG_SECONDS", 0.0)
+    in_turn = Counting()
+    run = Run(threads=8)
+    candidate, search = sims_search(run, Trials(beside=beside(given, in_turn, run)))
+    parallel = {} if allowed is None else {"maxParallelTrainingJobs": allowed}
+    config = {"hpoConfig": {"hpoResourceConfig": {"maxNumberOfTrainingJobs": "5", **parallel}}}
+    tuned(candidate, config, search)
+    assert [(need.most, need.threads) for need in in_turn.needs] == (
+        [] if at_once == 1 else [(at_once, 8 // min(at_once or 4, 4))]
+    )
