@@ -22,19 +22,19 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints/all.txt
 	@$(or $(PYTHON),false) -c '$(NEW_ENOUGH)' || { echo "Sartor needs Python 3.11 or newer; name one with: make PYTHON=python3.12 install" >&2; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(PIP) install --quiet --editable '.[postgres,torch,uvloop,oidc,tls]'
+	$(PIP) install --quiet --editable '.[postgres,torch,uvloop,oidc,tls,console]'
 	@touch $@
 
 $(TESTED): $(INSTALLED) constraints/all.txt
-	$(PIP) install --quiet --editable '.[postgres,torch,uvloop,oidc,tls,test]'
+	$(PIP) install --quiet --editable '.[postgres,torch,uvloop,oidc,tls,console,test]'
 	@touch $@
 
 $(BENCHED): $(INSTALLED) constraints/bench.txt
-	$(PIP) install --quiet --constraint constraints/bench.txt --editable '.[postgres,torch,uvloop,oidc,tls,bench]'
+	$(PIP) install --quiet --constraint constraints/bench.txt --editable '.[postgres,torch,uvloop,oidc,tls,console,bench]'
 	@touch $@
 
 $(RAYED): $(TESTED) constraints/ray.txt
-	$(PIP) install --quiet --constraint constraints/ray.txt --editable '.[postgres,torch,uvloop,oidc,tls,test,ray]'
+	$(PIP) install --quiet --constraint constraints/ray.txt --editable '.[postgres,torch,uvloop,oidc,tls,console,test,ray]'
 	@touch $@
 
 demo: $(INSTALLED)

@@ -13,6 +13,7 @@ from sartor.access.gate import Gate
 from sartor.access.oidc import Issuers
 from sartor.access.sessions import SYSTEM_CLOCK, Sessions
 from sartor.access.sts import SERVICE, Sts
+from sartor.console.entrance import Entrance
 from sartor.console.for_tests import PagesForTests
 from sartor.console.models import ModelPages
 from sartor.console.resources import ResourcePages
@@ -41,9 +42,11 @@ from sartor.settings import Settings
 from sartor.wire import operations
 from sartor.wire.exchange import Exchange, Route
 from sartor.wire.handling import bound
+from sartor.wire.inside import Inside
 from sartor.wire.local import admit_all, is_loopback, require_local
 from sartor.wire.query import QueryService
-from sartor.wire.sign import Authority
+from sartor.wire.sign import Authority, Caller, HttpRequest
+from sartor.wire.write import Answer
 from sartor.work.tools import Tools, open_tools
 from sartor.worker import Worker, end_process
 
@@ -150,9 +153,8 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     service = operations.load()
     resources = Control(backend.store, settings.quotas == "aws", backend.sources)
     sessions = Sessions(backend.store.secret, backend.keys)
-    authority = Authority(
-        sessions.signer, None if settings.auth == "signed" else (settings.account, settings.region)
-    )
+    open_to = None if settings.auth == "signed" else (settings.account, settings.region)
+    authority = Authority(sessions.signer, open_to)
     gate = Gate(backend.store)
     sts = Sts(backend.keys, sessions, Issuers(settings.oidc_issuer), gate, SYSTEM_CLOCK)
     deployments = Deployments(backend.means)
@@ -170,7 +172,6 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     )
     shown = Route(lambda _caller, _request: (200, *metrics.render()), signed=False)
     openly = metrics_port is None and is_loopback(settings.host)
-    routes = {**_routes(backend, console), "/metrics": replace(shown, signed=not openly)}
     near = backend.store.local
     handled = {
         **bound(control.OPERATIONS, resources, near),
@@ -180,6 +181,13 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     }
     if declared is not None:
         handled = declared.before(when_done(backend.store, handled) if settings.workers else handled)
+    inside = Inside(service, handled, gate.require)
+    entrance = (
+        Entrance(backend.store, sessions, inside, console, open_to, settings.region)
+        if settings.console == "on"
+        else None
+    )
+    routes = {**_routes(backend, console, entrance), "/metrics": replace(shown, signed=not openly)}
     return Exchange(
         service,
         handled,
@@ -195,19 +203,35 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     )
 
 
-def _routes(backend: Backend, console: Console) -> dict[str, Route]:
+def _routes(backend: Backend, console: Console, entrance: Entrance | None) -> dict[str, Route]:
     """Return the paths beside Amazon's operations."""
     live = Route(lambda _caller, _request: (200, "text/plain", b"live\n"), signed=False)
     ready = Route(lambda _caller, _request: _ready(backend), signed=False)
-    welcome = Route(
-        lambda _caller, request: page(_faults(backend), request.headers.get("accept", "")), signed=False
-    )
     return {
-        **dict.fromkeys(("/", "/console", "/console/"), welcome),
+        **_looked_at(backend, entrance),
         **dict.fromkeys(("/health/live", "/livez"), live),
         **dict.fromkeys(("/health/ready", "/readyz", "/healthz"), ready),
         "/sartor/v1/openapi.json": Route(console.openapi, signed=False),
         "/sartor/v1/": Route(console.answer, signed=True, methods=("GET", "HEAD", "POST")),
+    }
+
+
+def _looked_at(backend: Backend, entrance: Entrance | None) -> dict[str, Route]:
+    """Return the paths for people: the console, to which browsers are led, and a page in words."""
+
+    def welcome(_caller: Caller | None, request: HttpRequest) -> tuple[int, str, bytes] | Answer:
+        accept = request.headers.get("accept", "")
+        if entrance is not None and "text/html" in accept:
+            return Answer(303, [(b"location", b"/console/"), (b"vary", b"accept")], b"")
+        return page(_faults(backend), accept)
+
+    shown = Route(welcome, signed=False)
+    if entrance is None:
+        return dict.fromkeys(("/", "/console", "/console/"), shown)
+    return {
+        **dict.fromkeys(("/", "/console"), shown),
+        "/console/": Route(entrance.answer, signed=False, methods=("GET", "HEAD", "POST"), forms=True),
+        "/sartor/v1/console/links": Route(entrance.link, signed=True, methods=("POST",)),
     }
 
 

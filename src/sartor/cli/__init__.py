@@ -14,6 +14,7 @@ from sartor.cli.access_keys import keys
 from sartor.cli.audit import audit
 from sartor.cli.backups import backup, restore
 from sartor.cli.certificates import ca
+from sartor.cli.console import console
 from sartor.cli.data import describe, history, report, rollback, validate
 from sartor.cli.environment import env
 from sartor.cli.models import explain, filters, retrain, training
@@ -28,7 +29,7 @@ from sartor.private import UMASK
 COMMANDS: tuple[click.Command, ...] = (
     *(serve, worker, cluster, env, demo, doctor, keys, roles, ca, audit),
     *(backup, restore, unit),
-    *(list_resources, status),
+    *(console, list_resources, status),
     *(validate, schema, report, describe, history, rollback),
     *(training, retrain, explain, filters),
 )

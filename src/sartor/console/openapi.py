@@ -141,6 +141,12 @@ OPENAPI: Final[Mapping[str, Any]] = {
         "securitySchemes": {"sigv4": {"type": "apiKey", "in": "header", "name": "Authorization", **_SIGNED}}
     },
     "paths": {
+        "/sartor/v1/console/links": {
+            "post": _path(
+                "The path of a link that signs a browser in to the console as the caller, once, in two minutes.",
+                _object(path=_TEXT),
+            )
+        },
         "/sartor/v1/import-jobs/{jobName}/report": {
             "get": _path(
                 "The report of a finished dataset import job, or the progress of a running one.",

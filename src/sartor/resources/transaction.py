@@ -15,6 +15,7 @@ from sartor.resources.tables import (
     REFERENCE,
     RESOURCE,
     RESOURCE_COLUMNS,
+    SETTING,
     TAG,
     TASK,
     TASK_COLUMNS,
@@ -26,6 +27,8 @@ from sartor.resources.tables import (
 
 #: So many records of what calls changed are read at once.
 _AUDIT_ROWS: Final = 1000
+#: How the rows of used words begin among the service's own.
+_SPENT: Final = "spent "
 
 
 class Duplicate(Exception):  # noqa: N818 - says what the row is
@@ -35,6 +38,11 @@ class Duplicate(Exception):  # noqa: N818 - says what the row is
 def _text(value: Mapping[str, Any]) -> str:
     """Return ``value`` as the JSON text that a column keeps."""
     return orjson.dumps(value).decode()
+
+
+def _until(seconds: float) -> str:
+    """Return a time, in epoch seconds, as a text that sorts as times do."""
+    return f"{int(seconds):015d}"
 
 
 class Transaction:
@@ -261,6 +269,32 @@ class Transaction:
         query = sa.select(AUDIT_RECORD).order_by(column.account, column.region, column.number)
         for row in self._connection.execution_options(yield_per=_AUDIT_ROWS).execute(query):
             yield Row(row.account, row.region, row.number, row.record, row.hash)
+
+    # what may be used once
+
+    def spend(self, word: str, until: float, now: float) -> bool:
+        """Keep that a word was used that may be used once, and forget those whose time is over.
+
+        Args:
+            word: what was used.
+            until: when nobody would take it any more, in epoch seconds.
+            now: epoch seconds.
+
+        Returns:
+            Whether it was unused.
+        """
+        column = SETTING.c
+        over = sa.and_(column.key.startswith(_SPENT), column.value < _until(now))
+        self._connection.execute(sa.delete(SETTING).where(over))
+        if self.is_spent(word):
+            return False
+        self._connection.execute(sa.insert(SETTING).values(key=_SPENT + word, value=_until(until)))
+        return True
+
+    def is_spent(self, word: str) -> bool:
+        """Return whether a word was used that may be used once."""
+        query = sa.select(SETTING.c.key).where(SETTING.c.key == _SPENT + word)
+        return self._connection.execute(query).first() is not None
 
     # tasks
 

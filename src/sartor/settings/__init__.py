@@ -216,6 +216,13 @@ SETTINGS: Final = (
         "ORIGIN",
     ),
     Setting(
+        "console",
+        parse.one_of("on", "off"),
+        "on",
+        "on shows the console to browsers at /console/; off has none.",
+        "on|off",
+    ),
+    Setting(
         "for_tests",
         parse.switched,
         "off",
@@ -364,6 +371,7 @@ class Settings:
     tls_cert: Path | None
     tls_key: Path | None
     cors: tuple[str, ...] | None
+    console: str
     for_tests: bool
     lease_seconds: float
     poll_seconds: float

@@ -72,14 +72,17 @@ class Route:
     """A path of ours beside Amazon's operations.
 
     Attributes:
-        answer: takes the caller (``None`` if unsigned) and the request; returns status, content type and body.
+        answer: takes the caller (``None`` if unsigned) and the request; returns status, content type and body, or
+            an answer with headers of its own.
         signed: whether the caller must sign.
         methods: the HTTP methods that it answers.
+        forms: whether it takes what HTML forms send, not JSON alone; it must know by itself who sends.
     """
 
-    answer: Callable[[Caller | None, HttpRequest], tuple[int, str, bytes]]
+    answer: Callable[[Caller | None, HttpRequest], tuple[int, str, bytes] | Answer]
     signed: bool
     methods: tuple[str, ...] = ("GET", "HEAD")
+    forms: bool = False
 
 
 #: What a port answers that has paths of its own, to all others.
@@ -259,7 +262,7 @@ class Exchange:
         return self._routes.get(path) or next(folders, None)
 
     def _answer_route(self, route: Route, request: HttpRequest, request_id: str) -> Answer:
-        if request.method == "POST":
+        if request.method == "POST" and not route.forms:
             _require_json(request)
         if request.method not in route.methods:
             wanted = ", ".join(route.methods)
@@ -267,15 +270,18 @@ class Exchange:
         caller = self._authority.caller(request, time.time()) if route.signed else None
         if caller is not None:
             self._authorize(caller, None, {}, request)
-        status, content_type, body = route.answer(caller, request)
+        found = route.answer(caller, request)
+        if not isinstance(found, Answer):
+            status, content_type, body = found
+            found = Answer(status, [(b"content-type", content_type.encode())], body)
         headers = [
-            (b"content-type", content_type.encode()),
-            (b"content-length", str(len(body)).encode()),
+            *found.headers,
+            (b"content-length", str(len(found.body)).encode()),
             (b"x-amzn-requestid", request_id.encode()),
         ]
-        if status == 503:
+        if found.status == 503:
             headers.append((b"retry-after", RETRY_AFTER_SECONDS))
-        return Answer(status, headers, body)
+        return Answer(found.status, headers, found.body)
 
     async def _in_thread(self, function: Callable[..., Done], *arguments: Any) -> Done:
         """Run a function in a thread, and again when what it needs and another is at is done: no thread waits."""

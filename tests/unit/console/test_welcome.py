@@ -14,7 +14,7 @@ BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
-    app = App(tmp_path)
+    app = App(tmp_path, console="off")
     yield app
     app.close()
 
@@ -46,6 +46,14 @@ def test_a_browser_gets_a_page_and_all_others_the_same_words(app: App, path: str
         assert 'eval "$(sartor env)"' in text
         assert "not affiliated with Amazon" in text
     assert max(map(len, plain.body.decode().splitlines())) <= 100
+
+
+def test_a_browser_is_led_to_the_console_and_all_others_are_told_in_words(tmp_path: Path) -> None:
+    app = App(tmp_path)
+    led = app.ask("GET", "/", headers=BROWSER)
+    assert (led.status, led.headers["location"], led.body) == (303, "/console/", b"")
+    assert b"It is ready." in app.ask("GET", "/", headers={"accept": "*/*"}).body
+    app.close()
 
 
 def test_the_page_leads_only_to_what_answers(app: App) -> None:

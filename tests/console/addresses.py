@@ -1,0 +1,16 @@
+"""Every page at an address where it has something to show; the tests of every page walk through them."""
+
+from collections.abc import Callable
+
+from console.shop import Shop
+
+#: The addresses of each page's path, with what they need of the shop.             <- add a page
+ADDRESSES: dict[str, tuple[Callable[[Shop], str], ...]] = {
+    "/console/": (lambda _shop: "/console/",),
+    "/console/jobs": (
+        lambda _shop: "/console/jobs",
+        lambda _shop: "/console/jobs?search=import&sort=-name",
+    ),
+}
+#: Every address with its place, for the names of tests.
+EVERY = [(path, at, make) for path, makes in ADDRESSES.items() for at, make in enumerate(makes)]

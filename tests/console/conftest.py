@@ -1,0 +1,56 @@
+"""One browser for all tests of the console, signed in to one shop."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from console.browser import MISSING, chromium
+from console.shop import Shop, open_shop
+from sartor.demo.server import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+
+@pytest.fixture(scope="package")
+def browser() -> "Iterator[Browser]":
+    """Give the browser; without one, say what is missing and skip."""
+    if MISSING:
+        pytest.skip(MISSING)
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="package")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Give the shop, which tests look at; one that changes it takes names of its own."""
+    bucket = tmp_path_factory.mktemp("bucket")
+    options = ("--for-tests", "--quotas", "off")
+    with Server(tmp_path_factory.mktemp("data"), {"training": bucket}, options) as server:
+        yield open_shop(server, bucket)
+
+
+@pytest.fixture(scope="package")
+def signed_in(browser: "Browser", shop: Shop) -> "Iterator[BrowserContext]":
+    """Give a signed-in session of the browser."""
+    context = browser.new_context(base_url=shop.server.url, locale="de-DE", timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    page.goto(shop.link())
+    page.wait_for_url("**/console/")
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(signed_in: "BrowserContext") -> "Iterator[Page]":
+    """Give a page of the signed-in session; what it broke its own policy with, or threw, fails the test."""
+    page = signed_in.new_page()
+    page.set_default_timeout(15_000)
+    wrong: list[str] = []
+    page.on("console", lambda one: wrong.append(one.text) if one.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    yield page
+    page.close()
+    assert [one for one in wrong if "status of 4" not in one] == []

@@ -1,0 +1,115 @@
+"""What holds for every page: it can be read by everybody, it is small, it runs nothing but its own, it is one's own."""
+
+import gzip
+import http.client
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from console.addresses import ADDRESSES, EVERY
+from console.browser import NO_AXE, faults_of
+from console.hostile import HOSTILE, TRIED
+from console.shop import Shop
+from sartor.console.pages.table_of_pages import PAGES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Address = Callable[[Shop], str]
+every_address = pytest.mark.parametrize(
+    "address", [make for _, _, make in EVERY], ids=[f"{path}-{at}" for path, at, _ in EVERY]
+)
+
+
+def test_every_page_has_an_address_here() -> None:
+    assert ADDRESSES.keys() == PAGES.keys()
+
+
+@every_address
+def test_a_page_has_no_fault_that_axe_finds_and_fits_a_small_screen(
+    page: "Page", shop: Shop, address: Address
+) -> None:
+    if NO_AXE:
+        pytest.skip(NO_AXE)
+    for scheme, width in (("light", 1280), ("dark", 360)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(address(shop))
+        for closed in page.locator("details:not([open]) > summary").all():
+            if closed.is_visible():
+                closed.click()
+        assert faults_of(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.title().endswith("· Sartor")
+        assert page.locator("main h1").count() == 1
+
+
+@every_address
+def test_a_page_with_all_that_it_loads_is_small(page: "Page", shop: Shop, address: Address) -> None:
+    bodies: list[int] = []
+    hosts: set[str] = set()
+
+    def seen(answer: Any) -> None:
+        hosts.add(urlsplit(answer.url).netloc)
+        bodies.append(int(answer.headers.get("content-length", "0")))
+
+    page.on("response", seen)
+    page.goto(address(shop), wait_until="networkidle")
+    assert hosts == {urlsplit(shop.server.url).netloc}
+    assert sum(bodies) <= 150_000
+
+
+@every_address
+def test_nothing_that_an_address_says_becomes_more_than_text(
+    page: "Page", shop: Shop, address: Address
+) -> None:
+    path, _, query = address(shop).partition("?")
+    names = {part.partition("=")[0] for part in query.split("&") if part} | {"search", "sort", "page", "arn"}
+    for texts in (HOSTILE[::2], HOSTILE[1::2]):  # each parameter gets many at once
+        text = quote("".join(one for one in texts if len(one) < 1000))
+        page.goto(f"{path}?{'&'.join(f'{name}={text}' for name in names)}")
+        assert page.evaluate(f"{TRIED} === undefined"), text
+    page.goto(address(shop))
+    assert page.evaluate(f"{TRIED} === undefined")
+
+
+@every_address
+def test_a_page_is_shown_to_nobody_who_has_not_signed_in(shop: Shop, address: Address) -> None:
+    answer, body = asked(shop, "GET", address(shop))
+    assert answer.status == 303
+    assert answer.headers["location"].startswith("/console/sign-in?then=")
+    assert body == b""
+
+
+@every_address
+def test_a_page_sends_the_headers_that_keep_others_out(shop: Shop, address: Address) -> None:
+    answer, body = asked(shop, "GET", address(shop), {"accept-encoding": "gzip", "cookie": cookie(shop)})
+    assert answer.status == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["cache-control"] == "no-store"
+    text = gzip.decompress(body).decode() if answer.headers.get("content-encoding") else body.decode()
+    assert " style=" not in text
+    assert " onclick=" not in text
+
+
+def asked(
+    shop: Shop, method: str, path: str, headers: dict[str, str] | None = None, body: str | None = None
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """Return the answer to one request and its body."""
+    connection = http.client.HTTPConnection(urlsplit(shop.server.url).netloc, timeout=30)
+    connection.request(method, path, body, headers or {})
+    answer = connection.getresponse()
+    return answer, answer.read()
+
+
+def cookie(shop: Shop) -> str:
+    """Return the cookie of a new session."""
+    answer, _ = asked(shop, "GET", urlsplit(shop.link())._replace(scheme="", netloc="").geturl())
+    return answer.headers["set-cookie"].partition(";")[0]
