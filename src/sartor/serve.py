@@ -80,7 +80,7 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     keep_private(settings.data)
-    with _only_server(settings), _listening(settings) as listeners:
+    with only_server(settings), _listening(settings) as listeners:
         backend = open_backend(settings)
         backend.keys.first(settings.account)
         KeyFile(settings.data / KEY_FILE).point_to(settings.database if settings.shares_database else None)
@@ -242,7 +242,7 @@ def _connections(settings: Settings) -> int:
 
 
 @contextmanager
-def _only_server(settings: Settings) -> Iterator[None]:
+def only_server(settings: Settings) -> Iterator[None]:
     """Hold the data folder, which belongs to one server at a time.
 
     Raises:

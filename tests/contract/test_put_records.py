@@ -449,6 +449,7 @@ def test_a_database_of_the_first_version_goes_on_with_its_records(database_url: 
         for number in (3, 9):
             run(f"INSERT INTO put_record VALUES (7, 'u', {number}, 1, 1.5, NULL, '{{\"N\":{number}}}')")
         run("UPDATE setting SET value = '1' WHERE key = 'schema_version'")
+        run("DELETE FROM setting WHERE key = 'storage_layout'")
     old.close()
     for _ in range(2):
         store = Store.open(database_url)

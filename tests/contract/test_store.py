@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sartor.resources.store import Duplicate, Resource, Store
+from sartor.resources.upgrades import SCHEMA_VERSION
 
 ARN = "arn:aws:personalize:eu-central-1:111122223333:filter/f"
 
@@ -188,6 +189,7 @@ def test_a_database_of_version_2_gets_the_tables_that_came_with_policies(databas
         run = transaction._connection.exec_driver_sql
         transaction.add(resource())
         run("UPDATE setting SET value = '2' WHERE key = 'schema_version'")
+        run("DELETE FROM setting WHERE key = 'storage_layout'")
         for table in ("access_role", "access_policy", "audit_record"):
             run(f"DROP TABLE {table}")
     store.close()
@@ -195,7 +197,7 @@ def test_a_database_of_version_2_gets_the_tables_that_came_with_policies(databas
     assert store.get(ARN) is not None
     with store.read() as transaction:
         run = transaction._connection.exec_driver_sql
-        assert run("SELECT value FROM setting WHERE key = 'schema_version'").scalar_one() == "3"
+        assert run("SELECT value FROM setting WHERE key = 'schema_version'").scalar_one() == SCHEMA_VERSION
         for table in ("access_role", "access_policy", "audit_record"):
             assert run(f"SELECT count(*) FROM {table}").scalar_one() == 0
     store.close()

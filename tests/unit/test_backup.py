@@ -17,7 +17,8 @@ from sartor.backup.take import back_up
 from sartor.data.blobs import Blobs, FolderBlobs, StoredFile
 from sartor.data.settled import belonging, heads, logs
 from sartor.keys import KEY_FILE, KeyFile
-from sartor.resources.store import SCHEMA_VERSION, Store
+from sartor.resources.store import Store
+from sartor.resources.upgrades import SCHEMA_VERSION
 from sartor.settings import Settings
 
 

@@ -28,7 +28,7 @@ from sartor.data.buckets import ChangedError
 from sartor.data.copies import Cache
 from sartor.once import Once
 from sartor.private import keep_private
-from sartor.resources.store import SCHEMA_VERSION
+from sartor.resources.upgrades import SCHEMA_VERSION
 from sartor.settings import Settings
 
 T = TypeVar("T")

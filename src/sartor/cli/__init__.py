@@ -23,12 +23,13 @@ from sartor.cli.roles import roles
 from sartor.cli.schemas import schema
 from sartor.cli.service import cluster, demo, doctor, serve, worker
 from sartor.cli.units import unit
+from sartor.cli.upgrades import upgrade
 from sartor.private import UMASK
 
 #: Every command.                                                                       <- add a command
 COMMANDS: tuple[click.Command, ...] = (
     *(serve, worker, cluster, env, demo, doctor, keys, roles, ca, audit),
-    *(backup, restore, unit),
+    *(backup, restore, upgrade, unit),
     *(console, list_resources, status),
     *(validate, schema, report, describe, history, rollback),
     *(training, retrain, explain, filters),

@@ -17,6 +17,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from sartor.data import s3
 from sartor.data.copies import Cache, Copies
 from sartor.data.s3_bucket import S3Bucket
+from sartor.durable import make_durable
 
 #: What a call to an S3 service may raise beside ``OSError``.
 StorageFault = BaseError
@@ -109,7 +110,7 @@ class FolderBlobs:
 
     def __init__(self, root: Path, durable: bool = True) -> None:
         self._root = root
-        self._make_durable = _make_durable if durable else lambda _place: None
+        self._make_durable = make_durable if durable else lambda _place: None
         root.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -137,7 +138,7 @@ class FolderBlobs:
             file.flush()
             os.fsync(file.fileno())
         new.replace(place)
-        _make_durable(place.parent)
+        make_durable(place.parent)
 
     def put_file(self, path: str, file: Path) -> None:
         """Move the file to its place and make both durable."""
@@ -387,12 +388,3 @@ def open_storage(
     if "://" in url:
         raise ValueError(f"Storage must be a folder or s3://bucket/prefix, not {url}")
     return FolderBlobs(Path(url), durable)
-
-
-def _make_durable(place: Path) -> None:
-    """Flush a file or a folder's entries to the disk."""
-    descriptor = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from sartor.database import postgresql, sqlite
 from sartor.database.dialect import Dialect
+from sartor.database.moment import moment_of
 from sartor.database.weeks import Weeks
 
 #: What a column holds, and a statement takes.
@@ -39,6 +40,21 @@ class Database(Protocol):
             lock: a word; two writers with the same word wait for each other, so what one of them checked still
                 holds when it commits. SQLite has one writer at a time and needs no word.
             wait_seconds: how long to wait for other writers, if not as long as usual; PostgreSQL's wait in its way.
+        """
+
+    def prepare(self) -> AbstractContextManager[sa.Connection]:
+        """Give a connection as ``write`` does, to who makes or changes tables; others who want to wait for the end."""
+
+    def keep(self, connection: sa.Connection, tables: Collection[str], version: str) -> str:
+        """Keep a copy of these tables, those that are there, as they were before ``prepare``; say where, in words.
+
+        Args:
+            connection: of ``prepare``.
+            tables: their names.
+            version: is in the copy's name; a copy of the same name makes room.
+
+        Raises:
+            ValueError: there is no room, or no right to.
         """
 
     def read(self) -> AbstractContextManager[sa.Connection]:
@@ -75,9 +91,37 @@ def open_database(url: str, make: Callable[[sa.Connection], None], checked: Coll
     Raises:
         ValueError: the URL names neither, the driver is missing, or the file was lost or damaged.
     """
+    found = _place(url)
+    if isinstance(found, Path):
+        return sqlite.Sqlite(found, make, checked)
+    return postgresql.PostgreSql(found)
+
+
+def stored_settings(url: str) -> dict[str, str] | None:
+    """Return the service's own values in the database at ``url``, ``None`` if there is no service; nothing is changed.
+
+    Raises:
+        ValueError: the URL names neither, or the driver is missing.
+        Unavailable: it cannot be reached.
+    """
+    found = _place(url)
+    if not isinstance(found, Path):
+        return postgresql.stored_settings(found)
+    if not found.exists():
+        return None
+    with moment_of(found) as moment:
+        return moment.settings()
+
+
+def _place(url: str) -> Path | sa.URL:
+    """Return the file of SQLite that a URL names, or the URL of a server.
+
+    Raises:
+        ValueError: it names neither.
+    """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return postgresql.PostgreSql(parsed)
+        return parsed
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise ValueError("The database must be sqlite:///PATH or postgresql://…: a file or a server.")
-    return sqlite.Sqlite(Path(parsed.database), make, checked)
+    return Path(parsed.database)

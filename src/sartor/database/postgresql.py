@@ -1,6 +1,6 @@
 """PostgreSQL as the metadata database: a pool of connections to a server."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -57,6 +57,31 @@ class PostgreSql:
             yield connection
 
     @contextmanager
+    def prepare(self) -> Iterator[sa.Connection]:
+        """Begin, and take a lock, for which others wait without end."""
+        with outage.as_outages(), self._engine.begin() as connection:
+            connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_number("create tables"))))
+            yield connection
+
+    def keep(self, connection: sa.Connection, tables: Collection[str], version: str) -> str:
+        """Copy the tables into a schema beside theirs, in the same transaction."""
+        kept = f"sartor_version_{version}"
+        there = [name for name in sa.inspect(connection).get_table_names() if name in tables]
+        try:
+            connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {kept} CASCADE"))
+            connection.execute(sa.text(f"CREATE SCHEMA {kept}"))
+        except sa.exc.ProgrammingError as error:
+            said = str(error.orig).partition("\n")[0]
+            raise ValueError(
+                f"No copy of the database can be kept before it is upgraded: {said}. Grant CREATE on the database, or "
+                "keep a copy with pg_dump and run `sartor upgrade --no-copy`."
+            ) from error
+        for name in there:
+            connection.execute(sa.text(f"CREATE TABLE {kept}.{name} AS TABLE {name}"))
+        return f"its rows are kept in the schema {kept}"
+
+    @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Begin."""
         with outage.as_outages(), self._engine.begin() as connection:
@@ -82,6 +107,24 @@ class PostgreSql:
     def close(self) -> None:
         """Close the pool."""
         self._engine.dispose()
+
+
+def stored_settings(url: sa.URL) -> dict[str, str] | None:
+    """Return the service's own values, ``None`` if the database has no service.
+
+    Raises:
+        ValueError: the driver is missing.
+        Unavailable: it cannot be reached.
+    """
+    database = PostgreSql(url)
+    try:
+        with database.read() as connection:
+            if not sa.inspect(connection).has_table("setting"):
+                return None
+            rows = connection.execute(sa.text("SELECT key, value FROM setting"))
+            return dict(map(tuple, rows))
+    finally:
+        database.close()
 
 
 def _tune(connection: Any) -> None:

@@ -1,6 +1,7 @@
 """SQLite as the metadata database: one writer at a time, and readers that remember what they have read."""
 
 import logging
+import shutil
 import sqlite3
 import threading
 import time
@@ -14,10 +15,13 @@ import sqlalchemy as sa
 
 from sartor.database import outage
 from sartor.database.dialect import SQLITE
+from sartor.database.moment import moment_of
 from sartor.database.outage import is_lock, reason, unavailable
 from sartor.database.sqlite_file import BUSY_SECONDS, File, engine_of, open_file
 from sartor.database.weeks import Whole
+from sartor.durable import make_durable
 from sartor.errors import Unavailable
+from sartor.once import Once
 
 LOG = logging.getLogger("sartor.database")
 
@@ -80,6 +84,30 @@ class Sqlite:
     ) -> AbstractContextManager[sa.Connection]:
         """Take the writer's turn; it needs no other lock."""
         return self.writer.begin(wait_seconds)
+
+    @contextmanager
+    def prepare(self) -> Iterator[sa.Connection]:
+        """Take the lock of the file's making, for which others wait without end, then the writer's turn."""
+        with Once(self.file.path).locked(), self.writer.begin() as connection:
+            yield connection
+
+    def keep(self, connection: sa.Connection, tables: Collection[str], version: str) -> str:
+        """Copy the file beside itself: who holds the writer's turn has committed nothing yet."""
+        place = self.file.path.with_name(f"{self.file.path.name}.version-{version}")
+        needed, free = self.file.path.stat().st_size, shutil.disk_usage(place.parent).free
+        if free < needed:
+            raise ValueError(
+                f"There is no room for a copy of {self.file.path} before it is upgraded: {needed:,} bytes are needed, "
+                f"{free:,} are free. Make room, or keep a copy elsewhere and run `sartor upgrade --no-copy`."
+            )
+        new = place.with_name(f"{place.name}.new")
+        new.unlink(missing_ok=True)
+        with moment_of(self.file.path) as moment:
+            moment.copy(new)
+        make_durable(new)
+        new.replace(place)
+        make_durable(place.parent)
+        return f"what it was is kept as {place}"
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

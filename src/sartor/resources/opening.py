@@ -31,8 +31,12 @@ def open_means(settings: Settings, scratch: Path) -> Means:
     return Means(store, storage, scratch, settings.memory_bytes)
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings, keep_copy: bool = True) -> Store:
     """Return the metadata database; whatever a driver raises becomes one line without the password.
+
+    Args:
+        settings: name it.
+        keep_copy: as ``Store.open`` has it.
 
     Raises:
         ValueError: the setting names none.
@@ -40,7 +44,7 @@ def open_store(settings: Settings) -> Store:
     """
     url = settings.database
     try:
-        return Store.open(url)
+        return Store.open(url, keep_copy)
     except ValueError:
         raise
     except Exception as error:

@@ -5,6 +5,7 @@ Four tables hold everything of the control plane. ``resource`` is one row an ARN
 ARN. A task's row exists exactly as long as work is owed, so the table of tasks is short and a claim is quick.
 """
 
+import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sartor.data import put_tables, samples
 from sartor.data.events import PutRecords
 from sartor.data.samples import Samples
-from sartor.database import Database, open_database
+from sartor.database import Database, open_database, stored_settings
 from sartor.database.dialect import Listing
 from sartor.resources import upgrades
 from sartor.resources.tables import (
@@ -29,15 +30,15 @@ from sartor.resources.tables import (
 from sartor.resources.transaction import Duplicate, Transaction
 from sartor.resources.unchanged import Unchanged
 
+LOG = logging.getLogger("sartor.store")
+
 __all__ = ["Duplicate", "Resource", "Store", "TaskRow", "Transaction"]
 
-#: Raised with every change of the tables below; a database of a newer Sartor is refused.
-SCHEMA_VERSION = "3"
-_SET_VERSION = (
-    sa.update(SETTING).where(SETTING.c.key == "schema_version").values(value=sa.bindparam("version"))
-)
 #: The tables that whoever opens a file reads whole; the others have all records.
 _CHECKED: Final = ("setting", "resource", "reference", "tag", "task")
+#: Every table, and the name of every one that there ever was.
+_ALL: Final = (METADATA, put_tables.METADATA, samples.METADATA)
+_TABLES: Final = (*(name for tables in _ALL for name in tables.tables), *upgrades.EARLIER_TABLES)
 #: How long whoever asks whether writes succeed waits for other writers, and how much is written.
 _PROBE_SECONDS: Final = 2.0
 _PROBE_CHARACTERS: Final = 16_384
@@ -63,7 +64,7 @@ class Store:
         samples: the values of metric attributions.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keep_copy: bool = True) -> None:
         self.database = database
         self.local = database.local
         self.at_once = database.at_once
@@ -72,22 +73,23 @@ class Store:
         self._get, self._every = spelled.sql(_GET), spelled.sql(_EVERY)
         self._first_due = Listing(spelled, _FIRST_DUE)
         self._stamps, self._stamps_kept = Listing(spelled, _STAMPS), Listing(spelled, _STAMPS_KEPT)
-        self.secret = self._create_tables()
+        self.secret = self._create_tables(keep_copy)
         self.put_records = PutRecords(database)
         self.samples = Samples(database)
 
     @classmethod
-    def open(cls, url: str) -> "Store":
+    def open(cls, url: str, keep_copy: bool = True) -> "Store":
         """Open the database at ``url`` and create its tables if need be; several processes may at once.
 
         Args:
             url: ``sqlite:///path`` or ``postgresql://user:password@host/database``.
+            keep_copy: whether a copy stays of what an earlier Sartor made, before it is taken over.
 
         Raises:
-            ValueError: the URL names neither a SQLite file nor PostgreSQL, its driver is missing, another Sartor
-                made the tables, or the file was lost or damaged.
+            ValueError: the URL names neither a SQLite file nor PostgreSQL, its driver is missing, a newer Sartor
+                made what is there, the file was lost or damaged, or no copy can be kept.
         """
-        return cls(open_database(url, _make_tables, _CHECKED))
+        return cls(open_database(url, _make_tables, _CHECKED), keep_copy)
 
     def get(self, arn: str) -> Resource | None:
         """Return the resource of this ARN, whoever owns it; the quick way of the Describe operations."""
@@ -166,27 +168,38 @@ class Store:
         self.put_records.close()
         self.database.close()
 
-    def _create_tables(self) -> bytes:
-        """Create what is missing, one process at a time, and return the service's secret."""
-        with self.database.write("create tables") as connection:
+    def _create_tables(self, keep_copy: bool) -> bytes:
+        """Create what is missing and take over what is older, one process at a time; return the service's secret."""
+        with self.database.prepare() as connection:
             _make_tables(connection)
             stored = {row.key: row.value for row in connection.execute(sa.select(SETTING))}
-            while (step := upgrades.STEPS.get(stored["schema_version"])) is not None:
-                step.upgrade(connection)
-                stored["schema_version"] = step.version
-                connection.execute(_SET_VERSION, {"version": step.version})
-        if stored["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(
-                f"The database has the tables of version {stored['schema_version']}, "
-                f"this Sartor knows version {SCHEMA_VERSION}: start the Sartor that made it."
-            )
+            steps = upgrades.found_in(stored).steps
+            if steps:
+                before = stored["schema_version"]
+                kept = self.database.keep(connection, _TABLES, before) if keep_copy else "no copy was kept"
+                LOG.warning("the database goes from version %s to %s; %s", before, steps[-1].version, kept)
+                upgrades.upgrade(connection, steps)
         return bytes.fromhex(stored["secret"])
+
+
+def stored_versions(url: str) -> upgrades.Found | None:
+    """Return the versions of the service at ``url`` without a change to it, ``None`` if there is none.
+
+    Raises:
+        ValueError: the URL names neither a SQLite file nor PostgreSQL, or its driver is missing.
+    """
+    stored = stored_settings(url)
+    return None if stored is None else upgrades.found_in(stored)
 
 
 def _make_tables(connection: sa.Connection) -> None:
     """Create what is missing, and a new service's secret."""
-    for tables in (METADATA, put_tables.METADATA, samples.METADATA):
+    for tables in _ALL:
         tables.create_all(connection)
     if connection.execute(sa.select(SETTING.c.key).limit(1)).first() is None:
-        made = {"schema_version": SCHEMA_VERSION, "secret": secrets.token_hex(32)}
+        made = {
+            "schema_version": upgrades.SCHEMA_VERSION,
+            "storage_layout": upgrades.STORAGE_LAYOUT,
+            "secret": secrets.token_hex(32),
+        }
         connection.execute(sa.insert(SETTING), [{"key": key, "value": value} for key, value in made.items()])
