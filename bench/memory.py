@@ -12,7 +12,8 @@ from typing import Any, Final
 from bench.table import Row
 from sartor.data import engine, schema, training
 from sartor.data.blobs import FolderBlobs
-from sartor.data.dataset import DatasetRecords, write_part
+from sartor.data.dataset import DatasetRecords
+from sartor.data.parts import write_part
 from sartor.data.training import Selection
 from sartor.realtime import seen_lists
 from sartor.resources.store import Store

@@ -23,8 +23,8 @@ from bench import inputs, table
 from bench.table import Row
 from sartor.app import open_backend, tools_of
 from sartor.data import versions
-from sartor.data.dataset import DatasetRecords, write_part
-from sartor.data.parts import Part
+from sartor.data.dataset import DatasetRecords
+from sartor.data.parts import Part, write_part
 from sartor.data.put import Row as PutRow
 from sartor.resources.control import OPERATIONS, Control
 from sartor.resources.records import records_of

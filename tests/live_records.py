@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 
 from sartor.data.blobs import FolderBlobs
-from sartor.data.dataset import DatasetRecords, write_part
+from sartor.data.dataset import DatasetRecords
+from sartor.data.parts import write_part
 from sartor.data.put import Row
 from sartor.data.schema import Schema
 from sartor.resources.store import Store

@@ -7,10 +7,9 @@ from typing import Any
 import duckdb
 
 from sartor.data import engine, merged, schema
-from sartor.data.dataset import write_part
 from sartor.data.dataset_types import DATASET_TYPES
 from sartor.data.engine import FILE, ROW
-from sartor.data.parts import Part
+from sartor.data.parts import Part, write_part
 from sartor.data.table import Table
 
 SQL_TYPES = {

@@ -24,12 +24,12 @@ from sartor.data import dataset as records_module
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.check import JobRules
 from sartor.data.commits import Commits
-from sartor.data.dataset import AT, SEQ, SESSION, DatasetRecords, write_part
+from sartor.data.dataset import AT, SEQ, SESSION, DatasetRecords
 from sartor.data.dataset import Store as Which
 from sartor.data.events import NEWEST
 from sartor.data.export import write_csv
 from sartor.data.input_files import InputFile
-from sartor.data.parts import Part
+from sartor.data.parts import Part, write_part
 from sartor.data.put import Row
 from sartor.data.report import Fault, Place, ReadFile, Report
 from sartor.data.table import Table

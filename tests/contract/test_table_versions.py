@@ -14,9 +14,9 @@ from deltalake import DeltaTable
 
 from sartor.data import schema, versions
 from sartor.data.blobs import Blobs
-from sartor.data.dataset import DatasetRecords, write_part
+from sartor.data.dataset import DatasetRecords
 from sartor.data.log import committed_at
-from sartor.data.parts import Part
+from sartor.data.parts import Part, write_part
 from sartor.data.table import Table
 from sartor.resources.store import Store
 from tables import EVENTS, ITEMS, NEWER_ITEMS, change, in_version, items, part, query

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple, Protocol
@@ -16,6 +16,7 @@ from obstore.exceptions import BaseError, NotFoundError
 
 from sartor.data import s3
 from sartor.data.copies import Cache, Copies
+from sartor.data.ranges import Ranges, Read, bring, reader
 from sartor.data.s3_bucket import S3Bucket
 from sartor.durable import make_durable
 
@@ -92,6 +93,15 @@ class Blobs(Protocol):
 
     def local(self, path: str) -> Path:
         """Return a local file with the content of a file that never changes; ``FileNotFoundError`` if there is none."""
+
+    def some(self, path: str, wanted: Callable[[int, Read], Ranges], copy: Path) -> Path:
+        """Return a local file as large as a file that never changes, with some of its bytes at least.
+
+        Args:
+            path: of the file.
+            wanted: returns which bytes, from its size and what reads it.
+            copy: where it is written, if ``local`` makes copies; its folder is made.
+        """
 
     def drop_local(self, path: str) -> None:
         """Delete this machine's copy of a file, if ``local`` makes copies; who has it open keeps it."""
@@ -205,6 +215,10 @@ class FolderBlobs:
         """The file itself."""
         return self._at(path)
 
+    def some(self, path: str, wanted: Callable[[int, Read], Ranges], copy: Path) -> Path:
+        """The file itself, which has all."""
+        return self._at(path)
+
     def drop_local(self, path: str) -> None:
         """There are no copies."""
 
@@ -241,8 +255,8 @@ class S3Blobs:
         self._scratch = scratch
         self._store = s3.open_bucket(bucket, endpoint, prefix=self._prefix or None)
         known_as = hashlib.sha256(f"{endpoint or ''} {bucket} {self._prefix}".encode()).hexdigest()[:16]
-        files = S3Bucket(bucket, self._store, endpoint)
-        self._copies = Copies(files, cache.folder / known_as, cache.most_bytes)
+        self._files = S3Bucket(bucket, self._store, endpoint)
+        self._copies = Copies(self._files, cache.folder / known_as, cache.most_bytes)
 
     @property
     def uri(self) -> str:
@@ -351,6 +365,12 @@ class S3Blobs:
     def local(self, path: str) -> Path:
         """Download once a machine, for as long as there is room; what breaks goes on where it was."""
         return self._copies.of(path)
+
+    def some(self, path: str, wanted: Callable[[int, Read], Ranges], copy: Path) -> Path:
+        """A GET for each range, or some if it is long."""
+        file = self._files.find(path)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        return bring(self._files, file, wanted(file.size_bytes, reader(self._files, file)), copy)
 
     def drop_local(self, path: str) -> None:
         """Remove it from the cache."""

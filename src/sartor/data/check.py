@@ -20,7 +20,8 @@ from sartor.data import formats
 from sartor.data.input_files import InputFile
 from sartor.data.parts import Part
 from sartor.data.pieces import Found, Note, Piece, Reach, TooMuch, check_piece
-from sartor.data.remote import Remote, check_remotely
+from sartor.data.remote import Remote
+from sartor.data.remote_check import check_remotely
 from sartor.data.report import REJECTS, Fault, Place, ReadFile, Report
 from sartor.data.rules import WARNINGS, may_become_null
 from sartor.data.schema import Schema

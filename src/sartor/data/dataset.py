@@ -25,7 +25,7 @@ from sartor.data.blobs import Blobs
 from sartor.data.engine import FILE, ROW
 from sartor.data.events import PutRecords, Stored
 from sartor.data.log import LoggedPart
-from sartor.data.parts import UNQUOTED, Part
+from sartor.data.parts import UNQUOTED, PartRows, write_part
 from sartor.data.put import SOURCE_COLUMNS
 from sartor.data.schema import Schema
 from sartor.data.table import Table
@@ -57,7 +57,6 @@ _BULK_ORDER: Final = (
     f'regexp_extract("{FILE}", \'/([0-9]{{13}})-([0-9]+)-[^/]*$\', 1)::BIGINT AS "#at", '
     f'(regexp_extract("{FILE}", \'/([0-9]{{13}})-([0-9]+)-[^/]*$\', 2)::BIGINT << 40) + "{ROW}" AS "#n"'
 )
-_PARQUET: Final = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, RETURN_STATS"
 
 
 @dataclass(frozen=True)
@@ -73,18 +72,6 @@ class Facts:
     rows: int
     unique: bool
     unquoted: bool
-
-
-class PartRows(NamedTuple):
-    """Rows of a part, whatever other parts there are.
-
-    Attributes:
-        part: its file.
-        condition: the SQL of which rows.
-    """
-
-    part: Path
-    condition: str
 
 
 @dataclass(frozen=True)
@@ -220,19 +207,37 @@ class DatasetRecords:
 
     @contextmanager
     def shown(
-        self, connection: duckdb.DuckDBPyConnection, store: Store = "ALL", view: str = "data"
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        store: Store = "ALL",
+        view: str = "data",
+        outlined: bool = False,
     ) -> Iterator[Shown]:
-        """Create the view on a connection for as long as this is open, and give what it shows."""
+        """Create the view on a connection for as long as this is open, and give what it shows.
+
+        Args:
+            connection: of the view.
+            store: which records.
+            view: its name.
+            outlined: whether imported parts need not be here, if others read them: where the rows of each are known
+                to be by themselves, and lie on no folder, only the footers are brought, and the view is not read.
+        """
         columns = ", ".join(f'"{name}"' for name in self._columns())
+        identity = self.schema.type_rules.identity if store == "ALL" else None
         with tempfile.TemporaryDirectory(prefix="tail-", dir=self.scratch) as folder:
-            bulk = self._bulk() if store != "PUT" else _NOTHING
             put = self._put(Path(folder)) if store != "BULK" else _NOTHING
+            names = list(self.bulk_table.snapshot().parts) if store != "PUT" else None
+            versions = None if put.version is None else f"{_version(names)}-{put.version}"
+            facts = self._known_facts(store, versions)
+            are_apart = facts is not None and facts.unique and identity is None
+            bulk = self._bulk(names or [], Path(folder) if outlined and are_apart else None)
             selects = [self._empty(), *bulk.selects, *put.selects]
-            identity = self.schema.type_rules.identity if store == "ALL" else None
             if identity is not None:
                 newest = f'(PARTITION BY "{identity}" ORDER BY "#at" DESC, "#n" DESC) = 1'
                 selects = [f"SELECT * FROM ({_union(selects)}) QUALIFY row_number() OVER {newest}"]
-            facts = self._facts(connection, store, bulk, put, selects)
+            if facts is None:
+                facts = self._facts(connection, store, bulk, put, selects)
+                self._keep_facts(store, versions, facts)
             distinct = "" if facts.unique else "DISTINCT "
             select = f"SELECT {distinct}{columns} FROM ({_union(selects)})"
             connection.execute(f'CREATE OR REPLACE TEMP VIEW "{view}" AS {select}')
@@ -320,13 +325,17 @@ class DatasetRecords:
         """Return up to which number the table has the database's records."""
         return self.put_table.snapshot().number(_DRAINED) or 0
 
-    def _bulk(self) -> "_Relation":
-        """Return imported records with the order in which they came."""
+    def _bulk(self, names: Sequence[str], outlines: Path | None) -> "_Relation":
+        """Return imported records with the order in which they came.
+
+        Args:
+            names: of the parts.
+            outlines: where what is not here gets no more than its footer; ``None`` brings the parts.
+        """
         table = self.bulk_table
-        names = list(table.snapshot().parts)
-        parts = [table.local(name) for name in names]
+        parts = [table.local(name) if outlines is None else table.outline(name, outlines) for name in names]
         selects = _parquets(parts, _BULK_ORDER, self._columns())
-        return _Relation(selects, _fingerprint(names), [PartRows(part, _ALL) for part in parts])
+        return _Relation(selects, _version(names), _rows_of(table, parts, _ALL))
 
     def _put(self, folder: Path) -> "_Relation":
         """Return put records; those that are not drained are copied into a folder first."""
@@ -346,7 +355,7 @@ class DatasetRecords:
             or "USER_ID" not in self._columns()
             or self.schema.type_rules.identity is not None
         ):
-            return _Relation(of_parts, version, [PartRows(part, _ALL) for part in parts], tail)
+            return _Relation(of_parts, version, _rows_of(table, parts, _ALL), tail)
         # what an anonymous session did belongs to the user that it was linked to last
         links = (
             f'SELECT "{SESSION}" AS session, arg_max("USER_ID", "#n") AS user FROM ({found}) '
@@ -359,7 +368,22 @@ class DatasetRecords:
         known, known_tail = (
             [f"SELECT * FROM ({select}) WHERE {_KNOWN}" for select in selects] for selects in (of_parts, tail)
         )
-        return _Relation(known, version, [PartRows(part, _KNOWN) for part in parts], [*known_tail, linked])
+        return _Relation(known, version, _rows_of(table, parts, _KNOWN), [*known_tail, linked])
+
+    def _known_facts(self, store: Store, versions: str | None) -> Facts | None:
+        """Return what the last look at the same versions found, if there was one; it saves a sort of all rows."""
+        if versions is not None:
+            with suppress(FileNotFoundError, ValueError, KeyError):
+                known = json.loads(self.storage.get(f"{self.folder}/facts/{store}.json"))
+                if known["versions"] == versions and known["columns"] == self._columns():
+                    return Facts(**{one.name: known[one.name] for one in fields(Facts)})
+        return None
+
+    def _keep_facts(self, store: Store, versions: str | None, facts: Facts) -> None:
+        """Keep what a look at some versions found."""
+        if versions is not None:
+            known = {"versions": versions, "columns": self._columns(), **asdict(facts)}
+            self.storage.put(f"{self.folder}/facts/{store}.json", json.dumps(known).encode())
 
     def _facts(
         self,
@@ -369,28 +393,14 @@ class DatasetRecords:
         put: _Relation,
         selects: Sequence[str],
     ) -> Facts:
-        """Return what holds for the rows of the SELECTs, from the last look at the same versions if there was one.
-
-        One quick look saves every later reader a sort of all rows.
-        """
-        versions = None if None in (bulk.version, put.version) else f"{bulk.version}-{put.version}"
-        path = f"{self.folder}/facts/{store}.json"
-        if versions is not None:
-            with suppress(FileNotFoundError, ValueError, KeyError):
-                known = json.loads(self.storage.get(path))
-                if known["versions"] == versions and known["columns"] == self._columns():
-                    return Facts(**{one.name: known[one.name] for one in fields(Facts)})
+        """Return what holds for the rows of the SELECTs, by a look at them."""
         # one after the other: of a union DuckDB counts row by row
         count = sum(connection.execute(f"SELECT count(*) FROM ({one})").fetchall()[0][0] for one in selects)
         # only the newest record of each id is left of all of them
         unique = store == "ALL" and self.schema.type_rules.identity is not None
         unique = unique or self._different(connection, _union(selects), count)
         unquoted = not put.selects and _unquoted(connection, [one.part for one in bulk.parts])
-        facts = Facts(count, unique, unquoted)
-        if versions is not None:
-            known = {"versions": versions, "columns": self._columns(), **asdict(facts)}
-            self.storage.put(path, json.dumps(known).encode())
-        return facts
+        return Facts(count, unique, unquoted)
 
     def _different(self, connection: duckdb.DuckDBPyConnection, rows: str, count: int) -> bool:
         """Return whether no two of the rows are alike.
@@ -418,12 +428,6 @@ class DatasetRecords:
         return {**more, **{one.name: one.sql_type for one in self.schema.fields}, **_OWN_COLUMNS}
 
 
-def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> Part:
-    """Write the rows of a SELECT as one Parquet file, and return it as a part."""
-    ((_, rows, size, *_),) = connection.execute(engine.copy(select, path, _PARQUET)).fetchall()
-    return Part(path, int(rows), int(size), {"numRecords": int(rows)})
-
-
 def _unquoted(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> bool:
     """Return whether every part's footer says so."""
     if not parts:
@@ -434,6 +438,11 @@ def _unquoted(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> b
         UNQUOTED,
     ).fetchall()
     return bool(noted == len(parts))
+
+
+def _rows_of(table: Table, parts: Sequence[Path], condition: str) -> list[PartRows]:
+    """Return the rows of a table's parts that a condition holds for."""
+    return [PartRows(part, condition, table.stored(part.name)) for part in parts]
 
 
 def _parquets(parts: Sequence[Path], select: str, columns: Sequence[str]) -> list[str]:
@@ -449,6 +458,11 @@ def _small_parts(parts: Mapping[str, LoggedPart]) -> list[str]:
     upto = accumulate(size for size, _ in small)
     half = zip(small[: min(len(small) // 2, _MERGE_PARTS)], upto, strict=False)
     return [name for (_, name), total in half if total <= _MERGE_BYTES]
+
+
+def _version(names: Sequence[str] | None) -> str:
+    """Return what stands for exactly these parts; for no store at all, nothing."""
+    return "" if names is None else _fingerprint(names)
 
 
 def _fingerprint(names: Sequence[str]) -> str:

@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 
 import duckdb
 
-from sartor.data import csv_spans, parquet_spans
-from sartor.data.csv_lines import MAXIMUM_COLUMNS
+from sartor.data import csv_spans, parquet_footer, parquet_spans
+from sartor.data.buckets import SourceFile
+from sartor.data.csv_lines import HEADER_BYTES, MAXIMUM_COLUMNS
 from sartor.data.csv_source import CsvSource, csv_names
 from sartor.data.csv_spans import Span
 from sartor.data.input_files import InputFile, Means, Source, repeated_columns
 from sartor.data.parquet_source import ParquetSource, parquet_names
 from sartor.data.parquet_spans import RowGroups
+from sartor.data.ranges import Ranges, Read
 from sartor.data.rules import RULES
 from sartor.data.schema import Schema
 from sartor.errors import JobFailed
@@ -62,9 +64,26 @@ def spans(file: InputFile, span_bytes: int) -> Sequence[Span | RowGroups]:
     return csv_spans.spans(file, span_bytes)
 
 
-def text_bytes(file: InputFile) -> int:
+def text_bytes(file: InputFile | SourceFile) -> int:
     """Return about how much text a file has, by the ending of its name: what it costs to check it."""
     return file.size_bytes * (parquet_spans.TEXT_BYTES if _is_parquet(file.uri) else 1)
+
+
+def looked_at(uri: str, size_bytes: int, read: Read) -> Ranges:
+    """Return which bytes of a large file tell its spans; none if it is read as a whole.
+
+    Args:
+        uri: its name; the ending tells its format.
+        size_bytes: its size.
+        read: returns bytes of it.
+    """
+    if not _is_parquet(uri):
+        return [(0, HEADER_BYTES)]
+    try:
+        first, behind = parquet_footer.footer(size_bytes, read)
+    except ValueError:  # whatever is wrong with it is told where it is read
+        return []
+    return [(first, behind)] if behind - first <= parquet_spans.FOOTER_BYTES else []
 
 
 def _is_parquet(uri: str) -> bool:

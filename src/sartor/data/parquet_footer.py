@@ -46,6 +46,11 @@ def footer_bytes(size_bytes: int, read: Callable[[int, int], bytes]) -> int:
     return length
 
 
+def footer(size_bytes: int, read: Callable[[int, int], bytes]) -> tuple[int, int]:
+    """Return where the footer of a file is: its first byte, and the one behind its last; raises as ``footer_bytes``."""
+    return size_bytes - _TAIL_BYTES - footer_bytes(size_bytes, read), size_bytes
+
+
 def column_names(size_bytes: int, read: Callable[[int, int], bytes]) -> list[str]:
     """Return the names of a file's columns; of a nested column the outermost.
 

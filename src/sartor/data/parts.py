@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import duckdb
+
+from sartor.data import engine
 from sartor.data.schema import Schema
 
+_PARQUET: Final = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, RETURN_STATS"
 #: What a part's own footer says if no cell of it has a comma, a quote or a line end: an export need not look for any.
 UNQUOTED: Final = ("sartor.quotes", "none")
 
@@ -28,6 +32,26 @@ class Part:
     size_bytes: int
     statistics: Mapping[str, Any]
     stored: bool = False
+
+
+class PartRows(NamedTuple):
+    """Rows of a part, whatever other parts there are.
+
+    Attributes:
+        part: its file.
+        condition: the SQL of which rows.
+        stored: the path of the part in storage.
+    """
+
+    part: Path
+    condition: str
+    stored: str = ""
+
+
+def write_part(connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> Part:
+    """Write the rows of a SELECT as one Parquet file, and return it as a part."""
+    ((_, rows, size, *_),) = connection.execute(engine.copy(select, path, _PARQUET)).fetchall()
+    return Part(path, int(rows), int(size), {"numRecords": int(rows)})
 
 
 def statistics(rows: int, columns: Mapping[str, Mapping[str, str]], schema: Schema) -> dict[str, Any]:

@@ -1,33 +1,26 @@
-"""The check of a piece on a machine that shares no folders with the job's: it reads from S3 and stores its parts there.
+"""What a piece reaches on a machine that shares no folders with the job's: it reads from S3 and stores there.
 
 Where things lie travels with the piece; who may reach them is in the machine's own environment and ``sartor.toml``.
 """
 
 import platform
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from obstore.exceptions import BaseError
 
 from sartor.data import s3
 from sartor.data.blobs import Blobs, open_storage
-from sartor.data.csv_lines import HEADER_BYTES
-from sartor.data.csv_spans import TAIL_BYTES, Span
-from sartor.data.input_files import InputFile
 from sartor.data.parts import Part
-from sartor.data.pieces import Found, Piece, Reach, TooMuch, check_piece
-from sartor.data.rules import LINE_BYTES
-from sartor.data.sources import AccountSources, SourceFile, Sources
+from sartor.data.sources import AccountSources, Sources
 from sartor.errors import Unavailable
 from sartor.scratch import Scratch
 from sartor.settings import Settings, SettingsError, load
-
-#: How much behind its end a span may read before it gives up.
-_BEHIND_BYTES: Final = LINE_BYTES + 3 * TAIL_BYTES
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,24 @@ class Remote:
     places: Mapping[str, Any]
     account: str
     role_arn: str | None
-    table: str | None
+    table: str | None = None
+
+    @contextmanager
+    def reached(self) -> Iterator["Near"]:
+        """Give what this machine reaches, for as long as a piece runs.
+
+        Raises:
+            Unavailable: this machine lacks settings.
+        """
+        try:
+            settings = replace(load(), **self.places)
+        except SettingsError as error:
+            raise Unavailable(f"{platform.node()} has wrong settings: {error}") from error
+        scratch = Scratch(settings)
+        try:
+            yield Near(self, settings, scratch.folder)
+        finally:
+            scratch.close()
 
     def sweep(self, scratch: Path, pattern: str, kept: set[str]) -> None:
         """Delete what was stored under names of a pattern, but for some of them."""
@@ -59,89 +69,43 @@ class Remote:
                     storage.delete(path)
 
 
-def stand_in(file: SourceFile, sources: AccountSources, path: Path, is_large: bool) -> InputFile:
-    """Return a file to be checked elsewhere; here it has its size and its beginning, by which it is taken apart.
+class Near:
+    """What one machine reaches of a job's places.
 
     Args:
-        file: as it was listed.
-        sources: where it is.
-        path: a local file to be made.
-        is_large: whether it may be taken apart; else it has no beginning.
-
-    Raises:
-        JobFailed: it may not be read, or has changed.
+        remote: what the job says.
+        settings: the machine's own, with the job's places.
+        scratch: a folder for what need not survive the piece.
     """
-    with path.open("wb") as opened:
-        opened.write(sources.read_range(file, 0, HEADER_BYTES) if is_large else b"")
-        opened.truncate(file.size_bytes)
-    return InputFile(path, file.uri, file.size_bytes, source=file)
 
+    def __init__(self, remote: Remote, settings: Settings, scratch: Path) -> None:
+        self._remote = remote
+        self._settings = settings
+        self.scratch = scratch
 
-def check_remotely(
-    remote: Remote, reach: Reach, piece: Piece, heard: Callable[[Any], None]
-) -> list[Found | TooMuch]:
-    """Do what ``check_piece`` does, with what the piece reads brought here, and its parts stored.
+    @cached_property
+    def sources(self) -> AccountSources:
+        """The buckets of the job's account."""
+        return Sources(self._settings).of(self._remote.account, self._remote.role_arn)
 
-    Raises:
-        Unavailable: this machine lacks settings, or credentials.
-        JobFailed: a file may not be read, or has changed.
-        Stopped: ``heard`` raised it.
-    """
-    settings = _settings(remote)
-    scratch = Scratch(settings)
-    try:
-        sources = Sources(settings).of(remote.account, remote.role_arn)
-        files = [_brought(file, piece, sources, scratch.folder) for file in piece.files]
-        near = replace(reach, scratch=scratch.folder)
-        if remote.table is None:
-            return check_piece(near, replace(piece, files=tuple(files)), heard)
-        near = replace(near, folder=scratch.folder / "parts")
-        near.folder.mkdir()
-        found = check_piece(near, replace(piece, files=tuple(files)), heard)
-        storage = _storage(settings, scratch.folder)
-        for one in found:
-            if isinstance(one, Found):
-                one.parts = [_stored(part, storage, remote.table) for part in one.parts]
-        return found
-    finally:
-        scratch.close()
+    @cached_property
+    def storage(self) -> Blobs:
+        """Storage, as this machine reaches it.
 
+        Raises:
+            Unavailable: it has no credentials.
+        """
+        url = self._settings.storage
+        try:
+            return open_storage(url, self._settings.s3_endpoint, self.scratch)
+        except s3.NoCredentialsError as error:
+            raise Unavailable(f"{platform.node()} cannot reach {url}: {error}") from error
 
-def _settings(remote: Remote) -> Settings:
-    """Return this machine's settings, with the job's places.
+    def part(self, name: str) -> Path:
+        """Return a local file with a part of the job's table."""
+        return self.storage.local(f"{self._remote.table}/{name}")
 
-    Raises:
-        Unavailable: there is something wrong with them.
-    """
-    try:
-        return replace(load(), **remote.places)
-    except SettingsError as error:
-        raise Unavailable(f"{platform.node()} has wrong settings: {error}") from error
-
-
-def _storage(settings: Settings, scratch: Path) -> Blobs:
-    """Return storage, as this machine reaches it.
-
-    Raises:
-        Unavailable: it has no credentials.
-    """
-    try:
-        return open_storage(settings.storage, settings.s3_endpoint, scratch)
-    except s3.NoCredentialsError as error:
-        raise Unavailable(f"{platform.node()} cannot reach {settings.storage}: {error}") from error
-
-
-def _brought(file: InputFile, piece: Piece, sources: AccountSources, folder: Path) -> InputFile:
-    """Return a file with what a piece reads of it here; of a span that is all, and the rest of the file is a hole."""
-    if file.source is None:
-        return file
-    if not isinstance(piece.span, Span):
-        return replace(file, path=sources.spool(file.source, folder))
-    first, behind = piece.span.first - 1, piece.span.behind + _BEHIND_BYTES
-    return replace(file, path=sources.spool_range(file.source, folder, first, behind))
-
-
-def _stored(part: Part, storage: Blobs, table: str) -> Part:
-    """Store a part, and return what is known of it."""
-    storage.put_file(f"{table}/{part.path.name}", part.path)
-    return replace(part, path=Path(part.path.name), stored=True)
+    def stored(self, part: Part) -> Part:
+        """Store a part into the job's table, and return what is known of it."""
+        self.storage.put_file(f"{self._remote.table}/{part.path.name}", part.path)
+        return replace(part, path=Path(part.path.name), stored=True)

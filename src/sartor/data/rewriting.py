@@ -18,9 +18,8 @@ import duckdb
 from sartor.compute.contract import Compute, Heard, Need
 from sartor.compute.here import Here
 from sartor.data import engine
-from sartor.data.dataset import write_part
 from sartor.data.machines import require_folders, scratch_here
-from sartor.data.parts import Part
+from sartor.data.parts import Part, write_part
 from sartor.data.sections import whole_parts
 from sartor.data.watch import interrupting, stop_of
 

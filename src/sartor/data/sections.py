@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from sartor.data import engine, parquet_spans
-from sartor.data.dataset import PartRows
-from sartor.data.input_files import InputFile, RowRange
-from sartor.data.parquet_spans import TEXT_BYTES
+from sartor.data.input_files import InputFile
+from sartor.data.parquet_spans import TEXT_BYTES, RowGroups
+from sartor.data.parts import PartRows
 from sartor.data.schema import Schema
 
 T = TypeVar("T")
@@ -18,24 +18,25 @@ class Section(NamedTuple):
 
     Attributes:
         part: its file.
-        rows: which of them, if not all.
+        groups: the row groups that have them, if not all do.
         condition: the SQL of which of these.
+        stored: the path of the part in storage.
     """
 
     part: Path
-    rows: RowRange | None
+    groups: RowGroups | None
     condition: str
+    stored: str = ""
 
 
 def sections(parts: Sequence[PartRows], piece_bytes: int) -> list[list[Section]]:
     """Return the rows of parts in pieces of about so many bytes of text, in the parts' order."""
     found: list[tuple[Section, int]] = []
-    for part, condition in parts:
+    for part, condition, stored in parts:
+        whole = Section(part, None, condition, stored)
         size_bytes = part.stat().st_size
         groups = parquet_spans.spans(InputFile(part, "", size_bytes), piece_bytes)
-        found += [(Section(part, one.rows, condition), one.size_bytes) for one in groups] or [
-            (Section(part, None, condition), size_bytes)
-        ]
+        found += [(whole._replace(groups=one), one.size_bytes) for one in groups] or [(whole, size_bytes)]
     return together(found, piece_bytes)
 
 
@@ -64,11 +65,11 @@ def select(piece: Sequence[Section], schema: Schema) -> str:
     columns = ", ".join(f'"{one.name}"' for one in schema.fields)
     whole: dict[str, list[Path]] = {}
     sources: list[tuple[str, str]] = []
-    for part, rows, condition in piece:
-        if rows is None:
+    for part, groups, condition, _ in piece:
+        if groups is None:
             whole.setdefault(condition, []).append(part)
         else:
-            sources.append((engine.parquet_rows(part, *rows), condition))
+            sources.append((engine.parquet_rows(part, *groups.rows), condition))
     sources += [(engine.parquet(parts), condition) for condition, parts in whole.items()]
     selects = [f"SELECT * FROM {source} WHERE {condition}" for source, condition in sources]
     return f"SELECT {columns} FROM ({' UNION ALL BY NAME '.join([f'SELECT {empty} WHERE false', *selects])})"

@@ -4,7 +4,6 @@ import builtins
 import hashlib
 import os
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,14 +13,13 @@ from typing import Any, Final
 from sartor.data import s3
 from sartor.data.buckets import Bucket, ChangedError, SourceFile, UnreadableError
 from sartor.data.folder_bucket import FolderBucket
-from sartor.data.s3_bucket import DOWNLOAD_ATTEMPTS, FIRST_WAIT_SECONDS, S3Bucket
+from sartor.data.ranges import Ranges, bring
+from sartor.data.s3_bucket import S3Bucket
 from sartor.errors import JobFailed
 from sartor.settings import EVERY_ACCOUNT, Settings
 
 __all__ = ["AccountSources", "SourceFile", "Sources"]
 
-#: So much of a range is read at a time, and what of it came is lost when a download breaks.
-_RANGE_BYTES: Final = 2**23
 _NOTHING_THERE: Final = "Invalid Data location."
 
 
@@ -138,31 +136,34 @@ class AccountSources:
         with _reasons(file.uri):
             return self._bucket(file.bucket).read(file, start, length)
 
+    def root(self, location: str) -> str:
+        """Return where the bucket of a location lies: ``s3://`` with its name, or a folder without links.
+
+        Raises:
+            JobFailed: there is none.
+        """
+        with _reasons(location):
+            bucket, _ = self._at(location)
+            return bucket.address("")
+
     def makes_copies(self, file: SourceFile) -> bool:
         """Return whether ``spool`` copies, because the file lies in no folder of this machine."""
         return self._bucket(file.bucket).makes_copies
 
-    def spool_range(self, file: SourceFile, folder: Path, first: int, behind: int) -> Path:
-        """Return a local file that is as large as the listed one, and has of its bytes those of a range.
+    def spool_ranges(self, file: SourceFile, folder: Path, ranges: Ranges) -> Path:
+        """Return a local file that is as large as the listed one, and has of its bytes those of ranges.
 
         Args:
             file: as ``list`` gave it.
             folder: where it may be written.
-            first: the first byte.
-            behind: the one behind the last; the file's end may come before.
+            ranges: which bytes; the file's end may come before theirs.
 
         Raises:
             JobFailed: it cannot be read, or has changed since it was listed.
         """
-        copy = folder / hashlib.sha256(f"{file.uri} {first}".encode()).hexdigest()[:32]
-        behind = min(behind, file.size_bytes)
-        with _reasons(file.uri), copy.open("wb") as opened:
-            bucket = self._bucket(file.bucket)
-            opened.truncate(file.size_bytes)
-            opened.seek(first)
-            for start in range(first, behind, _RANGE_BYTES):
-                opened.write(_read(bucket, file, start, min(_RANGE_BYTES, behind - start)))
-        return copy
+        copy = folder / hashlib.sha256(f"{file.uri} {ranges}".encode()).hexdigest()[:32]
+        with _reasons(file.uri):
+            return bring(self._bucket(file.bucket), file, ranges, copy)
 
     def spool(self, file: SourceFile, folder: Path, progress: Callable[[int], None] = lambda _: None) -> Path:
         """Return a local file with exactly the content that was listed.
@@ -332,18 +333,6 @@ class AccountSources:
         if mapped is None or (self._role_arn or "").split(":")[4] != self._account:
             raise FileNotFoundError(self._role_arn)
         return mapped
-
-
-def _read(bucket: Bucket, file: SourceFile, start: int, length: int) -> bytes:
-    """Return bytes of a file; what breaks is tried again some times."""
-    for attempt in range(DOWNLOAD_ATTEMPTS - 1):
-        try:
-            return bucket.read(file, start, length)
-        except ChangedError:
-            raise
-        except UnreadableError:
-            time.sleep(FIRST_WAIT_SECONDS * 2**attempt)
-    return bucket.read(file, start, length)
 
 
 def _is_key(key: str) -> bool:

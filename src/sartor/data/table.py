@@ -19,6 +19,7 @@ from sartor.data.blobs import Blobs
 from sartor.data.commits import Change, Commits
 from sartor.data.delta import Action, Snapshot
 from sartor.data.log import CHAPTER_VERSIONS, Entries, Log, LoggedPart, Made
+from sartor.data.parquet_footer import footer
 from sartor.data.parts import Part
 from sartor.data.schema import Schema
 from sartor.errors import Stopped
@@ -268,7 +269,20 @@ class Table:
 
     def local(self, name: str) -> Path:
         """Return a local file with a part's content."""
-        return self._storage.local(f"{self._path}/{name}")
+        return self._storage.local(self.stored(name))
+
+    def outline(self, name: str, folder: Path) -> Path:
+        """Return a local file that says what a part has; where ``local`` would copy it, only its footer is brought.
+
+        Args:
+            name: of the part.
+            folder: where a copy may be written.
+        """
+        return self._storage.some(self.stored(name), lambda size, read: [footer(size, read)], folder / name)
+
+    def stored(self, name: str) -> str:
+        """Return the path of a part in storage."""
+        return f"{self._path}/{name}"
 
     def parts_of(self, version: int) -> dict[str, LoggedPart]:
         """Return the parts of a version by name.

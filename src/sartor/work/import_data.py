@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from sartor.compute.contract import Compute
-from sartor.data import bundles, check, versions
+from sartor.data import bundles, check, formats, versions
 from sartor.data.blobs import Blobs
 from sartor.data.check import Checked, JobRules, Progress
 from sartor.data.input_files import InputFile
-from sartor.data.remote import Remote, stand_in
+from sartor.data.remote import Remote
+from sartor.data.remote_check import stand_in
 from sartor.data.report import Report
 from sartor.data.schema import Schema
 from sartor.data.sources import AccountSources, SourceFile
@@ -182,7 +183,7 @@ def _remote(
     job: Resource, sources: AccountSources, listed: Sequence[SourceFile], tools: Tools
 ) -> Remote | None:
     """Return what the check needs on other machines, if it runs there and they do not share all folders with this."""
-    if not tools.compute.far or sum(file.size_bytes for file in listed) < 2 * check.PIECE_BYTES:
+    if not tools.compute.far or sum(map(formats.text_bytes, listed)) < 2 * check.PIECE_BYTES:
         return None
     if not (tools.storage.makes_copies or sources.makes_copies(listed[0])):
         return None
@@ -200,10 +201,10 @@ def _stand_ins(
         Stopped: the job must stop.
     """
     found: list[InputFile] = []
-    for number, file in enumerate(listed):
+    for file in listed:
         tools.keep_on()
-        is_large = file.size_bytes >= 2 * check.PIECE_BYTES
-        found.append(stand_in(file, sources, scratch / f"{number}", is_large))
+        is_large = formats.text_bytes(file) >= 2 * check.PIECE_BYTES
+        found.append(stand_in(file, sources, scratch, is_large))
     return found
 
 

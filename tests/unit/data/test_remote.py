@@ -13,15 +13,16 @@ import pytest
 from s3_server import S3Server, use_standard_credentials
 from sartor import settings
 from sartor.compute.here import Here
-from sartor.data import bundles, check, s3
+from sartor.data import bundles, check, parquet_footer, parquet_spans, s3
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.check import Checked, JobRules
 from sartor.data.input_files import InputFile
-from sartor.data.remote import Remote, stand_in
+from sartor.data.remote import Remote
+from sartor.data.remote_check import stand_in
 from sartor.data.sources import Sources
 from sartor.errors import JobFailed, Unavailable
 from spread_checks import InTurn, outcome
-from unit.data.test_spread import HARD, HEADER, ITEMS, PLAIN
+from unit.data.test_spread import HARD, HEADER, ITEMS, PACKED, PLAIN, parquet_of
 
 ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
@@ -105,8 +106,8 @@ class Job:
         stands = self.folder / "stands"
         stands.mkdir()
         files = [
-            stand_in(file, self.sources, stands / f"{at}", is_large=True)
-            for at, file in enumerate(self.sources.list("s3://training/f/"))
+            stand_in(file, self.sources, stands, is_large=True)
+            for file in self.sources.list("s3://training/f/")
         ]
         monkeypatch.setattr(check, "PIECE_BYTES", piece_bytes)
         found = self.read(files, compute=compute, remote=self.remote)
@@ -154,7 +155,37 @@ def test_what_is_hard_is_the_same_elsewhere(
     assert outcome(found, ITEMS) == outcome(job.here(), ITEMS)
 
 
-def test_packed_files_and_parquet_are_a_piece_each(
+@pytest.mark.parametrize("rows", PACKED.values(), ids=PACKED)
+def test_row_groups_are_the_same_elsewhere(
+    tmp_path: Path, server: S3Server, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, rows: str
+) -> None:
+    job = Job(tmp_path, server)
+    content = parquet_of(tmp_path, rows).path.read_bytes()
+    job.put(content, content, ending="parquet")
+    found = job.run(elsewhere, 10_000, monkeypatch)
+    assert outcome(found, ITEMS) == outcome(job.here(), ITEMS)
+
+
+def test_of_row_groups_no_other_bytes_are_brought(tmp_path: Path, server: S3Server) -> None:
+    job = Job(tmp_path, server)
+    content = parquet_of(tmp_path, PACKED["plain"], group_rows=2048).path.read_bytes()
+    job.put(content, ending="parquet")
+    (file,) = job.sources.list("s3://training/f/")
+    found = parquet_spans.spans(stand_in(file, job.sources, tmp_path, is_large=True), 10_000)
+    assert len(found) > 3
+    footer, _ = parquet_footer.footer(len(content), lambda at, length: content[at : at + length])
+    own = [ranges for one in found for ranges in one.ranges if 4 < ranges[1] < len(content)]
+    assert [begin for begin, _ in own] == [4, *(behind for _, behind in own[:-1])]
+    assert own[-1][1] <= footer
+    for one in found:
+        copy = job.sources.spool_ranges(file, tmp_path, one.ranges).read_bytes()
+        there = bytearray(len(content))
+        for begin, behind in one.ranges:
+            there[begin:behind] = content[begin:behind]
+        assert copy == bytes(there)
+
+
+def test_packed_files_and_small_parquet_are_a_piece_each(
     tmp_path: Path, server: S3Server, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = Job(tmp_path, server)
@@ -191,7 +222,7 @@ def test_nothing_stays_where_a_piece_ran_nor_of_what_broke_a_rule(
     job.put(HEADER + PLAIN.replace(b"i5,", b","))
     monkeypatch.setattr(check, "PIECE_BYTES", 200)
     listed = job.sources.list("s3://training/f/")
-    files = [stand_in(listed[0], job.sources, tmp_path / "stand", is_large=True)]
+    files = [stand_in(listed[0], job.sources, tmp_path, is_large=True)]
     assert job.read(files, compute=elsewhere, remote=job.remote).report.verdict == "failed"
     assert elsewhere.pieces > 1
     assert job.stored() == {"0-00000-1-other-1.parquet"}
@@ -208,12 +239,13 @@ def test_a_download_that_breaks_is_tried_again_and_a_file_that_changes_is_refuse
     job.put(HEADER + PLAIN)
     (file,) = job.sources.list("s3://training/f/")
     server.faults.cuts["training/f/0000.csv"] = 2
-    copy = job.sources.spool_range(file, tmp_path, 100, 300)
+    copy = job.sources.spool_ranges(file, tmp_path, [(0, 4), (100, 300)])
     content = copy.read_bytes()
     assert (len(content), content[100:300]) == (file.size_bytes, (HEADER + PLAIN)[100:300])
+    assert content[:100] == (HEADER + PLAIN)[:4] + b"\0" * 96
     job.put(HEADER + PLAIN.replace(b"a", b"b"))
     with pytest.raises(JobFailed, match="has changed while it was imported"):
-        job.sources.spool_range(file, tmp_path, 0, 10)
+        job.sources.spool_ranges(file, tmp_path, [(0, 10)])
 
 
 def without_keys(elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +274,7 @@ def test_a_machine_that_lacks_something_says_so(
     job = Job(tmp_path, server)
     job.put(HEADER + PLAIN)
     (file,) = job.sources.list("s3://training/f/")
-    stand = stand_in(file, job.sources, tmp_path / "stand", is_large=True)
+    stand = stand_in(file, job.sources, tmp_path, is_large=True)
     break_it(elsewhere, monkeypatch)
     monkeypatch.setattr(check, "PIECE_BYTES", 200)
     monkeypatch.setattr(Remote, "sweep", lambda *_: None)

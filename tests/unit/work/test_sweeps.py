@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from sartor.app import tools_of
-from sartor.data.dataset import DatasetRecords, write_part
+from sartor.data.dataset import DatasetRecords
+from sartor.data.parts import write_part
 from sartor.data.put import Row
 from sartor.resources.records import records_of
 from sartor.work import jobs
