@@ -4,49 +4,14 @@ What was asked is kept, and the page shows how a program asks the same.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
-from urllib.parse import quote, urlencode
+from typing import Any
 
+from sartor.console.pages.calls import Call, OwnCall
+from sartor.console.pages.snippets import Lines, lines_of
 from sartor.console.v1 import Console
 from sartor.wire.inside import Inside
 from sartor.wire.sign import Caller, HttpRequest
-
-_OWN: Final = "/sartor/v1/"
-
-
-@dataclass(frozen=True)
-class Call:
-    """An operation of Amazon's and the members of its request."""
-
-    operation: str
-    members: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class OwnCall:
-    """A request to one of our own paths.
-
-    Attributes:
-        parts: of the path below ``/sartor/v1/``.
-        parameters: of the query.
-        members: of the body of a POST; ``None`` is a GET.
-    """
-
-    parts: tuple[str, ...]
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    members: Mapping[str, Any] | None = None
-
-    @property
-    def path(self) -> str:
-        """The path, encoded."""
-        return _OWN + "/".join(quote(part, safe="") for part in self.parts)
-
-    @property
-    def query(self) -> str:
-        """The query, encoded, without its question mark."""
-        return urlencode(self.parameters)
 
 
 @dataclass(frozen=True)
@@ -111,6 +76,21 @@ class Asks:
         """
         given = {name: value for name, value in members.items() if value is not None}
         return self._own(OwnCall(parts, {}, given))
+
+    def same(self, operation: str, **members: Any) -> Lines:
+        """Return how a program calls an operation, for the form that does it."""
+        given = {name: value for name, value in members.items() if value is not None}
+        return lines_of([Call(operation, given)], self.backend.inside.operations)[0]
+
+    def same_own(self, *parts: str, members: dict[str, Any] | None = None, **parameters: object) -> Lines:
+        """Return how a program asks one of our own paths; with members it is a POST of them."""
+        given = {name: str(value) for name, value in parameters.items() if value is not None}
+        return lines_of([OwnCall(parts, given, members)], self.backend.inside.operations)[0]
+
+    @property
+    def lines(self) -> list[Lines]:
+        """How a program asks what was asked."""
+        return lines_of(self.asked, self.backend.inside.operations)
 
     def _own(self, call: OwnCall) -> dict[str, Any]:
         self.asked.append(call)

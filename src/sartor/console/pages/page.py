@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from sartor.console.pages.asking import Asks
 from sartor.errors import ApiError
 from sartor.wire.sign import Caller, HttpRequest
+
+#: The navigation, in order; a section is shown once it has a page.
+SECTIONS: Final = ("Home", "Data", "Jobs", "Models", "Try", "Events", "Outcomes", "Access")
 
 
 @dataclass
@@ -81,7 +84,7 @@ class Done:
     """What came of a form.
 
     Attributes:
-        to: the address that the browser goes to.
+        to: the address that the browser goes to; empty for what the script has sent.
         said: what is told there.
     """
 

@@ -12,11 +12,6 @@ from markupsafe import Markup
 from sartor import __version__
 from sartor.console.pages import static
 
-#: The entries of the navigation: what they are called and where they lead.              <- add a section
-SECTIONS: Final = (
-    ("Home", "/console/"),
-    ("Jobs", "/console/jobs"),
-)
 _UNITS: Final = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 _SPANS: Final = (("d", 86_400), ("h", 3_600), ("min", 60))
 
@@ -32,7 +27,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(static=static.address, sections=SECTIONS, version=__version__)
+    made.globals.update(static=static.address, version=__version__)
     made.filters.update(
         moment=moment, number=number, size=size, lasted=lasted, percent=percent, pretty=pretty, short=short
     )

@@ -13,10 +13,10 @@ from urllib.parse import parse_qs
 from sartor.console.addresses import ENTER, ROOT, SIGN_IN, SIGN_OUT
 from sartor.console.pages import rendering, static
 from sartor.console.pages.asking import Asks, Backend
-from sartor.console.pages.page import Done, Page, Shown, Visit, link
+from sartor.console.pages.page import SECTIONS, Done, Page, Shown, Visit, link
 from sartor.console.pages.sessions import Session, SignIn, cookie_of, set_cookie
 from sartor.console.pages.sessions import cookie_name as name_of_cookie
-from sartor.console.pages.snippets import PREAMBLE, lines_of
+from sartor.console.pages.snippets import PREAMBLE
 from sartor.console.pages.table_of_pages import PAGES
 from sartor.errors import ApiError, Unavailable
 from sartor.wire.local import is_loopback
@@ -38,6 +38,12 @@ _GZIP_LEVEL: Final = 5
 _HTML: Final = b"text/html; charset=utf-8"
 #: The HTTP status of what our own errors say.
 _STATUS: Final = {**COMMON_ERRORS, "ResourceNotFoundException": 404}
+#: The navigation: each section that has a page, and the first of its pages.
+_SECTIONS: Final = [
+    (section, next(page.path for page in PAGES.values() if page.section == section))
+    for section in SECTIONS
+    if any(page.section == section for page in PAGES.values())
+]
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src {images}; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -141,7 +147,7 @@ class _Visitor:
 
     def _acted(self, page: Page, visit: Visit) -> Answer:
         """Do what a form of a page asks for; first ask back what is to be asked."""
-        action = page.actions.get(visit.form.get("action", ""))
+        action = page.actions.get(visit.form.get("action") or visit.query.get("action", ""))
         if action is None:
             raise ApiError("InvalidInputException", "This page has no such form: load it again.")
         try:
@@ -164,7 +170,9 @@ class _Visitor:
         return self._page(page, visit, Shown("confirm.html", words))
 
     def _moved(self, done: Done) -> Answer:
-        """Lead the browser on; what is told waits in a cookie for the page there."""
+        """Lead the browser on; what is told waits in a cookie for the page there. The script is led nowhere."""
+        if not done.to:
+            return self._sent(204, b"")
         if done.said:
             text = base64.urlsafe_b64encode(done.said[:_LONGEST_SAID].encode()).decode()
             name = name_of_cookie(self._request, "said")
@@ -172,13 +180,11 @@ class _Visitor:
         return self._sent(303, b"", location=done.to)
 
     def _page(self, page: Page, visit: Visit, shown: Shown, status: int = 200) -> Answer:
-        operations = self._site.backend.inside.operations
         words = {
             **shown.words,
             "page": page,
             "visit": visit,
-            "lines": lines_of(visit.asks.asked, operations),
-            "preamble": PREAMBLE,
+            "lines": visit.asks.lines,
         }
         if visit.part:
             return self._fragment(shown, words, visit.part)
@@ -212,6 +218,8 @@ class _Visitor:
             "caller": self._caller,
             "signs": self._sign_in.open_to is None,
             "said": self._said(),
+            "sections": _SECTIONS,
+            "preamble": PREAMBLE,
             **words,
         }
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sartor.console.pages.asking import Call, OwnCall
+from sartor.console.pages.calls import Call, OwnCall
 from sartor.wire.operations import Operation
 from sartor.wire.spelling import CLIENTS, option_name, python_name
 
@@ -25,7 +25,7 @@ class Lines:
     """One call as programs make it.
 
     Attributes:
-        title: what is called.
+        title: the operation, or the method and the address of one of our own paths.
         python: a line of boto3; empty for what Amazon has no operation for.
         shell: a line of a shell.
     """
@@ -71,8 +71,9 @@ def _python(value: Any) -> str:
     return repr(value)
 
 
-#: Makes the words of a command of the parts of a path, which the pattern found, and of what else was asked.
-_Words = Callable[[tuple[str, ...], Mapping[str, Any]], list[str]]
+#: Makes the words of a command of the parts of a path, which the pattern found, and of what else was asked; ``None``
+#: if the command cannot ask that.
+_Words = Callable[[tuple[str, ...], Mapping[str, Any]], list[str] | None]
 
 
 def _options(asked: Mapping[str, Any], **options: str) -> list[str]:
@@ -85,21 +86,22 @@ def _options(asked: Mapping[str, Any], **options: str) -> list[str]:
     ]
 
 
+def _listed(_parts: tuple[str, ...], asked: Mapping[str, Any]) -> list[str] | None:
+    kinds = [str(asked["kinds"])] if "kinds" in asked else []
+    if "name" in asked or any("," in one for one in kinds):
+        return None
+    return ["list", *kinds, *_options(asked, limit="limit"), "--json"]
+
+
 #: Our own paths, below ``/sartor/v1/``, and the command that asks each.                    <- add a path
 _COMMANDS: Final[Mapping[str, _Words]] = {
     "status": lambda _parts, _asked: ["status", "--json"],
-    "resources": lambda _parts, asked: [
-        *("list", *(asked[name] for name in ("kinds",) if "," not in asked.get(name, ","))),
-        *(*_options(asked, limit="limit"), "--json"),
-    ],
+    "resources": _listed,
     "import-jobs/(.+)/report": lambda parts, _asked: ["report", *parts, "--json"],
     "datasets/(.+)/statistics": lambda parts, _asked: ["describe", *parts, "--json"],
-    "datasets/(.+)/history": lambda parts, asked: [
-        "history",
-        *parts,
-        *_options(asked, limit="limit"),
-        "--json",
-    ],
+    "datasets/(.+)/history": lambda parts, asked: (
+        None if "limit" in asked else ["history", *parts, *_options(asked, before="before"), "--json"]
+    ),
     "datasets/(.+)/rollback": lambda parts, asked: ["rollback", *parts, "--to", str(asked["to"])],
     "(?:solution-version|recommender)s/(.+)": lambda parts, _asked: ["training", *parts, "--json"],
     "explain": lambda _parts, asked: [
@@ -125,12 +127,14 @@ def _values(asked: Mapping[str, Any]) -> list[str]:
 def _own(call: OwnCall) -> Lines:
     """Return a request to one of our own paths: the command that makes it, else curl, which can sign."""
     path = "/".join(call.parts)
+    query = f"?{call.query}" if call.query else ""
+    title = f"{'GET' if call.members is None else 'POST'} {call.path}{query}"
     asked = {**call.parameters, **(call.members or {})}
     for pattern, words_of in _COMMANDS.items():
         found = re.fullmatch(pattern, path)
-        if found is not None:
-            return Lines(path, "", shlex.join(["sartor", *words_of(found.groups(), asked)]))
-    query = f"?{call.query}" if call.query else ""
+        command = None if found is None else words_of(found.groups(), asked)
+        if command is not None:
+            return Lines(title, "", shlex.join(["sartor", *command]))
     body: list[str] = []
     if call.members is not None:
         text = json.dumps(call.members, ensure_ascii=False)
@@ -138,4 +142,4 @@ def _own(call: OwnCall) -> Lines:
     url = f'"$AWS_ENDPOINT_URL_PERSONALIZE{call.path}{query}"'
     user = '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"'
     words = ["curl", "--silent", "--aws-sigv4", '"aws:amz:$AWS_REGION:personalize"', user, *body, url]
-    return Lines(path, "", " ".join(words))
+    return Lines(title, "", " ".join(words))
