@@ -50,6 +50,7 @@ BASE = {
         "obstore",
         "orjson",
         "prometheus-client",
+        "pyyaml",  # sartor apply: 3 MB
     ),
     *("lark", "numpy", "regex", "sqlalchemy", "threadpoolctl", "uvicorn"),
 }

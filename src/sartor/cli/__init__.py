@@ -18,6 +18,7 @@ from sartor.cli.console import console
 from sartor.cli.data import describe, history, report, rollback, validate
 from sartor.cli.environment import env
 from sartor.cli.models import explain, filters, retrain, training
+from sartor.cli.moving import adopt, apply, export
 from sartor.cli.resources import list_resources, status
 from sartor.cli.roles import roles
 from sartor.cli.schemas import schema
@@ -31,6 +32,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(serve, worker, cluster, env, demo, doctor, keys, roles, ca, audit),
     *(backup, restore, upgrade, unit),
     *(console, list_resources, status),
+    *(export, apply, adopt),
     *(validate, schema, report, describe, history, rollback),
     *(training, retrain, explain, filters),
 )

@@ -160,12 +160,17 @@ class Asked:
     region: str
     bundle: str | None = None
 
+    @property
+    def token(self) -> str | None:
+        """The token of this shell's credentials, if it is they that sign."""
+        from_here = self.key.access_key_id == os.environ.get("AWS_ACCESS_KEY_ID")
+        return os.environ.get("AWS_SESSION_TOKEN") if from_here else None
+
     def ask(self, path: str, members: Mapping[str, Any] | None = None) -> Any:
         """Return what it answers to a GET; with members, to a POST of them. A refusal ends the command."""
         from sartor.wire import call
 
-        from_here = self.key.access_key_id == os.environ.get("AWS_ACCESS_KEY_ID")
-        trust = (self.bundle, os.environ.get("AWS_SESSION_TOKEN") if from_here else None)
+        trust = (self.bundle, self.token)
         with failures(call.CallError):
             if members is None:
                 return call.get(self.url, path, self.key, self.region, *trust)

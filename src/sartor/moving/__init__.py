@@ -1,0 +1,1 @@
+"""Moving in and out: resources as a file that declares them, and whole accounts."""
