@@ -15,6 +15,7 @@ from sartor.access.sessions import SYSTEM_CLOCK, Sessions
 from sartor.access.sts import SERVICE, Sts
 from sartor.console.entrance import Entrance
 from sartor.console.for_tests import PagesForTests
+from sartor.console.jobs import JobPages
 from sartor.console.models import ModelPages
 from sartor.console.resources import ResourcePages
 from sartor.console.v1 import Console
@@ -168,6 +169,7 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
         backend.means,
         ModelPages(deployments, recommender, filters, service.by_path["/recommendations"].reader),
         ResourcePages(backend.store),
+        JobPages(backend.store),
         None if declared is None else PagesForTests(declared),
     )
     shown = Route(lambda _caller, _request: (200, *metrics.render()), signed=False)

@@ -9,7 +9,11 @@ ADDRESSES: dict[str, tuple[Callable[[Shop], str], ...]] = {
     "/console/": (lambda _shop: "/console/",),
     "/console/jobs": (
         lambda _shop: "/console/jobs",
-        lambda _shop: "/console/jobs?search=import&sort=-name",
+        lambda _shop: "/console/jobs?search=import&state=failed",
+    ),
+    "/console/jobs/job": (
+        lambda shop: f"/console/jobs/job?arn={shop.arns['failed']}",
+        lambda shop: f"/console/jobs/job?arn={shop.arns['version']}",
     ),
 }
 #: Every address with its place, for the names of tests.

@@ -19,7 +19,7 @@ from sartor.cli.data import describe, history, report, rollback, validate
 from sartor.cli.environment import env
 from sartor.cli.models import explain, filters, retrain, training
 from sartor.cli.moving import adopt, apply, export
-from sartor.cli.resources import list_resources, status
+from sartor.cli.resources import jobs, list_resources, status, stop
 from sartor.cli.roles import roles
 from sartor.cli.schemas import schema
 from sartor.cli.service import cluster, demo, doctor, serve, worker
@@ -31,7 +31,7 @@ from sartor.private import UMASK
 COMMANDS: tuple[click.Command, ...] = (
     *(serve, worker, cluster, env, demo, doctor, keys, roles, ca, audit),
     *(backup, restore, upgrade, unit),
-    *(console, list_resources, status),
+    *(console, list_resources, status, jobs, stop),
     *(export, apply, adopt),
     *(validate, schema, report, describe, history, rollback),
     *(training, retrain, explain, filters),

@@ -1,14 +1,24 @@
-"""The commands about what there is: list, status."""
+"""The commands about what there is: list, status, jobs, stop."""
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
 from sartor.cli.options import JSON, settings_options
-from sartor.cli.servers import asked_for
+from sartor.cli.servers import asked_about, asked_for
 from sartor.console import standing
+from sartor.resources.kind_names import (
+    BATCH_INFERENCE_JOB,
+    BATCH_SEGMENT_JOB,
+    DATASET_EXPORT_JOB,
+    DATASET_IMPORT_JOB,
+)
 from sartor.resources.kinds import KINDS
+
+#: What ``sartor stop`` stops.
+_STOPPABLE = (DATASET_IMPORT_JOB, DATASET_EXPORT_JOB, BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB)
 
 
 class _Kind(click.ParamType[str]):
@@ -67,3 +77,48 @@ def status(as_json: bool, **flags: Any) -> None:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
     click.echo(standing.status(server.url, found))
+
+
+@click.command()
+@click.option("--state", type=click.Choice(("unfinished", "failed", "done")), help="Only those that are so.")
+@click.option("--search", metavar="TEXT", help="Only those whose name or kind has this text.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many, the newest."
+)
+@settings_options("data", "host", "port")
+@JSON
+def jobs(state: str | None, search: str | None, limit: int, as_json: bool, **flags: Any) -> None:
+    """List imports, exports, deletions, trainings and batch jobs, the newest first.
+
+    \b
+    Example:
+      sartor jobs --state failed
+    """
+    given = {"limit": limit, "state": state, "search": search}
+    query = urlencode({name: value for name, value in given.items() if value is not None})
+    found = asked_for(flags).ask(f"/sartor/v1/jobs?{query}")["jobs"]
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    click.echo(standing.listed(found))
+
+
+@click.command()
+@click.argument("job")
+@settings_options("data", "host", "port")
+@JSON
+def stop(job: str, as_json: bool, **flags: Any) -> None:
+    """Stop an import, an export or a batch job that waits or runs: it fails, and nothing of it is kept.
+
+    JOB is its name or its ARN. Trainings are stopped by `aws personalize stop-solution-version-creation`.
+
+    \b
+    Example:
+      sartor stop monday
+    """
+    server, arn = asked_about(job, _STOPPABLE, "an import, export or batch job", flags)
+    answer = server.ask("/sartor/v1/jobs/stop", {"jobArn": arn})
+    if as_json:
+        click.echo(json.dumps(answer, indent=2))
+        return
+    click.echo(f"{answer['jobArn']}: {answer['status']}")

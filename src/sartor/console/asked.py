@@ -48,6 +48,7 @@ _BODIES: Final[Mapping[str, Any]] = {
     },
     "ClockMove": {"type": "structure", "required": ["seconds"], "members": {"seconds": {"shape": "Number"}}},
     "Number": {"type": "double"},
+    "JobStop": {"type": "structure", "required": ["jobArn"], "members": {"jobArn": {"shape": "Text"}}},
     "Version": {"type": "long", "min": 0},
     "Text": {"type": "string"},
     "Texts": {"type": "map", "key": {"shape": "Text"}, "value": {"shape": "Text"}},

@@ -147,6 +147,26 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 _object(path=_TEXT),
             )
         },
+        "/sartor/v1/jobs": {
+            "get": _path(
+                "Jobs and trainings that run, wait or ran, newest first; go on with `next` as `after`.",
+                _object(jobs={**_LIST, "items": _RESOURCE}, next=_TEXT),
+                ("query", "kinds", False),
+                ("query", "state", False),
+                ("query", "search", False),
+                ("query", "limit", False),
+                ("query", "after", False),
+            )
+        },
+        "/sartor/v1/jobs/stop": {
+            "post": {
+                **_path(
+                    "Stop an import, an export or a batch job that waits or runs: it fails, and nothing of it is kept.",
+                    _object(jobArn=_TEXT, status=_TEXT),
+                ),
+                "requestBody": {"content": {_JSON: {"schema": _object(jobArn=_TEXT)}}},
+            }
+        },
         "/sartor/v1/import-jobs/{jobName}/report": {
             "get": _path(
                 "The report of a finished dataset import job, or the progress of a running one.",

@@ -54,7 +54,7 @@ class ResourcePages:
                     for kind in kinds
                     for one in transaction.page(kind, caller.account, caller.region, limit=limit)
                 ]
-        return {"resources": [_shown(one) for one in found]}
+        return {"resources": [shown(one) for one in found]}
 
     def _status(self, caller: Caller) -> dict[str, Any]:
         """Return how many resources there are, and the work that is owed to the caller's, oldest first."""
@@ -63,7 +63,7 @@ class ResourcePages:
             counts = {kind: transaction.count(kind, caller.account, caller.region) for kind in KINDS}
             owed = transaction.tasks()
             work = [
-                _work(task, resource, owed, now)
+                work_of(task, resource, owed, now)
                 for task in owed
                 if (resource := _own(transaction, task, caller)) is not None
             ]
@@ -87,7 +87,8 @@ def _kinds(wanted: str | None) -> Sequence[str]:
     return kinds
 
 
-def _shown(resource: Resource) -> dict[str, Any]:
+def shown(resource: Resource) -> dict[str, Any]:
+    """Return a resource as lists have it."""
     shown: dict[str, Any] = {
         "kind": resource.kind,
         "name": short_name(resource),
@@ -110,7 +111,7 @@ def _own(transaction: Transaction, task: TaskRow, caller: Caller) -> Resource | 
     return resource
 
 
-def _work(task: TaskRow, resource: Resource, owed: Sequence[TaskRow], now: float) -> dict[str, Any]:
+def work_of(task: TaskRow, resource: Resource, owed: Sequence[TaskRow], now: float) -> dict[str, Any]:
     """Return a piece of work: since when it runs, or waits and for what."""
     shown: dict[str, Any] = {
         "arn": task.arn,

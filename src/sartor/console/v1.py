@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from sartor.console import asked
 from sartor.console.for_tests import PagesForTests
+from sartor.console.jobs import JobPages
 from sartor.console.models import ModelPages
 from sartor.console.openapi import OPENAPI
 from sartor.console.resources import ResourcePages
@@ -41,12 +42,14 @@ class Console:
         means: to reach datasets and reports.
         models: the pages about models.
         resources: the pages about what is there.
+        jobs: the pages about what runs, waits or ran.
         for_tests: those of a server that runs for tests.
     """
 
     means: Means
     models: ModelPages
     resources: ResourcePages
+    jobs: JobPages
     for_tests: PagesForTests | None = None
 
     def openapi(self, _caller: Caller | None, _request: HttpRequest) -> tuple[int, str, bytes]:
@@ -76,7 +79,7 @@ class Console:
             return _json(self._batch_report(caller, f"{batch[1]}-job", batch[2]))
         if path == "/sartor/v1/events/rejected" and request.method != "POST":
             return _json(self._rejected(caller, request.parameters))
-        for pages in (self.models, self.resources, self.for_tests):
+        for pages in (self.models, self.resources, self.jobs, self.for_tests):
             answer = None if pages is None else pages.answer(caller, request, path)
             if answer is not None:
                 return _json(answer)

@@ -22,6 +22,7 @@ from sartor.resources.store import Duplicate, Resource, Store, TaskRow, Transact
 
 __all__ = [
     "MAX_ATTEMPTS",
+    "STOP",
     "Outcome",
     "Task",
     "Verb",
@@ -37,6 +38,7 @@ __all__ = [
     "release",
     "status_of",
     "stopped",
+    "tell_to_stop",
     "told_to_stop",
 ]
 
@@ -55,6 +57,8 @@ _WHEN_STOPPING: Final[Mapping[State, State]] = {
     "failed": "stopped",
     "stopped": "stopped",
 }
+#: What Sartor keeps with a job that was told to stop, for which the service has no status: who told it.
+STOP: Final = "stop"
 #: What Sartor keeps with a resource whose newest work that shows in no status failed: why, by the verb.
 FAILED: Final = "trainingFailed"
 DESCRIPTION_FAILED: Final = "descriptionFailed"
@@ -197,7 +201,7 @@ def claim(
         task = _claim_one(store, worker, lanes, now, lease_seconds)
         if task is None:
             return None
-        if task.resource.status == _STOPPING:  # it was told to while another worker had it
+        if _must_stop(task.resource):  # it was told to while another worker had it
             stopped(store, task)
         elif task.attempt <= MAX_ATTEMPTS:
             return task
@@ -351,7 +355,29 @@ def told_to_stop(store: Store, task: Task) -> bool:
     """Return whether a caller wants a task to end; also when its resource is gone."""
     with store.read() as transaction:
         resource = transaction.get(task.arn)
-    return resource is None or resource.status == _STOPPING
+    return resource is None or _must_stop(resource)
+
+
+def _must_stop(resource: Resource) -> bool:
+    return resource.status == _STOPPING or STOP in resource.private
+
+
+def tell_to_stop(transaction: Transaction, job: Resource, who: str, now: float) -> None:
+    """Let a job end as failed: at once if it waits, else as soon as its work hears of it, unless that is done by then.
+
+    Args:
+        transaction: that writes, with the lock of the job's account.
+        job: which waits or runs.
+        who: tells it to, for the reason that it will have.
+        now: epoch seconds.
+    """
+    transaction.merge_private(job.arn, {STOP: who})
+    if transaction.drop_waiting_task(job.arn):
+        transaction.set_status(job.arn, status_of(job.kind, "create", "failed"), now, _stopped_by(who))
+
+
+def _stopped_by(who: str) -> str:
+    return f"The job was stopped by {who}. Nothing of it is kept."
 
 
 def _end(store: Store, task: Task, state: State, now: float | None, reason: str | None = None) -> bool:
@@ -388,6 +414,8 @@ def _show(
         return
     if resource.status == _STOPPING:
         state, reason = _WHEN_STOPPING[state], None
+    elif state == "stopped":  # a job, for which the service has no such status
+        state, reason = "failed", _stopped_by(resource.private[STOP])
     status = status_of(task.kind, task.verb, state)
     if resource.status != status:
         transaction.set_status(task.arn, status, now, reason)

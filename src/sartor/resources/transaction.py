@@ -157,6 +157,8 @@ class Transaction:
         limit: int,
         parent: str | None = None,
         after: tuple[float, int] | None = None,
+        search: str = "",
+        statuses: Collection[str] | None = None,
     ) -> list[Resource]:
         """Return up to ``limit`` resources of one kind, newest first.
 
@@ -168,6 +170,8 @@ class Transaction:
             parent: only those that name this ARN.
             after: ``created_at`` and ``seq`` of the last one already seen. A position, not a count, so that
                 what is created or deleted meanwhile neither repeats nor hides a row.
+            search: only those whose ARN has this text, in any case.
+            statuses: only those of these; ``None`` is all.
         """
         column = RESOURCE.c
         query = sa.select(*RESOURCE_COLUMNS).where(
@@ -176,6 +180,10 @@ class Transaction:
         if parent is not None:
             children = sa.select(REFERENCE.c.child).where(REFERENCE.c.parent == parent)
             query = query.where(column.arn.in_(children))
+        if search:
+            query = query.where(column.arn.icontains(search, autoescape=True))
+        if statuses is not None:
+            query = query.where(column.status.in_(statuses))
         if after is not None:
             created_at, seq = after
             query = query.where(

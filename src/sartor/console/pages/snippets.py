@@ -97,6 +97,12 @@ def _listed(_parts: tuple[str, ...], asked: Mapping[str, Any]) -> list[str] | No
 _COMMANDS: Final[Mapping[str, _Words]] = {
     "status": lambda _parts, _asked: ["status", "--json"],
     "resources": _listed,
+    "jobs": lambda _parts, asked: (
+        None
+        if {"kinds", "after"} & asked.keys()
+        else ["jobs", *_options(asked, limit="limit", state="state", search="search"), "--json"]
+    ),
+    "jobs/stop": lambda _parts, asked: ["stop", str(asked["jobArn"]), "--json"],
     "import-jobs/(.+)/report": lambda parts, _asked: ["report", *parts, "--json"],
     "datasets/(.+)/statistics": lambda parts, _asked: ["describe", *parts, "--json"],
     "datasets/(.+)/history": lambda parts, asked: (
