@@ -170,6 +170,12 @@ class DatasetRecords:
         return sum(part.rows for table in tables for part in table.snapshot().parts.values())
 
     @property
+    def stored_bytes(self) -> int:
+        """How many bytes its tables have."""
+        tables = (self.bulk_table, self.put_table)
+        return sum(part.size_bytes for table in tables for part in table.snapshot().parts.values())
+
+    @property
     def _deletion(self) -> str:
         return f"{self.folder}/deletion.txt"
 

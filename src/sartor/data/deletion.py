@@ -6,8 +6,12 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sartor.compute.contract import Compute
 from sartor.data import engine, sums
@@ -15,7 +19,9 @@ from sartor.data.check import JobRules, read_and_check
 from sartor.data.dataset import SEQ, SESSION, DatasetRecords
 from sartor.data.events import NEWEST
 from sartor.data.input_files import InputFile
-from sartor.data.rewriting import Going, without
+from sartor.data.remote import Remote
+from sartor.data.rewriting import Going, present, without
+from sartor.data.rewriting_elsewhere import Elsewhere, count_elsewhere, is_large, without_elsewhere
 from sartor.data.schema import Field, Schema
 from sartor.data.table import Table
 from sartor.data.watch import interrupting
@@ -73,22 +79,31 @@ def users_in(file: Path, memory_bytes: int) -> list[str]:
         return [row[0] for row in connection.execute(f"SELECT id FROM {engine.parquet([file])}").fetchall()]
 
 
-def count_users(datasets: Sequence[DatasetRecords], users: Path, upto: Mapping[int, int]) -> int:
-    """Return how many of the users occur in any of the datasets' tables, in what was put up to a number of each."""
-    found = []
+def count_users(
+    datasets: Sequence[DatasetRecords],
+    users: Path,
+    upto: Mapping[int, int],
+    stop: Callable[[], bool] = lambda: False,
+    compute: Compute | None = None,
+    remote: Remote | None = None,
+) -> int:
+    """Return how many of the users occur in any of the datasets' tables, in what was put up to a number of each.
+
+    The other arguments, and what is raised, are those of ``delete_users``.
+    """
+    found: list[NDArray[np.uint8]] = []
     for dataset in datasets:
         for table, which in ((dataset.bulk_table, "true"), (dataset.put_table, _until(upto[dataset.number]))):
-            files = _files(table)
-            if files:
-                found.append(f'SELECT "USER_ID" AS id FROM {engine.parquet(files)} WHERE {which}')
-    if not found:
-        return 0
-    with datasets[0].connection() as connection:
-        ((count,),) = connection.execute(
-            f"SELECT count(DISTINCT id) FROM ({' UNION ALL '.join(found)}) "
-            f"WHERE id IN (SELECT id FROM {engine.parquet([users])})"
-        ).fetchall()
-    return int(count)
+            parts = table.snapshot().parts
+            where = _elsewhere(dataset, table, compute, remote)
+            if where is not None:
+                found.append(
+                    count_elsewhere(_going(dataset, table, {"users": users}, which), parts, where, stop)
+                )
+            elif parts:
+                with dataset.connection() as connection, interrupting(connection, stop):
+                    found.append(present(connection, [table.local(name) for name in parts], users, which))
+    return int(np.unpackbits(np.bitwise_or.reduce(found)).sum()) if found else 0
 
 
 def drain(dataset: DatasetRecords, upto: int) -> None:
@@ -104,6 +119,7 @@ def delete_users(
     stop: Callable[[], bool] = lambda: False,
     upto: int = NEWEST,
     compute: Compute | None = None,
+    remote: Remote | None = None,
 ) -> None:
     """Delete all that users have in a dataset whose put records are drained; doing it again is harmless.
 
@@ -115,7 +131,8 @@ def delete_users(
         job_arn: the job; its tables' commits carry it.
         stop: asked some times a second whether to give up.
         upto: the number of the last put record that goes; what came later stays.
-        compute: where pieces run that see the tables' parts; here, if not given.
+        compute: where pieces run; here, if not given.
+        remote: what pieces need there, if those machines see no parts.
 
     Raises:
         Stopped: ``stop`` said so.
@@ -135,7 +152,8 @@ def delete_users(
         ):
             # another writer may replace parts meanwhile, such as a FULL import: then it looks again; so does an
             # attempt after one that died, as rows of the users may have come since
-            while not _rewritten(dataset, table, lists, theirs, job_arn, stop, compute):
+            going, where = _going(dataset, table, lists, theirs), _elsewhere(dataset, table, compute, remote)
+            while not _rewritten(dataset, table, going, job_arn, stop, where or compute):
                 pass
             table.vacuum(time.time() + 1)
     sums.drop_gone(dataset)
@@ -167,20 +185,34 @@ def _named(
     return ids, of_them
 
 
+def _going(dataset: DatasetRecords, table: Table, lists: Mapping[str, Path], condition: str) -> Going:
+    return Going(lists, condition, table.stage(), dataset.scratch, dataset.memory_bytes)
+
+
+def _elsewhere(
+    dataset: DatasetRecords, table: Table, compute: Compute | None, remote: Remote | None
+) -> Elsewhere | None:
+    """Return where the pieces of a table run that bring its parts, if it is large; else it is read here."""
+    if compute is None or remote is None or not is_large(table.snapshot().parts):
+        return None
+    return Elsewhere(compute, replace(remote, table=table.path), dataset.storage)
+
+
 def _rewritten(
     dataset: DatasetRecords,
     table: Table,
-    lists: Mapping[str, Path],
-    theirs: str,
+    going: Going,
     job_arn: str,
     stop: Callable[[], bool],
-    compute: Compute | None,
+    where: Compute | Elsewhere | None,
 ) -> bool:
     """Replace every part that has rows of the users; false if another writer replaced one of them first."""
     now = table.snapshot()
     before = now.number(job_arn) or 0
-    going = Going(lists, theirs, table.stage(), dataset.scratch, dataset.memory_bytes)
-    found = without(going, [table.local(name) for name in now.parts], compute, stop)
+    if isinstance(where, Elsewhere):
+        found = without_elsewhere(going, now.parts, where, stop)
+    else:
+        found = without(going, [table.local(name) for name in now.parts], where, stop)
     note = {"sartor.job": job_arn, "sartor.removed": str(sum(one.removed for one in found))}
     return not found or table.change(
         [one.part for one in found if one.part is not None],

@@ -1,60 +1,39 @@
-"""Records as CSV files that read the same for everybody: our own import, Amazon's, pandas, DuckDB.
+"""A dataset's records as CSV files: here, in processes beside each other, or by machines that store their own."""
 
-A cell is quoted only if it must be. Where it is not, a backslash is but a backslash to all of them.
-"""
-
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 
-from sartor.compute.contract import Compute, Heard, Need
+from sartor.compute.contract import Compute, Need
 from sartor.compute.here import Here
-from sartor.data import engine
-from sartor.data.dataset import DatasetRecords, Store
-from sartor.data.schema import Field, Schema
-from sartor.data.sections import Section, sections, select
-from sartor.data.watch import interrupting, stop_of
+from sartor.data.csv_elsewhere import Target, store_piece
+from sartor.data.csv_rows import Form, write, write_piece
+from sartor.data.dataset import DatasetRecords, Shown, Store
+from sartor.data.parquet_spans import TEXT_BYTES
+from sartor.data.sections import sections
 
 #: About how large one file becomes at most.
 _FILE_BYTES: Final = 512_000_000
 #: DuckDB holds several times a file's size in memory while it writes it.
 _MEMORY_FILES: Final = 8
-#: The SQL of whether white space or a control character, all that sorts before ``!``, begins or ends a text.
-_AT_ITS_EDGES: Final = "({text} <> '' AND ({text} < '!' OR {text}[-1] < '!'))"
-#: The same of whether a text has what no unquoted cell can have.
-_INSIDE: Final = " OR ".join(
-    f"contains({{text}}, {character})" for character in ("','", "'\"'", "chr(10)", "chr(13)")
-)
-#: In quotes the import, like Amazon's, takes a backslash for an escape, and two quotes for one.
-_QUOTED: Final = "'\"' || replace(replace({text}, '\\', '\\\\'), '\"', '\"\"') || '\"'"
-
-
 #: About how much text a piece is where pieces run beside each other. Less than two are written here.
 PIECE_BYTES: Final = 2**27
 
 
-@dataclass(frozen=True)
-class Form:
-    """What all pieces of an export share.
+class Written(NamedTuple):
+    """What came of an export.
 
     Attributes:
-        schema: the columns.
-        cells: the SQL of what is written of them.
-        folder: where.
-        file_bytes: about how large one file becomes at most.
-        memory_bytes: how much DuckDB may use.
+        stored: how many files are at their place already, those with the first numbers.
+        files: those that are here.
     """
 
-    schema: Schema
-    cells: str
-    folder: Path
-    file_bytes: int
-    memory_bytes: int
+    stored: int
+    files: Sequence[Path]
 
 
 def write_csv(
@@ -80,45 +59,67 @@ def write_csv(
         Stopped: ``stop`` said so.
         Unavailable: pieces cannot run where they should.
     """
-    file_bytes = min(_FILE_BYTES, records.memory_bytes // _MEMORY_FILES)
-    with records.connection() as connection, records.shown(connection, store) as shown:
-        needs_quotes = _AT_ITS_EDGES if shown.facts.unquoted else f"{_INSIDE} OR {_AT_ITS_EDGES}"
-        cells = ", ".join(_cell(field, needs_quotes) for field in records.schema.fields)
-        form = Form(records.schema, cells, folder, file_bytes, records.memory_bytes)
+    with _formed(records, store, folder) as (connection, shown, form):
         apart = compute is not None and not isinstance(compute, Here)
         pieces = sections(shown.parts, PIECE_BYTES) if apart else []
         if compute is None or len(pieces) < 2:
-            return _written(connection, "SELECT * FROM data", form, stop)
+            return write(connection, "SELECT * FROM data", form, stop)
         found: dict[int, list[Path]] = {}
         need = Need(records.memory_bytes)
         compute.map(partial(write_piece, form), pieces, need, done=found.__setitem__, stop=stop)
-        rest = [] if shown.rest is None else _written(connection, shown.rest, form, stop)
+        rest = [] if shown.rest is None else write(connection, shown.rest, form, stop)
     return [*(file for _, files in sorted(found.items()) for file in files), *rest]
 
 
-def write_piece(form: Form, piece: Sequence[Section], heard: Heard) -> list[Path]:
-    """Write the rows of a piece and return its files; those that a killed run has left are none of them."""
-    with engine.connect(form.memory_bytes, form.folder, 1) as connection:
-        return _written(connection, select(piece, form.schema), form, stop_of(heard))
+def store_csv(
+    records: DatasetRecords,
+    store: Store,
+    folder: Path,
+    target: Target,
+    compute: Compute,
+    done: Callable[[int, int], None],
+    stop: Callable[[], bool],
+) -> Written:
+    """Write records as ``write_csv`` does, by machines that store a file for each piece.
+
+    Args:
+        records: of the dataset.
+        store: which of them.
+        folder: an empty local folder, for what is no piece.
+        target: where files are stored.
+        compute: those machines.
+        done: takes how many pieces are stored, of how many.
+        stop: asked some times a second whether to give up.
+
+    Raises:
+        Stopped: ``stop`` said so.
+        JobFailed: a file may not be written.
+        Unavailable: pieces cannot run where they should.
+    """
+    if records.stored_bytes * TEXT_BYTES < 2 * PIECE_BYTES:
+        return Written(0, write_csv(records, store, folder, stop))
+    with _formed(records, store, folder, outlined=True) as (connection, shown, form):
+        pieces = sections(shown.parts, PIECE_BYTES)
+        if not pieces:
+            return Written(0, write(connection, "SELECT * FROM data", form, stop))
+        stored: set[int] = set()
+
+        def piece_done(number: int, _: None) -> None:
+            stored.add(number)
+            done(len(stored), len(pieces))
+
+        work, need = partial(store_piece, form, target), Need(records.memory_bytes)
+        compute.map(work, list(enumerate(pieces)), need, done=piece_done, stop=stop)
+        rest = [] if shown.rest is None else write(connection, shown.rest, form, stop)
+    return Written(len(pieces), rest)
 
 
-def _written(
-    connection: duckdb.DuckDBPyConnection, rows: str, form: Form, stop: Callable[[], bool]
-) -> list[Path]:
-    """Write the rows of a SELECT."""
-    place = form.folder / f"rows-{secrets.token_hex(4)}"
-    # DuckDB's own quoting is off: it does not know what a backslash is, and quotes what needs none
-    options = f"FORMAT csv, HEADER, QUOTE '', ESCAPE '', FILE_SIZE_BYTES {form.file_bytes}"
-    connection.execute("SET preserve_insertion_order = false")
-    with interrupting(connection, stop):
-        connection.execute(engine.copy(f"SELECT {form.cells} FROM ({rows})", place, options))
-    return sorted(place.glob("*.csv"), key=lambda file: (len(file.name), file.name))
-
-
-def _cell(field: Field, needs_quotes: str) -> str:
-    """Return the SQL of a column as it is written; ``needs_quotes`` is that of whether a ``{text}`` does."""
-    name = f'"{field.name}"'
-    if field.type != "string":
-        return name
-    quoted = f"CASE WHEN {needs_quotes} THEN {_QUOTED} ELSE {{text}} END"
-    return f"{quoted.format(text=name)} AS {name}"
+@contextmanager
+def _formed(
+    records: DatasetRecords, store: Store, folder: Path, outlined: bool = False
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Shown, Form]]:
+    """Give the records on a connection, and how they are written."""
+    file_bytes = min(_FILE_BYTES, records.memory_bytes // _MEMORY_FILES)
+    with records.connection() as connection, records.shown(connection, store, outlined=outlined) as shown:
+        form = Form(records.schema, shown.facts.unquoted, folder, file_bytes, records.memory_bytes)
+        yield connection, shown, form

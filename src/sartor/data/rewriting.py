@@ -14,10 +14,13 @@ from typing import Final, NamedTuple
 from uuid import uuid4
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 from sartor.compute.contract import Compute, Heard, Need
 from sartor.compute.here import Here
 from sartor.data import engine
+from sartor.data.engine import ROW
 from sartor.data.machines import require_folders, scratch_here
 from sartor.data.parts import Part, write_part
 from sartor.data.sections import whole_parts
@@ -105,6 +108,29 @@ def rewrite(going: Going, parts: Sequence[Path], heard: Heard) -> list[Rewritten
         for table, file in going.lists.items():
             connection.execute(f"CREATE TEMP TABLE {table} AS SELECT id FROM {engine.parquet([file])}")
         return [found for part in parts if (found := _rewritten(connection, going, part)) is not None]
+
+
+def present(
+    connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], users: Path, condition: str
+) -> NDArray[np.uint8]:
+    """Return of each of a list of users whether parts have a row of it, packed into bits in the list's order.
+
+    Args:
+        connection: of DuckDB.
+        parts: their files.
+        users: a Parquet file with a column ``id``, in which none is twice.
+        condition: the SQL of which rows count.
+    """
+    ids = engine.placed([users], ["id"])
+    ((count,),) = connection.execute(f"SELECT count(*) FROM {ids}").fetchall()
+    found = np.zeros(count, bool)
+    rows = f'SELECT "USER_ID" FROM {engine.parquet(parts)} WHERE {condition}'
+    for batch in engine.batches(
+        connection,
+        f'SELECT DISTINCT users."{ROW}" AS row FROM ({rows}) parts JOIN {ids} users ON "USER_ID" = id',
+    ):
+        found[batch["row"]] = True
+    return np.packbits(found)
 
 
 def _rewritten(connection: duckdb.DuckDBPyConnection, going: Going, part: Path) -> Rewritten | None:

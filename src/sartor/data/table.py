@@ -44,6 +44,11 @@ class Table:
         self._commits = Commits(storage, path, self._log)
         self._staged_at: float | None = None
 
+    @property
+    def path(self) -> str:
+        """Its folder in storage."""
+        return self._path
+
     def stage(self) -> Any:
         """Return the local folder into which a writer puts the parts that it is going to commit."""
         self._staged_at = time.time()

@@ -4,10 +4,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from sartor.compute.contract import Compute
 from sartor.data.dataset import DatasetRecords
 from sartor.data.deletion import count_users, delete_users, drain, read_users, users_in
 from sartor.data.events import NEWEST
 from sartor.data.input_files import InputFile
+from sartor.data.remote import Remote
 from sartor.resources import lifecycle, looks
 from sartor.resources.kind_names import DATASET_IMPORT_JOB
 from sartor.resources.kinds import UNFINISHED
@@ -44,22 +46,30 @@ def run(task: Task, tools: Tools) -> Outcome:
         number = None if now is None else now.private.get("numDeleted")
         upto = {one.number: _upto(job, resource) for resource, one in zip(resources, datasets, strict=True)}
         holder = f"{job.arn}#{task.attempt}"
+        where = _where(job, tools)
         # what is being drained meanwhile could bring a user back
         with held_drains([dataset.number for dataset in datasets], holder, tools) as must_stop:
             for dataset in datasets:
                 drain(dataset, upto[dataset.number])
             if number is None:
-                number = count_users(datasets, users, upto)
+                number = count_users(datasets, users, upto, must_stop, *where)
                 lifecycle.keep(tools.store, task, {"numDeleted": number})
             for at, (resource, dataset) in enumerate(zip(resources, datasets, strict=True)):
                 number_upto = upto[dataset.number]
-                delete_users(dataset, users, job.arn, must_stop, number_upto, tools.beside_storage)
+                delete_users(dataset, users, job.arn, must_stop, number_upto, *where)
                 _sweep(resource, dataset, tools)
                 tools.storage.drop_stale(dataset.folder)
                 tools.progress({"phase": "deleting", "datasets": at + 1, "datasetsTotal": len(datasets)})
         trained = forget_users(task, users_in(users, tools.memory_bytes), tools)
     tools.store.clear_deleted()
     return Outcome({"numDeleted": number}, {"trainedWith": trained})
+
+
+def _where(job: Resource, tools: Tools) -> tuple[Compute, Remote | None]:
+    """Return where pieces run, and what they need on machines that do not see storage's files."""
+    if not (tools.compute.far and tools.storage.makes_copies):
+        return tools.compute, None
+    return tools.compute, Remote(tools.sources.places, job.account, job.body.get("roleArn"))
 
 
 def _upto(job: Resource, dataset: Resource) -> int:

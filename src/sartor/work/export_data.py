@@ -8,8 +8,11 @@ import contextlib
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 
-from sartor.data.export import write_csv
+from sartor.data.csv_elsewhere import Target
+from sartor.data.export import store_csv, write_csv
+from sartor.data.remote import Remote
 from sartor.data.sources import AccountSources
 from sartor.errors import JobFailed
 from sartor.resources.lifecycle import Outcome, Task
@@ -35,13 +38,20 @@ def run(task: Task, tools: Tools) -> Outcome:
     try:
         sources.delete(folder, _left_by(mark, range(1, task.attempt + 1)))
         records, mode = records_of(dataset, tools), job.body["ingestionMode"]
-        files = write_csv(records, mode, scratch, tools.stop, tools.on_this_machine)
-        for at, file in enumerate(files):
-            name = f"part-{mark}-{task.attempt}-{at:04d}.csv"
-            sources.write(f"{folder}{name}", file, mark, tools.keep_on)
-            tools.progress({"phase": "writing", "files": at + 1, "filesTotal": len(files)})
-        if task.attempt > 1:  # one that was overtaken may have written since
-            sources.delete(folder, _left_by(mark, range(1, task.attempt)))
+        name = f"part-{mark}-{task.attempt}-{{:04d}}.csv"
+        if tools.compute.far:
+            remote = Remote(tools.sources.places, job.account, job.body.get("roleArn"))
+            target = Target(remote, sources.root(folder), folder, name, mark)
+            stored, files = store_csv(
+                records, mode, scratch, target, tools.compute, partial(_say, tools), tools.stop
+            )
+        else:
+            stored, files = 0, write_csv(records, mode, scratch, tools.stop, tools.compute)
+        for at, file in enumerate(files, stored):
+            sources.write(folder + name.format(at), file, mark, tools.keep_on)
+            _say(tools, at + 1, stored + len(files))
+        if stored or task.attempt > 1:  # one that was overtaken may have written since, or a piece was killed
+            sources.delete(folder, _left_over(mark, task.attempt))
         tools.keep_on()
     except BaseException:
         _take_back(sources, folder, _left_by(mark, range(task.attempt, task.attempt + 1)))
@@ -51,15 +61,25 @@ def run(task: Task, tools: Tools) -> Outcome:
     return Outcome()
 
 
+def _say(tools: Tools, files: int, of: int) -> None:
+    tools.progress({"phase": "writing", "files": files, "filesTotal": of})
+
+
 def _left_by(mark: str, attempts: range) -> Callable[[str], bool]:
     """Return what tells the files of a job's attempts, whole or half written, by their names."""
-    name = re.compile(rf"part-{mark}-(\d+)-\d+\.csv|\.part-{mark}-(\d+)-\d+\.csv\.{mark}")
+    name = re.compile(rf"part-{mark}-(\d+)-\d+\.csv|\.part-{mark}-(\d+)-\d+\.csv\.{mark}(?:-[0-9a-f]+)?")
 
     def is_theirs(text: str) -> bool:
         found = name.fullmatch(text)
         return found is not None and int(found[1] or found[2]) in attempts
 
     return is_theirs
+
+
+def _left_over(mark: str, attempt: int) -> Callable[[str], bool]:
+    """Return what tells the files of attempts before one, and those that it has half written, by their names."""
+    is_before, is_own = _left_by(mark, range(1, attempt)), _left_by(mark, range(attempt, attempt + 1))
+    return lambda text: is_before(text) or (is_own(text) and text.startswith("."))
 
 
 def _take_back(sources: AccountSources, folder: str, is_ours: Callable[[str], bool]) -> None:

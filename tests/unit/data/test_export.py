@@ -49,7 +49,7 @@ class Rows:
             yield connection
 
     @contextmanager
-    def shown(self, _connection: duckdb.DuckDBPyConnection, _store: Store) -> Iterator[Shown]:
+    def shown(self, _connection: duckdb.DuckDBPyConnection, _store: Store, outlined: bool) -> Iterator[Shown]:
         yield Shown(Facts(len(self.rows), True, self.unquoted), [], "SELECT * FROM data")
 
 

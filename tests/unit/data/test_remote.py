@@ -1,7 +1,6 @@
 """An import whose pieces run on machines that share nothing with the job's but S3."""
 
 import gzip
-import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from elsewhere import ACCOUNT, ROLE, SECRET, Elsewhere
 from s3_server import S3Server, use_standard_credentials
 from sartor import settings
 from sartor.compute.here import Here
@@ -21,39 +21,10 @@ from sartor.data.remote import Remote
 from sartor.data.remote_check import stand_in
 from sartor.data.sources import Sources
 from sartor.errors import JobFailed, Unavailable
-from spread_checks import InTurn, outcome
+from spread_checks import outcome
 from unit.data.test_spread import HARD, HEADER, ITEMS, PACKED, PLAIN, parquet_of
 
-ACCOUNT = "000000000000"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
-SECRET = "secret-of-the-role"
 TABLE = "tables/t"
-
-
-class Elsewhere(InTurn):
-    """Runs pieces as another machine would, which gets them as bytes and has an environment of its own."""
-
-    far = True
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        super().__init__()
-        self.sent = b""
-        self._folder = folder
-        self._monkeypatch = monkeypatch
-        self.environment = {"SARTOR_DATA": str(folder), "SARTOR_CONFIG": str(folder / "sartor.toml")}
-
-    def map(self, work: Any, pieces: Sequence[Any], need: Any, **how: Any) -> None:
-        sent = [pickle.dumps((work, piece)) for piece in pieces]
-        self.sent += b"".join(sent)
-        with self._monkeypatch.context() as context:
-            for name, value in self.environment.items():
-                context.setenv(name, value)
-            super().map(_run, sent, need, **how)
-
-
-def _run(content: bytes, heard: Any) -> Any:
-    work, piece = pickle.loads(content)
-    return work(piece, heard)
 
 
 @pytest.fixture
@@ -66,12 +37,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
     """Give another machine, which alone knows the role's credentials."""
-    node = tmp_path / "node"
-    node.mkdir()
-    (node / "sartor.toml").write_text(
-        f'[roles."{ROLE}"]\naws_access_key_id = "ROLEKEY"\naws_secret_access_key = "{SECRET}"\n'
-    )
-    return Elsewhere(node, monkeypatch)
+    return Elsewhere(tmp_path / "node", monkeypatch)
 
 
 class Job:
