@@ -1,4 +1,4 @@
-# `make install`, `make demo`, `make test`, `make test-ray`, `make lint`, `make conformance`, `make bench`, `make quality`: each can be repeated, a second run installs nothing.
+# `make install`, `make demo`, `make test`, `make test-ray`, `make test-packages`, `make wheel`, `make lint`, `make conformance`, `make bench`, `make quality`: each can be repeated, a second run installs nothing.
 # The first of these that is new enough; name another with `make PYTHON=… install`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -14,8 +14,9 @@ INSTALLED := .venv/.installed
 TESTED := .venv/.installed-test
 BENCHED := .venv/.installed-bench
 RAYED := .venv/.installed-ray
+PACKAGED := .venv/.installed-packages
 
-.PHONY: install demo test test-ray lint docs conformance bench quality clean
+.PHONY: install demo test test-ray test-packages wheel lint docs conformance bench quality clean
 
 install: $(INSTALLED)
 
@@ -37,6 +38,10 @@ $(RAYED): $(TESTED) constraints/ray.txt
 	$(PIP) install --quiet --constraint constraints/ray.txt --editable '.[postgres,torch,uvloop,oidc,tls,console,test,ray]'
 	@touch $@
 
+$(PACKAGED): $(TESTED) constraints/packages.txt
+	$(PIP) install --quiet --constraint constraints/packages.txt --editable '.[postgres,torch,uvloop,oidc,tls,test,packages]'
+	@touch $@
+
 demo: $(INSTALLED)
 	$(BIN)/sartor demo
 
@@ -46,6 +51,13 @@ test: $(TESTED)
 # Ray is 254 MB and its clusters start slowly: what needs one is skipped by `make test`.
 test-ray: $(RAYED)
 	$(BIN)/python -m pytest -n 0 tests/contract/test_compute.py tests/unit/compute tests/on_ray
+
+# The linters of Dockerfile, compose files and chart are 450 MB, and the image's files are built anew: skipped by `make test`.
+test-packages: $(PACKAGED)
+	$(BIN)/python -m pytest -n 0 tests/packages
+
+wheel: $(INSTALLED)
+	$(BIN)/python deploy/wheel.py dist
 
 lint: $(TESTED)
 	$(BIN)/ruff check .
