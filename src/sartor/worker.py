@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from sartor import clock
+from sartor.data.blobs import StorageFaultError
 from sartor.errors import Damaged, JobFailed, Unavailable
 from sartor.logs import fields
 from sartor.resources import lifecycle
@@ -285,7 +286,9 @@ class _Lease:
 
 
 def _cause(error: Exception) -> str:
-    """Return a fault in words that may be shown to who asked: no paths, no values."""
+    """Return a fault in words that may be shown to who asked: no paths, no values, nothing for a library's makers."""
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error):
         return "The server's disk is full."
+    if isinstance(error, StorageFaultError):
+        return str(error)
     return f"The server's log has the details ({type(error).__name__})."

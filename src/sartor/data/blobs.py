@@ -6,24 +6,29 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path, PurePosixPath
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import obstore
+from deltalake.exceptions import DeltaError
 from obstore.exceptions import BaseError, NotFoundError
 
 from sartor.data import s3
+from sartor.data.buckets import UnreadableError
 from sartor.data.copies import Cache, Copies
 from sartor.data.ranges import Ranges, Read, bring, reader
 from sartor.data.s3_bucket import S3Bucket
 from sartor.durable import make_durable
+from sartor.errors import Unavailable
 
-#: What a call to an S3 service may raise beside ``OSError``.
-StorageFault = BaseError
 #: What Delta does not take for part of a name: a backslash is a slash to it, ``%20`` a space, and the rest nothing.
 _UNNAMABLE: Final = re.compile(r"[\x00-\x1f\x7f\\]|%[0-9a-fA-F]{2}")
+
+
+class StorageFaultError(Unavailable, OSError):
+    """Storage does not answer, or refuses; the text says which, where, and what to set."""
 
 
 class StoredFile(NamedTuple):
@@ -41,7 +46,10 @@ class StoredFile(NamedTuple):
 
 
 class Blobs(Protocol):
-    """Files by path, with ``/`` between folders. A path names the same bytes in every process."""
+    """Files by path, with ``/`` between folders. A path names the same bytes in every process.
+
+    Every call raises ``StorageFaultError`` where an S3 service does not answer or refuses.
+    """
 
     @property
     def uri(self) -> str:
@@ -50,6 +58,9 @@ class Blobs(Protocol):
     @property
     def delta_options(self) -> dict[str, str]:
         """What deltalake must know to write here."""
+
+    def in_words(self) -> AbstractContextManager[None]:
+        """Return what turns an error of the libraries that reach an S3 service into a ``StorageFaultError``."""
 
     @property
     def makes_copies(self) -> bool:
@@ -132,6 +143,10 @@ class FolderBlobs:
     def delta_options(self) -> dict[str, str]:
         """A folder needs none."""
         return {}
+
+    def in_words(self) -> AbstractContextManager[None]:
+        """A folder's errors are the system's."""
+        return nullcontext()
 
     @property
     def makes_copies(self) -> bool:
@@ -280,6 +295,21 @@ class S3Blobs:
             options["aws_endpoint_url"] = self._endpoint
         return options
 
+    @contextmanager
+    def in_words(self) -> Iterator[None]:
+        """Those of obstore and of Delta, which is no class of its own where the service refuses."""
+        try:
+            yield
+        except StorageFaultError:
+            raise
+        except (BaseError, DeltaError, PermissionError, TimeoutError, ConnectionError, OSError) as error:
+            if isinstance(error, OSError) and not _is_of_service(error):
+                raise
+            words = str(error)
+            if not isinstance(error, UnreadableError):
+                words = s3.in_words(error, self._bucket, self._endpoint)
+            raise StorageFaultError(f"The storage {self.uri} cannot be used: {words}.") from error
+
     @property
     def makes_copies(self) -> bool:
         """It does."""
@@ -287,12 +317,13 @@ class S3Blobs:
 
     def put(self, path: str, content: bytes) -> None:
         """One PUT."""
-        obstore.put(self._store, path, content)
+        with self.in_words():
+            obstore.put(self._store, path, content)
         self._copies.drop(path)
 
     def put_file(self, path: str, file: Path) -> None:
         """Upload in parts, then remove the local file."""
-        with file.open("rb") as stream:
+        with self.in_words(), file.open("rb") as stream:
             obstore.put(self._store, path, stream)
         self._copies.drop(path)
         file.unlink()
@@ -302,46 +333,52 @@ class S3Blobs:
 
     def get(self, path: str) -> bytes:
         """One GET."""
-        try:
-            return bytes(obstore.get(self._store, path).bytes())
-        except (NotFoundError, FileNotFoundError) as error:
-            raise FileNotFoundError(path) from error
+        with self.in_words():
+            try:
+                return bytes(obstore.get(self._store, path).bytes())
+            except (NotFoundError, FileNotFoundError) as error:
+                raise FileNotFoundError(path) from error
 
     def list(self, prefix: str) -> Iterator[tuple[str, float]]:
         """List the keys below a folder."""
-        for page in obstore.list(self._store, prefix.rstrip("/") + "/"):
+        for page in self._pages(prefix.rstrip("/") + "/"):
             for found in page:
                 yield found["path"], found["last_modified"].timestamp()
 
     def stored(self, folder: str = "") -> Iterator[StoredFile]:
         """List the keys below a folder; a state is an ETag."""
-        for page in obstore.list(self._store, f"{folder}/" if folder else None):
+        for page in self._pages(f"{folder}/" if folder else None):
             for found in page:
                 yield StoredFile(found["path"], found["size"], found["e_tag"] or str(found["last_modified"]))
 
     def files(self, folder: str) -> Iterator[tuple[str, float]]:
         """List the keys of the folder alone."""
-        for found in obstore.list_with_delimiter(self._store, f"{folder}/")["objects"]:
+        with self.in_words():
+            objects = obstore.list_with_delimiter(self._store, f"{folder}/")["objects"]
+        for found in objects:
             yield found["path"], found["last_modified"].timestamp()
 
     def has(self, path: str) -> bool:
         """One HEAD."""
-        try:
-            obstore.head(self._store, path)
-        except (NotFoundError, FileNotFoundError):
-            return False
+        with self.in_words():
+            try:
+                obstore.head(self._store, path)
+            except (NotFoundError, FileNotFoundError):
+                return False
         return True
 
     def delete(self, path: str) -> None:
         """One DELETE; the local copy goes too."""
-        obstore.delete(self._store, path)
+        with self.in_words():
+            obstore.delete(self._store, path)
         self._copies.drop(path)
 
     def delete_folder(self, prefix: str) -> None:
         """Delete every key below a folder."""
         paths = [path for path, _ in self.list(prefix)]
         if paths:
-            obstore.delete(self._store, paths)
+            with self.in_words():
+                obstore.delete(self._store, paths)
         for path in paths:
             self._copies.drop(path)
 
@@ -355,22 +392,22 @@ class S3Blobs:
         """Ask the bucket for its first keys.
 
         Raises:
-            OSError: it does not answer, or refuses; the text says what to set.
+            StorageFaultError: it does not answer, or refuses; the text says what to set.
         """
-        try:
+        with self.in_words():
             obstore.list_with_delimiter(self._store)
-        except (BaseError, OSError) as error:
-            raise OSError(s3.in_words(error, self._bucket, self._endpoint)) from error
 
     def local(self, path: str) -> Path:
         """Download once a machine, for as long as there is room; what breaks goes on where it was."""
-        return self._copies.of(path)
+        with self.in_words():
+            return self._copies.of(path)
 
     def some(self, path: str, wanted: Callable[[int, Read], Ranges], copy: Path) -> Path:
         """A GET for each range, or some if it is long."""
-        file = self._files.find(path)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        return bring(self._files, file, wanted(file.size_bytes, reader(self._files, file)), copy)
+        with self.in_words():
+            file = self._files.find(path)
+            return bring(self._files, file, wanted(file.size_bytes, reader(self._files, file)), copy)
 
     def drop_local(self, path: str) -> None:
         """Remove it from the cache."""
@@ -378,7 +415,24 @@ class S3Blobs:
 
     def drop_stale(self, prefix: str = "") -> None:
         """Remove from the cache what the bucket has not."""
-        self._copies.drop_stale(prefix)
+        with self.in_words():
+            self._copies.drop_stale(prefix)
+
+    def _pages(self, prefix: str | None) -> Iterator[Any]:
+        """Yield the pages of a list of keys."""
+        with self.in_words():
+            pages = iter(obstore.list(self._store, prefix))
+            page = next(pages, None)
+        while page is not None:
+            yield page
+            with self.in_words():
+                page = next(pages, None)
+
+
+def _is_of_service(error: OSError) -> bool:
+    """Return whether an ``OSError`` is what an S3 service did, and not this machine or a key that is not there."""
+    refused = (UnreadableError, PermissionError, TimeoutError, ConnectionError)
+    return error.errno is None and (isinstance(error, refused) or type(error) is OSError)
 
 
 def open_storage(

@@ -75,7 +75,8 @@ class Commits:
 
     def newest(self) -> Snapshot:
         """Return the table as its newest version has it."""
-        return delta.opened(self._uri, self._storage.delta_options)
+        with self._storage.in_words():
+            return delta.opened(self._uri, self._storage.delta_options)
 
     def until_committed(
         self, attempt: Callable[[Snapshot], Result | Made], done: Callable[[], Result]
@@ -85,7 +86,16 @@ class Commits:
         Args:
             attempt: commits on top of a version; a result that is no commit means there is nothing to do.
             done: gives the result after a commit.
+
+        Raises:
+            StorageFaultError: the S3 service does not answer, or refuses.
         """
+        with self._storage.in_words():
+            return self._until_committed(attempt, done)
+
+    def _until_committed(
+        self, attempt: Callable[[Snapshot], Result | Made], done: Callable[[], Result]
+    ) -> Result:
         for number in range(_COMMIT_ATTEMPTS):
             begun, before = time.monotonic(), self.newest()
             try:  # on top of the very version that was looked at, so that a twin of this writer is a conflict

@@ -12,8 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from obstore.exceptions import BaseError
-
 from sartor.data import s3
 from sartor.data.blobs import Blobs, open_storage
 from sartor.data.parts import Part
@@ -62,7 +60,7 @@ class Remote:
             return
         storage = open_storage(self.places["storage"], self.places["s3_endpoint"], scratch)
         # while storage is away, what is left waits for a sweep of the table
-        with suppress(BaseError, OSError):
+        with suppress(OSError):
             for path, _ in list(storage.files(self.table)):
                 name = path.rpartition("/")[2]
                 if fnmatchcase(name, pattern) and name not in kept:

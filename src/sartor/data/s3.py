@@ -31,17 +31,31 @@ _MEANINGS: Final = (
         "{endpoint} does not accept the credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for the server, "
         "or a role's in sartor.toml",
     ),
-    ("403 Forbidden", "{endpoint} does not allow it to these credentials in the bucket {bucket}"),
+    (
+        "403 Forbidden|not allowed",
+        "{endpoint} does not allow it to these credentials in the bucket {bucket}; see the policies of both",
+    ),
     (
         "without LOCATION|AuthorizationHeaderMalformed|PermanentRedirect",
         "the bucket {bucket} is of another region; set AWS_REGION for the server",
     ),
-    (r"status code: (?:5\d\d|429)", "{endpoint} is overloaded or broken: {said}"),
+    (
+        r"status code:? (?P<status>5\d\d|429)",
+        "{endpoint} is overloaded or broken: it answers {status}; see its log",
+    ),
+    (r"status code:? (?P<status>\d{3})", "{endpoint} refuses it with {status} {code}in the bucket {bucket}"),
+    ("response body error|IncompleteBody", "the answer of {endpoint} broke off"),
 )
+#: Amazon's own word for a refusal, in the body of an answer.
+_CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 #: What of obstore's words is for its makers.
 _INNER_WORDS: Final = re.compile(
-    r"Generic S3 error: |Error performing list request: | in [0-9.]+m?s(?=[, ])|, after [0-9]+ retries.*?(?= +- )"
+    r"Kernel error -> |Generic S3 error: |Error performing list request: | in [0-9.]+[mµ]?s(?=[, ])|"
+    r", after [0-9]+ retries.*?(?= +- )"
 )
+#: What obstore writes below its words, and how Delta draws an arrow to each cause.
+_DEBUG: Final = re.compile(r"\n\nDebug source:.*", re.DOTALL)
+_ARROW: Final = re.compile(r"\s*\n\s*(?:\x1b\[[0-9;]*m)?↳(?:\x1b\[[0-9;]*m)?\s*")
 
 
 class NoCredentialsError(OSError):
@@ -84,17 +98,22 @@ def open_bucket(
 
 
 def in_words(error: BaseException, bucket: str, endpoint: str | None) -> str:
-    """Return what an error of obstore means, in a line, with what to set.
+    """Return what an error of obstore or Delta means, in a line, with what to set.
 
     Args:
         error: as it was raised.
         bucket: the bucket's name.
         endpoint: the service's URL; ``None`` for Amazon's own.
     """
-    line = next(iter(str(error).splitlines()), "") or type(error).__name__
-    said = _INNER_WORDS.sub("", line)
-    meaning = next((words for pattern, words in _MEANINGS if re.search(pattern, line)), "{said}")
-    return meaning.format(bucket=bucket, endpoint=endpoint or "Amazon S3", said=said)
+    line = _ARROW.sub(": ", _DEBUG.sub("", str(error)).strip()).partition("\n")[0] or type(error).__name__
+    told = {"bucket": bucket, "endpoint": endpoint or "Amazon S3", "said": _INNER_WORDS.sub("", line)}
+    code = _CODE.search(line)
+    told["code"] = f"({code[1]}) " if code else ""
+    for pattern, words in _MEANINGS:
+        found = re.search(pattern, line)
+        if found is not None:
+            return words.format(**told, **found.groupdict())
+    return told["said"]
 
 
 @lru_cache(maxsize=1)
