@@ -1,6 +1,7 @@
 """Processes that are kept running: one that dies is started again."""
 
 import logging
+import signal
 import subprocess
 import threading
 import time
@@ -75,6 +76,9 @@ class Crew:
 
     def _keep(self, name: str, command: Sequence[str]) -> None:
         """Start one process again and again."""
+        # A terminal's signal goes to all: who starts processes ends them, and one that still loads its libraries would
+        # end with a traceback. What a thread blocks is blocked in its children; they unblock it once they listen to it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         wait = FIRST_RESTART_SECONDS
         while True:
             began = time.monotonic()

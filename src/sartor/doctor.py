@@ -8,16 +8,19 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
-from sartor.app import Backend, open_backend
 from sartor.compute import open_compute
+from sartor.data.blobs import open_storage
 from sartor.errors import Unavailable
-from sartor.keys import KEY_FILE
+from sartor.keys import KEY_FILE, KeyFile
 from sartor.private import is_private
 from sartor.recipes.trainers import has_sequence_model
+from sartor.resources.store import stored_versions
 from sartor.settings import Settings
 from sartor.wire import fingerprint
 
@@ -53,11 +56,7 @@ def examine(settings: Settings) -> list[Finding]:
     if not _has_begun(settings):
         text = f"none yet; the first `sartor serve` makes it in {settings.data}"
         return [*findings, *(Finding(name, True, text) for name in ("database", "storage", "keys"))]
-    try:
-        backend = open_backend(settings)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the user wants to read it here
-        return [*findings, Finding("open", False, f"{error}. Check --data, --database and --storage.")]
-    looks: dict[str, Callable[[Backend], str]] = {
+    looks: dict[str, Callable[[Settings], str]] = {
         "database": _database,
         "storage": _storage,
         "disk": _disk,
@@ -65,10 +64,9 @@ def examine(settings: Settings) -> list[Finding]:
     }
     for name, look in looks.items():
         try:
-            findings.append(Finding(name, True, look(backend)))
-        except Exception as error:  # noqa: BLE001 - as above
+            findings.append(Finding(name, True, look(settings)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user wants to read it here
             findings.append(Finding(name, False, str(error)))
-    backend.close()
     return findings
 
 
@@ -167,34 +165,47 @@ def _compute(settings: Settings) -> Finding:
         return Finding("compute", False, str(error))
 
 
-def _database(backend: Backend) -> str:
-    backend.store.check()
-    return f"{backend.settings.database.rpartition('@')[2]} answers"
-
-
-def _storage(backend: Backend) -> str:
-    backend.storage.check()
-    return f"{backend.storage.uri} answers"
-
-
-def _disk(backend: Backend) -> str:
-    if not is_private(backend.settings.data):
-        raise PermissionError(
-            f"others may look into {backend.settings.data}: chmod -R go= {backend.settings.data}"
+def _database(settings: Settings) -> str:
+    """Look at the database as no server does: nothing in it is made, taken over or leased."""
+    place = settings.database.rpartition("@")[2]
+    found = stored_versions(settings.database)
+    if found is None:
+        return f"{place} has no service yet; the first `sartor serve` makes one"
+    if found.steps:
+        raise ValueError(
+            f"{place} is of an earlier Sartor, and this one takes it over at its start: `sartor upgrade --check` says "
+            "what that is"
         )
-    free = shutil.disk_usage(backend.settings.data).free
+    return f"{place} answers"
+
+
+def _storage(settings: Settings) -> str:
+    place = settings.storage
+    if "://" not in place and not Path(place).exists():
+        raise OSError(f"{place} is missing: name the right --storage, or bring it back from a backup")
+    with TemporaryDirectory() as scratch:
+        storage = open_storage(place, settings.s3_endpoint, Path(scratch))
+        storage.check()
+        return f"{storage.uri} answers"
+
+
+def _disk(settings: Settings) -> str:
+    if not settings.data.exists():
+        return f"{settings.data} is not there yet; the first `sartor serve` makes it"
+    if not is_private(settings.data):
+        raise PermissionError(f"others may look into {settings.data}: chmod -R go= {settings.data}")
+    free = shutil.disk_usage(settings.data).free
     if free < LOW_SPACE_BYTES:
-        raise OSError(f"only {free / 1e9:.1f} GB are free in {backend.settings.data}; imports need room")
+        raise OSError(f"only {free / 1e9:.1f} GB are free in {settings.data}; imports need room")
     return f"{free / 1e9:.0f} GB are free"
 
 
-def _keys(backend: Backend) -> str:
-    keys = backend.keys.all()
-    if backend.settings.shares_database:
-        return f"{len(keys)} in the database" if keys else "none yet; the first `sartor serve` makes one"
-    path = backend.settings.data / KEY_FILE
+def _keys(settings: Settings) -> str:
+    if settings.shares_database:
+        return "in the database, which servers share; `sartor keys list` shows them"
+    path = settings.data / KEY_FILE
     if not path.exists():
         return "none yet; the first `sartor serve` makes one"
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise PermissionError(f"{path} can be read by others: chmod 600 {path}")
-    return f"{len(keys)} in {path}"
+    return f"{len(KeyFile(path).all())} in {path}"

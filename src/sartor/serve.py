@@ -108,6 +108,7 @@ def work(settings: Settings, parent: int | None = None) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a crew blocks it while we load
     backend = open_backend(settings)
     if parent is not None:
         threading.Thread(target=_watch_parent, args=(parent, stopping), daemon=True).start()

@@ -16,6 +16,7 @@ import duckdb
 import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
+from deltalake import DeltaTable
 
 from api.conftest import ROLE, Client
 from api.schemas import CATEGORICAL, INTERACTIONS, ITEMS, TEXT, USERS, schema
@@ -363,6 +364,8 @@ def test_every_import_is_a_version_and_any_of_them_can_come_back(client: Client)
     assert [one["rows"] for one in (newest, middle, oldest)] == [1100, 2000, 1000]
     assert newest["jobArn"] == wrong["datasetImportJobArn"]
     assert (middle["added"], newest["removed"], newest["added"]) == (1000, 2000, 1100)
+    where = sartor(client, "describe", dataset, "--tables").stdout.split()
+    assert [DeltaTable(uri).version() for uri in where] == [newest["version"]], "other engines read it there"
     done = sartor(client, "rollback", dataset, "--to", str(oldest["version"]))
     assert done.returncode == 0, done.stderr
     assert sorted(map(str, client.exported(dataset, "BULK"))) == before

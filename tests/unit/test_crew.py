@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -52,3 +53,39 @@ def test_who_dies_is_started_again_and_all_end_with_the_crew(
     kept.stop()
     assert not is_alive(again)
     assert not is_alive(other)
+
+
+def test_ctrl_c_ends_nobody_who_has_not_said_that_he_listens(tmp_path: Path) -> None:
+    """Who still loads libraries would end with a traceback; the parent ends all."""
+    waits = "[time.sleep(0.01) for _ in iter(lambda: signal.SIGINT in signal.sigpending(), True)]"
+    script = (
+        f"import signal, time; print('here', flush=True); {waits}; print('kept', flush=True); time.sleep(60)"
+    )
+    log = tmp_path / "one"
+    kept = Crew({"one": [sys.executable, "-c", script]}, os.environ, {"one": log})
+    kept.start()
+    try:
+        until(lambda: log.exists() and log.read_text() == "here\n")
+        process = kept.process("one")
+        assert process is not None
+        os.kill(process, signal.SIGINT)
+        until(lambda: log.read_text() == "here\nkept\n")
+    finally:
+        kept.stop()
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_has_no_traceback() -> None:
+    script = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "sartor.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from sartor.__main__ import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")

@@ -104,9 +104,14 @@ def report(job: str, as_json: bool, **flags: Any) -> None:
 
 @click.command()
 @click.argument("dataset")
+@click.option(
+    "--tables",
+    is_flag=True,
+    help="Print where its Delta tables lie, a line each, for DuckDB, Polars or Spark.",
+)
 @settings_options("data", "host", "port")
 @JSON
-def describe(dataset: str, as_json: bool, **flags: Any) -> None:
+def describe(dataset: str, tables: bool, as_json: bool, **flags: Any) -> None:
     """Show what is in a dataset: columns, events by type and day, users, and advice.
 
     DATASET is GROUP/TYPE or its ARN.
@@ -114,8 +119,14 @@ def describe(dataset: str, as_json: bool, **flags: Any) -> None:
     \b
     Example:
       sartor describe shop/INTERACTIONS
+      sartor describe shop/INTERACTIONS --tables
     """
     server, arn = asked_about(dataset, [DATASET], "a dataset", flags)
+    if tables:
+        found = server.ask(_of_dataset(arn, "tables"))
+        lines = [table["uri"] for table in found["tables"]]
+        click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines) or "It has no records yet.")
+        return
     path = _of_dataset(arn, "statistics")
     answer = _followed(server.ask(path), lambda: server.ask(path))
     if "failureReason" in answer:

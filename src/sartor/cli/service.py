@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.servers import with_database
 from sartor.settings import Settings, SettingsError, unknown_variables, variables
 
 
@@ -179,6 +180,8 @@ def doctor(as_json: bool, **flags: Any) -> None:
       sartor doctor --data ./sartor-data
     """
     settings = settings_of(flags)
+    with failures(OSError, ValueError):
+        settings = with_database(settings)
     from sartor.doctor import examine
 
     findings = examine(settings)

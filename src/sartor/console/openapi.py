@@ -198,6 +198,16 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 _OF_DATASET,
             )
         },
+        "/sartor/v1/datasets/{datasetArn}/tables": {
+            "get": _path(
+                "Where the Delta tables of a dataset lie, for other engines: what imports brought, and what calls put.",
+                _object(
+                    datasetArn=_TEXT,
+                    tables={**_LIST, "items": _object(store=_TEXT, uri=_TEXT, version=_WHOLE)},
+                ),
+                _OF_DATASET,
+            )
+        },
         "/sartor/v1/datasets/{datasetArn}/history": {
             "get": _path(
                 "The versions of a dataset's imported records, newest first; of older ones ask with `before`.",

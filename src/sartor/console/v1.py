@@ -30,7 +30,7 @@ _JSON: Final = "application/json"
 _IMPORT_REPORT: Final = re.compile(r"/sartor/v1/import-jobs/([^/]+)/report")
 _DELETION_REPORT: Final = re.compile(r"/sartor/v1/deletion-jobs/([^/]+)/report")
 _BATCH_REPORT: Final = re.compile(r"/sartor/v1/(batch-inference)-jobs/([^/]+)/report")
-_DATASET: Final = re.compile(r"/sartor/v1/datasets/(.+)/(statistics|history|records|rollback)")
+_DATASET: Final = re.compile(r"/sartor/v1/datasets/(.+)/(statistics|tables|history|records|rollback)")
 _MOST_RECORDS: Final = 1000
 
 
@@ -89,6 +89,7 @@ class Console:
             raise not_found(path)
         answers: Mapping[str, Callable[[Resource, HttpRequest], dict[str, Any]]] = {
             "statistics": self._statistics,
+            "tables": self._tables,
             "history": self._history,
             "records": self._records,
             "rollback": self._rollback,
@@ -115,6 +116,23 @@ class Console:
     def _statistics(self, dataset: Resource, _request: HttpRequest) -> dict[str, Any]:
         """Return what the dataset's rows look like, or how far it is to be known."""
         return {"datasetArn": dataset.arn, **describe.statistics_of(dataset, self.means)}
+
+    def _tables(self, dataset: Resource, _request: HttpRequest) -> dict[str, Any]:
+        """Return where the dataset's tables lie, for other engines; a table that has no version yet is not there."""
+        records = records_of(dataset, self.means)
+        tables = {"bulk": records.bulk_table, "put": records.put_table}
+        return {
+            "datasetArn": dataset.arn,
+            "tables": [
+                {
+                    "store": store,
+                    "uri": f"{self.means.storage.uri}/{records.folder}/{store}",
+                    "version": version,
+                }
+                for store, table in tables.items()
+                if (version := table.snapshot().version) >= 0
+            ],
+        }
 
     def _history(self, dataset: Resource, request: HttpRequest) -> dict[str, Any]:
         """Return the newest versions of the dataset's imported records, or those before one of them."""
