@@ -1,4 +1,4 @@
-# `make install`, `make demo`, `make test`, `make test-ray`, `make test-packages`, `make wheel`, `make lint`, `make conformance`, `make bench`, `make quality`: each can be repeated, a second run installs nothing.
+# `make install`, `make demo`, `make test`, `make test-ray`, `make test-packages`, `make wheel`, `make lint`, `make conformance`, `make bench`, `make quality`, `make screenshots`: each can be repeated, a second run installs nothing.
 # The first of these that is new enough; name another with `make PYTHON=… install`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -16,7 +16,7 @@ BENCHED := .venv/.installed-bench
 RAYED := .venv/.installed-ray
 PACKAGED := .venv/.installed-packages
 
-.PHONY: install demo test test-ray test-packages wheel lint docs conformance bench quality clean
+.PHONY: install demo test test-ray test-packages wheel lint docs conformance bench quality screenshots clean
 
 install: $(INSTALLED)
 
@@ -76,6 +76,10 @@ bench: $(BENCHED)
 
 quality: $(INSTALLED)
 	$(BIN)/python -m quality
+
+# Every page of the console in light, dark and on a small screen, in build/screenshots.
+screenshots: $(TESTED)
+	$(BIN)/python tests/console/screenshots.py build/screenshots
 
 clean:
 	rm -rf .venv build dist

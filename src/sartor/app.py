@@ -17,13 +17,15 @@ from sartor.console.entrance import Entrance
 from sartor.console.for_tests import PagesForTests
 from sartor.console.jobs import JobPages
 from sartor.console.models import ModelPages
+from sartor.console.overview import OverviewPages
 from sartor.console.resources import ResourcePages
+from sartor.console.traffic import Traffic
 from sartor.console.v1 import Console
 from sartor.console.welcome import page
 from sartor.data.blobs import Blobs
 from sartor.data.sources import Sources
 from sartor.keys import KEY_FILE, KeyFile, Keys
-from sartor.metrics import Metrics
+from sartor.metrics import BUCKETS_SECONDS, Metrics
 from sartor.realtime import recommend, recommend_actions, record
 from sartor.realtime.declared import DeclaredAnswers
 from sartor.realtime.deployments import Deployments
@@ -170,6 +172,9 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
         ModelPages(deployments, recommender, filters, service.by_path["/recommendations"].reader),
         ResourcePages(backend.store),
         JobPages(backend.store),
+        OverviewPages(
+            backend.means, Traffic(metrics.requests, BUCKETS_SECONDS, lambda: dict(recommender.answered))
+        ),
         None if declared is None else PagesForTests(declared),
     )
     shown = Route(lambda _caller, _request: (200, *metrics.render()), signed=False)

@@ -19,7 +19,8 @@ from sartor.resources.store import Store, TaskRow
 
 LOG = logging.getLogger("sartor.metrics")
 
-_BUCKETS_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+#: The upper bounds of the classes in which requests are counted by their time.
+BUCKETS_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
 class Metrics:
@@ -53,9 +54,13 @@ class Metrics:
         """Count one answered request."""
         counts = self._counts.get((operation, status))
         if counts is None:
-            counts = self._counts[operation, status] = [0] * (len(_BUCKETS_SECONDS) + 1)
-        counts[bisect_left(_BUCKETS_SECONDS, seconds)] += 1
+            counts = self._counts[operation, status] = [0] * (len(BUCKETS_SECONDS) + 1)
+        counts[bisect_left(BUCKETS_SECONDS, seconds)] += 1
         self._seconds[operation] = self._seconds.get(operation, 0.0) + seconds
+
+    def requests(self) -> dict[tuple[str, int], list[int]]:
+        """Return how many requests were answered in each class of their time, by operation and HTTP status."""
+        return {key: list(counts) for key, counts in list(self._counts.items())}
 
     def render(self) -> tuple[str, bytes]:
         """Return the content type and the text."""
@@ -178,5 +183,5 @@ def _sum(tasks: Sequence[TaskRow], member: str, measure: Measure) -> Metric:
 
 def _cumulative(counts: list[int]) -> list[tuple[str, float]]:
     """Return Prometheus' buckets: how many requests took up to each bound."""
-    bounds = [*map(str, _BUCKETS_SECONDS), "+Inf"]
+    bounds = [*map(str, BUCKETS_SECONDS), "+Inf"]
     return [(bound, float(sum(counts[: at + 1]))) for at, bound in enumerate(bounds)]

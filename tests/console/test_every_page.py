@@ -13,6 +13,8 @@ from console.browser import NO_AXE, faults_of
 from console.hostile import HOSTILE, TRIED
 from console.shop import Shop
 from sartor.console.pages.table_of_pages import PAGES
+from sartor.demo.server import Server
+from sartor.keys import KEY_FILE, AccessKey, KeyFile
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -84,6 +86,20 @@ def test_a_page_is_shown_to_nobody_who_has_not_signed_in(shop: Shop, address: Ad
 
 
 @every_address
+def test_a_page_shows_nothing_of_another_account(shop: Shop, address: Address) -> None:
+    other = KeyFile(shop.server.data / KEY_FILE).first("111111111111")
+    link = _As(shop.server, other).post("/sartor/v1/console/links", {})["path"]
+    entered, _ = asked(shop, "GET", link)
+    signed_in = {"cookie": entered.headers["set-cookie"].partition(";")[0]}
+    answer, body = asked(shop, "GET", address(shop), signed_in)
+    assert answer.status in (200, 403, 404)
+    assert b"111111111111" in body
+    words = ("broken.csv", "items-imported", "no-drama", "clicks", "Item 25", shop.arns["trackingId"])
+    text = body.decode()
+    assert [word for word in words if word in text and word not in address(shop)] == []
+
+
+@every_address
 def test_a_page_sends_the_headers_that_keep_others_out(shop: Shop, address: Address) -> None:
     answer, body = asked(shop, "GET", address(shop), {"accept-encoding": "gzip", "cookie": cookie(shop)})
     assert answer.status == 200
@@ -97,6 +113,18 @@ def test_a_page_sends_the_headers_that_keep_others_out(shop: Shop, address: Addr
     text = gzip.decompress(body).decode() if answer.headers.get("content-encoding") else body.decode()
     assert " style=" not in text
     assert " onclick=" not in text
+
+
+class _As(Server):
+    """A server that is asked with another key."""
+
+    def __init__(self, server: Server, key: AccessKey) -> None:
+        self.url = server.url
+        self.environment = {
+            **server.environment,
+            "AWS_ACCESS_KEY_ID": key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        }
 
 
 def asked(

@@ -147,6 +147,19 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 _object(path=_TEXT),
             )
         },
+        "/sartor/v1/overview": {
+            "get": _path(
+                "The newest groups with their datasets' rows, the newest models with their quality, what is deployed.",
+                _object(groups=_LIST, models=_LIST, deployed=_LIST),
+                ("query", "limit", False),
+            )
+        },
+        "/sartor/v1/traffic": {
+            "get": _path(
+                "Requests a second, refused ones and p99 of this process, over the last minute.",
+                _object(seconds=_NUMBER, operations={"type": "object"}, answers={"type": "object"}),
+            )
+        },
         "/sartor/v1/jobs": {
             "get": _path(
                 "Jobs and trainings that run, wait or ran, newest first; go on with `next` as `after`.",

@@ -13,6 +13,7 @@ from sartor.console.for_tests import PagesForTests
 from sartor.console.jobs import JobPages
 from sartor.console.models import ModelPages
 from sartor.console.openapi import OPENAPI
+from sartor.console.overview import OverviewPages
 from sartor.console.resources import ResourcePages
 from sartor.data import versions
 from sartor.errors import JobFailed, in_use, invalid_input, not_found
@@ -43,6 +44,7 @@ class Console:
         models: the pages about models.
         resources: the pages about what is there.
         jobs: the pages about what runs, waits or ran.
+        overview: the page about all of it.
         for_tests: those of a server that runs for tests.
     """
 
@@ -50,6 +52,7 @@ class Console:
     models: ModelPages
     resources: ResourcePages
     jobs: JobPages
+    overview: OverviewPages
     for_tests: PagesForTests | None = None
 
     def openapi(self, _caller: Caller | None, _request: HttpRequest) -> tuple[int, str, bytes]:
@@ -79,7 +82,7 @@ class Console:
             return _json(self._batch_report(caller, f"{batch[1]}-job", batch[2]))
         if path == "/sartor/v1/events/rejected" and request.method != "POST":
             return _json(self._rejected(caller, request.parameters))
-        for pages in (self.models, self.resources, self.jobs, self.for_tests):
+        for pages in (self.models, self.resources, self.jobs, self.overview, self.for_tests):
             answer = None if pages is None else pages.answer(caller, request, path)
             if answer is not None:
                 return _json(answer)

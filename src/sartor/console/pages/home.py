@@ -1,9 +1,11 @@
 """Home: what is there, what runs, what failed, and what to do next."""
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 from sartor.console.addresses import ROOT
+from sartor.console.pages.jobs import described
 from sartor.console.pages.page import Page, Shown, Visit
 from sartor.resources.kind_names import (
     CAMPAIGN,
@@ -28,23 +30,44 @@ _STEPS: Final = (
     (CAMPAIGN, "Make a campaign, and ask it for recommendations."),
     (EVENT_TRACKER, "Make an event tracker, so that what your users do counts at once."),
 )
-_DEPLOYED: Final = frozenset({CAMPAIGN, RECOMMENDER})
+#: So many of each sort are shown; the sections of the console have them all.
+_SHOWN: Final = 8
+#: The operations whose rates are shown.
+_WATCHED: Final = (
+    "GetRecommendations",
+    "GetPersonalizedRanking",
+    "GetActionRecommendations",
+    "PutEvents",
+)
 
 
 def _show(visit: Visit) -> Shown:
-    status = visit.asks.get("status")
-    newest = visit.asks.get("resources", limit=100)["resources"]
-    counts: Mapping[str, int] = status["resources"]
-    return Shown(
-        "home.html",
-        {
+    words: dict[str, Any] = {}
+    if visit.part in ("", "now"):
+        status = visit.asks.get("status")
+        counts: Mapping[str, int] = status["resources"]
+        words |= {
             "counts": [(kind.replace("-", " "), count) for kind, count in counts.items()],
-            "work": status["work"],
-            "failed": [one for one in newest if "FAILED" in one.get("status", "")][:10],
-            "deployed": [one for one in newest if one["kind"] in _DEPLOYED],
+            "work": [described(one) for one in status["work"]],
+            "failed": visit.asks.get("jobs", state="failed", limit=3)["jobs"],
             "next": next_step(counts),
-        },
-    )
+        }
+    if visit.part in ("", "traffic"):
+        traffic = visit.asks.get("traffic")
+        words |= {
+            "seconds": traffic["seconds"],
+            "operations": {name: traffic["operations"].get(name) for name in _WATCHED},
+            "answers": traffic["answers"],
+            "deployed": visit.asks.get("overview", limit=_SHOWN)["deployed"] if visit.part else None,
+        }
+    if not visit.part:
+        overview = visit.asks.get("overview", limit=_SHOWN)
+        words |= {
+            "groups": overview["groups"],
+            "models": overview["models"],
+            "deployed": overview["deployed"],
+        }
+    return Shown("home.html", {**words, "time_now": time.time()})
 
 
 def next_step(counts: Mapping[str, Any]) -> str:
@@ -53,10 +76,9 @@ def next_step(counts: Mapping[str, Any]) -> str:
     Args:
         counts: how many resources there are, by kind.
     """
-    wanted = [text for kind, text in _STEPS if not counts.get(kind)]
     if counts.get(RECOMMENDER):  # they need no solution
         return ""
-    return wanted[0] if wanted else ""
+    return next((text for kind, text in _STEPS if not counts.get(kind)), "")
 
 
 PAGES: Final = (Page(ROOT, "Home", "Home", _show),)

@@ -43,7 +43,7 @@ _TRAININGS: Final[Mapping[str, str]] = {SOLUTION_VERSION: "solution-versions", R
 def _show(visit: Visit) -> Shown:
     words: dict[str, Any] = {}
     if visit.part in ("", "running"):
-        words["work"] = [_described(one) for one in visit.asks.get("status")["work"]]
+        words["work"] = [described(one) for one in visit.asks.get("status")["work"]]
     if visit.part in ("", "all"):
         words |= {"table": _table(visit), "states": _STATES}
     return Shown("jobs.html", words)
@@ -73,7 +73,7 @@ def _table(visit: Visit) -> tables.Table:
     )
 
 
-def _described(work: Mapping[str, Any]) -> dict[str, Any]:
+def described(work: Mapping[str, Any]) -> dict[str, Any]:
     """Return a piece of work with how far it is, as the page draws and says it."""
     known = work["progress"]
     done, of = progress_of(known)
@@ -106,7 +106,7 @@ def _show_job(visit: Visit) -> Shown:
         "name": described.get(kind.name_member) or arn.rpartition("/")[2],
         "status": status,
         "job": described,
-        "work": None if work is None else _described(work),
+        "work": None if work is None else described(work),
         "report": _report(visit, kind.name, arn),
         "stop": _stop_lines(visit, kind.name, arn) if status in UNFINISHED else None,
     }
