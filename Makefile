@@ -39,7 +39,7 @@ $(RAYED): $(TESTED) constraints/ray.txt
 	@touch $@
 
 $(PACKAGED): $(TESTED) constraints/packages.txt
-	$(PIP) install --quiet --constraint constraints/packages.txt --editable '.[postgres,torch,uvloop,oidc,tls,test,packages]'
+	$(PIP) install --quiet --constraint constraints/packages.txt --editable '.[postgres,torch,uvloop,oidc,tls,console,test,packages]'
 	@touch $@
 
 demo: $(INSTALLED)

@@ -167,16 +167,8 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     action_recommender = ActionRecommender(deployments, filters, recommender, backend.store.at_once)
     recorder = Recorder(backend.store, settings.quotas == "aws", recommender.answers.of)
     declared = DeclaredAnswers() if settings.for_tests else None
-    console = Console(
-        backend.means,
-        ModelPages(deployments, recommender, filters, service.by_path["/recommendations"].reader),
-        ResourcePages(backend.store),
-        JobPages(backend.store),
-        OverviewPages(
-            backend.means, Traffic(metrics.requests, BUCKETS_SECONDS, lambda: dict(recommender.answered))
-        ),
-        None if declared is None else PagesForTests(declared),
-    )
+    models = ModelPages(deployments, recommender, filters, service.by_path["/recommendations"].reader)
+    console = _own_paths(backend, models, metrics, declared)
     shown = Route(lambda _caller, _request: (200, *metrics.render()), signed=False)
     openly = metrics_port is None and is_loopback(settings.host)
     near = backend.store.local
@@ -207,6 +199,21 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
         admit=partial(require_local, origins=settings.cors or ()) if settings.auth == "open" else admit_all,
         authorize=gate.require,
         queries=QueryService(SERVICE, sts.actions, authority, SYSTEM_CLOCK),
+    )
+
+
+def _own_paths(
+    backend: Backend, models: ModelPages, metrics: Metrics, declared: DeclaredAnswers | None
+) -> Console:
+    """Return what answers below ``/sartor/v1``."""
+    answered = models.recommender.answered
+    return Console(
+        backend.means,
+        models,
+        ResourcePages(backend.store),
+        JobPages(backend.store),
+        OverviewPages(backend.means, Traffic(metrics.requests, BUCKETS_SECONDS, lambda: dict(answered))),
+        None if declared is None else PagesForTests(declared),
     )
 
 
