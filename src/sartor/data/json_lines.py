@@ -12,17 +12,20 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 #: A line may have so many bytes; the longest ranking, of 500 ids of 256 characters, takes half of it.
 MOST_LINE_BYTES: Final = 2**20
-#: About how many bytes of input are answered before the answers are kept for good.
+#: About how many bytes of input are answered before the answers are kept for good: a part of the file, within bounds.
 STRETCH_BYTES: Final = 2**20
+_LEAST_STRETCH_BYTES: Final = 2**17
+_STRETCHES: Final = 64
 _CHUNK_BYTES: Final = 2**20
 #: What some editors put before the first line.
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _LINE_END: Final = ord("\n")
 #: The line of a file of answers, with the question as it came.
-_ANSWER: Final = b'{"input":%b,"output":%b,"error":null}\n'
+_BEFORE, _BETWEEN, _BEHIND = b'{"input":', b',"output":', b',"error":null}\n'
 #: So many characters of a line that cannot be read are shown.
 _SHOWN: Final = 200
 
@@ -108,6 +111,11 @@ class UnreadableLine(Exception):  # noqa: N818 - it says what the line is
     """A line asks nothing that can be answered; the message is for who wrote it."""
 
 
+def stretch_bytes(size_bytes: int) -> int:
+    """Return the size of the stretches of a file: so small that all who answer them end at about the same time."""
+    return min(STRETCH_BYTES, max(size_bytes // _STRETCHES, _LEAST_STRETCH_BYTES))
+
+
 def stretches(
     file: Path, stretch_bytes: int, keep_on: Callable[[], None] = lambda: None
 ) -> Iterator[Stretch]:
@@ -191,7 +199,7 @@ def answer(answered: Answered) -> bytes:
     line, output, reason = answered
     if output is None:
         return b'{"input":%b,"output":null,"error":%b}\n' % (_shown(line), orjson.dumps(reason))
-    return _ANSWER % (line.text, output)
+    return b"".join((_BEFORE, line.text, _BETWEEN, output, _BEHIND))
 
 
 def written(every: Iterable[Answered]) -> Written:
@@ -201,15 +209,19 @@ def written(every: Iterable[Answered]) -> Written:
     return Written(len(every), b"".join(map(answer, every)), b"".join(faults))
 
 
-def written_plainly(block: Block, outputs: Iterable[bytes]) -> Written:
+def written_plainly(block: Block, pieces: NDArray[np.object_]) -> Written:
     """Return the answers to a block of which ``texts_of`` has read each line, all of which have one.
 
     Args:
         block: the lines.
-        outputs: the answer to each, as JSON.
+        pieces: object[lines, k], of bytes: a row joined is an answer as JSON.
     """
-    found = [_ANSWER % pair for pair in zip(block.texts(), outputs, strict=True)]
-    return Written(len(found), b"".join(found), b"")
+    lines, k = pieces.shape
+    found = np.empty((lines, k + 4), object)
+    found[:, 0], found[:, 2], found[:, -1] = _BEFORE, _BETWEEN, _BEHIND
+    found[:, 1] = block.texts()
+    found[:, 3:-1] = pieces
+    return Written(lines, b"".join(found.ravel().tolist()), b"")
 
 
 def fault(answered: Answered) -> bytes:

@@ -10,6 +10,11 @@ from sartor.models.base import Int32
 from sartor.realtime.catalogue import JsonNames
 
 
+#: object[users, k], of bytes: each row joined is the answer of a user.
+Pieces = NDArray[np.object_]
+_BEGIN, _SCORES = b'{"recommendedItems":[', b'],"scores":['
+
+
 class AnswerRows:
     """Writes answers about the items of one catalogue.
 
@@ -20,24 +25,29 @@ class AnswerRows:
 
     def __init__(self, names: JsonNames, reasons: bool) -> None:
         self.names = names
+        self._following = np.empty(len(names), object)  # names behind others
+        self._following[:] = [b",%b" % name for name in names.tolist()]
         self._reasons = reasons
 
-    def written(self, rows: Int32, scores: NDArray[np.float64]) -> list[bytes]:
-        """Return the answer of each user.
+    def pieces(self, rows: Int32, scores: NDArray[np.float64]) -> Pieces:
+        """Return object[users, n + 4]: what the answer of each user is joined of.
 
         Args:
             rows: int32[users, n], n items for everybody.
             scores: float64[users, n].
         """
-        if not len(rows):
-            return []
-        names = map(b",".join, self.names[rows].tolist())
+        users, n = rows.shape
+        found = np.empty((users, n + 4), object)
+        if not users:
+            return found
         numbers = orjson.dumps(np.ascontiguousarray(scores), option=orjson.OPT_SERIALIZE_NUMPY)
-        said = self._no_reasons(rows.shape[1])
-        return [
-            b'{"recommendedItems":[%b],"scores":[%b]%b}' % (*one, said)
-            for one in zip(names, numbers[2:-2].split(b"],["), strict=True)
-        ]
+        found[:, 0] = _BEGIN
+        found[:, 1 : n + 1] = self._following[rows]
+        found[:, 1 : min(n, 1) + 1] = self.names[rows[:, :1]]
+        found[:, n + 1] = _SCORES
+        found[:, n + 2] = numbers[2:-2].split(b"],[")
+        found[:, n + 3] = b"]%b}" % self._no_reasons(n)
+        return found
 
     def one(
         self, rows: Sequence[int], scores: Sequence[float | None], reasons: Sequence[str | None] | None = None

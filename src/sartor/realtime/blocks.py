@@ -6,7 +6,7 @@ for one by one. What each is answered is what ``recommend`` answers.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from sartor.filters.apply import Shared
 from sartor.filters.tree import Filter
 from sartor.models.base import Bool, Int32, Int64
 from sartor.realtime import exploration, seen
-from sartor.realtime.answer_rows import AnswerRows
+from sartor.realtime.answer_rows import AnswerRows, Pieces
 from sartor.realtime.block_scores import BlockScores
 from sartor.realtime.deployments import Deployment
 from sartor.realtime.filtering import Filters
@@ -55,6 +55,22 @@ class _Asked:
     shared: list[Shared]
 
 
+class Together(NamedTuple):
+    """The answers to those users of a block who can be answered together.
+
+    Attributes:
+        places: of each user, whatever they are.
+        pieces: object[users, k], what each answer is joined of, as JSON.
+    """
+
+    places: list[int]
+    pieces: Pieces
+
+    def by_place(self) -> dict[int, bytes]:
+        """Return each answer."""
+        return {place: b"".join(row) for place, row in zip(self.places, self.pieces.tolist(), strict=True)}
+
+
 class Blocks:
     """Answers many users of one deployment at once; safe to share between threads.
 
@@ -78,6 +94,7 @@ class Blocks:
         self._subset = self._serving.scored == "subset"
         self._scores = BlockScores(self._version)
         self._rows_seen: tuple[seen.Seen, Int32] | None = None
+        self._known_writer: AnswerRows | None = None
 
     @property
     def able(self) -> bool:
@@ -88,8 +105,8 @@ class Blocks:
 
     def outputs(
         self, places: Sequence[int], names: Sequence[str], values: Sequence[Values | None]
-    ) -> dict[int, bytes]:
-        """Return the answers to those users that can be answered together, as JSON, by their places.
+    ) -> Together:
+        """Return the answers to those users that can be answered together.
 
         Args:
             places: of each user, whatever they are.
@@ -99,11 +116,11 @@ class Blocks:
         self._version.items.take_up()
         asked = self._asked(places, names, values)
         if not asked.places:
-            return {}
+            return Together([], np.empty((0, 1), object))
         gone = self._gone(asked)
         masks = [None if one is _EVERYTHING else one.kept for one in asked.shared]
         found = self._scores.of(asked.numbers, masks, gone, self._results)
-        return self._written(asked, *found, gone)
+        return Together(asked.places, self._written(asked, *found, gone))
 
     def _asked(self, places: Sequence[int], names: Sequence[str], values: Sequence[Values | None]) -> _Asked:
         """Return the users who can be answered together."""
@@ -196,8 +213,8 @@ class Blocks:
 
     def _written(
         self, asked: _Asked, rows: Int32, shares: Float64, gone: Mapping[int, Int32]
-    ) -> dict[int, bytes]:
-        """Return each user's answer."""
+    ) -> Pieces:
+        """Return object[users, k]: what each user's answer is joined of."""
         counts = (rows >= 0).sum(axis=1)
         changed = self._explored(asked, rows, counts, gone)
         explored = changed != rows
@@ -209,8 +226,11 @@ class Blocks:
             plain &= ~explored.any(axis=1) & (counts == self._results)
         writer = self._writer
         users = np.flatnonzero(plain)
-        texts = writer.written(changed[users, :wanted], scores[users, :wanted])
-        found = {asked.places[at]: text for at, text in zip(users.tolist(), texts, strict=True)}
+        found = writer.pieces(changed[users, :wanted], scores[users, :wanted])
+        if len(users) == len(rows):
+            return found
+        found, some = np.full((len(rows), found.shape[1]), b"", object), found
+        found[users] = some
         for at in np.flatnonzero(~plain).tolist():
             n = int(counts[at])
             if self._subset and n < self._results:
@@ -224,7 +244,7 @@ class Blocks:
             else:
                 reasons = [exploration.EXPLORED if one else None for one in explored[at, :n].tolist()]
                 of_each = changed[at, :n].tolist(), scores[at, :n].tolist(), reasons
-            found[asked.places[at]] = writer.one(*of_each)
+            found[at, 0] = writer.one(*of_each)
         return found
 
     def _filled(self, asked: _Asked, at: int, picked: list[Picked], gone: Int32 | None) -> list[Picked]:
@@ -293,4 +313,7 @@ class Blocks:
     @property
     def _writer(self) -> AnswerRows:
         """What writes answers about all items that are there now."""
-        return AnswerRows(self._version.items.json_names, self._subset)
+        names, known = self._version.items.json_names, self._known_writer
+        if known is None or known.names is not names:
+            known = self._known_writer = AnswerRows(names, self._subset)
+        return known

@@ -89,9 +89,9 @@ class Bulk:
         if names is None or max(map(len, names)) > _MOST_ID:
             return self._each(lines := block.lines(), self._together(lines))
         together = self._blocks.outputs(range(len(names)), names, [None] * len(names))
-        if len(together) < len(names):
-            return self._each(block.lines(), together)
-        return json_lines.written_plainly(block, map(together.__getitem__, range(len(names))))
+        if len(together.places) < len(names):
+            return self._each(block.lines(), together.by_place())
+        return json_lines.written_plainly(block, together.pieces)
 
     def _each(self, lines: Sequence[Line], together: Mapping[int, bytes]) -> Written:
         """Return the answers to lines, those that are given together by their places, the others one by one."""
@@ -111,7 +111,7 @@ class Bulk:
             if "userId" in request and not request.get("context"):
                 found.append((at, request["userId"], request.get("filterValues")))
         places, users, values = zip(*found, strict=True) if found else ((), (), ())
-        return self._blocks.outputs(places, users, values)
+        return self._blocks.outputs(places, users, values).by_place()
 
     def _alone(self, line: Line) -> Answered:
         """Return the answer to one line, or why there is none."""

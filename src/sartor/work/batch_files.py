@@ -31,8 +31,8 @@ from sartor.work.tools import Tools, mark_of
 
 #: So many blocks of lines wait for each thread that answers them.
 _WAITING: Final = 2
-#: Fewer stretches of a file are answered here: a process takes about a second to begin.
-_FEW: Final = 6
+#: So many bytes of questions, or fewer, are answered here: a process takes about a second to begin.
+_FEW_BYTES: Final = 6 * 2**20
 #: So many processes answer at once at most: each takes some 150 MB beside the model, which they share.
 _MOST_PROCESSES: Final = 6
 _MEMORY_BYTES: Final = 150 * 10**6
@@ -97,7 +97,7 @@ class _Files:
         listed = batch_jobs.list_input(self._sources, self._place, self._tools.quotas_on)
         self._progress.begin(listed)
         for file in listed:
-            state = f"{file.uri} {file.etag} {json_lines.STRETCH_BYTES}"
+            state = f"{file.uri} {file.etag} {json_lines.stretch_bytes(file.size_bytes)}"
             kept = f"{self.kept}/{hashlib.sha256(state.encode()).hexdigest()[:32]}"
             done = f"{kept}/done"
             if self._tools.storage.has(done):
@@ -109,14 +109,15 @@ class _Files:
     def _file(self, file: SourceFile, kept: str) -> None:
         """Answer one file, stretch by stretch, and write what was answered."""
         (path,) = spooled(self._sources, [file], self.scratch, lambda _done: None, self._tools.stop)
-        stretches = list(json_lines.stretches(path, json_lines.STRETCH_BYTES, self._tools.keep_on))
+        stretch_bytes = json_lines.stretch_bytes(file.size_bytes)
+        stretches = list(json_lines.stretches(path, stretch_bytes, self._tools.keep_on))
         lines = sum(stretch.lines for stretch in stretches)
         most = self._answers.most_lines
         if most is not None and lines > most:
             raise JobFailed(f"{file.uri} has {lines:,} records; {most:,} are allowed in one file.")
-        missing = []
+        missing, there = [], {name for name, _ in self._tools.storage.files(kept)}
         for number, stretch in enumerate(stretches):
-            if self._tools.storage.has(_kept_at(kept, number, "out")):
+            if _kept_at(kept, number, "out") in there:
                 self._progress.skip(stretch.end - stretch.begin)
             else:
                 missing.append(_Piece(path, stretch, self.scratch, number))
@@ -137,7 +138,8 @@ class _Files:
             said(number, lines)
             self._keep(pieces[number], kept)
 
-        if again is None or processes == 1 or len(pieces) < _FEW:
+        few = sum(piece.stretch.end - piece.stretch.begin for piece in pieces) <= _FEW_BYTES
+        if again is None or processes == 1 or few:
             for number, piece in enumerate(pieces):
                 lines = 0
                 for lines in answered(piece, self._answers):

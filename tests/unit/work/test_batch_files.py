@@ -210,8 +210,9 @@ def test_a_file_that_changes_while_it_is_answered_fails_the_job_and_shows_nothin
 
 
 def test_many_stretches_are_answered_by_other_processes_also_when_one_of_them_dies(
-    job: Job, tmp_path: Path
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(batch_files, "_FEW_BYTES", 0)
     job.write("a.json")
     job.job.body["killed"] = str(tmp_path / "killed")
     (tmp_path / "killed").touch()
