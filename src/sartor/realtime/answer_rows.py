@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from sartor.models.base import Int32
 from sartor.realtime.catalogue import JsonNames
 
-
 #: object[users, k], of bytes: each row joined is the answer of a user.
 Pieces = NDArray[np.object_]
 _BEGIN, _SCORES = b'{"recommendedItems":[', b'],"scores":['

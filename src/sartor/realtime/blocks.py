@@ -211,9 +211,7 @@ class Blocks:
             self._rows_seen = known
         return known[1]
 
-    def _written(
-        self, asked: _Asked, rows: Int32, shares: Float64, gone: Mapping[int, Int32]
-    ) -> Pieces:
+    def _written(self, asked: _Asked, rows: Int32, shares: Float64, gone: Mapping[int, Int32]) -> Pieces:
         """Return object[users, k]: what each user's answer is joined of."""
         counts = (rows >= 0).sum(axis=1)
         changed = self._explored(asked, rows, counts, gone)

@@ -11,7 +11,7 @@ import gc
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from sartor.errors import JobFailed
 from sartor.resources import batch_jobs
 from sartor.resources.lifecycle import Task
 from sartor.resources.store import Resource
+from sartor.work.in_order import InOrder
 from sartor.work.spool import spooled
 from sartor.work.tools import Tools, mark_of
 
@@ -115,19 +116,47 @@ class _Files:
         most = self._answers.most_lines
         if most is not None and lines > most:
             raise JobFailed(f"{file.uri} has {lines:,} records; {most:,} are allowed in one file.")
-        missing, there = [], {name for name, _ in self._tools.storage.files(kept)}
-        for number, stretch in enumerate(stretches):
-            if _kept_at(kept, number, "out") in there:
-                self._progress.skip(stretch.end - stretch.begin)
-            else:
-                missing.append(_Piece(path, stretch, self.scratch, number))
-        self._answer(missing, kept)
-        self._sources.verify([file])
-        self._write(file, kept, len(stretches))
+        pieces = [_Piece(path, stretch, self.scratch, number) for number, stretch in enumerate(stretches)]
+        self._answer_and_write(file, pieces, kept)
         if path.parent == self.scratch:  # a copy
             path.unlink()
 
-    def _answer(self, pieces: Sequence["_Piece"], kept: str) -> None:
+    def _answer_and_write(self, file: SourceFile, pieces: Sequence["_Piece"], kept: str) -> None:
+        """Answer what is missing of a file, and write all of it where the job wants it.
+
+        Answers are written while more of them come, but have their name only once all are there and all is well; before
+        that comes what says why there are none, or nothing does.
+        """
+        output = batch_jobs.output_of(self._place, file)
+        if not pieces:  # an earlier job of the same file may have had some
+            self._sources.remove(f"{output}_errors")
+            self._sources.remove(f"{output}.out")
+            return
+        order = InOrder(len(pieces))
+        there = {name for name, _ in self._tools.storage.files(kept)}
+        with ThreadPoolExecutor(1) as beside:
+            answers = self._local(_kept_at(kept, number, "out") for number in order)
+            writing = beside.submit(
+                self._sources.replace, f"{output}.out", answers, self._mark, self._tools.keep_on
+            )
+            try:
+                missing = []
+                for piece in pieces:
+                    if _kept_at(kept, piece.number, "out") in there:
+                        self._progress.skip(piece.stretch.end - piece.stretch.begin)
+                        order.came(piece.number)
+                    else:
+                        missing.append(piece)
+                self._answer(missing, _Writing(kept, order, writing))
+                self._sources.verify([file])
+                self._write_faults(f"{output}_errors", kept, len(pieces))
+                order.complete()
+            except BaseException:
+                order.abandon()
+                raise
+            writing.result()
+
+    def _answer(self, pieces: Sequence["_Piece"], writing: "_Writing") -> None:
         """Answer the stretches of a file that are missing: here, or by processes if they are many."""
         again, processes = self._answers.again, min(self._answers.threads, _MOST_PROCESSES)
 
@@ -136,7 +165,7 @@ class _Files:
 
         def done(number: int, lines: int) -> None:
             said(number, lines)
-            self._keep(pieces[number], kept)
+            self._keep(pieces[number], writing)
 
         few = sum(piece.stretch.end - piece.stretch.begin for piece in pieces) <= _FEW_BYTES
         if again is None or processes == 1 or few:
@@ -153,35 +182,49 @@ class _Files:
             answer_elsewhere, elsewhere, Need(_MEMORY_BYTES), done=done, stop=self._tools.stop, progress=said
         )
 
-    def _keep(self, piece: "_Piece", kept: str) -> None:
+    def _keep(self, piece: "_Piece", writing: "_Writing") -> None:
         """Keep the answers to a stretch."""
         self._tools.keep_on()
+        if writing.answers.done():  # too early: it says what is wrong
+            writing.answers.result()
         if piece.errors.stat().st_size:
-            self._tools.storage.put_file(_kept_at(kept, piece.number, "errors"), piece.errors)
+            self._tools.storage.put_file(_kept_at(writing.kept, piece.number, "errors"), piece.errors)
         # last: where it is, the stretch is whole
-        self._tools.storage.put_file(_kept_at(kept, piece.number, "out"), piece.out)
+        self._tools.storage.put_file(_kept_at(writing.kept, piece.number, "out"), piece.out)
         piece.errors.unlink(missing_ok=True)
         self._progress.stretch(piece.stretch)
+        writing.order.came(piece.number)
 
-    def _write(self, file: SourceFile, kept: str, stretches: int) -> None:
-        """Write the answers to a file where the job wants them; first what says why there are none, or nothing does."""
-        storage = self._tools.storage
-        there = {name for name, _ in storage.files(kept)}
-        output = batch_jobs.output_of(self._place, file)
-        for ending, name in (("errors", f"{output}_errors"), ("out", f"{output}.out")):
-            names = [_kept_at(kept, number, ending) for number in range(stretches)]
-            found = [one for one in names if one in there]
-            if found:
-                self._sources.replace(name, self._local(found), self._mark, self._tools.keep_on)
-            else:  # an earlier job of the same file may have had some
-                self._tools.keep_on()
-                self._sources.remove(name)
+    def _write_faults(self, location: str, kept: str, pieces: int) -> None:
+        """Write what says why lines have no answers; if all have one, no earlier job's file stays."""
+        there = {name for name, _ in self._tools.storage.files(kept)}
+        found = [name for number in range(pieces) if (name := _kept_at(kept, number, "errors")) in there]
+        if found:
+            self._sources.replace(location, self._local(found), self._mark, self._tools.keep_on)
+        else:
+            self._tools.keep_on()
+            self._sources.remove(location)
 
-    def _local(self, names: Sequence[str]) -> Iterator[Path]:
+    def _local(self, names: Iterable[str]) -> Iterator[Path]:
         """Yield local files with what is kept, of which no copies stay."""
         for name in names:
             yield self._tools.storage.local(name)
             self._tools.storage.drop_local(name)
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """Where the answers to a file are kept, and who waits for them.
+
+    Attributes:
+        kept: the folder in storage.
+        order: is told what is kept.
+        answers: ends when all answers are written where the job wants them.
+    """
+
+    kept: str
+    order: InOrder
+    answers: Future[None]
 
 
 @dataclass(frozen=True)
