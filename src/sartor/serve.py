@@ -184,12 +184,11 @@ def _run_api(
 
     from sartor.wire import connection
 
-    class Server(uvicorn.Server):
-        """Says when it is ready, and looks after its connections."""
+    class Server(connection.Server):
+        """Says when it is ready, and follows its certificate."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            self.sweep = asyncio.create_task(connection.sweep(self.server_state.connections))
             if certificate is not None and self.config.ssl is not None:
                 self.follow = asyncio.create_task(certificate.follow(self.config.ssl))
             # The service models are many objects that live for ever: the collector need not walk them again.

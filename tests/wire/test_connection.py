@@ -3,14 +3,18 @@
 import asyncio
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
+from sartor import certificates
 from sartor.wire import connection
 from sartor.wire.read import MAXIMUM_BODY_BYTES
 
@@ -39,19 +43,14 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 class Door:
     """A server with the bounded connections, in a thread."""
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, **options: Any) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         config = uvicorn.Config(
-            app, http=connection.bounded(connections), ws="none", log_config=None, lifespan="off"
+            app, http=connection.bounded(connections), ws="none", log_config=None, lifespan="off", **options
         )
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=asyncio.run, args=(self._serve(),))
+        self.server = connection.Server(config)
+        self.thread = threading.Thread(target=asyncio.run, args=(self.server.serve([self.listener]),))
         self.thread.start()
-
-    async def _serve(self) -> None:
-        sweep = asyncio.create_task(connection.sweep(self.server.server_state.connections))
-        await self.server.serve([self.listener])
-        sweep.cancel()
 
     def open(self) -> socket.socket:
         return socket.create_connection(self.listener.getsockname(), timeout=PATIENCE)
@@ -295,3 +294,27 @@ def test_while_all_connections_are_busy_a_new_one_is_503(door: Door) -> None:
     with door.open() as client:
         client.sendall(request("/"))
         assert answer(client)[0] == 200
+
+
+def test_who_does_not_end_the_handshake_of_tls_is_left_and_holds_up_nobody(
+    bounds: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cryptography")
+    monkeypatch.setattr(connection, "HANDSHAKE_SECONDS", 0.5)
+    files = certificates.Files(tmp_path)
+    certificates.make(tmp_path, ["localhost"], ["127.0.0.1"])
+    door = Door(8, ssl_certfile=files.certificate, ssl_keyfile=files.key)
+    try:
+        silent = [door.open() for _ in range(40)]
+        for client in silent[::2]:
+            client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")  # the beginning of a ClientHello
+        trust = ssl.create_default_context(cafile=files.authority)
+        with trust.wrap_socket(door.open(), server_hostname="localhost") as client:
+            client.sendall(request("/", b"{}"))
+            assert answer(client) == (200, b'["/", 2]')
+        for slow in silent:
+            with suppress(ConnectionResetError):
+                assert all_of(slow) == b""
+            slow.close()
+    finally:
+        door.stop()

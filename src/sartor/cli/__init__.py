@@ -19,6 +19,7 @@ from sartor.cli.data import describe, history, report, rollback, validate
 from sartor.cli.environment import env
 from sartor.cli.models import explain, filters, retrain, training
 from sartor.cli.moving import adopt, apply, export
+from sartor.cli.options import show
 from sartor.cli.resources import jobs, list_resources, status, stop
 from sartor.cli.roles import roles
 from sartor.cli.schemas import schema
@@ -68,7 +69,10 @@ def main() -> NoReturn:
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, click.UsageError):
+            error.show()
+        else:
+            show(f"Error: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -46,7 +46,8 @@ def keys_add(
     Example:
       sartor keys add --account 111122223333
       aws configure get aws_secret_access_key |
-        sartor keys add --account 111122223333 --access-key-id AKIA… --secret-from-stdin
+        sartor keys add --account 111122223333 --access-key-id AKIA… \\
+          --secret-from-stdin
     """
     if (access_key_id is not None) is not secret_from_stdin:
         raise click.UsageError("--access-key-id and --secret-from-stdin go together.")

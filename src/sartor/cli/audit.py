@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.options import JSON, failures, settings_of, settings_options, show
 from sartor.cli.servers import with_database
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def audit_verify(heads: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     else:
         for chain in chains:
             verdict = "as written" if chain.fault is None else f"FAIL: {chain.fault}"
-            click.echo(f"{chain.name}  {chain.records:,} records  {chain.head}  {verdict}")
+            show(f"{chain.name}  {chain.records:,} records  {verdict}\n  {chain.head}")
     for head in sorted(missing):
-        click.echo(f"FAIL: no record has the hash {head}", err=True)
+        show(f"FAIL: no record has the hash {head}", err=True)
     raise click.exceptions.Exit(1 if missing or any(chain.fault for chain in chains) else 0)
 
 

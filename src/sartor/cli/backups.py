@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.options import JSON, failures, settings_of, settings_options, show
 from sartor.cli.servers import with_database
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def backup(destination: str, only_verify: bool, as_json: bool, **flags: Any) -> 
 
             manifest, faults = verify(settings, destination)
             for fault in faults:
-                click.echo(f"FAIL: {fault}", err=True)
+                show(f"FAIL: {fault}", err=True)
             _show("read", manifest, as_json, {"faults": faults})
             raise click.exceptions.Exit(1 if faults else 0)
         taken = back_up(with_database(settings), destination)
@@ -90,4 +90,4 @@ def _show(done: str, manifest: "Manifest", as_json: bool, more: dict[str, Any]) 
         }
         click.echo(json.dumps(found, indent=2))
         return
-    click.echo(f"{manifest.taken_at}  {len(manifest.files):,} files, {manifest.size_bytes:,} bytes: {done}")
+    show(f"{manifest.taken_at}  {len(manifest.files):,} files, {manifest.size_bytes:,} bytes: {done}")

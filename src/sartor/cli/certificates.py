@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.options import JSON, failures, settings_of, settings_options, show
 
 
 @click.command()
@@ -80,4 +80,4 @@ def ca(
         f"  NODE_EXTRA_CA_CERTS={files.authority}      JavaScript",
         f"  {files.authority}      everything else; see docs/how-to/tls.md",
     ]
-    click.echo("\n".join(lines))
+    show("\n".join(lines))

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import click
 
-from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.options import JSON, failures, settings_of, settings_options, show
 from sartor.cli.servers import asked_about
 from sartor.console import terminal, texts
 from sartor.resources.kind_names import BATCH_INFERENCE_JOB, DATA_DELETION_JOB, DATASET, DATASET_IMPORT_JOB
@@ -63,7 +63,7 @@ def validate(
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
-        click.echo(texts.report(report.to_json(), tried=True))
+        show(texts.report(report.to_json(), tried=True))
     raise click.exceptions.Exit(0 if report.verdict == "imported" else 1)
 
 
@@ -90,16 +90,16 @@ def report(job: str, as_json: bool, **flags: Any) -> None:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     if "verdict" in answer:
-        click.echo(texts.report(answer))
+        show(texts.report(answer))
         return
     if "trainedWith" in answer:
-        click.echo(texts.deletion(answer))
+        show(texts.deletion(answer))
         return
-    click.echo(f"{answer['jobArn']}: {answer['status']}")
+    show(f"{answer['jobArn']}: {answer['status']}")
     if "failureReason" in answer:
-        click.echo(answer["failureReason"])
+        show(answer["failureReason"])
     if answer.get("progress"):
-        click.echo(texts.progress(answer["progress"]))
+        show(texts.progress(answer["progress"]))
 
 
 @click.command()
@@ -134,7 +134,7 @@ def describe(dataset: str, tables: bool, as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
-    click.echo(texts.statistics(answer))
+    show(texts.statistics(answer))
 
 
 @click.command()
@@ -156,11 +156,11 @@ def history(dataset: str, before: int | None, as_json: bool, **flags: Any) -> No
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     if not answer["versions"]:
-        click.echo("Nothing has been imported yet." if before is None else "There is nothing older.")
+        show("Nothing has been imported yet." if before is None else "There is nothing older.")
         return
     rows = []
     for one in answer["versions"]:
-        moment = datetime.fromtimestamp(one["timestamp"]).astimezone().isoformat(" ", "seconds")
+        moment = f"{datetime.fromtimestamp(one['timestamp']):%Y-%m-%d %H:%M:%S}"
         counts = [f"{one[name]:,}" for name in ("rows", "added", "replaced", "removed")]
         job = one.get("jobArn", "").rpartition("/")[2]
         what = f"{one['action']} {job}".strip() + ("" if one["restorable"] else ", kept no longer")
@@ -189,7 +189,7 @@ def rollback(dataset: str, version: int, as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(json.dumps(answer, indent=2))
         return
-    click.echo(f"Version {answer['version']} is what version {answer['restored']} was.")
+    show(f"Version {answer['version']} is what version {answer['restored']} was.")
 
 
 def _asked_dataset(

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from sartor.cli import shells
-from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.options import JSON, failures, settings_of, settings_options, show
 from sartor.cli.servers import ENDPOINTS, key_of, keys_of, listening, server_of
 from sartor.settings import Settings
 
@@ -115,7 +115,7 @@ def _profile(settings: Settings, flags: Mapping[str, Any], url: str, name: str) 
         config, _ = profiles.write(
             wanted, os.environ, lambda key_id: keys_of(settings).get(key_id) is not None
         )
-    click.echo(f"The profile {name} is in {config}.", err=True)
+    show(f"The profile {name} is in {config}.", err=True)
     return {"AWS_PROFILE": name, **_trusted(server), **_past_proxies(url)}
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import click
 
-from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.options import JSON, failures, settings_of, settings_options, show
 from sartor.cli.servers import asked_about, server_of
 from sartor.console import terminal, texts
 from sartor.resources.kind_names import CAMPAIGN, DATASET_GROUP, FILTER, RECOMMENDER, SOLUTION_VERSION
@@ -53,7 +53,7 @@ def training(trained: str, follow: bool, as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
-        click.echo(texts.training(answer))
+        show(texts.training(answer))
     raise click.exceptions.Exit(1 if follow and answer["status"] != "ACTIVE" else 0)
 
 
@@ -87,7 +87,7 @@ def retrain(trained: str, verify: bool, force: bool, as_json: bool, **flags: Any
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:
-        click.echo(texts.comparison(found.to_json()))
+        show(texts.comparison(found.to_json()))
     raise click.exceptions.Exit(0 if found.equal else 1)
 
 
@@ -126,7 +126,7 @@ def explain(
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
-    click.echo(texts.explanation(answer))
+    show(texts.explanation(answer))
 
 
 @click.group("filter")
@@ -135,7 +135,8 @@ def filters() -> None:
 
     \b
     Example:
-      sartor filter test 'EXCLUDE ItemID WHERE Items.GENRE IN ("Drama")' --group shop
+      sartor filter test --group shop \\
+        'EXCLUDE ItemID WHERE Items.GENRE IN ("Drama")'
     """
 
 
@@ -160,7 +161,8 @@ def filter_test(
 
     \b
     Example:
-      sartor filter test 'INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)' --group shop --value GENRE=Drama
+      sartor filter test --group shop --value GENRE=Drama \\
+        'INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)'
     """
     server, arn = asked_about(group, (DATASET_GROUP,), "a dataset group", flags)
     asked = {"datasetGroupArn": arn, "filterExpression": expression, "userId": user, "itemId": item}
@@ -168,7 +170,7 @@ def filter_test(
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
-    click.echo(texts.trial(answer))
+    show(texts.trial(answer))
 
 
 def _is_recommender(arn: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sartor.cli.options import JSON, failures, settings_options
+from sartor.cli.options import JSON, failures, settings_options, show
 from sartor.cli.servers import Asked, asked_for
 from sartor.console import terminal
 from sartor.resources.kind_names import DATASET_IMPORT_JOB
@@ -63,7 +63,7 @@ def export(groups: tuple[str, ...], output: Path | None, as_json: bool, **flags:
         return
     with failures(OSError):
         output.write_text(text, encoding="utf-8")
-    click.echo(f"{len(found):,} resources are in {output}.", err=True)
+    show(f"{len(found):,} resources are in {output}.", err=True)
 
 
 @click.command()
@@ -113,7 +113,7 @@ def apply(
         declared = files.read(name, text, {**pseudo, **given})
     if not as_json:
         for note in declared.notes:
-            click.echo(f"Note: {note}", err=True)
+            show(f"Note: {note}", err=True)
     with _call_failures():
         code = _apply(client_of(server), declared.resources, dry_run, wait, as_json)
     raise click.exceptions.Exit(code)
@@ -162,7 +162,8 @@ def adopt(
     \b
     Example:
       sartor adopt --profile prod --group shop \\
-        --export-to s3://my-bucket/moved --role-arn arn:aws:iam::111122223333:role/personalize
+        --export-to s3://my-bucket/moved \\
+        --role-arn arn:aws:iam::111122223333:role/personalize
     """
     if (export_to is None) != (role_arn is None):
         raise click.UsageError("--export-to and --role-arn go together.")
@@ -182,7 +183,7 @@ def adopt(
     if as_json:
         click.echo(json.dumps(_adopted_json(adopted, rows), indent=2, ensure_ascii=False, default=str))
     else:
-        click.echo(_adopted_text(adopted, rows, dry_run))
+        show(_adopted_text(adopted, rows, dry_run))
     raise click.exceptions.Exit(0 if dry_run or not adopted.differences else 1)
 
 
@@ -261,7 +262,7 @@ def _apply(client: "Client", wanted: "Resources", dry_run: bool, wait: bool, as_
         told = {"plan": plans.shown(steps), "summary": plans.counts(steps), **shown(outcome)}
         click.echo(json.dumps(told, indent=2, ensure_ascii=False, default=str))
     if failed or not as_json:
-        click.echo(concluded(steps, outcome, dry_run), err=failed)
+        show(concluded(steps, outcome, dry_run), err=failed)
     return int(failed)
 
 
@@ -322,7 +323,7 @@ def saying(quiet: bool) -> Callable[[str], None]:
 
     def say(line: str) -> None:
         if not quiet:
-            click.echo(f"{time.monotonic() - begun:6.1f} s  {line}", err=True)
+            show(f"{time.monotonic() - begun:6.1f} s  {line}", err=True)
 
     return say
 

@@ -1,6 +1,7 @@
 """What commands share: settings as options, ``--json``, and failures as exit codes."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from sartor.console import terminal
 from sartor.settings import SETTINGS, Settings, SettingsError, load, unknown_variables
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -48,7 +50,12 @@ def _name_unknown_variables() -> None:
     """Say once which variables of the environment look like settings and are none."""
     for name, meant in unknown_variables(os.environ).items():
         hint = f"; is {meant} meant?" if meant is not None else ""
-        click.echo(f"Warning: {name} is no setting{hint}", err=True)
+        show(f"Warning: {name} is no setting{hint}", err=True)
+
+
+def show(text: str, err: bool = False) -> None:
+    """Print a text for people: on a terminal none of its words is broken at the end of a line."""
+    click.echo(terminal.fitted(text, sys.stderr if err else sys.stdout), err=err)
 
 
 @contextmanager

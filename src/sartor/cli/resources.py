@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import click
 
-from sartor.cli.options import JSON, settings_options
+from sartor.cli.options import JSON, settings_options, show
 from sartor.cli.servers import asked_about, asked_for
 from sartor.console import standing
 from sartor.resources.kind_names import (
@@ -58,7 +58,7 @@ def list_resources(kind: str | None, limit: int, as_json: bool, **flags: Any) ->
     if as_json:
         click.echo(json.dumps(found["resources"], indent=2, ensure_ascii=False))
         return
-    click.echo(standing.listed(found["resources"]))
+    show(standing.listed(found["resources"]))
 
 
 @click.command()
@@ -76,7 +76,7 @@ def status(as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    click.echo(standing.status(server.url, found))
+    show(standing.status(server.url, found))
 
 
 @click.command()
@@ -100,7 +100,7 @@ def jobs(state: str | None, search: str | None, limit: int, as_json: bool, **fla
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    click.echo(standing.listed(found))
+    show(standing.listed(found))
 
 
 @click.command()
@@ -121,4 +121,4 @@ def stop(job: str, as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(json.dumps(answer, indent=2))
         return
-    click.echo(f"{answer['jobArn']}: {answer['status']}")
+    show(f"{answer['jobArn']}: {answer['status']}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.options import JSON, failures, settings_of, settings_options, show
 from sartor.cli.policies import policy_option, read_documents, set_or_print
 from sartor.cli.servers import keys_of, server_of
 from sartor.settings import Settings
@@ -26,7 +26,7 @@ def roles() -> None:
 
     \b
     Example:
-      sartor roles add shop-reader --account 111122223333 --policy recommend-only.json
+      sartor roles add shop-reader --policy recommend-only.json
     """
 
 
@@ -161,4 +161,4 @@ def _print(role: "Role", as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_shown(role), indent=2))
     else:
-        click.echo(f"{role.arn}  {len(role.policies)} policies")
+        show(f"{role.arn}  {len(role.policies)} policies")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sartor.cli.options import failures
+from sartor.cli.options import failures, show
 
 
 @click.group()
@@ -41,4 +41,4 @@ def draft(file: Path, domain: str | None) -> None:
         found = run(file, str(file), Path(scratch), domain)
     click.echo(json.dumps(found.schema, indent=2))
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        show(f"note: {note}", err=True)

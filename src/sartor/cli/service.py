@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.options import JSON, failures, settings_of, settings_options, show
 from sartor.cli.servers import with_database
 from sartor.settings import Settings, SettingsError, unknown_variables, variables
 
@@ -189,5 +189,5 @@ def doctor(as_json: bool, **flags: Any) -> None:
         click.echo(json.dumps([finding.__dict__ for finding in findings], indent=2))
     else:
         for finding in findings:
-            click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.text}")
+            show(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.text}")
     raise click.exceptions.Exit(0 if all(finding.ok for finding in findings) else 1)

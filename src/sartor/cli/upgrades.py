@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sartor.cli.options import JSON, failures, settings_of, settings_options
+from sartor.cli.options import JSON, failures, settings_of, settings_options, show
 from sartor.cli.servers import with_database
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def _show(found: "Found", only_check: bool, as_json: bool) -> None:
         said = {"schemaVersion": found.schema_version, "storageLayout": found.storage_layout, "steps": steps}
         click.echo(json.dumps(said, indent=2))
         return
-    click.echo(f"database: tables of version {found.schema_version}; storage: layout {found.storage_layout}")
+    show(f"database: tables of version {found.schema_version}; storage: layout {found.storage_layout}")
     for step in found.steps:
-        click.echo(f"  {'would become' if only_check else 'is now'} {step.version}: {step.what}")
+        show(f"  {'would become' if only_check else 'is now'} {step.version}: {step.what}")
     if not found.steps:
         click.echo("  nothing to do")

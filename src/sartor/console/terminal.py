@@ -4,6 +4,7 @@ Texts carry their styles as they are; ``click.echo`` takes them out where no ter
 """
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -17,8 +18,11 @@ import click
 _GAP: Final = "  "
 #: How many cells a line may take where there is no terminal: in a log, in a file.
 _COLUMNS_OF_A_FILE: Final = 120
-#: No column becomes narrower, even if the table does not fit then.
+#: No column becomes narrower, even if the table does not fit then; names and words first become as narrow as this.
 _NARROWEST: Final = 8
+_NARROW_WORDS: Final = 16
+#: Where a name is broken that is too long, after one of these.
+_SEAMS: Final = "-_/.:@,="
 _BAR_CELLS: Final = 40
 _GAUGE_CELLS: Final = 24
 _EIGHTHS: Final[tuple[str, ...]] = ("", *"▏▎▍▌▋▊▉")
@@ -48,9 +52,9 @@ def table(
         bold_columns: counted from 0, without their headings.
     """
     head, *body = [[visible(cell) for cell in row] for row in (headings, *rows)]
-    columns = zip(*([head, *body] if head else body), strict=True)
-    widths = _fitting([max(map(_cells, column)) for column in columns])
-    align = align.ljust(len(widths), "<")
+    columns = list(zip(*([head, *body] if head else body), strict=True))
+    align = align.ljust(len(columns), "<")
+    widths = _fitting([max(map(_cells, column)) for column in columns], align)
     lines = [click.style(title, bold=True)] if title else []
     if head:
         lines += _row(head, widths, align, [False] * len(widths))
@@ -149,24 +153,58 @@ def _row(row: Sequence[str], widths: Sequence[int], align: str, bold: Sequence[b
         yield _GAP.join(placed).rstrip()
 
 
-def _fitting(widths: list[int]) -> list[int]:
-    """Return the widths of columns, the widest ones narrowed until the line fits the terminal."""
+def _fitting(widths: list[int], align: str) -> list[int]:
+    """Return the widths of columns, the widest ones narrowed until the line fits the terminal: words before numbers."""
     room = _columns() - len(_GAP) * (len(widths) - 1)
-    while sum(widths) > room and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    words = [at for at, side in enumerate(align[: len(widths)]) if side == "<"]
+    for among, least in ((words, _NARROW_WORDS), (range(len(widths)), _NARROWEST)):
+        while sum(widths) > room:
+            widest = max(among, key=widths.__getitem__, default=None)
+            if widest is None or widths[widest] <= least:
+                break
+            widths[widest] -= 1
     return widths
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Return the lines of a text: broken at a space where there is one, else in the word."""
+    """Return the lines of a text: broken at a space where there is one, else at a seam of a name, else in the word."""
     lines = []
     while _cells(text) > width:
         end = _fits(text, width)
         space = text.rfind(" ", 0, end + 1)
-        at = space if space > 0 else end
+        seam = max(text.rfind(seam, end // 2, end) for seam in _SEAMS) + 1
+        at = space if space > 0 else seam or end
         lines.append(text[:at].rstrip())
         text = text[at:].lstrip()
     return [*lines, text]
+
+
+def fitted(text: str, stream: TextIO | None = None) -> str:
+    """Return a text whose sentences are broken between words where a terminal would break them anywhere.
+
+    What goes on is indented below where it began. A word that is longer than a line, such as an ARN, stays whole to
+    be copied; where no terminal shows it, the text stays as it is.
+
+    Args:
+        text: of lines, with styles or without.
+        stream: where it goes; default: stdout.
+    """
+    if not (stream or sys.stdout).isatty():
+        return text
+    return "\n".join(line for whole in text.split("\n") for line in _broken(whole, _columns()))
+
+
+def _broken(line: str, width: int) -> list[str]:
+    if _cells(click.unstyle(line)) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + len(_GAP))
+    lines, now = [], ""
+    for word in re.findall(r"\s*\S+", line):
+        if now and _cells(click.unstyle(now + word)) > width:
+            lines.append(now)
+            now, word = indent, word.lstrip()
+        now += word
+    return [*lines, now]
 
 
 def _fits(text: str, width: int) -> int:

@@ -107,7 +107,7 @@ def _examination(found: Mapping[str, Any]) -> str:
         )
         for metric, column in found["metrics"].items()
     ]
-    headings = ("metric", f"{own}, {found['confidence']:.0%} interval", *others)
+    headings = ("metric", f"{own} ({found['confidence']:.0%})", *others)
     last = ("surely above",) if others else ()
     return terminal.table(
         (*headings, *last), rows, title=_of_split(found), align="<" + ">" * (1 + len(others))
@@ -143,7 +143,7 @@ def _of_split(found: Mapping[str, Any]) -> str:
 
 
 def _interval(one: Mapping[str, float]) -> str:
-    return f"{one['value']:.4f} ({one['low']:.4f} to {one['high']:.4f})"
+    return f"{one['value']:.4f} ({one['low']:.3f}–{one['high']:.3f})"
 
 
 def _above(differences: Mapping[str, Mapping[str, float]] | None) -> str:

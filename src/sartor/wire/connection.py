@@ -6,6 +6,7 @@ once, and never reaches the service.
 
 import asyncio
 import math
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +14,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import httptools
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sartor.errors import ApiError
@@ -22,6 +24,8 @@ from sartor.wire.write import write_error
 
 #: The largest request line and headers in all, in bytes.
 MAXIMUM_HEADER_BYTES: Final = 64 * 2**10
+#: How long the handshake of TLS may take, in seconds.
+HANDSHAKE_SECONDS: Final = 10.0
 #: How long the headers of a request may take, from its first byte or from the connection on, in seconds.
 HEADER_SECONDS: Final = 10.0
 #: How long nothing of a body may come, and how long a whole one may take, in seconds.
@@ -233,6 +237,31 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which looks after its connections, from the handshake on."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve on sockets that listen already."""
+        await super().startup([])
+        config = self.config
+        protocol: Any = config.http_protocol_class
+        make = partial(
+            protocol,
+            config=config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        seconds = None if config.ssl is None else HANDSHAKE_SECONDS
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                make, sock=one, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=seconds
+            )
+            for one in sockets or []
+        ]
+        self.sweep = asyncio.create_task(sweep(self.server_state.connections))
 
 
 async def sweep(connections: Iterable[Any]) -> None:

@@ -33,7 +33,7 @@ def test_a_version_stands_beside_baselines_with_what_its_training_warns_of() -> 
     }
     training = {"evaluation": [examined], "record": {"warnings": ["It is not above."]}}
     shown = click.unstyle(answers.beside_baselines("aws-sims", training))
-    for text in ("aws-sims beside", "ndcg, split by users", "0.2000 (0.1000 to 0.3000)", "It is not above."):
+    for text in ("aws-sims beside", "ndcg, split by users", "0.2000 (0.100–0.300)", "It is not above."):
         assert text in shown
 
 
