@@ -1,6 +1,7 @@
 """What a backup has: each file with its size and hash, and by which Sartor it was made."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +131,18 @@ def copy_hashed(source: Path, target: Path | None) -> tuple[int, str]:
                 rest = buffer[:count]
                 while written is not None and rest:
                     rest = rest[written.write(rest) :]
+            if written is not None:
+                _start_writing(written.fileno())
         finally:
             if written is not None:
                 written.close()
     return size, hashed.hexdigest()
+
+
+def _start_writing(descriptor: int) -> None:
+    """Let the system write a file to its disk while others are copied, and keep its memory for who reads it again.
+
+    Linux begins to write what it is told that nobody needs. Source: posix_fadvise(2), POSIX_FADV_DONTNEED.
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
