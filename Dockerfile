@@ -1,7 +1,7 @@
 # docker build -t sartor .
 # docker run --rm -p 4900:4900 --read-only --tmpfs /tmp -v sartor:/data sartor
 FROM python:3.13-slim-bookworm AS build
-ARG EXTRAS=postgres,uvloop,oidc,tls
+ARG EXTRAS=postgres,uvloop,oidc,tls,console
 # where pip finds more, such as torch without CUDA: https://download.pytorch.org/whl/cpu
 ARG PIP_EXTRA_INDEX_URL=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore

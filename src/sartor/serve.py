@@ -116,6 +116,7 @@ def work(settings: Settings, parent: int | None = None) -> None:
     worker = build_worker(backend, stopping, partial(_begin_anew, stopping) if alone else end_process)
     gc.collect()
     gc.freeze()  # what a batch makes are many small objects: the collector need not walk all libraries with them
+    gc.enable()
     sys.setswitchinterval(TURN_SECONDS)
     try:
         worker.run()
@@ -196,6 +197,7 @@ def _run_api(
             gc.freeze()
             # Answers that are kept are many objects too; a walk over them all would hold up every request meanwhile.
             gc.set_threshold(*_COLLECTED_AFTER)
+            gc.enable()
             print(f"Sartor is listening on {url}", flush=True)
 
     _say_what_differs()

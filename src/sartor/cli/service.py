@@ -1,5 +1,6 @@
 """The commands that run the service: serve, worker, demo, cluster, doctor."""
 
+import gc
 import json
 import os
 import signal
@@ -32,6 +33,7 @@ def serve(**flags: Any) -> None:
     # NumPy reads it when it is loaded. An answer's products are small: threads that wait for each other's share of
     # one take several times as long as one thread, on a busy machine a hundred times. Workers keep all cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.disable()  # nothing of what is loaded is garbage; `sartor.serve` has it collected once that is done
     from sartor.serve import serve
 
     def run() -> None:
@@ -61,6 +63,7 @@ def worker(parent: int | None, **flags: Any) -> None:
       sartor worker --database postgresql://db/sartor --storage s3://models/sartor
     """
     settings = settings_of(flags)
+    gc.disable()  # as `serve` does
     from sartor.serve import work
 
     with failures(OSError, ValueError, ImportError):

@@ -24,7 +24,6 @@ PUT = sa.Table(
     sa.Index("put_record_seq", "dataset", "seq"),
     # one user's records lie together, so that his history is one read
     sqlite_with_rowid=False,
-    postgresql_partition_by="RANGE (seq)",
 )
 #: What was counted from one has a part of its own.
 sa.event.listen(
@@ -44,8 +43,7 @@ EVENT = sa.Table(
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
     sa.Index("put_event_key", "dataset", "key"),
-    # they come in the order of their times, so a few pages of it serve a large table
-    sa.Index("put_event_at", "at", postgresql_using="brin").ddl_if(dialect="postgresql"),
+    sa.Index("put_event_at", "at").ddl_if(dialect="postgresql"),
     sqlite_with_rowid=False,
 )
 #: What was taken and could not be used.
@@ -76,3 +74,23 @@ LEASE = sa.Table(
     sa.Column("holder", sa.Text, nullable=False),
     sa.Column("leased_until", sa.Double, nullable=False),
 )
+
+
+def _as_postgresql_has_it(table: sa.Table, connection: sa.Connection, **_: object) -> None:
+    """Say of a table what PostgreSQL alone knows, now that it is made there.
+
+    Said where the table is declared it would load SQLAlchemy's six drivers of PostgreSQL into every process.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    if table is PUT:
+        table.dialect_options["postgresql"]["partition_by"] = "RANGE (seq)"
+    for index in table.indexes:
+        if (
+            index.name == "put_event_at"
+        ):  # events come in the order of their times: few pages serve a large table
+            index.dialect_options["postgresql"]["using"] = "brin"
+
+
+for _table in (PUT, EVENT):
+    sa.event.listen(_table, "before_create", _as_postgresql_has_it)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sartor.errors import ApiError
 from sartor.filters import tree
-from sartor.filters.parse import MAXIMUM_CHARACTERS, parse
+from sartor.filters.grammar import MAXIMUM_CHARACTERS
+from sartor.filters.parse import parse
 from sartor.filters.tree import Condition, CurrentItem, Expression, Filter, Placeholder, Value, Wildcard
 
 EXAMPLES = [
