@@ -13,14 +13,16 @@ from sartor.access.gate import Gate
 from sartor.access.oidc import Issuers
 from sartor.access.sessions import SYSTEM_CLOCK, Sessions
 from sartor.access.sts import SERVICE, Sts
+from sartor.console.datasets import DatasetPages
 from sartor.console.entrance import Entrance
+from sartor.console.events import EventPages
 from sartor.console.for_tests import PagesForTests
 from sartor.console.jobs import JobPages
 from sartor.console.models import ModelPages
 from sartor.console.overview import OverviewPages
 from sartor.console.resources import ResourcePages
 from sartor.console.traffic import Traffic
-from sartor.console.v1 import Console
+from sartor.console.v1 import Console, Pages
 from sartor.console.welcome import page
 from sartor.data.blobs import Blobs
 from sartor.data.sources import Sources
@@ -207,14 +209,15 @@ def _own_paths(
 ) -> Console:
     """Return what answers below ``/sartor/v1``."""
     answered = models.recommender.answered
-    return Console(
-        backend.means,
+    pages: list[Pages] = [
         models,
         ResourcePages(backend.store),
         JobPages(backend.store),
+        DatasetPages(backend.means),
+        EventPages(backend.store),
         OverviewPages(backend.means, Traffic(metrics.requests, BUCKETS_SECONDS, lambda: dict(answered))),
-        None if declared is None else PagesForTests(declared),
-    )
+    ]
+    return Console(backend.means, pages if declared is None else [*pages, PagesForTests(declared)])
 
 
 def _routes(backend: Backend, console: Console, entrance: Entrance | None) -> dict[str, Route]:

@@ -58,6 +58,9 @@ _VERSION = _object(
 _REJECTED = _object(
     number=_WHOLE, datasetArn=_TEXT, receivedAt=_NUMBER, code=_TEXT, reason=_TEXT, record={"type": "object"}
 )
+_PUT_RECORD = _object(
+    number=_WHOLE, datasetArn=_TEXT, receivedAt=_NUMBER, sessionId=_TEXT, record={"type": "object"}
+)
 _RESOURCE = _object(
     kind=_TEXT, name=_TEXT, arn=_TEXT, status=_TEXT, failureReason=_TEXT, createdAt=_NUMBER, updatedAt=_NUMBER
 )
@@ -202,6 +205,15 @@ OPENAPI: Final[Mapping[str, Any]] = {
         "/sartor/v1/batch-inference-jobs/{jobName}/report": {
             "get": _path(
                 "How a batch inference job ended, or its progress.", _RUNNING, ("path", "jobName", True)
+            )
+        },
+        "/sartor/v1/datasets": {
+            "get": _path(
+                "Datasets with their rows and how fresh they are, newest first; go on with `next` as `after`.",
+                _object(datasets={**_LIST, "items": _RESOURCE}, next=_TEXT),
+                ("query", "search", False),
+                ("query", "limit", False),
+                ("query", "after", False),
             )
         },
         "/sartor/v1/datasets/{datasetArn}/statistics": {
@@ -360,11 +372,25 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 "requestBody": {"content": {_JSON: {"schema": _object(seconds=_NUMBER)}}},
             }
         },
+        "/sartor/v1/events": {
+            "get": _path(
+                "The newest records that calls put into a group's datasets, and how many came a second.",
+                _object(
+                    datasetGroupArn=_TEXT,
+                    perSecond={"type": "object", "additionalProperties": _NUMBER},
+                    records={**_LIST, "items": _PUT_RECORD},
+                ),
+                ("query", "datasetGroupArn", True),
+                ("query", "limit", False),
+                ("query", "before", False),
+            )
+        },
         "/sartor/v1/events/rejected": {
             "get": _path(
                 "What calls put and could not be used, newest first, and how often each reason occurred.",
                 _object(counts=_COUNT_OF, total=_WHOLE, rejected={**_LIST, "items": _REJECTED}),
                 ("query", "datasetArn", False),
+                ("query", "datasetGroupArn", False),
                 ("query", "limit", False),
                 ("query", "before", False),
             )

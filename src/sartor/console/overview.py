@@ -1,21 +1,17 @@
 """``/sartor/v1/overview``: the newest groups with their data, the newest models with their age, and what is asked."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sartor.console import asked
+from sartor.console.datasets import with_rows
 from sartor.console.resources import shown
 from sartor.console.traffic import Traffic
-from sartor.data import versions
-from sartor.errors import JobFailed
 from sartor.resources.kind_names import CAMPAIGN, DATASET_GROUP, RECOMMENDER, SOLUTION_VERSION
-from sartor.resources.records import Means, records_of
+from sartor.resources.records import Means
 from sartor.resources.store import Resource
 from sartor.wire.sign import Caller, HttpRequest
-
-LOG = logging.getLogger("sartor.console")
 
 _MOST: Final = 100
 #: How the record of a training calls the model that it made, among those that it compares.
@@ -58,26 +54,12 @@ class OverviewPages:
             datasets = {group.arn: transaction.datasets(group.arn) for group in groups}
         return {
             "groups": [
-                {**shown(one), "datasets": [self._dataset(of) for of in datasets[one.arn].values()]}
+                {**shown(one), "datasets": [with_rows(of, self.means) for of in datasets[one.arn].values()]}
                 for one in groups
             ],
             "models": [_model(one) for one in (*trained, *recommenders)],
             "deployed": [_deployed(one) for one in (*campaigns, *recommenders)],
         }
-
-    def _dataset(self, dataset: Resource) -> dict[str, Any]:
-        """Return a dataset with the rows of its newest version, and since when it has them."""
-        found = {**shown(dataset), "datasetType": dataset.body["datasetType"]}
-        if "table" not in dataset.private:
-            return found
-        try:
-            newest = versions.history(records_of(dataset, self.means), 1)
-        except (JobFailed, OSError) as error:  # it went away meanwhile, or storage does not answer
-            LOG.warning("the overview has no rows of %s: %s", dataset.arn, error)
-            return found
-        if newest:
-            found |= {"rows": newest[0]["rows"], "changedAt": newest[0]["timestamp"]}
-        return found
 
 
 def _model(model: Resource) -> dict[str, Any]:

@@ -3,24 +3,20 @@
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 from sartor.console import asked
-from sartor.console.for_tests import PagesForTests
-from sartor.console.jobs import JobPages
-from sartor.console.models import ModelPages
+from sartor.console.datasets import dataset_of
 from sartor.console.openapi import OPENAPI
-from sartor.console.overview import OverviewPages
-from sartor.console.resources import ResourcePages
 from sartor.data import versions
 from sartor.errors import JobFailed, in_use, invalid_input, not_found
 from sartor.resources import audit
 from sartor.resources.call import lock_of
-from sartor.resources.kind_names import DATA_DELETION_JOB, DATASET, DATASET_IMPORT_JOB
-from sartor.resources.kinds import KINDS, UNFINISHED, arn_at, arn_of, kind_of
+from sartor.resources.kind_names import DATA_DELETION_JOB, DATASET_IMPORT_JOB
+from sartor.resources.kinds import KINDS, UNFINISHED, arn_of
 from sartor.resources.records import Means, records_of
 from sartor.resources.store import Resource
 from sartor.wire.sign import Caller, HttpRequest
@@ -35,25 +31,24 @@ _DATASET: Final = re.compile(r"/sartor/v1/datasets/(.+)/(statistics|tables|histo
 _MOST_RECORDS: Final = 1000
 
 
+class Pages(Protocol):
+    """Some paths that belong together."""
+
+    def answer(self, caller: Caller, request: HttpRequest, path: str) -> dict[str, Any] | None:
+        """Return the answer to a request, ``None`` if it is for none of these paths; raises ``ApiError``."""
+
+
 @dataclass(frozen=True)
 class Console:
     """Answers for one service.
 
     Attributes:
         means: to reach datasets and reports.
-        models: the pages about models.
-        resources: the pages about what is there.
-        jobs: the pages about what runs, waits or ran.
-        overview: the page about all of it.
-        for_tests: those of a server that runs for tests.
+        pages: the other pages.
     """
 
     means: Means
-    models: ModelPages
-    resources: ResourcePages
-    jobs: JobPages
-    overview: OverviewPages
-    for_tests: PagesForTests | None = None
+    pages: Sequence[Pages]
 
     def openapi(self, _caller: Caller | None, _request: HttpRequest) -> tuple[int, str, bytes]:
         """Return the OpenAPI description."""
@@ -80,10 +75,8 @@ class Console:
         batch = _BATCH_REPORT.fullmatch(path)
         if batch is not None and request.method != "POST":
             return _json(self._batch_report(caller, f"{batch[1]}-job", batch[2]))
-        if path == "/sartor/v1/events/rejected" and request.method != "POST":
-            return _json(self._rejected(caller, request.parameters))
-        for pages in (self.models, self.resources, self.jobs, self.overview, self.for_tests):
-            answer = None if pages is None else pages.answer(caller, request, path)
+        for pages in self.pages:
+            answer = pages.answer(caller, request, path)
             if answer is not None:
                 return _json(answer)
         found = _DATASET.fullmatch(path)
@@ -98,23 +91,12 @@ class Console:
             "rollback": self._rollback,
         }
         try:
-            answer = answers[found[2]](self._dataset(caller, found[1]), request)
+            answer = answers[found[2]](dataset_of(caller, found[1], self.means.store), request)
             if changes:
                 self._record(caller, "RollbackDataset", answer)
             return _json(answer)
         except JobFailed as failure:  # the dataset went away meanwhile
             raise not_found(found[1]) from failure
-
-    def _dataset(self, caller: Caller, name: str) -> Resource:
-        """Return a dataset of the caller's by its ARN, or by the ARN's end."""
-        arn = name
-        if not name.startswith("arn:"):
-            arn = arn_at(KINDS[DATASET], caller.region, caller.account, name)
-        kind = kind_of(arn, caller.region, caller.account)
-        dataset = self.means.store.get(arn) if kind is not None and kind.name == DATASET else None
-        if dataset is None or "table" not in dataset.private:
-            raise not_found(arn)
-        return dataset
 
     def _statistics(self, dataset: Resource, _request: HttpRequest) -> dict[str, Any]:
         """Return what the dataset's rows look like, or how far it is to be known."""
@@ -178,40 +160,6 @@ class Console:
         record = audit.own_record_of(caller, name, {"datasetArn": answer["datasetArn"]}, answer, time.time())
         with self.means.store.write(lock_of(caller.account, caller.region)) as transaction:
             transaction.append_audit(caller.account, caller.region, record)
-
-    def _rejected(self, caller: Caller, query: Mapping[str, str]) -> dict[str, Any]:
-        """Return what calls put and could not be used, newest first, with its counts."""
-        arn = query.get("datasetArn")
-        if arn is not None:
-            datasets = [self._dataset(caller, arn)]
-        else:
-            with self.means.store.read() as transaction:
-                datasets = [
-                    one
-                    for one in transaction.every(DATASET)
-                    if (one.account, one.region) == (caller.account, caller.region)
-                ]
-        limit = asked.number(query, "limit", 100, _MOST_RECORDS)
-        before = asked.number(query, "before", 0, 2**62) or None
-        put = self.means.store.put_records
-        counts: dict[str, int] = {}
-        found: list[dict[str, Any]] = []
-        for dataset in datasets:
-            for code, count in put.rejected_counts(dataset.seq).items():
-                counts[code] = counts.get(code, 0) + count
-            found.extend(
-                {
-                    "number": one.seq,
-                    "datasetArn": dataset.arn,
-                    "receivedAt": round(one.at, 3),
-                    "code": one.code,
-                    "reason": one.reason,
-                    "record": one.body,
-                }
-                for one in put.rejected(dataset.seq, limit, before)
-            )
-        found.sort(key=lambda one: -int(one["number"]))
-        return {"counts": counts, "total": sum(counts.values()), "rejected": found[:limit]}
 
     def _import_report(self, caller: Caller, name: str) -> tuple[int, str, bytes]:
         """Return a finished job's report, or how far a running one is."""

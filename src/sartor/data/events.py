@@ -21,6 +21,9 @@ Value = TypeVar("Value")
 
 #: Larger than the number of every record.
 NEWEST: Final = 2**62
+#: How much of the past a rate looks at, in seconds and in calls.
+RATE_SECONDS: Final = 60.0
+_RATED_CALLS: Final = 1_000
 _NEWEST_OF: Final = "SELECT seq FROM put_record WHERE dataset = ? AND key = ? ORDER BY seq DESC LIMIT 1"
 _NEWEST: Final = "SELECT newest FROM put_number WHERE dataset = ?"
 _HISTORY: Final = (
@@ -186,6 +189,43 @@ class PutRecords:
                 yielded += count
                 if yielded >= limit:
                     return
+
+    def newest_records(self, dataset: int, limit: int, before: int | None = None) -> list[Stored]:
+        """Return a dataset's newest records, newest first: whole calls, so the last may bring more than ``limit``.
+
+        Args:
+            dataset: the number of the dataset's resource.
+            limit: how many are wanted.
+            before: only calls before the one that has this number.
+        """
+        column = PUT.c
+        query = sa.select(column.seq, column.at, column.session, column.body).where(column.dataset == dataset)
+        if before is not None:
+            query = query.where(column.seq < before)
+        found: list[Stored] = []
+        with self._read() as connection:
+            for seq, at, session, body in connection.execute(query.order_by(column.seq.desc()).limit(limit)):
+                lines = reversed(body.split("\n"))
+                found += [Stored(seq - place, at, session, line) for place, line in enumerate(lines)]
+                if len(found) >= limit:
+                    break
+        return found
+
+    def per_second(self, dataset: int, now: float) -> float:
+        """Return how many records came a second, over the last minute or its newest calls.
+
+        Args:
+            dataset: the number of the dataset's resource.
+            now: epoch seconds.
+        """
+        column = PUT.c
+        query = sa.select(column.count, column.at).where(column.dataset == dataset)
+        with self._read() as connection:
+            found = connection.execute(query.order_by(column.seq.desc()).limit(_RATED_CALLS)).fetchall()
+        late = [(int(count), float(at)) for count, at in found if at >= now - RATE_SECONDS]
+        is_all = len(late) < _RATED_CALLS
+        span = RATE_SECONDS if is_all else max(now - min(at for _, at in late), 0.001)
+        return sum(count for count, _ in late) / span
 
     def newest(self, dataset: int) -> int:
         """Return the number of a dataset's newest record, 0 if it has none; none with a smaller one comes."""
