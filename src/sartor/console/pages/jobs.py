@@ -25,8 +25,8 @@ _COLUMNS: Final = tuple(
     tables.Column(key, title, end=key == "lasted")
     for key, title in (
         ("name", "Name"),
-        ("kind", "Kind"),
         ("status", "Status"),
+        ("kind", "Kind"),
         ("createdAt", "Began"),
         ("lasted", "Lasted"),
     )
@@ -97,15 +97,15 @@ def _show_job(visit: Visit) -> Shown:
     kind = kind_of(arn, visit.caller.region, visit.caller.account)
     if kind is None:
         raise not_found(arn)
-    described = visit.asks.call(f"Describe{kind.noun}", **{kind.arn_member: arn})[kind.member]
-    status = described.get("status", "")
+    job = visit.asks.call(f"Describe{kind.noun}", **{kind.arn_member: arn})[kind.member]
+    status = job.get("status", "")
     work = next((one for one in visit.asks.get("status")["work"] if one["arn"] == arn), None)
     words: dict[str, Any] = {
         "arn": arn,
         "kind": kind.name,
-        "name": described.get(kind.name_member) or arn.rpartition("/")[2],
+        "name": job.get(kind.name_member) or arn.rpartition("/")[2],
         "status": status,
-        "job": described,
+        "job": job,
         "work": None if work is None else described(work),
         "report": _report(visit, kind.name, arn),
         "stop": _stop_lines(visit, kind.name, arn) if status in UNFINISHED else None,

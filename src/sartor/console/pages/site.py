@@ -318,6 +318,7 @@ class _Visitor:
 _TITLES: Final = {
     403: "This is not allowed",
     404: "There is nothing here",
+    500: "This page broke",
     503: "The service cannot answer now",
 }
 
