@@ -1,9 +1,10 @@
-"""Imports whose pieces run on the nodes of a Ray cluster that share nothing with the worker but an S3 service."""
+"""Jobs whose pieces run on the nodes of a Ray cluster that share nothing with the worker but an S3 service."""
 
 import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ OURS = {"AWS_ACCESS_KEY_ID": "OURKEY", "AWS_SECRET_ACCESS_KEY": "secret-of-the-s
 THEIRS = {"AWS_ACCESS_KEY_ID": "NODEKEY", "AWS_SECRET_ACCESS_KEY": "secret-of-the-nodes"}
 INTERACTIONS = schema("Interactions", ("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"))
 ROWS = 5000
+ROLE = "arn:aws:iam::000000000000:role/any"
 
 
 @pytest.fixture
@@ -89,9 +91,45 @@ def test_nodes_read_and_write_s3_with_keys_of_their_own(
     assert [(one["line"], one["file"]) for one in fault["examples"]] == [
         (ROWS + 2, "s3://training/broken.csv")
     ]
+    assert exported_lines(client, dataset, s3) == Counter(f"{user},{item},{at}" for user, item, at in rows)
+    client.write("gone.csv", "USER_ID\nu3\nu5\nnobody\n")
+    arn = client.personalize.create_data_deletion_job(
+        jobName=client.name("deletion"),
+        datasetGroupArn=client.group_of(dataset),
+        roleArn=ROLE,
+        dataSource={"dataLocation": "s3://training/gone.csv"},
+    )["dataDeletionJobArn"]
+    deleted = client.until(
+        lambda: client.personalize.describe_data_deletion_job(dataDeletionJobArn=arn)["dataDeletionJob"]
+    )
+    assert (deleted["status"], deleted["numDeleted"]) == ("COMPLETED", 2)
+    assert exported_lines(client, dataset, s3) == Counter(
+        f"{user},{item},{at}" for user, item, at in rows if user not in ("u3", "u5")
+    )
     for secret in (*OURS.values(), THEIRS["AWS_SECRET_ACCESS_KEY"]):
         assert not [path for path in files(cluster.folder) if secret.encode() in path.read_bytes()]
     assert [path for path in files(tmp_path / "node") if path.name != ".lock"] == []
+
+
+def exported_lines(client: Remote, dataset: str, s3: S3Server) -> Counter[str]:
+    """Export a dataset, check that nodes have stored its files, and return their lines."""
+    name, before = client.name("out"), s3.access_keys["NODEKEY"]
+    arn = client.personalize.create_dataset_export_job(
+        jobName=name,
+        datasetArn=dataset,
+        roleArn=ROLE,
+        ingestionMode="ALL",
+        jobOutput={"s3DataDestination": {"path": "s3://training/out/"}},
+    )["datasetExportJobArn"]
+    job = client.until(
+        lambda: client.personalize.describe_dataset_export_job(datasetExportJobArn=arn)["datasetExportJob"]
+    )
+    assert job["status"] == "ACTIVE", job
+    texts = [text for key, text in dict(s3.objects).items() if key.startswith(f"training/out/{name}/")]
+    assert s3.access_keys["NODEKEY"] - before >= len(texts) > 1
+    lines = [text.decode().splitlines() for text in texts]
+    assert {one[0] for one in lines} == {"USER_ID,ITEM_ID,TIMESTAMP"}
+    return Counter(line for one in lines for line in one[1:])
 
 
 def files(folder: Path) -> Iterator[Path]:
