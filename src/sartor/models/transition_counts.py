@@ -127,7 +127,7 @@ class _Pairs:
         done = 0
         for block in self.histories.blocks(_BLOCK_INTERACTIONS):
             items = self.newcomers.places(block.items).astype(np.int64)
-            weights = np.ones(len(items), np.float32) if block.weights is None else np.asarray(block.weights)
+            weights = None if block.weights is None else np.asarray(block.weights)
             at = np.arange(len(items))
             if end - first < self.n:
                 at = np.flatnonzero((items >= first) & (items < end))
@@ -136,7 +136,9 @@ class _Pairs:
                 self.run.keep_on()
                 inside = at + lag < ends
                 at, ends = at[inside], ends[inside]
-                yield items[at], items[at + lag], np.float32(1 / lag) * weights[at + lag]
+                later, each = at + lag, np.float32(1 / lag)
+                values = np.full(len(at), each) if weights is None else each * weights[later]
+                yield items[at], items[later], values
             done += len(items)
             self.run.progress({"interactions": done, "of": len(self.histories.items), "items": first})
 
@@ -264,20 +266,32 @@ def _merged(first: _Cells, second: _Cells) -> _Cells:
 def _strongest(found: _Cells, n: int, most: int, run: Run) -> _Cells:
     """Return what is left, sorted by cell, if each row keeps its largest values; of equal ones the smaller numbers."""
     cells, values = found
-    rows = cells // max(n, 1)
-    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    starts = np.flatnonzero(np.diff(cells // max(n, 1), prepend=-1))
     sizes = np.diff(np.append(starts, len(cells)))
-    starts, sizes = starts[sizes > most], sizes[sizes > most]  # of the rows that have too many
+    rows = np.flatnonzero(sizes > most)
+    rows = rows[np.argsort(sizes[rows], kind="stable")]  # those of about a size are looked at together
     kept = np.ones(len(cells), np.bool_)
-    for first, end in _ranges(sizes, _SORTED_TOGETHER):
+    for some in _of_about_a_size(rows, sizes[rows]):
         run.keep_on()
-        some = sizes[first:end]
-        begins = np.cumsum(some) - some
-        within = np.arange(some.sum()) - np.repeat(begins, some)
-        at = np.repeat(starts[first:end], some) + within
-        order = np.lexsort((-values[at], np.repeat(np.arange(len(some)), some)))
-        kept[at[order[within >= most]]] = False
+        column = np.arange(sizes[some[-1]])
+        inside = column < sizes[some, None]  # bool[rows, longest]
+        at = (starts[some, None] + column)[inside]
+        table = np.full(inside.shape, -np.inf, np.float32)
+        table[inside] = values[at]
+        weakest = np.partition(table, -most, axis=1)[:, -most, None]
+        above, equal = table > weakest, table == weakest
+        left = most - above.sum(axis=1, keepdims=True)
+        kept[at] = (above | (equal & (np.cumsum(equal, axis=1) <= left)))[inside]
     return cells[kept], values[kept]
+
+
+def _of_about_a_size(rows: Int64, sizes: Int64) -> Iterator[Int64]:
+    """Yield rows, of which the shortest are first, so that none is twice as long as another of its kind."""
+    for first, end in _ranges(sizes, _SORTED_TOGETHER):
+        while first < end:
+            behind = min(end, int(np.searchsorted(sizes, 2 * sizes[first], "right")))
+            yield rows[first:behind]
+            first = behind
 
 
 def _joined(parts: list[_Cells], n: int) -> tuple[Int64, Int32, Float32]:
