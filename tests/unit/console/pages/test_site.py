@@ -1,14 +1,24 @@
 """Who may look at the console: sign-in, sessions, one-time links, and forms of others."""
 
+import json
+import random
 import re
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from sartor.access.sessions import Grant, Sessions
+from sartor.console.entrance import Entrance
+from sartor.console.pages.page import Shown, Visit
+from sartor.console.pages.sessions import cookie_name, set_cookie
+from sartor.console.pages.table_of_pages import PAGES
 from sartor.keys import AccessKey
+from sartor.wire.sign import HttpRequest
 from wire.asgi import Answered, App
 
 HTML = {"accept": "text/html"}
@@ -245,3 +255,79 @@ def _link(app: App, key: AccessKey) -> str:
     signed = {name.lower(): value for name, value in request.headers.items()}
     answer: Any = app.ask("POST", "/sartor/v1/console/links", b"{}", signed).json
     return str(answer["path"])
+
+
+def test_temporary_credentials_sign_in_and_the_session_ends_with_them(
+    visitor: Visitor, app: App, key: AccessKey
+) -> None:
+    sessions = Sessions(app.backend.store.secret, app.backend.keys)
+    now = time.time()
+    grant = Grant(
+        key.account, key.access_key_id, sessions.mark(key), "", "", "s", now, now + 900, (READ_ONLY,)
+    )
+    issued = sessions.issue(grant)
+    temporary = AccessKey(issued.access_key_id, issued.secret_access_key, key.account)
+    assert visitor.sign_in(temporary).status == 403  # without their token they are nothing
+    assert visitor.sign_in(temporary, token=issued.session_token).status == 303
+    assert visitor.get("/console/jobs").status == 403  # the session's own policy
+    app.backend.keys.revoke(key.access_key_id)
+    assert visitor.get("/console/jobs").status == 303
+    late = Sessions(app.backend.store.secret, app.backend.keys).issue(replace(grant, expires_at=now - 1))
+    other = AccessKey(late.access_key_id, late.secret_access_key, key.account)
+    assert visitor.sign_in(other, token=late.session_token).status == 403
+
+
+def test_a_token_that_no_cookie_can_hold_is_refused_in_words(
+    visitor: Visitor, app: App, key: AccessKey
+) -> None:
+    sessions = Sessions(app.backend.store.secret, app.backend.keys)
+    noise = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=6000))
+    policy = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "*", "Resource": f"arn:aws:x:::{noise}"}],
+        }
+    )
+    now = time.time()
+    issued = sessions.issue(
+        Grant(key.account, key.access_key_id, sessions.mark(key), "", "", "s", now, now + 900, (policy,))
+    )
+    temporary = AccessKey(issued.access_key_id, issued.secret_access_key, key.account)
+    refused = visitor.sign_in(temporary, token=issued.session_token)
+    assert refused.status == 403
+    assert b"longer than a browser" in refused.body
+
+
+def test_over_tls_a_cookie_is_for_tls_alone() -> None:
+    plain = HttpRequest("GET", "/console/", "", {"host": "shop.example:443"}, b"")
+    _, text = set_cookie(replace(plain, scope={"scheme": "https"}), cookie_name(plain), "x", 60)
+    assert text.startswith(b"sartor-session-443=x; ")
+    assert text.endswith(b"; Secure")
+    assert b"Secure" not in set_cookie(plain, "n", "x", 60)[1]
+
+
+def test_without_jinja2_the_console_says_what_to_install(
+    app: App, monkeypatch: pytest.MonkeyPatch, key: AccessKey
+) -> None:
+    def missing(_entrance: Entrance) -> None:
+        raise ModuleNotFoundError("No module named 'jinja2'", name="jinja2")
+
+    monkeypatch.setattr(Entrance, "_loaded", missing)
+    answer = app.ask("GET", "/console/", headers=HTML)
+    assert answer.status == 501
+    assert b"pip install 'sartor[console]'" in answer.body
+
+
+def test_a_page_that_breaks_says_where_the_log_has_it(
+    visitor: Visitor, key: AccessKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor.sign_in(key)
+
+    def broken(_visit: Visit) -> Shown:
+        raise RuntimeError("a secret of ours")
+
+    monkeypatch.setitem(PAGES, "/console/jobs", replace(PAGES["/console/jobs"], show=broken))
+    answer = visitor.get("/console/jobs")
+    assert answer.status == 500
+    assert answer.headers["x-amzn-requestid"].encode() in answer.body
+    assert b"a secret of ours" not in answer.body
