@@ -53,4 +53,5 @@ def page(signed_in: "BrowserContext") -> "Iterator[Page]":
     page.on("pageerror", lambda error: wrong.append(str(error)))
     yield page
     page.close()
-    assert [one for one in wrong if "status of 4" not in one] == []
+    # that an item's picture or a refused form did not load is no fault of a page
+    assert [one for one in wrong if "Failed to load resource" not in one] == []
