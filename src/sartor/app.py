@@ -14,6 +14,7 @@ from sartor.access.oidc import Issuers
 from sartor.access.sessions import SYSTEM_CLOCK, Sessions
 from sartor.access.sts import SERVICE, Sts
 from sartor.console.datasets import DatasetPages
+from sartor.console.deployed import DeployedPages
 from sartor.console.entrance import Entrance
 from sartor.console.events import EventPages
 from sartor.console.for_tests import PagesForTests
@@ -22,6 +23,7 @@ from sartor.console.models import ModelPages
 from sartor.console.overview import OverviewPages
 from sartor.console.resources import ResourcePages
 from sartor.console.traffic import Traffic
+from sartor.console.trained import TrainedPages
 from sartor.console.v1 import Console, Pages
 from sartor.console.welcome import page
 from sartor.data.blobs import Blobs
@@ -211,6 +213,8 @@ def _own_paths(
     answered = models.recommender.answered
     pages: list[Pages] = [
         models,
+        TrainedPages(models.deployments, models.filters),
+        DeployedPages(models.deployments),
         ResourcePages(backend.store),
         JobPages(backend.store),
         DatasetPages(backend.means),

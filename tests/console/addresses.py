@@ -15,6 +15,11 @@ ADDRESSES: dict[str, tuple[Callable[[Shop], str], ...]] = {
         lambda shop: f"/console/jobs/job?arn={shop.arns['failed']}",
         lambda shop: f"/console/jobs/job?arn={shop.arns['version']}",
     ),
+    "/console/models": (lambda _shop: "/console/models",),
+    "/console/models/model": (lambda shop: f"/console/models/model?arn={shop.arns['version']}",),
+    "/console/models/compare": (
+        lambda shop: f"/console/models/compare?one={shop.arns['newer']}&other={shop.arns['version']}",
+    ),
 }
 #: Every address with its place, for the names of tests.
 EVERY = [(path, at, make) for path, makes in ADDRESSES.items() for at, make in enumerate(makes)]

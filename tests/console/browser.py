@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
@@ -27,6 +27,22 @@ NO_AXE = (
     if importlib.util.find_spec("axe_playwright_python")
     else "axe-core is not installed: pip install 'sartor[test]'"
 )
+
+
+#: Where the pictures of the shop's items would lie; nothing else of another host may be on a page.
+PICTURES = "images.example"
+_PICTURE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><rect width="10" height="10" fill="#c96"/>'
+    '<circle cx="5" cy="5" r="3" fill="#fff"/></svg>'
+)
+
+
+def show_pictures(context: "BrowserContext") -> None:
+    """Give a browser the pictures of the shop's items, without a network."""
+    context.route(
+        f"https://{PICTURES}/**",
+        lambda route: route.fulfill(status=200, content_type="image/svg+xml", body=_PICTURE),
+    )
 
 
 @contextmanager

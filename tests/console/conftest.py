@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from console.browser import MISSING, chromium
+from console.browser import MISSING, chromium, show_pictures
 from console.shop import Shop, open_shop
 from sartor.demo.server import Server
 
@@ -35,6 +35,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def signed_in(browser: "Browser", shop: Shop) -> "Iterator[BrowserContext]":
     """Give a signed-in session of the browser."""
     context = browser.new_context(base_url=shop.server.url, locale="de-DE", timezone_id="Asia/Tokyo")
+    show_pictures(context)
     page = context.new_page()
     page.goto(shop.link())
     page.wait_for_url("**/console/")

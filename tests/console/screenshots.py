@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))  # as pytest has it
 
 from console.addresses import EVERY
-from console.browser import MISSING, chromium
+from console.browser import MISSING, chromium, show_pictures
 from console.shop import Shop, open_shop
 from sartor.demo.server import Server
 
@@ -36,6 +36,7 @@ def _take(shop: Shop, folder: Path) -> None:
                 color_scheme=scheme,  # type: ignore[arg-type]
                 viewport={"width": width, "height": 900},
             )
+            show_pictures(context)
             page = context.new_page()
             page.goto("/console/sign-in")
             page.screenshot(path=folder / f"sign-in-{name}.png")

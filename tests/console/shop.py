@@ -97,6 +97,8 @@ def _models(shop: Shop) -> None:
     client.until(lambda: api.describe_solution(solutionArn=arns["solution"])["solution"])
     arns["version"] = api.create_solution_version(solutionArn=arns["solution"])["solutionVersionArn"]
     client.until(lambda: api.describe_solution_version(solutionVersionArn=arns["version"])["solutionVersion"])
+    arns["newer"] = api.create_solution_version(solutionArn=arns["solution"])["solutionVersionArn"]
+    client.until(lambda: api.describe_solution_version(solutionVersionArn=arns["newer"])["solutionVersion"])
     arns["campaign"] = api.create_campaign(name="for-you", solutionVersionArn=arns["version"])["campaignArn"]
     client.until(lambda: api.describe_campaign(campaignArn=arns["campaign"])["campaign"])
     arns["filter"] = api.create_filter(

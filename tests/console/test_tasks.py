@@ -70,3 +70,17 @@ def test_how_old_is_my_data_and_how_good_my_model(newcomer: Newcomer) -> None:
     newcomer.sees("30 rows")
     newcomer.sees("normalized discounted cumulative gain at 25")
     newcomer.sees("beside popularity")
+
+
+def test_is_the_new_version_better(newcomer: Newcomer) -> None:
+    newcomer.link("Models", exact=True)
+    newcomer.link("with the one before")
+    newcomer.sees("not known to differ")
+    newcomer.sees("10 of 10 in both")
+    assert newcomer.clicks == 2
+
+
+def test_what_made_this_model_and_of_which_data(newcomer: Newcomer) -> None:
+    newcomer.link("Models", exact=True)
+    newcomer.click(newcomer.page.get_by_role("rowheader").get_by_role("link").first)
+    newcomer.sees("Learned from version")

@@ -35,6 +35,19 @@ _BODIES: Final[Mapping[str, Any]] = {
             "itemList": {"shape": "Items"},
         },
     },
+    "ItemsNamed": {"type": "structure", "required": ["itemIds"], "members": {"itemIds": {"shape": "Names"}}},
+    "Comparison": {
+        "type": "structure",
+        "required": ["one", "other"],
+        "members": {
+            "one": {"shape": "Text"},
+            "other": {"shape": "Text"},
+            "users": {"shape": "Few"},
+            "numResults": {"shape": "Few"},
+        },
+    },
+    "Names": {"type": "list", "member": {"shape": "Text"}},
+    "Few": {"type": "integer", "min": 1, "max": 50},
     "Items": {"type": "list", "member": {"shape": "Item"}},
     "Item": {
         "type": "structure",

@@ -87,6 +87,8 @@ _DECLARED = _object(
 )
 _TITLES = {"type": "object", "additionalProperties": _TEXT}
 _COUNT_OF = {"type": "object", "additionalProperties": _WHOLE}
+_USER = _object(userId=_TEXT, typical=_TEXT, interactions=_WHOLE, newestAt=_NUMBER)
+_ITEM = _object(itemId=_TEXT, title=_TEXT, image=_TEXT, eventType=_TEXT, timestamp=_NUMBER)
 _STATISTICS = _object(
     datasetArn=_TEXT,
     datasetType=_TEXT,
@@ -305,6 +307,85 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 _object(version=_TEXT, resources=_COUNT_OF, work={**_LIST, "items": _WORK}),
             )
         },
+        "/sartor/v1/models": {
+            "get": _path(
+                "What was trained, newest first, with the metric that decides; go on with `next` as `after`.",
+                _object(models={**_LIST, "items": _RESOURCE}, next=_TEXT),
+                ("query", "search", False),
+                ("query", "limit", False),
+                ("query", "after", False),
+            )
+        },
+        "/sartor/v1/models/compare": {
+            "post": {
+                **_path(
+                    "What two versions recommend to the same users, or beside the same items, without exploring.",
+                    _object(one=_TEXT, other=_TEXT, by=_TEXT, numResults=_WHOLE, answers=_LIST),
+                ),
+                "requestBody": {
+                    "content": {
+                        _JSON: {"schema": _object(one=_TEXT, other=_TEXT, users=_WHOLE, numResults=_WHOLE)}
+                    }
+                },
+            }
+        },
+        "/sartor/v1/deployed/{arn}": {
+            "get": _path(
+                "What a campaign or a recommender serves, and how it is asked.",
+                _object(
+                    arn=_TEXT,
+                    solutionVersionArn=_TEXT,
+                    datasetGroupArn=_TEXT,
+                    recipe=_TEXT,
+                    operation=_TEXT,
+                    needs=_TEXT,
+                    users=_WHOLE,
+                    items=_WHOLE,
+                ),
+                ("path", "arn", True),
+            )
+        },
+        "/sartor/v1/deployed/{arn}/users": {
+            "get": _path(
+                "Users of the training whose ids begin with a text, and typical ones.",
+                _object(users={**_LIST, "items": _USER}, typical={**_LIST, "items": _USER}),
+                ("path", "arn", True),
+                ("query", "search", False),
+                ("query", "limit", False),
+            )
+        },
+        "/sartor/v1/deployed/{arn}/history": {
+            "get": _path(
+                "What a user did as filters see it, newest first, and the user's attributes.",
+                _object(
+                    userId=_TEXT,
+                    isKnown={"type": "boolean"},
+                    attributes=_TITLES,
+                    interactions=_WHOLE,
+                    history={**_LIST, "items": _ITEM},
+                ),
+                ("path", "arn", True),
+                ("query", "userId", True),
+                ("query", "limit", False),
+            )
+        },
+        "/sartor/v1/deployed/{arn}/items": {
+            "get": _path(
+                "Items whose titles have a text, or those that most users met, with titles and images.",
+                _object(items={**_LIST, "items": _ITEM}),
+                ("path", "arn", True),
+                ("query", "search", False),
+                ("query", "limit", False),
+            ),
+            "post": {
+                **_path(
+                    "Titles and images of items.",
+                    _object(items={**_LIST, "items": _ITEM}),
+                    ("path", "arn", True),
+                ),
+                "requestBody": {"content": {_JSON: {"schema": _object(itemIds={**_LIST, "items": _TEXT})}}},
+            },
+        },
         "/sartor/v1/explain": {
             "post": {
                 **_path(
@@ -318,6 +399,7 @@ OPENAPI: Final[Mapping[str, Any]] = {
                         unknownUser={"type": "boolean"},
                         history={**_LIST, "items": _TEXT},
                         titles=_TITLES,
+                        images=_TITLES,
                         items={**_LIST, "items": _object(itemId=_TEXT, score=_NUMBER, evidence=_LIST)},
                         removed={
                             **_LIST,
@@ -343,6 +425,7 @@ OPENAPI: Final[Mapping[str, Any]] = {
                         keptExamples=_LIST,
                         removedExamples=_LIST,
                         titles=_TITLES,
+                        images=_TITLES,
                     ),
                 ),
                 "requestBody": {

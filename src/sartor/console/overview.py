@@ -57,12 +57,12 @@ class OverviewPages:
                 {**shown(one), "datasets": [with_rows(of, self.means) for of in datasets[one.arn].values()]}
                 for one in groups
             ],
-            "models": [_model(one) for one in (*trained, *recommenders)],
+            "models": [quality_of(one) for one in (*trained, *recommenders)],
             "deployed": [_deployed(one) for one in (*campaigns, *recommenders)],
         }
 
 
-def _model(model: Resource) -> dict[str, Any]:
+def quality_of(model: Resource) -> dict[str, Any]:
     """Return a model with how good it is by the metric that decides, beside others of the same examination."""
     found = shown(model)
     evaluation: list[Mapping[str, Any]] = model.private.get("evaluation") or []
@@ -71,7 +71,12 @@ def _model(model: Resource) -> dict[str, Any]:
         beside = one.get("metrics", {}).get(name, {})
         if _OWN in beside:
             others = {model: values["value"] for model, values in beside.items() if model != _OWN}
-            return {**found, "metric": name, **beside[_OWN], "others": others}
+            above = [
+                model
+                for model, difference in one.get("differences", {}).get(name, {}).items()
+                if difference["low"] > 0
+            ]
+            return {**found, "metric": name, **beside[_OWN], "others": others, "surelyAbove": above}
     return found
 
 

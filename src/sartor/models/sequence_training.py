@@ -31,6 +31,8 @@ _CLIP: Final = 1.0
 _WARM_UP: Final = 0.05
 _LAST_SHARE: Final = 0.02
 _PROGRESS_SECONDS: Final = 1.0
+#: So many losses are told of, at even distances, with the epochs that were gone through, which have fractions.
+_KEPT_LOSSES: Final = 60
 #: A batch is learned in so many parts at most, as only one of them can call torch at a time; more threads share a
 #: part's products.
 _MOST_PARTS: Final = 4
@@ -227,6 +229,7 @@ class _Training:
         done = step = 0
         loss, begun = 0.0, time.monotonic()
         shown = begun
+        losses: list[tuple[float, float]] = []
         for epoch in range(epochs):
             pool.bernoulli_(1 - rate, generator=maker).div_(1 - rate)
             for batch in self._batches.epoch(self._rng):
@@ -237,20 +240,30 @@ class _Training:
                     found = self._step(batch, self._config.lr * share, masks, threads)
                     loss += (found - loss) / min(step + 1, 100)
                 done, step = done + len(batch.targets), step + 1
+                gone = done / self._batches.positions
+                if gone >= len(losses) * epochs / _KEPT_LOSSES:
+                    losses.append((round(gone, 3), round(loss, 3)))
                 now = time.monotonic()
                 if now - shown >= _PROGRESS_SECONDS:
                     shown = now
                     left = (now - begun) * (epochs * self._batches.positions / done - 1)
-                    self._run.progress(
-                        {"epoch": epoch + 1, "epochs": epochs, "loss": loss, "secondsLeft": round(left)}
-                    )
+                    self._tell(epoch + 1, epochs, loss, left, losses)
             best.take(
                 None if self._questions is None else self._gains(self._questions, threads), self._arrays
             )
             if best.is_over:
                 break
-        self._run.progress({"epoch": epoch + 1, "epochs": epoch + 1, "loss": loss, "secondsLeft": 0})
+        self._tell(epoch + 1, epoch + 1, loss, 0.0, losses)
         return best.kept()
+
+    def _tell(
+        self, epoch: int, epochs: int, loss: float, seconds_left: float, losses: list[tuple[float, float]]
+    ) -> None:
+        """Say how far it is."""
+        left = round(seconds_left)
+        self._run.progress(
+            {"epoch": epoch, "epochs": epochs, "loss": loss, "secondsLeft": left, "losses": [*losses]}
+        )
 
     def _arrays(self) -> Parameters:
         return {**self._blocks, **self._items.arrays()}

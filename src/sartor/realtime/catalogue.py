@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from sartor.data.dataset import DatasetRecords
 from sartor.data.ids import Ids
+from sartor.data.schema import Field
 from sartor.errors import quick_enough
-from sartor.filters.columns import Columns, Numeric
+from sartor.filters.columns import Columns, Numeric, Tokens
 from sartor.models.base import Int64
 
 #: From here on names are looked up in the arrays of the ids, which processes share: a dictionary has 200 bytes a name.
@@ -25,6 +26,9 @@ _MANY_NAMES: Final = 100_000
 IMPORT_LOOK_SECONDS: Final = 5.0
 #: What a column of titles is called where the schema does not say which it is.
 _TITLES: Final = ("title", "name", "item_name", "product_name", "product_title")
+#: Parts of what a column with the address of a picture is called, and how such an address begins.
+_IMAGES: Final = ("image", "img", "picture", "photo", "thumbnail", "poster", "cover")
+_IMAGE_ADDRESS: Final = "https://"
 #: So many records that calls put are taken up row by row; after more of them the dataset is read anew.
 _MOST_PUT: Final = 10_000
 
@@ -107,9 +111,40 @@ class Catalogue:
 
     def titles(self, names: Iterable[str]) -> dict[str, str]:
         """Return what people call items, by their ids, where a column says so; who has no title is left out."""
-        fields = () if self._records is None else self._records.schema.fields
-        column = next((one.name for one in fields if one.item_name), None)
-        column = column or next((one.name for one in fields if one.name.casefold() in _TITLES), None)
+        return self._texts_of(names, self._title_column)
+
+    def images(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the addresses of items' pictures, by their ids, where a column is called like one."""
+        called = (one.name for one in self._fields if any(part in one.name.casefold() for part in _IMAGES))
+        found = self._texts_of(names, next(called, None))
+        return {name: text for name, text in found.items() if text.startswith(_IMAGE_ADDRESS)}
+
+    def called(self, text: str, limit: int) -> list[int]:
+        """Return the rows of items whose titles have a text, in any case: so many at most."""
+        column, word, columns = self._title_column, text.casefold(), self.columns
+        stored = None if column is None else columns.block.columns.get(column)
+        if column is None or not isinstance(stored, Tokens):
+            return []
+        codes = [code for code, title in enumerate(stored.tokens) if word in title.casefold()]
+        rows, of = stored.entries
+        found = [row for row in rows[np.isin(of, codes)].tolist() if row not in columns.changed]
+        changed = (
+            row for row in columns.changed if word in columns.texts(row, [column]).get(column, "").casefold()
+        )
+        return [*found[:limit], *changed][:limit]
+
+    @property
+    def _fields(self) -> Sequence[Field]:
+        return () if self._records is None else self._records.schema.fields
+
+    @property
+    def _title_column(self) -> str | None:
+        """The column that says what people call an item."""
+        column = next((one.name for one in self._fields if one.item_name), None)
+        return column or next((one.name for one in self._fields if one.name.casefold() in _TITLES), None)
+
+    def _texts_of(self, names: Iterable[str], column: str | None) -> dict[str, str]:
+        """Return what items have in a column, by their ids; who has nothing is left out."""
         if column is None:
             return {}
         rows = {name: row for name in names if (row := self.find(name)) is not None}

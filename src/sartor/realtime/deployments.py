@@ -218,6 +218,17 @@ class Deployments:
             raise not_found(arn)
         return self._deployed(resource, _KINDS[kind.name])
 
+    def version(self, arn: str) -> Version:
+        """Return an ACTIVE solution version or recommender, loaded, whether it serves or not.
+
+        Raises:
+            ApiError: ``ResourceNotFoundException``: it is gone, or its data are.
+        """
+        found = as_it_is(self._store, arn, self._version)
+        if found is None:
+            raise not_found(arn)
+        return found[1]
+
     def _deployed(self, resource: Resource, kind: _Kind) -> Deployment:
         """Return what is asked with what it serves, and keep it until a row that says so changes."""
         if resource.status != "ACTIVE":

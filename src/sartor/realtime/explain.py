@@ -81,6 +81,7 @@ def explain(recommender: Recommender, filters: Filters, caller: "Caller", reques
         ],
         "removed": removed,
         "titles": items.titles(sorted(named)),
+        "images": items.images(sorted(named)),
     }
 
 

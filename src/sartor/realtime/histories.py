@@ -109,6 +109,17 @@ class Histories:
             newest, items, times, partial(self._seen_of, user, weakref.ref(seen), later), state, head
         )
 
+    def events(self, user: str, newest: int) -> list[tuple[int, str, str]]:
+        """Return the time, the event type and the item of each of a user's interactions as filters see them, by time.
+
+        Args:
+            user: the id.
+            newest: the number of the user's newest put record, read before.
+        """
+        seen = self._seen_now.seen
+        later = self._later(user, newest, seen.put_number)
+        return sorted([*seen.of(user), *map(_event_of, later)], key=lambda one: one[0])
+
     def _later(self, user: str, newest: int, number: int) -> list[dict[str, Any]]:
         """Return the put records of a user with a larger number; ``newest`` is that of the last.
 
@@ -120,8 +131,9 @@ class Histories:
     def _seen_of(
         self, user: str, then: weakref.ref[Seen], later: Sequence[Mapping[str, Any]]
     ) -> Mapping[str, frozenset[str]]:
-        came = ((cells["TIMESTAMP"], _type_of(cells), cells["ITEM_ID"]) for cells in later)
-        return newest_by_type([*(then() or self._seen_now.seen).of(user), *came], SEEN_OF_A_TYPE)
+        return newest_by_type(
+            [*(then() or self._seen_now.seen).of(user), *map(_event_of, later)], SEEN_OF_A_TYPE
+        )
 
     def _counted(self, number: int | None, put: Sequence[Mapping[str, Any]]) -> tuple[Int32, Int64]:
         """Return the items that the model is asked with, and when they were; by time, then as they came."""
@@ -176,5 +188,6 @@ def _is_of_type(selection: Selection, event_type: str | None) -> bool:
     return event_type == selection.event_type
 
 
-def _type_of(cells: Mapping[str, Any]) -> str:
-    return str(cells.get("EVENT_TYPE") or "").casefold()
+def _event_of(cells: Mapping[str, Any]) -> tuple[int, str, str]:
+    """Return the time, the event type and the item of a put record."""
+    return cells["TIMESTAMP"], str(cells.get("EVENT_TYPE") or "").casefold(), cells["ITEM_ID"]

@@ -73,6 +73,7 @@ def try_filter(group: Resource, asked: Mapping[str, Any], means: Means) -> dict[
         "keptExamples": kept_examples,
         "removedExamples": gone_examples,
         "titles": items.titles([*kept_examples, *gone_examples]),
+        "images": items.images([*kept_examples, *gone_examples]),
     }
 
 

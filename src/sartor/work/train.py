@@ -96,6 +96,26 @@ class Trained:
     evaluation: list[dict[str, Any]]
 
 
+class _Told:
+    """Passes progress on; the losses of the newest sequence model stay with it while something else goes on.
+
+    Args:
+        tell: takes it.
+
+    Attributes:
+        losses: of that model: the epochs that were gone through and the loss then, in order.
+    """
+
+    def __init__(self, tell: Callable[[Mapping[str, Any]], None]) -> None:
+        self._tell = tell
+        self.losses: list[tuple[float, float]] = []
+
+    def __call__(self, progress: Mapping[str, Any]) -> None:
+        """Take progress."""
+        self.losses = progress.get("losses", self.losses)
+        self._tell({**progress, "losses": self.losses} if self.losses else progress)
+
+
 def run(task: Task, tools: Tools) -> Outcome:
     """Train the solution version or the recommender, store its model, and return where it lies and its metrics.
 
@@ -121,7 +141,8 @@ def _run(resource: Resource, task: Task, tools: Tools) -> Outcome:
     """Train what a resource says, as the task's."""
     version = replace(resource, body=dict(training_of(resource)))
     began = time.time()
-    run = Run(seed=0, threads=tools.threads, progress=tools.progress, stop=tools.stop)
+    told = _Told(tools.progress)
+    run = Run(seed=0, threads=tools.threads, progress=told, stop=tools.stop)
     folder = attempt_folder(version, task.id, task.attempt)
     beside = Beside(tools, folder, run)
     run = replace(run, gang=beside.gang)
@@ -130,7 +151,7 @@ def _run(resource: Resource, task: Task, tools: Tools) -> Outcome:
             users = TrainedUsers(task, folder, tools, Path(scratch))
             trials = Trials(tools.storage, version.private["folder"], beside)
             trained = train(version, tools, run, tools.quotas_on, tools.sequence_on, users.reading, trials)
-            trained.provenance["members"] = beside.members
+            trained.provenance.update(members=beside.members, losses=told.losses)
             run.keep_on()
             users.keep_computed(trained.model, trained.recipe.serving, run.keep_on)
             artifact.write_model(

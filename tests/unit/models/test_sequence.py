@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,6 +149,15 @@ def test_a_stop_ends_the_training() -> None:
     with pytest.raises(Stopped):
         sequence.fit(walks(60, 150, 40), SMALL, Run(stop=stop, threads=1))
     assert len(asked) == 4
+
+
+def test_progress_has_the_losses_at_even_distances() -> None:
+    shown: list[Mapping[str, Any]] = []
+    sequence.fit(walks(60, 150, 40), SMALL, Run(progress=shown.append, threads=1))
+    epochs, losses = zip(*shown[-1]["losses"], strict=True)
+    assert list(epochs) == sorted(epochs)
+    assert 0 < epochs[0] <= epochs[-1] <= shown[-1]["epochs"]
+    assert losses[-1] < losses[0]
 
 
 def test_progress_ends_with_the_last_epoch() -> None:

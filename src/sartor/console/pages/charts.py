@@ -95,6 +95,43 @@ def sparkline(title: str, values: Sequence[float]) -> Markup:
     ).format(_SPARK_WIDTH, _SPARK_HEIGHT, title, points)
 
 
+def interval(
+    title: str, value: float, low: float, high: float, marks: Sequence[tuple[str, float]], top: float
+) -> Markup:
+    """Return a value with its interval, beside marks of others, for a cell of a table.
+
+    Args:
+        title: what it shows, in words.
+        value: between ``low`` and ``high``.
+        low: where the interval begins.
+        high: where it ends.
+        marks: a name and a value of each of the others.
+        top: the value at the end of the line, the same for all cells that are compared; none is negative.
+    """
+
+    def x(of: float) -> str:
+        return _at(4 + (_SPARK_WIDTH - 8) * of / (top or 1.0))
+
+    middle = _SPARK_HEIGHT // 2
+    ticks = Markup("").join(
+        Markup('<line class="mark series-{}" x1="{}" x2="{}" y1="4" y2="{}"></line>').format(
+            at % 6 + 1, x(of), x(of), _SPARK_HEIGHT - 4
+        )
+        for at, (_, of) in enumerate(marks)
+    )
+    others = "".join(f", {name} {_number(of)}" for name, of in marks)
+    return Markup(
+        '<svg class="spark" role="img" viewBox="0 0 {} {}"><title>{}: {}, from {} to {}{}</title>'
+        '<line class="grid" x1="4" x2="{}" y1="{}" y2="{}"></line>{}'
+        '<line class="range" x1="{}" x2="{}" y1="{}" y2="{}"></line>'
+        '<circle class="dot" cx="{}" cy="{}" r="4"></circle></svg>'
+    ).format(
+        *(_SPARK_WIDTH, _SPARK_HEIGHT, title, _number(value), _number(low), _number(high), others),
+        *(_SPARK_WIDTH - 4, middle, middle, ticks),
+        *(x(low), x(high), middle, middle, x(value), middle),
+    )
+
+
 def _figure(title: str, drawn: Markup, table: Markup, legend: Markup = _NOTHING) -> Markup:
     return Markup(
         '<figure class="chart"><figcaption>{}</figcaption>{}<svg role="img" viewBox="0 0 {} {}" '

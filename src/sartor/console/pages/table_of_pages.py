@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sartor.console.pages import home, jobs
+from sartor.console.pages import comparing, home, jobs, models
 
 #: Every page by its path.                                                               <- add a page
 PAGES: Final = {
@@ -10,5 +10,7 @@ PAGES: Final = {
     for page in (
         *home.PAGES,
         *jobs.PAGES,
+        *models.PAGES,
+        *comparing.PAGES,
     )
 }
