@@ -3,7 +3,10 @@
 import re
 from typing import TYPE_CHECKING
 
+from click.testing import CliRunner
+
 from console.shop import Shop
+from sartor.cli import cli
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -70,6 +73,20 @@ def test_the_console_works_without_its_script(browser: "Browser", shop: Shop) ->
     page.wait_for_url("**/console/sign-in")
     page.goto("/console/")
     assert page.url.endswith("/console/sign-in?then=%2Fconsole%2F")
+    context.close()
+
+
+def test_a_command_prints_a_link_that_signs_a_browser_in(browser: "Browser", shop: Shop) -> None:
+    said = CliRunner().invoke(cli, ["console", "--no-browser", "--data", str(shop.server.data)])
+    link = said.output.strip()
+    assert link.startswith(f"{shop.server.url}/console/enter?code=")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(link)
+    page.wait_for_url("**/console/")
+    assert page.get_by_role("button", name="Sign out").is_visible()
+    page.goto(link)
+    assert "followed already" in page.get_by_role("alert").inner_text()
     context.close()
 
 

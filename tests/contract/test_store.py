@@ -48,6 +48,47 @@ def test_a_resource_comes_back_as_it_was_given(store: Store) -> None:
     assert resource(seq=found.seq) == found
 
 
+def test_a_page_has_only_what_is_searched_for_and_of_these_statuses(store: Store) -> None:
+    with store.write() as transaction:
+        for name, status in (
+            ("a_b", "ACTIVE"),
+            ("aXb", "ACTIVE"),
+            ("A_B-c", "CREATE FAILED"),
+            ("z%", "ACTIVE"),
+        ):
+            transaction.add(resource(name, status=status))
+    with store.read() as transaction:
+
+        def found(**more: object) -> set[str]:
+            page = transaction.page("filter", "111122223333", "eu-central-1", limit=9, **more)  # type: ignore[arg-type]
+            return {one.name for one in page}
+
+        assert found(search="a_b") == {"a_b", "A_B-c"}
+        assert found(search="%") == {"z%"}
+        assert found(search="A_b", statuses=("ACTIVE",)) == {"a_b"}
+        assert found(statuses=()) == set()
+
+
+def test_a_word_is_used_once_whoever_asks_at_once_and_is_forgotten_in_the_end(store: Store) -> None:
+    barrier = threading.Barrier(4)
+
+    def spend() -> bool:
+        barrier.wait()
+        with store.write("spent") as transaction:
+            return transaction.spend("word", 200.0, 100.0)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(done.result() for done in [pool.submit(spend) for _ in range(4)]) == [False] * 3 + [
+            True
+        ]
+    with store.write("spent") as transaction:
+        assert transaction.is_spent("word")
+        assert not transaction.is_spent("another")
+        assert transaction.spend("another", 1_000.0, 201.0)
+        assert not transaction.is_spent("word")
+        assert transaction.is_spent("another")
+
+
 def test_an_exception_undoes_the_whole_transaction(store: Store) -> None:
     with pytest.raises(RuntimeError), store.write() as transaction:
         transaction.add(resource())
