@@ -40,6 +40,7 @@ from sartor.realtime.record import Recorder
 from sartor.resources import control
 from sartor.resources.at_once import when_done
 from sartor.resources.control import Control
+from sartor.resources.data_events import DataEvents
 from sartor.resources.key_table import KeyTable
 from sartor.resources.opening import LEAST_FREE_BYTES, open_means, open_store
 from sartor.resources.records import Means
@@ -184,6 +185,9 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     }
     if declared is not None:
         handled = declared.before(when_done(backend.store, handled) if settings.workers else handled)
+    data_events = DataEvents(backend.store) if settings.audit_data_events else None
+    if data_events is not None:
+        handled = data_events.after(handled)
     inside = Inside(service, handled, gate.require)
     entrance = (
         Entrance(backend.store, sessions, inside, console, open_to, settings.region)
@@ -198,7 +202,7 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
         routes,
         {} if metrics_port is None else {metrics_port: {"/metrics": shown}},
         observe=metrics.observe,
-        background=(deployments,),
+        background=(deployments, *(() if data_events is None else (data_events,))),
         tells=settings.access_log,
         admit=partial(require_local, origins=settings.cors or ()) if settings.auth == "open" else admit_all,
         authorize=gate.require,

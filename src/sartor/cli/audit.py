@@ -36,13 +36,14 @@ def audit_list(as_json: bool, **flags: Any) -> None:
       sartor audit list | jq 'select(.eventName == "DeleteCampaign")'
     """
     with _reading(flags) as transaction:
+        records = (record for row in transaction.audit() for record in row.records)
         if not as_json:
-            for row in transaction.audit():
-                click.echo(row.record)
+            for record in records:
+                click.echo(record)
             return
         click.echo('{"Records": [')
-        for at, row in enumerate(transaction.audit()):
-            click.echo(f"{',' if at else ''}{row.record}")
+        for at, record in enumerate(records):
+            click.echo(f"{',' if at else ''}{record}")
         click.echo("]}")
 
 

@@ -23,6 +23,8 @@ _VERSION: Final = "1.11"
 _SOURCE: Final = "personalize.amazonaws.com"
 _OWN_SOURCE: Final = "sartor"
 _MODEL: Final = "personalize"
+#: How data events begin that are kept together.
+_LINK: Final = '{"dataEvents":'
 
 
 def record_of(
@@ -50,30 +52,80 @@ def own_record_of(
     return _record(caller, _OWN_SOURCE, name, members, answer, now)
 
 
+def data_event(caller: Caller, name: str, members: Mapping[str, str], reads: bool) -> str:
+    """Return what records of a caller's data events have in common: JSON that lacks its end, see ``link_of``.
+
+    Args:
+        caller: who asked.
+        name: of the operation.
+        members: those of the request that name a resource; the data has no place in a record.
+        reads: whether the operation changes nothing.
+    """
+    record = {
+        **_common(caller, _SOURCE, name),
+        "requestParameters": members,
+        "responseElements": None,
+        "readOnly": reads,
+        "managementEvent": False,
+        "eventCategory": "Data",
+    }
+    return orjson.dumps(record).decode()[:-1]
+
+
+def link_of(events: Iterable[tuple[str, float, str]]) -> str:
+    """Return data events as they are kept together: what their records have in common once, and of each the rest.
+
+    Args:
+        events: of each how its record begins, as ``data_event`` gives it, when it was (epoch seconds), and the id of
+            its request. ``Row.records`` gives the records back; their own ids count on from a random one.
+    """
+    begun: dict[str, int] = {}
+    rest = [(begun.setdefault(start, len(begun)), int(at), request) for start, at, request in events]
+    link = {"dataEvents": rest, "begun": list(begun), "firstEventID": str(uuid.uuid4())}
+    return orjson.dumps(link).decode()
+
+
+def _records_of(link: str) -> Iterator[str]:
+    found = orjson.loads(link)
+    first = uuid.UUID(found["firstEventID"]).int
+    for number, (start, at, request_id) in enumerate(found["dataEvents"]):
+        event_id = uuid.UUID(int=(first + number) % 2**128)
+        when = iso_time(at)
+        begun = found["begun"][start]
+        yield f'{begun},"eventTime":"{when}","requestID":"{request_id}","eventID":"{event_id}"}}'
+
+
 def _record(
     caller: Caller, source: str, name: str, members: Mapping[str, Any], answer: Mapping[str, Any], now: float
 ) -> str:
-    request = caller.request
     record = {
+        **_common(caller, source, name),
+        "eventTime": iso_time(now),
+        "requestParameters": members,
+        "responseElements": answer or None,
+        "requestID": caller.request.request_id if caller.request is not None else "",
+        "eventID": str(uuid.uuid4()),
+        "readOnly": False,
+        "managementEvent": True,
+        "eventCategory": "Management",
+    }
+    return orjson.dumps(record).decode()
+
+
+def _common(caller: Caller, source: str, name: str) -> dict[str, Any]:
+    """Return the fields that every record has, of any category."""
+    request = caller.request
+    return {
         "eventVersion": _VERSION,
         "userIdentity": _identity(caller),
-        "eventTime": iso_time(now),
         "eventSource": source,
         "eventName": name,
         "awsRegion": caller.region,
         "sourceIPAddress": request.client if request is not None else "",
         "userAgent": request.headers.get("user-agent", "") if request is not None else "",
-        "requestParameters": members,
-        "responseElements": answer or None,
-        "requestID": request.request_id if request is not None else "",
-        "eventID": str(uuid.uuid4()),
-        "readOnly": False,
         "eventType": "AwsApiCall",
-        "managementEvent": True,
         "recipientAccountId": caller.account,
-        "eventCategory": "Management",
     }
-    return orjson.dumps(record).decode()
 
 
 def _identity(caller: Caller) -> dict[str, Any]:
@@ -144,13 +196,18 @@ def chained(before: str, record: str) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A record in its chain, as it is kept."""
+    """A record in its chain, as it is kept; or data events that are kept together."""
 
     account: str
     region: str
     number: int
     record: str
     hash: str
+
+    @property
+    def records(self) -> list[str]:
+        """Its records, each as JSON."""
+        return list(_records_of(self.record)) if self.record.startswith(_LINK) else [self.record]
 
     @property
     def chain(self) -> str:
@@ -164,7 +221,7 @@ class Chain:
 
     Attributes:
         name: ``ACCOUNT/REGION``.
-        records: how many it has.
+        records: how many it has, data events too.
         head: the hash of the newest.
         fault: the first thing that is wrong with it.
     """
@@ -183,17 +240,18 @@ def verify(rows: Iterable[Row], heads: set[str]) -> Iterator[Chain]:
         heads: hashes of earlier records; loses those of records that are as they were.
     """
     chain: Chain | None = None
+    newest = 0
     for row in rows:
         if chain is None or chain.name != row.chain:
             if chain is not None:
                 yield chain
-            chain = Chain(row.chain)
-        expected = chain.records + 1
-        if chain.fault is None and row.number != expected:
-            chain.fault = f"record {expected} is missing"
+            chain, newest = Chain(row.chain), 0
+        if chain.fault is None and row.number != newest + 1:
+            chain.fault = f"record {newest + 1} is missing"
         elif chain.fault is None and row.hash != chained(chain.head, row.record):
             chain.fault = f"record {row.number} is not what was written"
-        chain.records, chain.head = row.number, row.hash
+        newest, chain.head = row.number, row.hash
+        chain.records += len(row.records)
         if chain.fault is None:
             heads.discard(row.hash)
     if chain is not None:

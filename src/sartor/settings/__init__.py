@@ -194,6 +194,14 @@ SETTINGS: Final = (
         switch=True,
     ),
     Setting(
+        "audit_data_events",
+        parse.switched,
+        "off",
+        "Record calls that put records or ask for recommendations in the audit too, without their data.",
+        "",
+        switch=True,
+    ),
+    Setting(
         "oidc_issuer",
         parse.issuers,
         "",
@@ -367,6 +375,7 @@ class Settings:
     log_level: str
     log_format: str
     access_log: bool
+    audit_data_events: bool
     oidc_issuer: Mapping[str, tuple[str, ...]]
     tls_cert: Path | None
     tls_key: Path | None
