@@ -29,6 +29,7 @@ from sartor.console.welcome import page
 from sartor.data.blobs import Blobs
 from sartor.data.sources import Sources
 from sartor.keys import KEY_FILE, KeyFile, Keys
+from sartor.logs import ACCESS
 from sartor.metrics import BUCKETS_SECONDS, Metrics
 from sartor.realtime import recommend, recommend_actions, record
 from sartor.realtime.declared import DeclaredAnswers
@@ -48,6 +49,7 @@ from sartor.resources.store import Store
 from sartor.scratch import Scratch
 from sartor.settings import Settings
 from sartor.wire import operations
+from sartor.wire.access_log import AccessLog
 from sartor.wire.exchange import Exchange, Route
 from sartor.wire.handling import bound
 from sartor.wire.inside import Inside
@@ -185,9 +187,9 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     }
     if declared is not None:
         handled = declared.before(when_done(backend.store, handled) if settings.workers else handled)
+    access_log = AccessLog(settings.log_format) if _tells(settings) else None
     data_events = DataEvents(backend.store) if settings.audit_data_events else None
-    if data_events is not None:
-        handled = data_events.after(handled)
+    handled = handled if data_events is None else data_events.after(handled)
     inside = Inside(service, handled, gate.require)
     entrance = (
         Entrance(backend.store, sessions, inside, console, open_to, settings.region)
@@ -202,8 +204,8 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
         routes,
         {} if metrics_port is None else {metrics_port: {"/metrics": shown}},
         observe=metrics.observe,
-        background=(deployments, *(() if data_events is None else (data_events,))),
-        tells=settings.access_log,
+        background=[one for one in (deployments, access_log, data_events) if one is not None],
+        tell=None if access_log is None else access_log.tell,
         admit=partial(require_local, origins=settings.cors or ()) if settings.auth == "open" else admit_all,
         authorize=gate.require,
         queries=QueryService(SERVICE, sts.actions, authority, SYSTEM_CLOCK),
@@ -276,6 +278,11 @@ def build_worker(
 def tools_of(backend: Backend, stop: Callable[[], bool] = lambda: False) -> Tools:
     """Return what a job gets to work with."""
     return open_tools(backend.settings, backend.means, backend.sources, stop)
+
+
+def _tells(settings: Settings) -> bool:
+    """Return whether each request is logged."""
+    return settings.access_log and ACCESS.isEnabledFor(logging.INFO)
 
 
 def _ready(backend: Backend) -> tuple[int, str, bytes]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-#: The requests of an API are told here, at INFO, if they are told at all.
+#: The requests of an API are told under this name, at INFO, if they are told at all; see ``wire.access_log``.
 ACCESS: Final = logging.getLogger("sartor.access")
 #: The attribute of a record that has what its line says by name, for JSON.
 _FIELDS: Final = "fields"

@@ -8,7 +8,6 @@ import asyncio
 import errno
 import logging
 import math
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +17,6 @@ from random import getrandbits
 from typing import Any, Final, Protocol, TypeVar
 
 from sartor.errors import ApiError, ChangedMeanwhile, NotYet, TakesLong, Unavailable, in_use, invalid_input
-from sartor.logs import ACCESS, fields
 from sartor.wire.handling import THREAD, Handled, Request, Result
 from sartor.wire.local import admit_all
 from sartor.wire.operations import Operation, Operations
@@ -52,8 +50,6 @@ _ROUTE_ERRORS: Final = {
     "ResourceInUseException": 409,
     "MethodNotAllowedException": 405,
 }
-#: The key that a request says to be signed with.
-_SIGNED_WITH: Final = re.compile(r"Credential=([A-Za-z0-9]{1,128})/")
 _JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0", "application/json")
 
 
@@ -103,7 +99,7 @@ class Exchange:
         observe: takes operation, HTTP status and seconds of each answer.
         background: what starts and stops with the server.
         admit: refuses what may not even ask, by its HTTP method and headers.
-        tells: whether each request is logged.
+        tell: takes, if given, each answered request: its scope, operation, HTTP status, seconds and id.
         authorize: refuses what a caller may not do; takes the caller, the operation (``None`` for one of our own
             paths), its members and the request.
         queries: a service of the query protocol beside the others.
@@ -119,7 +115,7 @@ class Exchange:
         observe: Callable[[str, int, float], None] = lambda _operation, _status, _seconds: None,
         background: Sequence[Background] = (),
         admit: Callable[[str, Mapping[str, str]], None] = admit_all,
-        tells: bool = False,
+        tell: Callable[[Mapping[str, Any], str, int, float, str], None] | None = None,
         authorize: Authorize = lambda _caller, _operation, _members, _request: None,
         queries: QueryService | None = None,
     ) -> None:
@@ -133,7 +129,7 @@ class Exchange:
         self._observe = observe
         self._background = background
         self._admit = admit
-        self._tells = tells
+        self._tell = tell
         self._authorize = authorize
         self._queries = queries
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
@@ -177,8 +173,8 @@ class Exchange:
             answer = _error(queries, operation, route, self._fault(error, request_id, name), request_id)
         seconds = time.perf_counter() - began
         self._observe(name, answer.status, seconds)
-        if self._tells:
-            _tell(scope, name, answer.status, seconds, request_id)
+        if self._tell is not None:
+            self._tell(scope, name, answer.status, seconds, request_id)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -301,26 +297,6 @@ class Exchange:
             if message["type"] == "lifespan.shutdown":
                 self._threads.shutdown(wait=False, cancel_futures=True)
                 return
-
-
-def _tell(scope: Mapping[str, Any], name: str, status: int, seconds: float, request_id: str) -> None:
-    """Log a request; the key is the one that it says to be signed with."""
-    client = (scope.get("client") or ("-",))[0]
-    authorization = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-    key = _SIGNED_WITH.search(authorization)
-    key_id = "-" if key is None else key[1]
-    what = f"{scope['method']} {scope['path'][:200]}" if name in ("route", "unknown") else name
-    milliseconds = round(1000 * seconds, 2)
-    words = "%s %s %s ms %s %s %s"
-    told = fields(
-        operation=what,
-        status=status,
-        milliseconds=milliseconds,
-        client=client,
-        accessKeyId=key_id,
-        requestId=request_id,
-    )
-    ACCESS.info(words, what, status, milliseconds, client, key_id, request_id, extra=told)
 
 
 def _not_known(name: str, _caller: Caller, _request: Request) -> Result:
