@@ -48,6 +48,7 @@ from sartor.resources.records import Means
 from sartor.resources.store import Store
 from sartor.scratch import Scratch
 from sartor.settings import Settings
+from sartor.traces import Traces
 from sartor.wire import operations
 from sartor.wire.access_log import AccessLog
 from sartor.wire.exchange import Exchange, Route
@@ -263,7 +264,10 @@ def _looked_at(backend: Backend, entrance: Entrance | None) -> dict[str, Route]:
 
 
 def build_worker(
-    backend: Backend, stopping: threading.Event, begin_anew: Callable[[], None] = end_process
+    backend: Backend,
+    stopping: threading.Event,
+    begin_anew: Callable[[], None] = end_process,
+    traces: Traces | None = None,
 ) -> Worker:
     """Return a worker that ends when ``stopping`` is set.
 
@@ -271,8 +275,9 @@ def build_worker(
         backend: what it shares with the API.
         stopping: says when to end.
         begin_anew: ends a process whose work hangs.
+        traces: make a span of each task, if there are any.
     """
-    return Worker(backend.settings, tools_of(backend, stopping.is_set), stopping, begin_anew)
+    return Worker(backend.settings, tools_of(backend, stopping.is_set), stopping, begin_anew, traces)
 
 
 def tools_of(backend: Backend, stop: Callable[[], bool] = lambda: False) -> Tools:

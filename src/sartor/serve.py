@@ -29,10 +29,12 @@ from sartor.keys import KEY_FILE, KeyFile
 from sartor.logs import log_to_stderr
 from sartor.private import keep_private
 from sartor.settings import Settings, SettingsError, require_buckets
+from sartor.traces import Traces, open_traces
 from sartor.wire import fingerprint
 from sartor.wire.cors import ANY, Cors
 from sartor.wire.local import is_loopback
 from sartor.wire.tls import Certificate
+from sartor.wire.traced import Traced
 from sartor.worker import end_process
 
 LOG = logging.getLogger("sartor.serve")
@@ -80,7 +82,7 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     keep_private(settings.data)
-    with only_server(settings), _listening(settings) as listeners:
+    with only_server(settings), _listening(settings) as listeners, _traces() as traces:
         backend = open_backend(settings)
         backend.keys.first(settings.account)
         KeyFile(settings.data / KEY_FILE).point_to(settings.database if settings.shares_database else None)
@@ -89,7 +91,7 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> None:
         try:
             crew.start()
             with _address(settings, listeners[0]) as url:
-                _run_api(backend, listeners, url, certificate)
+                _run_api(backend, listeners, url, certificate, traces)
         finally:
             crew.stop()
             backend.close()
@@ -112,17 +114,18 @@ def work(settings: Settings, parent: int | None = None) -> None:
     backend = open_backend(settings)
     if parent is not None:
         threading.Thread(target=_watch_parent, args=(parent, stopping), daemon=True).start()
-    alone = parent is None
-    worker = build_worker(backend, stopping, partial(_begin_anew, stopping) if alone else end_process)
-    gc.collect()
-    gc.freeze()  # what a batch makes are many small objects: the collector need not walk all libraries with them
-    gc.enable()
-    sys.setswitchinterval(TURN_SECONDS)
-    try:
-        worker.run()
-    finally:
-        gc.unfreeze()
-        backend.close()
+    begin_anew = partial(_begin_anew, stopping) if parent is None else end_process
+    with _traces() as traces:
+        worker = build_worker(backend, stopping, begin_anew, traces)
+        gc.collect()
+        gc.freeze()  # what a batch makes are many small objects: the collector need not walk all libraries with them
+        gc.enable()
+        sys.setswitchinterval(TURN_SECONDS)
+        try:
+            worker.run()
+        finally:
+            gc.unfreeze()
+            backend.close()
         LOG.info("the worker stopped")
 
 
@@ -175,8 +178,27 @@ def _certificate(settings: Settings) -> Certificate | None:
     return found
 
 
+@contextmanager
+def _traces() -> Iterator[Traces | None]:
+    """Give what makes spans, if this process's environment asks for them.
+
+    Raises:
+        ValueError: it asks for what cannot be.
+    """
+    traces = open_traces(os.environ)
+    try:
+        yield traces
+    finally:
+        if traces is not None:
+            traces.close()
+
+
 def _run_api(
-    backend: Backend, listeners: list[socket.socket], url: str, certificate: Certificate | None
+    backend: Backend,
+    listeners: list[socket.socket],
+    url: str,
+    certificate: Certificate | None,
+    traces: Traces | None,
 ) -> None:
     """Run the API on sockets that listen already; a second one answers ``/metrics`` alone."""
     import asyncio
@@ -205,8 +227,9 @@ def _run_api(
     for port in ports[1:]:
         LOG.info("metrics are at %s/metrics", _url(backend.settings, backend.settings.host, port))
     exchange, origins = build(backend, *ports[1:]), backend.settings.cors
+    service = exchange if traces is None else Traced(exchange, exchange.operations, traces)
     config = uvicorn.Config(
-        Cors(exchange, origins) if origins else exchange,
+        Cors(service, origins) if origins else service,
         access_log=False,
         log_config=None,
         loop="auto",  # uvloop if it is installed

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from sartor.resources.kinds import LANES, Lane
 from sartor.resources.lifecycle import Task
 from sartor.resources.stale_copies import StaleCopies
 from sartor.settings import Settings
+from sartor.traces import JobSpan, Traces
 from sartor.work import jobs
 from sartor.work.chores import Chores, chores_of
 from sartor.work.tools import Tools
@@ -51,6 +53,7 @@ class Worker:
         tools: what a job gets; ``progress`` and ``stop`` are replaced for each task.
         stopping: set when the worker must end; a running job is interrupted and begins again elsewhere.
         begin_anew: ends this process, and begins it anew unless it is to end.
+        traces: make a span of each task, if there are any.
     """
 
     def __init__(
@@ -59,12 +62,14 @@ class Worker:
         tools: Tools,
         stopping: threading.Event,
         begin_anew: Callable[[], None],
+        traces: Traces | None = None,
     ) -> None:
         self._settings = settings
         self._tools = tools
         self._stopping = stopping
         self._stale_copies = StaleCopies(tools.store, tools.storage)
         self._begin_anew = begin_anew
+        self._traces = traces
         self._leases: dict[str, _Lease] = {}
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
@@ -123,15 +128,18 @@ class Worker:
         began = time.monotonic()
         told = {"arn": task.arn, "verb": task.verb, "attempt": task.attempt}
         LOG.info("%s %s begins, attempt %s", task.verb, task.arn, task.attempt, extra=fields(**told))
-        with _Lease(self._tools, self._settings, task, self._stopping) as lease:
+        with _Lease(self._tools, self._settings, task, self._stopping) as lease, self._span(task) as span:
             self._leases[thread] = lease
-            tools = replace(self._tools, progress=lease.report, stop=lease.must_stop)
+            report = lease.report if span is None else span.follow(lease.report)
+            tools = replace(self._tools, progress=report, stop=lease.must_stop)
             try:
                 outcome = jobs.TABLE[task.kind, task.verb](task, tools)
             except (JobFailed, Damaged) as failure:
                 LOG.warning(
                     "%s failed: %s", task.arn, failure.reason, extra=fields(**told, reason=failure.reason)
                 )
+                if span is not None:
+                    span.failed(failure.reason)
                 self._end(lease, self._after_failure(task, failure.reason))
             except Exception as error:  # noqa: BLE001 - whatever broke one task, the lane goes on; it is logged
                 if lease.told.is_set():
@@ -158,6 +166,14 @@ class Worker:
                         seconds,
                         extra=fields(**told, seconds=seconds),
                     )
+
+    def _span(self, task: Task) -> AbstractContextManager[JobSpan | None]:
+        """Give the span of a task, ``None`` without traces."""
+        if self._traces is None:
+            return nullcontext()
+        said: dict[str, str | int] = {"sartor.arn": task.arn, "sartor.attempt": task.attempt}
+        queued_at = task.resource.updated_at if task.attempt == 1 else None
+        return self._traces.job(f"{task.verb} {task.kind}", lifecycle.traceparent_of(task), queued_at, said)
 
     def _after_failure(self, task: Task, reason: str) -> Callable[[], bool]:
         """Return how a task that failed ends: well, if an attempt before this one has done it all the same."""

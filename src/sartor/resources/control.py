@@ -14,6 +14,7 @@ from sartor.resources import audit, catalogue, lifecycle, paging, rules
 from sartor.resources.call import Call, Request, lock_of
 from sartor.resources.kinds import BY_ARN_MEMBER, KINDS, UNFINISHED, Kind, kind_of
 from sartor.resources.store import Resource, Store, Transaction
+from sartor.traces import TRACEPARENT
 from sartor.wire.handling import Handling
 
 if TYPE_CHECKING:
@@ -154,9 +155,12 @@ class Control:
 def _record(
     call: Call, caller: "Caller", operation: str, request: Request, answer: Mapping[str, Any]
 ) -> None:
-    """Keep who changed what, in the transaction of the change."""
+    """Keep who changed what, in the transaction of the change, and whose trace its work belongs to."""
     record = audit.record_of(caller, operation, request, answer, call.now)
     call.transaction.append_audit(caller.account, caller.region, record)
+    traceparent = None if caller.request is None else caller.request.scope.get(TRACEPARENT)
+    if traceparent is not None:
+        lifecycle.trace(call.transaction, traceparent)
 
 
 def _shown(kind: Kind, resource: Resource) -> dict[str, Any]:

@@ -113,6 +113,8 @@ class Outcome:
     also: Callable[[Transaction], None] | None = None
 
 
+#: What a resource's ``private`` calls the number of a task, and the trace that it belongs to.
+_TRACE: Final = "trace"
 #: Of work that changes nothing but the status.
 _DONE: Final = Outcome()
 
@@ -162,6 +164,18 @@ def _written(call: Call, kind: str, draft: Draft, status: str | None) -> Resourc
 def owe(transaction: Transaction, arn: str, kind: str, verb: Verb) -> None:
     """Write a task in the same transaction as the resource whose work it is."""
     transaction.add_task(arn, kind, verb, KINDS[kind].lane_of(verb))
+
+
+def trace(transaction: Transaction, traceparent: str) -> None:
+    """Keep whose trace the work belongs to that this transaction gave."""
+    for arn, task in transaction.owed.items():
+        transaction.merge_private(arn, {_TRACE: [task, traceparent]})
+
+
+def traceparent_of(task: Task) -> str | None:
+    """Return the trace of the request that gave a task; what came after that task's end is of none."""
+    number, traceparent = task.resource.private.get(_TRACE, (None, None))
+    return traceparent if number == task.id else None
 
 
 def make_way(transaction: Transaction, arn: str) -> bool:

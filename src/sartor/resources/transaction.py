@@ -46,10 +46,15 @@ def _until(seconds: float) -> str:
 
 
 class Transaction:
-    """What can be asked and changed while ``Store.read`` or ``Store.write`` is open."""
+    """What can be asked and changed while ``Store.read`` or ``Store.write`` is open.
+
+    Attributes:
+        owed: the numbers of the tasks that were added in it, by the ARN whose work they are.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self.owed: dict[str, int] = {}
 
     # resources
 
@@ -308,7 +313,8 @@ class Transaction:
 
     def add_task(self, arn: str, kind: str, verb: str, lane: str) -> None:
         """Owe one piece of work to a resource."""
-        self._connection.execute(sa.insert(TASK).values(arn=arn, kind=kind, verb=verb, lane=lane))
+        added = sa.insert(TASK).values(arn=arn, kind=kind, verb=verb, lane=lane).returning(TASK.c.id)
+        self.owed[arn] = self._connection.execute(added).scalar_one()
 
     def tasks(self) -> list[TaskRow]:
         """Return all work that is owed, oldest first; one without a worker waits."""

@@ -103,6 +103,9 @@ class Exchange:
         authorize: refuses what a caller may not do; takes the caller, the operation (``None`` for one of our own
             paths), its members and the request.
         queries: a service of the query protocol beside the others.
+
+    Attributes:
+        operations: as given.
     """
 
     def __init__(
@@ -119,7 +122,7 @@ class Exchange:
         authorize: Authorize = lambda _caller, _operation, _members, _request: None,
         queries: QueryService | None = None,
     ) -> None:
-        self._operations = operations
+        self.operations = operations
         self._handled = {one.name: Handled(partial(_not_known, one.name)) for one in operations.all}
         self._handled |= handled
         self._authority = authority
@@ -229,9 +232,9 @@ class Exchange:
         """Return the operation that a request names."""
         if request.path == "/":
             target = request.headers.get("x-amz-target")
-            operation = self._operations.by_target.get(target) if target is not None else None
+            operation = self.operations.by_target.get(target) if target is not None else None
         else:
-            operation = self._operations.by_path.get(request.path)
+            operation = self.operations.by_path.get(request.path)
         if operation is None or request.method != "POST":
             named = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
             raise ApiError("UnknownOperationException", f"There is no operation {named[:200]}.")
