@@ -1,19 +1,15 @@
 """Pieces of an export on other machines, which store a file for each where the export goes."""
 
-import platform
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from sartor.compute.contract import Heard
 from sartor.data import engine
 from sartor.data.csv_rows import Form, write
-from sartor.data.machines import require_folders
-from sartor.data.remote import Near, Remote
+from sartor.data.remote import Near, Remote, require_bucket
 from sartor.data.sections import Section, select
 from sartor.data.watch import stop_of
-from sartor.errors import Unavailable
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ def store_piece(form: Form, target: Target, piece: tuple[int, Sequence[Section]]
     """
     number, sections = piece
     with target.remote.reached() as near:
-        _require_same_bucket(near, target)
+        require_bucket(near.sources, target.location, target.root)
         here = [_brought(near, one, at) for at, one in enumerate(sections)]
         form = replace(form, folder=near.scratch)
         header = near.scratch / "header.csv"
@@ -65,18 +61,3 @@ def _brought(near: Near, section: Section, at: int) -> Section:
         return section._replace(part=near.storage.local(section.stored))
     copy = near.scratch / f"{at}-{section.part.name}"
     return section._replace(part=near.storage.some(section.stored, lambda *_: groups.ranges, copy))
-
-
-def _require_same_bucket(near: Near, target: Target) -> None:
-    """Make sure that what this machine writes to the location lies where the job's machine looks for it.
-
-    Raises:
-        Unavailable: it would not.
-    """
-    if near.sources.root(target.location) != target.root:
-        raise Unavailable(
-            f"{platform.node()} has the bucket of {target.location} elsewhere: name its folder with --bucket, and give "
-            "it to every machine of the cluster."
-        )
-    if "://" not in target.root:
-        require_folders([Path(target.root)])

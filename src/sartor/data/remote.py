@@ -14,6 +14,7 @@ from typing import Any
 
 from sartor.data import s3
 from sartor.data.blobs import Blobs, open_storage
+from sartor.data.machines import require_folders
 from sartor.data.parts import Part
 from sartor.data.sources import AccountSources, Sources
 from sartor.errors import Unavailable
@@ -37,6 +38,17 @@ class Remote:
     role_arn: str | None
     table: str | None = None
 
+    def settings(self) -> Settings:
+        """Return this machine's settings, with the job's places.
+
+        Raises:
+            Unavailable: there is something wrong with them.
+        """
+        try:
+            return replace(load(), **self.places)
+        except SettingsError as error:
+            raise Unavailable(f"{platform.node()} has wrong settings: {error}") from error
+
     @contextmanager
     def reached(self) -> Iterator["Near"]:
         """Give what this machine reaches, for as long as a piece runs.
@@ -44,10 +56,7 @@ class Remote:
         Raises:
             Unavailable: this machine lacks settings.
         """
-        try:
-            settings = replace(load(), **self.places)
-        except SettingsError as error:
-            raise Unavailable(f"{platform.node()} has wrong settings: {error}") from error
+        settings = self.settings()
         scratch = Scratch(settings)
         try:
             yield Near(self, settings, scratch.folder)
@@ -107,3 +116,23 @@ class Near:
         """Store a part into the job's table, and return what is known of it."""
         self.storage.put_file(f"{self._remote.table}/{part.path.name}", part.path)
         return replace(part, path=Path(part.path.name), stored=True)
+
+
+def require_bucket(sources: AccountSources, location: str, root: str) -> None:
+    """Make sure that a location lies where the job's machine has it.
+
+    Args:
+        sources: as this machine reaches them.
+        location: the ``s3://`` location.
+        root: where its bucket lies, as ``AccountSources.root`` says there.
+
+    Raises:
+        Unavailable: it does not.
+    """
+    if sources.root(location) != root:
+        raise Unavailable(
+            f"{platform.node()} has the bucket of {location} elsewhere: name its folder with --bucket, and give it to "
+            "every machine of the cluster."
+        )
+    if "://" not in root:
+        require_folders([Path(root)])

@@ -4,36 +4,43 @@ Answers are kept in storage stretch by stretch, under names that are the same in
 answers only the stretches that are missing, so no line is answered twice in a file, whoever wrote the stretches.
 
 The stretches of a large file are answered by processes, one a thread that the job may use: many small calls of NumPy
-wait for each other's interpreter lock, so that two threads were hardly quicker than one.
+wait for each other's interpreter lock, so that two threads were hardly quicker than one. The setting ``compute`` may
+name more of them, or machines that reach the same database: they read their stretches themselves and keep the answers.
 """
 
 import gc
 import hashlib
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
-from sartor.compute.contract import Heard, Need
+from sartor.compute.contract import Compute, Heard, Need
+from sartor.compute.here import Here
 from sartor.compute.processes import Processes
 from sartor.data import json_lines
+from sartor.data.blobs import Blobs
 from sartor.data.json_lines import Block, Stretch, Written
+from sartor.data.remote import Remote, require_bucket
 from sartor.data.sources import AccountSources, SourceFile
 from sartor.errors import JobFailed
 from sartor.resources import batch_jobs
 from sartor.resources.lifecycle import Task
 from sartor.resources.store import Resource
+from sartor.work.elsewhere import there
 from sartor.work.in_order import InOrder
 from sartor.work.spool import spooled
 from sartor.work.tools import Tools, mark_of
 
 #: So many blocks of lines wait for each thread that answers them.
 _WAITING: Final = 2
-#: So many bytes of questions, or fewer, are answered here: a process takes about a second to begin.
-_FEW_BYTES: Final = 6 * 2**20
+#: Answered here unless a job says otherwise, in bytes of questions.
+FEW_BYTES: Final = 6 * 2**20
 #: So many processes answer at once at most: each takes some 150 MB beside the model, which they share.
 _MOST_PROCESSES: Final = 6
 _MEMORY_BYTES: Final = 150 * 10**6
@@ -49,6 +56,7 @@ class Answers:
         threads: so many threads call it.
         most_lines: a file may have so many lines; ``None`` for any.
         again: makes the same of a job in another process, a function of a module; ``None``: all is answered here.
+        few_bytes: so many bytes of questions, or fewer, are answered here: a process takes about a second to begin.
     """
 
     answer: Callable[[Block], Written]
@@ -56,6 +64,7 @@ class Answers:
     threads: int
     most_lines: int | None
     again: "Callable[[Resource, Tools], Answers] | None" = None
+    few_bytes: int = FEW_BYTES
 
 
 def answer_files(task: Task, tools: Tools, answers: Answers) -> None:
@@ -147,7 +156,7 @@ class _Files:
                         order.came(piece.number)
                     else:
                         missing.append(piece)
-                self._answer(missing, _Writing(kept, order, writing))
+                self._answer(file, missing, _Writing(kept, order, writing))
                 self._sources.verify([file])
                 self._write_faults(f"{output}_errors", kept, len(pieces))
                 order.complete()
@@ -156,9 +165,9 @@ class _Files:
                 raise
             writing.result()
 
-    def _answer(self, pieces: Sequence["_Piece"], writing: "_Writing") -> None:
-        """Answer the stretches of a file that are missing: here, or by processes if they are many."""
-        again, processes = self._answers.again, min(self._answers.threads, _MOST_PROCESSES)
+    def _answer(self, file: SourceFile, pieces: Sequence["_Piece"], writing: "_Writing") -> None:
+        """Answer the stretches of a file that are missing: here, or elsewhere if they are many."""
+        again, crew = self._answers.again, self._crew
 
         def said(number: int, lines: int) -> None:
             self._progress.say(pieces[number].stretch, lines)
@@ -167,8 +176,12 @@ class _Files:
             said(number, lines)
             self._keep(pieces[number], writing)
 
-        few = sum(piece.stretch.end - piece.stretch.begin for piece in pieces) <= _FEW_BYTES
-        if again is None or processes == 1 or few:
+        def kept(number: int, lines: int) -> None:
+            said(number, lines)
+            self._came(pieces[number], writing)
+
+        few = sum(piece.stretch.end - piece.stretch.begin for piece in pieces) <= self._answers.few_bytes
+        if again is None or crew is None or few:
             for number, piece in enumerate(pieces):
                 lines = 0
                 for lines in answered(piece, self._answers):
@@ -176,22 +189,41 @@ class _Files:
                     said(number, lines)
                 done(number, lines)
             return
-        elsewhere = [_Elsewhere(piece, self._job, again, self._tools.again) for piece in pieces]
-        crew = Processes(processes)
-        crew.map(
-            answer_elsewhere, elsewhere, Need(_MEMORY_BYTES), done=done, stop=self._tools.stop, progress=said
+        need, stop = Need(_MEMORY_BYTES), self._tools.stop
+        if not crew.far:
+            elsewhere = [_Elsewhere(piece, self._job, again, self._tools.again) for piece in pieces]
+            crew.map(answer_elsewhere, elsewhere, need, done=done, stop=stop, progress=said)
+            return
+        job = FarJob(
+            Remote(self._tools.sources.places, self._job.account, self._job.body["roleArn"]),
+            self._job.arn,
+            self._mark,
+            again,
         )
+        far = FarFile(job, file, self._sources.root(file.uri), writing.kept)
+        stretches = [(piece.number, piece.stretch) for piece in pieces]
+        crew.map(partial(answer_far, far), stretches, need, done=kept, stop=stop, progress=said)
+
+    @cached_property
+    def _crew(self) -> Compute | None:
+        """Who answers large files; ``None`` where that is this process alone."""
+        compute = self._tools.compute
+        # other machines cannot reach a database that is a file of this one
+        if isinstance(compute, Here) or (compute.far and self._tools.store.local):
+            processes = min(self._answers.threads, _MOST_PROCESSES)
+            return Processes(processes) if processes > 1 else None
+        return compute
 
     def _keep(self, piece: "_Piece", writing: "_Writing") -> None:
         """Keep the answers to a stretch."""
         self._tools.keep_on()
+        _keep(piece, self._tools.storage, writing.kept)
+        self._came(piece, writing)
+
+    def _came(self, piece: "_Piece", writing: "_Writing") -> None:
+        """Count a stretch whose answers are kept."""
         if writing.answers.done():  # too early: it says what is wrong
             writing.answers.result()
-        if piece.errors.stat().st_size:
-            self._tools.storage.put_file(_kept_at(writing.kept, piece.number, "errors"), piece.errors)
-        # last: where it is, the stretch is whole
-        self._tools.storage.put_file(_kept_at(writing.kept, piece.number, "out"), piece.out)
-        piece.errors.unlink(missing_ok=True)
         self._progress.stretch(piece.stretch)
         writing.order.came(piece.number)
 
@@ -264,20 +296,92 @@ class _Elsewhere:
     tools: Callable[[], Tools]
 
 
-#: What this process answers with, by job: it lives as long as the job does.
+@dataclass(frozen=True)
+class FarJob:
+    """A job of which other machines answer stretches; there are no secrets in it.
+
+    Attributes:
+        remote: what they need.
+        arn: the job's.
+        mark: the word in the names of what it writes.
+        answers: what they make its means of.
+    """
+
+    remote: Remote
+    arn: str
+    mark: str
+    answers: Callable[[Resource, Tools], Answers]
+
+
+@dataclass(frozen=True)
+class FarFile:
+    """A file of it.
+
+    Attributes:
+        job: the job.
+        file: as it was listed.
+        root: where its bucket lies, as the worker sees it.
+        kept: the folder in storage of its answers.
+    """
+
+    job: FarJob
+    file: SourceFile
+    root: str
+    kept: str
+
+
+#: What this process answers with, by job: a process of a cluster answers for one after the other.
 _OPENED: Final[dict[str, Answers]] = {}
 
 
 def answer_elsewhere(given: _Elsewhere, heard: Heard) -> int:
     """Answer a piece in a process of its own; says and returns how many lines it has answered."""
-    if given.job.arn not in _OPENED:
-        _OPENED[given.job.arn] = replace(given.answers(given.job, given.tools()), threads=1)
-        gc.collect()
-        gc.freeze()  # what was loaded stays: the collector need not walk it again
+    answers = _opened(given.job.arn, lambda: given.answers(given.job, given.tools()))
     lines = 0
-    for lines in answered(given.piece, _OPENED[given.job.arn]):
+    for lines in answered(given.piece, answers):
         heard(lines)
     return lines
+
+
+def answer_far(given: FarFile, stretch: tuple[int, Stretch], heard: Heard) -> int:
+    """Answer a stretch, which has a number, on another machine, and keep the answers; says and returns how many lines.
+
+    Raises:
+        JobFailed: the file has changed, or the version is gone.
+        Unavailable: this machine lacks something, or has another database.
+    """
+    here = there(given.job.remote, given.job.arn, given.job.mark)
+    answers = _opened(given.job.mark, lambda: given.job.answers(here.job, here.tools))
+    sources = here.tools.sources.of(here.job.account, here.job.body["roleArn"])
+    require_bucket(sources, given.file.uri, given.root)
+    number, part = stretch
+    with tempfile.TemporaryDirectory(prefix="stretch-", dir=here.scratch.folder) as folder:
+        path = sources.spool_ranges(given.file, Path(folder), [(part.begin, part.end)])
+        piece = _Piece(path, part, Path(folder), number)
+        lines = 0
+        for lines in answered(piece, answers):
+            heard(lines)
+        _keep(piece, here.tools.storage, given.kept)
+    return lines
+
+
+def _opened(key: str, make: Callable[[], Answers]) -> Answers:
+    """Return what this process answers with, for as long as it answers for one job."""
+    if key not in _OPENED:
+        _OPENED.clear()
+        _OPENED[key] = replace(make(), threads=1)
+        gc.collect()
+        gc.freeze()  # what was loaded stays: the collector need not walk it again
+    return _OPENED[key]
+
+
+def _keep(piece: _Piece, storage: Blobs, kept: str) -> None:
+    """Keep the answers to a stretch; of one that is kept twice the same stays."""
+    if piece.errors.stat().st_size:
+        storage.put_file(_kept_at(kept, piece.number, "errors"), piece.errors)
+    # last: where it is, the stretch is whole
+    storage.put_file(_kept_at(kept, piece.number, "out"), piece.out)
+    piece.errors.unlink(missing_ok=True)
 
 
 def answered(piece: _Piece, answers: Answers) -> Iterator[int]:

@@ -82,7 +82,7 @@ def open_tools(
         **vars(means),
         sources=sources,
         compute=open_compute(settings.compute),
-        again=partial(_again, settings, means.scratch),
+        again=partial(opened, settings, means.scratch),
         lease_seconds=settings.lease_seconds,
         drain_seconds=settings.drain_seconds,
         history_days=settings.history_days,
@@ -95,8 +95,8 @@ def open_tools(
     )
 
 
-def _again(settings: Settings, scratch: Path) -> Tools:
-    """Return the same in a child of the process that has them; its scratch folder serves both."""
+def opened(settings: Settings, scratch: Path) -> Tools:
+    """Return the tools of a process that does a part of a job; a scratch folder may serve a worker and its children."""
     return open_tools(settings, open_means(settings, scratch), Sources(settings))
 
 

@@ -11,16 +11,19 @@ from typing import Any
 
 import pytest
 
+from elsewhere import DyingElsewhere, Elsewhere
+from sartor.compute import open_compute
+from sartor.compute.here import Here
 from sartor.data import json_lines
 from sartor.data.blobs import FolderBlobs
 from sartor.data.json_lines import Answered, Block, Line, UnreadableLine, Written
 from sartor.data.sources import Sources
-from sartor.errors import JobFailed, Stopped
+from sartor.errors import JobFailed, Stopped, Unavailable
 from sartor.resources import batch_jobs
 from sartor.resources.lifecycle import Task
 from sartor.resources.store import Resource, Store
 from sartor.settings import load
-from sartor.work import batch_files
+from sartor.work import batch_files, elsewhere
 from sartor.work.batch_files import Answers
 from sartor.work.tools import Tools
 
@@ -67,8 +70,11 @@ class Job:
         )
         values: dict[str, Any] = dict.fromkeys(Tools.__dataclass_fields__)
         values |= {"store": store, "scratch": folder / "scratch", "stop": lambda: False, "quotas_on": True}
-        values |= {"sources": Sources(load({"data": str(folder)}, {})), "progress": self._progress}
-        values |= {"storage": FolderBlobs(folder / "storage")}
+        values |= {
+            "sources": Sources(load({"data": str(folder), "bucket": [f"b={self.bucket}"]}, {})),
+            "progress": self._progress,
+        }
+        values |= {"storage": FolderBlobs(folder / "storage"), "compute": Here()}
         self.storage = folder / "storage"
         self.tools = Tools(**values)
         self.answered: Counter[str] = Counter()
@@ -98,6 +104,13 @@ class Job:
 
         task = Task(1, self.job.arn, self.job.kind, "create", attempt, "worker", self.job, None)
         batch_files.answer_files(task, replace(self.tools, **tools), Answers(answer, 10, 2, most))
+
+    def run_on(self, machine: Elsewhere) -> None:
+        """Run it on another machine."""
+        task = Task(1, self.job.arn, self.job.kind, "create", 1, "worker", self.job, None)
+        tools = replace(self.tools, compute=machine)
+        answers = replace(answers_again(self.job, tools), again=answers_again, few_bytes=0)
+        batch_files.answer_files(task, tools, answers)
 
     def out(self, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.bucket / "out" / name).read_text().splitlines()]
@@ -212,19 +225,70 @@ def test_a_file_that_changes_while_it_is_answered_fails_the_job_and_shows_nothin
 def test_many_stretches_are_answered_by_other_processes_also_when_one_of_them_dies(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_files, "_FEW_BYTES", 0)
     job.write("a.json")
     job.job.body["killed"] = str(tmp_path / "killed")
     (tmp_path / "killed").touch()
     task = Task(1, job.job.arn, job.job.kind, "create", 1, "worker", job.job, None)
     tools = replace(job.tools, again=no_tools)
-    batch_files.answer_files(task, tools, replace(answers_again(job.job, tools), again=answers_again))
+    batch_files.answer_files(
+        task, tools, replace(answers_again(job.job, tools), again=answers_again, few_bytes=0)
+    )
     found = job.out("a.json.out")
     assert [one["input"]["userId"] for one in found] == [f"a.json-{number}" for number in range(LINES)]
     assert os.getpid() not in {one["output"]["process"] for one in found}
     assert not (tmp_path / "killed").exists()
     assert job.kept() == []
     assert job.said[-1]["rowsRead"] == LINES
+
+
+def test_a_setting_says_how_many_processes_answer(job: Job, tmp_path: Path) -> None:
+    job.write("a.json")
+    job.job.body["killed"] = str(tmp_path / "killed")
+    task = Task(1, job.job.arn, job.job.kind, "create", 1, "worker", job.job, None)
+    tools = replace(job.tools, again=no_tools, compute=open_compute("processes:1"))
+    answers = replace(answers_again(job.job, tools), again=answers_again, few_bytes=0)
+    batch_files.answer_files(task, tools, answers)
+    processes = {one["output"]["process"] for one in job.out("a.json.out")}
+    assert len(processes) == 1
+    assert os.getpid() not in processes
+
+
+@pytest.mark.parametrize("kind", [Elsewhere, DyingElsewhere], ids=["in turn", "killed"])
+def test_machines_that_reach_the_same_database_answer_stretches(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Elsewhere]
+) -> None:
+    machine = on(kind, job, tmp_path, monkeypatch)
+    job.write("a.json", lines=60)
+    job.run_on(machine)
+    found = job.out("a.json.out")
+    assert [one["input"]["userId"] for one in found] == [f"a.json-{number}" for number in range(60)]
+    assert machine.pieces > 2
+    assert job.kept() == []
+    assert job.said[-1]["rowsRead"] == 60
+
+
+def test_a_machine_with_another_database_answers_nothing(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = on(Elsewhere, job, tmp_path, monkeypatch)
+    machine.environment["SARTOR_DATABASE"] = f"sqlite:///{tmp_path / 'other.db'}"
+    job.write("a.json")
+    with pytest.raises(Unavailable, match="has another database"):
+        job.run_on(machine)
+    assert job.names() == set()
+
+
+def on(kind: type[Elsewhere], job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    """Return another machine that reaches the job's database."""
+    machine = kind(folder / "node", monkeypatch)
+    machine.environment["SARTOR_DATABASE"] = f"sqlite:///{folder / 'sartor.db'}"
+    monkeypatch.setattr(job.tools.store, "local", False)  # as if it were PostgreSQL
+    monkeypatch.setattr(elsewhere, "_OPENED", {})
+    monkeypatch.setattr(batch_files, "_OPENED", {})
+    job.job.body["killed"] = str(folder / "killed")
+    with job.tools.store.write() as transaction:
+        transaction.add(job.job, [])
+    return machine
 
 
 def test_answers_replace_those_of_an_earlier_job(job: Job) -> None:
