@@ -57,6 +57,7 @@ class Answers:
         most_lines: a file may have so many lines; ``None`` for any.
         again: makes the same of a job in another process, a function of a module; ``None``: all is answered here.
         few_bytes: so many bytes of questions, or fewer, are answered here: a process takes about a second to begin.
+        stretches: into so many a file is cut, about, where others answer it; ``None``: by its size alone.
     """
 
     answer: Callable[[Block], Written]
@@ -65,6 +66,7 @@ class Answers:
     most_lines: int | None
     again: "Callable[[Resource, Tools], Answers] | None" = None
     few_bytes: int = FEW_BYTES
+    stretches: int | None = None
 
 
 def answer_files(task: Task, tools: Tools, answers: Answers) -> None:
@@ -107,7 +109,7 @@ class _Files:
         listed = batch_jobs.list_input(self._sources, self._place, self._tools.quotas_on)
         self._progress.begin(listed)
         for file in listed:
-            state = f"{file.uri} {file.etag} {json_lines.stretch_bytes(file.size_bytes)}"
+            state = f"{file.uri} {file.etag} {self._stretch_bytes(file)}"
             kept = f"{self.kept}/{hashlib.sha256(state.encode()).hexdigest()[:32]}"
             done = f"{kept}/done"
             if self._tools.storage.has(done):
@@ -119,8 +121,7 @@ class _Files:
     def _file(self, file: SourceFile, kept: str) -> None:
         """Answer one file, stretch by stretch, and write what was answered."""
         (path,) = spooled(self._sources, [file], self.scratch, lambda _done: None, self._tools.stop)
-        stretch_bytes = json_lines.stretch_bytes(file.size_bytes)
-        stretches = list(json_lines.stretches(path, stretch_bytes, self._tools.keep_on))
+        stretches = list(json_lines.stretches(path, self._stretch_bytes(file), self._tools.keep_on))
         lines = sum(stretch.lines for stretch in stretches)
         most = self._answers.most_lines
         if most is not None and lines > most:
@@ -129,6 +130,13 @@ class _Files:
         self._answer_and_write(file, pieces, kept)
         if path.parent == self.scratch:  # a copy
             path.unlink()
+
+    def _stretch_bytes(self, file: SourceFile) -> int:
+        """Return about how many bytes of a file are answered at a time."""
+        usual, wanted = json_lines.stretch_bytes(file.size_bytes), self._answers.stretches
+        if wanted is None or self._answers.again is None or self._crew is None:
+            return usual
+        return min(usual, max(file.size_bytes // wanted, 1))
 
     def _answer_and_write(self, file: SourceFile, pieces: Sequence["_Piece"], kept: str) -> None:
         """Answer what is missing of a file, and write all of it where the job wants it.
@@ -181,7 +189,7 @@ class _Files:
             self._came(pieces[number], writing)
 
         few = sum(piece.stretch.end - piece.stretch.begin for piece in pieces) <= self._answers.few_bytes
-        if again is None or crew is None or few:
+        if again is None or crew is None or few or len(pieces) < 2:
             for number, piece in enumerate(pieces):
                 lines = 0
                 for lines in answered(piece, self._answers):

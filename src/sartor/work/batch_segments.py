@@ -26,7 +26,7 @@ from sartor.realtime.trained import as_it_is
 from sartor.recipes import BY_ARN
 from sartor.resources.lifecycle import Outcome, Task
 from sartor.resources.store import Resource
-from sartor.work.batch_files import Answers, answer_files
+from sartor.work.batch_files import FEW_BYTES, Answers, answer_files
 from sartor.work.filtered_users import FilteredUsers
 from sartor.work.item_columns import columns_of
 from sartor.work.tools import Tools
@@ -35,6 +35,10 @@ from sartor.work.tools import Tools
 _Values = tuple[tuple[str, tuple[str, ...]], ...]
 #: So many users are in the answers of one block of lines at most; it bounds the memory.
 _USERS_AT_ONCE: Final = 4_000_000
+#: With fewer users a file is answered before another process has begun.
+_MANY_USERS: Final = 200_000
+#: So many stretches a file has where others answer it; each goes through all users once.
+_STRETCHES: Final = 16
 
 
 def run(task: Task, tools: Tools) -> Outcome:
@@ -44,15 +48,24 @@ def run(task: Task, tools: Tools) -> Outcome:
         JobFailed: the version or the filter is gone, or a file cannot be read or written.
         Stopped: the job must stop; what is answered is kept for the next attempt.
     """
-    job = task.resource
+    answer_files(task, tools, answers_of(task.resource, tools))
+    return Outcome()
+
+
+def answers_of(job: Resource, tools: Tools) -> Answers:
+    """Return what a job says to lines; each goes through all users, so few of them are worth a process.
+
+    Raises:
+        JobFailed: the version or the filter is gone.
+    """
     version, stored = version_of(job, tools)
     segmenting = BY_ARN[version.body["recipeArn"]].segmenting
     assert segmenting is not None, "the job's rule"
     segments = Segments(version, stored, job.body.get("filterArn"), job.body["numResults"], tools)
     block_lines = max(min(_USERS_AT_ONCE // job.body["numResults"], segmenting.most_lines), 1)
     most_lines = segmenting.most_lines if tools.quotas_on else None
-    answer_files(task, tools, Answers(segments.answer, block_lines, 1, most_lines))
-    return Outcome()
+    few_bytes = 0 if len(stored.users) >= _MANY_USERS else FEW_BYTES
+    return Answers(segments.answer, block_lines, 1, most_lines, answers_of, few_bytes, _STRETCHES)
 
 
 def version_of(job: Resource, tools: Tools) -> tuple[Resource, Artifact]:

@@ -241,13 +241,16 @@ def test_many_stretches_are_answered_by_other_processes_also_when_one_of_them_di
     assert job.said[-1]["rowsRead"] == LINES
 
 
-def test_a_setting_says_how_many_processes_answer(job: Job, tmp_path: Path) -> None:
-    job.write("a.json")
+@pytest.mark.parametrize("lines", [LINES, 4])
+def test_a_setting_says_how_many_processes_answer(job: Job, tmp_path: Path, lines: int) -> None:
+    job.write("a.json", lines)
     job.job.body["killed"] = str(tmp_path / "killed")
     task = Task(1, job.job.arn, job.job.kind, "create", 1, "worker", job.job, None)
     tools = replace(job.tools, again=no_tools, compute=open_compute("processes:1"))
-    answers = replace(answers_again(job.job, tools), again=answers_again, few_bytes=0)
+    # few lines are cut too where each costs much
+    answers = replace(answers_again(job.job, tools), again=answers_again, few_bytes=0, stretches=2)
     batch_files.answer_files(task, tools, answers)
+    assert len(job.out("a.json.out")) == lines
     processes = {one["output"]["process"] for one in job.out("a.json.out")}
     assert len(processes) == 1
     assert os.getpid() not in processes
