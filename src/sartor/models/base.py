@@ -286,10 +286,12 @@ class Model(ABC):
         name: of the model, which is its module's; it finds the class when a saved one is loaded.
         n_items: how many items it scores.
         has_logits: whether scores are logits of a softmax over all items; else only their order has a meaning.
+        knows_new: whether an item without interactions is scored as well as any other, by what is known of it.
     """
 
     name: ClassVar[str]
     has_logits: ClassVar[bool] = False
+    knows_new: ClassVar[bool] = False
     n_items: int
 
     @property

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sartor.models import base, linear, sequence
 from sartor.models.base import Bool, Float32, Histories, Int32, Int64, Model, Query, Run, TrainingData
-from sartor.models.mixing import Order, Part, added, had, ordered, standard
+from sartor.models.mixing import Order, Part, added, had, standard, stood
 from sartor.models.newcomers import Newcomers
 from sartor.models.sequence import Config as SequenceConfig
 from sartor.models.weighing import SEQUENCE, HeldOut, chosen
@@ -92,15 +92,14 @@ class BlendModel(Model):
         undone = _undone(queries) if self.twins >= _MOST else {}
         if self.twins:
             queries = [replace(query, history=_once(query.history)) for query in queries]
-        total, related = added(self.parts, queries)
         newcomers = self.newcomers
+        sums = added(self.parts, queries, apart=len(newcomers.new) > 0)
         for row, query in enumerate(queries):
-            if not len(newcomers.places(query.history)) and not related[row].any():
-                total[row] = 0  # who did nothing gets what is popular
-        total += self._popular
-        scores = ordered(total, related, had(queries, self.n_items), self.order)
-        known = scores if len(newcomers.known) == self.n_items else scores[:, newcomers.known]
-        scores = newcomers.widened(known, lift=self.order.lift)
+            if not len(newcomers.places(query.history)) and not sums.related[row].any():
+                sums.forget(row)  # who did nothing gets what is popular
+        np.add(sums.total, self._popular, out=sums.total)
+        standing = stood(sums, had(queries, self.n_items), self.order, newcomers)
+        scores = newcomers.joined(standing.known, standing.lifted(self.order.own_lift))
         for row, item in undone.items():
             scores[row, item] = scores[row].max() + 1
         return scores

@@ -12,12 +12,15 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from sartor.models.base import Bool, Float32, Model, Query
+from sartor.models.newcomers import Newcomers, lifted
 
 #: How far apart the last of what comes first and the first of what comes after it are, at least.
 _APART: Final = np.float32(1e-3)
 #: Deviations of this share of the mean come of rounding, and none is taken for less than the least.
 _ROUNDING: Final = np.float32(1e-5)
 _LEAST: Final = np.float32(1e-9)
+#: A new item relates to a history if so many of those that speak for it do.
+_MOST: Final = 0.5
 
 
 class Part(NamedTuple):
@@ -41,12 +44,56 @@ class Order:
     Attributes:
         related_first: what a history relates to stands before what it does not.
         returns: whether users come back to items; else what they had stands behind all else that relates to them.
-        lift: how far a new item stands out of the mean, against the known ones that speak for it.
+        lift: how far an item that came after the training stands out of the mean, against the known ones that speak for
+            it.
+        own_lift: the same of a new item that the training saw, against what its metadata and those that speak for it
+            say.
     """
 
     related_first: bool = False
     returns: bool = True
     lift: float = 1.0
+    own_lift: float = 1.0
+
+
+class Sums(NamedTuple):
+    """What the parts of a blend say of all items.
+
+    Attributes:
+        total: float32[queries, items]; of parts that do not know new items if they were asked for apart.
+        own: float32[queries, items], of the parts that know new items too; ``None`` if ``total`` has all.
+        related: bool[queries, items], what some part relates to a history.
+    """
+
+    total: Float32
+    own: Float32 | None
+    related: Bool
+
+    def forget(self, row: int) -> None:
+        """Say nothing for one query."""
+        self.total[row] = 0
+        if self.own is not None:
+            self.own[row] = 0
+
+
+class Standing(NamedTuple):
+    """Where items stand: the known ones in their groups, the new ones before they are lifted.
+
+    Attributes:
+        known: float32[queries, known].
+        new: float32[queries, new], what is said of new items.
+        usual: float32[queries, 1], the mean of what is said of known ones.
+        down: float32[queries, new], by how much each is lower as its group is.
+    """
+
+    known: Float32
+    new: Float32
+    usual: Float32
+    down: Float32
+
+    def lifted(self, lift: float) -> Float32:
+        """Return float32[queries, new]: scores of new items that stand out so far."""
+        return lifted(self.new, self.usual, lift) - self.down
 
 
 def standard(scores: Float32) -> Float32:
@@ -58,10 +105,11 @@ def standard(scores: Float32) -> Float32:
     return found
 
 
-def added(parts: Sequence[Part], queries: Sequence[Query]) -> tuple[Float32, Bool]:
-    """Return float32[queries, items] and bool[queries, items]: the sums, and what some part relates to a history."""
+def added(parts: Sequence[Part], queries: Sequence[Query], apart: bool = False) -> Sums:
+    """Return what the parts say, those that know new items for themselves if they shall be ``apart``."""
     shape = (len(queries), parts[0].model.n_items)
     total, related = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
+    own = np.zeros(shape, np.float32) if apart else None
     for part in parts:
         scores = part.model.score_batch(queries)
         near = part.model.related(scores)
@@ -69,8 +117,38 @@ def added(parts: Sequence[Part], queries: Sequence[Query]) -> tuple[Float32, Boo
             related |= near
         scores = standard(scores)
         scores *= np.float32(part.weight)
-        total += scores
-    return total, related
+        into = own if own is not None and part.model.knows_new else total
+        into += scores
+    return Sums(total, own, related)
+
+
+def stood(sums: Sums, seen: Bool, order: Order, newcomers: Newcomers) -> Standing:
+    """Return where items stand.
+
+    A new item is said to be what the parts that know it say, and for the other parts the mean of who speaks for it. It
+    relates to a history if one of the parts says so, or most of who speaks for it do.
+
+    Args:
+        sums: which may be changed.
+        seen: bool[queries, items], what is in each history.
+        order: of the groups.
+        newcomers: which items are known.
+    """
+    total, own, related = sums
+    known, new = newcomers.known, newcomers.new
+    related_new, own_new = related[:, new], None if own is None else own[:, new]
+    if len(known) < newcomers.n_items:
+        total, related, seen = total[:, known], related[:, known], seen[:, known]
+        own = None if own is None else own[:, known]
+    if own is None or own_new is None:
+        scores, _ = ordered(total, related, seen, order)
+        return Standing(scores, *[scores[:, :0]] * 3)
+    said = newcomers.spoken(total) + own_new
+    near = related_new | (newcomers.spoken(related.astype(np.float32)) >= _MOST)
+    total += own
+    usual = total.mean(axis=1, keepdims=True)
+    scores, down = ordered(total, related, seen, order)
+    return Standing(scores, said, usual, np.where(near, np.float32(0), down[:, None]))
 
 
 def had(queries: Sequence[Query], n_items: int) -> Bool:
@@ -81,7 +159,7 @@ def had(queries: Sequence[Query], n_items: int) -> Bool:
     return found
 
 
-def ordered(total: Float32, related: Bool, seen: Bool, order: Order) -> Float32:
+def ordered(total: Float32, related: Bool, seen: Bool, order: Order) -> tuple[Float32, Float32]:
     """Return the scores, moved so that groups stand in their order; no two of one group change places.
 
     Args:
@@ -89,20 +167,24 @@ def ordered(total: Float32, related: Bool, seen: Bool, order: Order) -> Float32:
         related: bool[queries, items], what relates to each history.
         seen: bool[queries, items], what is in each history.
         order: of the groups.
+
+    Returns:
+        The scores, and float32[queries]: by how much what does not relate to the history went down.
     """
     if not order.returns:
         _put_below(total, seen, related & ~seen)
-    if order.related_first:
-        near = related | seen
-        _put_below(total, ~near, near)
-    return total
+    if not order.related_first:
+        return total, np.zeros(len(total), np.float32)
+    near = related | seen
+    return total, _put_below(total, ~near, near)
 
 
-def _put_below(scores: Float32, lower: Bool, upper: Bool) -> None:
-    """Move some scores of each row down until they are below all of some others."""
+def _put_below(scores: Float32, lower: Bool, upper: Bool) -> Float32:
+    """Move some scores of each row down until they are below all of some others; return float32[rows], how far."""
     highest = scores.max(axis=1, where=lower, initial=-np.inf)
     lowest = scores.min(axis=1, where=upper, initial=np.inf)
     move = highest - lowest + _APART
     move = np.where(np.isfinite(move) & (move > 0), move, 0).astype(np.float32)
     if move.any():
         scores -= lower * move[:, None]
+    return move

@@ -36,6 +36,7 @@ class Newcomers:
             ``near_weights`` float32[new, neighbours], with a sum of 1.
 
     Attributes:
+        new: int32[new], the items that others speak for.
         unrelated: float32[known], below 0: scores of what no item of a history says anything of, by popularity.
     """
 
@@ -46,14 +47,14 @@ class Newcomers:
         self.prior: Float32 = np.asarray(arrays["prior"])
         most = self.prior.max(initial=0) * np.float32(1.01) + np.float32(1e-6)
         self.unrelated: Float32 = -_UNRELATED * (1 - self.prior / most)
-        self._new: Int32 = np.asarray(arrays["new"])
+        self.new: Int32 = np.asarray(arrays["new"])
         self._near: Int32 = np.ascontiguousarray(arrays["near"].T)
         self._weights: Float32 = np.ascontiguousarray(arrays["near_weights"].T)
         self._place = np.full(n_items, -1, np.int32)
         self._place[self.known] = np.arange(len(self.known), dtype=np.int32)
         self._source = np.maximum(self._place, 0)
         silent = self._place < 0
-        silent[self._new] = False
+        silent[self.new] = False
         self._silent = np.flatnonzero(silent)
 
     @classmethod
@@ -85,27 +86,36 @@ class Newcomers:
         found = self._place[items]
         return found[found >= 0]
 
-    def widened(self, scores: Float32, nobody: Float32 | None = None, lift: float = 1.0) -> Float32:
-        """Return float32[…, items] from float32[…, known].
+    def widened(self, scores: Float32, nobody: Float32 | None = None) -> Float32:
+        """Return float32[…, items] from float32[…, known]: a new item has the mean of who speaks for it.
 
         Args:
             scores: of the known ones.
             nobody: float32[…, 1], of a new one that nobody speaks for; ``None`` puts it last.
-            lift: how far a new one stands out of the mean of all, against the mean of who speaks for it.
         """
+        return self.joined(scores, self.spoken(scores), nobody)
+
+    def spoken(self, scores: Float32) -> Float32:
+        """Return float32[…, new] from float32[…, known]: for each new item the mean of those that speak for it."""
+        shape = (*scores.shape[:-1], len(self.new))
+        if not len(self.new):
+            return np.zeros(shape, np.float32)
+        rows = scores.reshape(-1, scores.shape[-1])
+        found = np.empty((len(rows), len(self.new)), np.float32)
+        # a row at a time: all neighbours of all rows would take too much room
+        for row, means in zip(rows, found, strict=True):
+            np.einsum("kn,kn->n", row.take(self._near), self._weights, out=means)
+        return found.reshape(shape)
+
+    def joined(self, scores: Float32, new: Float32, nobody: Float32 | None = None) -> Float32:
+        """Return float32[…, items] from float32[…, known] and float32[…, new]; ``nobody`` as in ``widened``."""
         if len(self.known) == self.n_items:
             return scores
-        shape = (*scores.shape[:-1], self.n_items)
         if not len(self.known):
-            return np.zeros(shape, np.float32)
+            return np.zeros((*scores.shape[:-1], self.n_items), np.float32)
         found = scores.take(self._source, axis=-1)
         found[..., self._silent] = scores.min(axis=-1, keepdims=True) if nobody is None else nobody
-        if len(self._new):
-            rows = scores.reshape(-1, scores.shape[-1])
-            # a row at a time: all neighbours of all rows would take too much room
-            means = np.stack([np.einsum("kn,kn->n", row.take(self._near), self._weights) for row in rows])
-            means = means.reshape(*scores.shape[:-1], -1)
-            found[..., self._new] = lifted(means, scores.mean(axis=-1, keepdims=True), lift)
+        found[..., self.new] = new
         return found
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -40,6 +40,7 @@ class TokenCosineModel(Model):
     """
 
     name: ClassVar[str] = "token_cosine"
+    knows_new: ClassVar[bool] = True
 
     def __init__(self, config: Config, n_items: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         self.config = config

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartor.models.base import Bool, Float32, Histories, Int64, Model, Query, Run, TrainingData
-from sartor.models.mixing import Order, Part, added, had, ordered, standard
+from sartor.models.mixing import Order, Part, added, had, ordered, standard, stood
 from sartor.models.newcomers import Newcomers, lifted
 
 #: The weights that are tried of each model, against those of the others; less is less than nobody notices.
@@ -32,11 +32,13 @@ _SEARCHED, _TOP = 50, 10
 _BLOCK_SCORES: Final = 1 << 22
 _BLOCK_QUERIES: Final = 128
 #: What may be said of new items, a share of known ones standing in for them, and what that may cost known items.
-_LIFTS: Final = tuple(round(float(lift), 3) for lift in np.geomspace(1, 2, 28))
+_LIFTS: Final = tuple(round(float(lift), 3) for lift in np.geomspace(0.5, 2, 41))
 _STANDING_IN: Final = 0.1
-_COST: Final = 0.02
-#: A loss that may hide behind few held-out users, in gains of an item at the first place.
-_UNSEEN: Final = 0.2
+_COST: Final = 0.015
+#: An item at rank ``r`` is what is wanted with a chance that falls as ``r`` to this power, until held-out items have
+#: said more than so many would.
+_FADING: Final = -0.5
+_SUPPOSED: Final = 10.0
 #: The name of the part that must be better than the linear ones.
 SEQUENCE: Final = "sequence"
 #: From this share of returns on what a user had stands where its score says, whatever comes last.
@@ -208,11 +210,11 @@ def _order(parts: list[Part], held_out: HeldOut, data: TrainingData, newcomers: 
     n_items = parts[0].model.n_items
     found: dict[tuple[Order, bool], list[Gains]] = {}
     for block in held_out.blocks(n_items, run):
-        total, related = added(parts, block.queries)
+        total, _, related = added(parts, block.queries)
         seen = had(block.queries, n_items)
         excluded, nothing = _excluded(block, n_items), np.zeros(seen.shape, np.bool_)
         for order in (Order(first, returns) for first in (False, True) for returns in (False, True)):
-            scores = ordered(total.copy(), related, seen, order)
+            scores, _ = ordered(total.copy(), related, seen, order)
             for whole in (False, True):
                 gains = _gains(_ranks(scores, block.targets, nothing if whole else excluded), _TOP)
                 found.setdefault((order, whole), []).append(gains)
@@ -222,7 +224,8 @@ def _order(parts: list[Part], held_out: HeldOut, data: TrainingData, newcomers: 
     worse = _worse(gains_of[Order(first), True], gains_of[Order(first, False), True])
     returns = share >= _RETURNS or (share > 0 and not worse)
     order = Order(first, returns)
-    return replace(order, lift=_lift(parts, order, held_out, data, newcomers, run))
+    lift, own_lift = _lifts(parts, order, held_out, data, newcomers, run)
+    return replace(order, lift=lift, own_lift=own_lift)
 
 
 def returned(histories: Histories) -> float:
@@ -237,36 +240,53 @@ def _worse(gains: Gains, than: Gains) -> bool:
     return bool(lost.mean() > _DOUBT * lost.std() / max(len(lost), 1) ** 0.5)
 
 
-def _lift(
+def _lifts(
     parts: list[Part], order: Order, held_out: HeldOut, data: TrainingData, newcomers: Newcomers, run: Run
-) -> float:
-    """Return how far new items may stand out: as far as costs known ones hardly anything.
+) -> tuple[float, float]:
+    """Return how far new items may stand out, ``Order.lift`` and ``Order.own_lift``: as far as costs known ones little.
 
-    A share of the known items stands in for new ones: they are scored by what is known of them alone.
+    A share of the known items stands in for new ones: they are scored by what is known of them alone. What a known item
+    loses is the chance that it is what is wanted, which held-out items tell of its rank, times what it gains less at
+    the rank to which new items push it: so each list tells of ten items, not of one.
     """
     known = newcomers.known
     known = known[np.random.default_rng(run.seed).random(len(known)) >= _STANDING_IN]
-    if data.features is None or not len(known):
-        return _LIFTS[0]
+    if data.features is None or not len(known) or not len(held_out.queries):
+        return 1.0, 1.0
     pretended = Newcomers.of(data, run, known)
-    is_new = np.ones(data.n_items, np.bool_)
-    is_new[known] = False
-    of_known = ~is_new[held_out.targets]
-    held_out = HeldOut([held_out.queries[at] for at in np.flatnonzero(of_known)], held_out.targets[of_known])
-    sums = np.zeros(1 + len(_LIFTS))
+    truly_new = ~np.isin(pretended.new, newcomers.known)
+    ranks = np.arange(1, min(_TOP, len(known)) + 1)
+    wanted, kept = ranks**_FADING, np.zeros((2, len(_LIFTS), len(ranks)))
+    wanted *= _SUPPOSED / wanted.sum()
     for block in held_out.blocks(data.n_items, run):
-        total, related = added(parts, block.queries)
-        scores = ordered(total, related, had(block.queries, data.n_items), order)
-        old, competes = scores[:, known], ~_excluded(block, data.n_items)
-        wanted = scores[np.arange(len(scores)), block.targets]
-        beaten = _beaten(old, wanted, competes[:, known])
-        means, usual = pretended.widened(old)[:, is_new], old.mean(axis=1, keepdims=True)
-        sums[0] += _gains(beaten, _TOP).sum()
-        for at, lift in enumerate(_LIFTS, 1):
-            ahead = _beaten(lifted(means, usual, lift), wanted, competes[:, is_new])
-            sums[at] += _gains(beaten + ahead, _TOP).sum()
-    able = np.flatnonzero(sums[1:] >= (1 - _COST) * sums[0] + _UNSEEN)
-    return _LIFTS[int(able.max(initial=0))]
+        seen = had(block.queries, data.n_items)
+        standing = stood(added(parts, block.queries, apart=True), seen, order, pretended)
+        means, usual = pretended.spoken(standing.known), standing.known.mean(axis=1, keepdims=True)
+        old, barred = np.where(seen[:, known], _NOBODY, standing.known), truly_new | seen[:, pretended.new]
+        best = np.argsort(-old, axis=1)[:, : len(ranks)]
+        wanted += (known[best] == block.targets[:, None]).sum(axis=0)
+        first = np.take_along_axis(old, best, axis=1)
+        for at, lift in enumerate(_LIFTS):
+            for way, new in enumerate((lifted(means, usual, lift), standing.lifted(lift))):
+                kept[way, at] += _kept(first, np.where(barred, _NOBODY, new))
+    whole = len(held_out.queries) * _gains(ranks, _TOP)
+    able = kept @ wanted >= (1 - _COST) * (whole @ wanted)
+    lift, own_lift = (_LIFTS[int(np.flatnonzero(way).max(initial=0))] for way in able)
+    return lift, own_lift
+
+
+def _kept(first: Float32, new: Float32) -> Gains:
+    """Return float64[places]: what known items gain in all at the ranks to which new ones push them.
+
+    Args:
+        first: float32[users, places], scores of the best known items, best first.
+        new: float32[users, new], scores of the new ones.
+    """
+    ranks = np.tile(np.arange(1, first.shape[1] + 1), (len(first), 1))
+    users, items = np.nonzero(new >= first[:, -1:])
+    np.add.at(ranks, users, new[users, items][:, None] >= first[users])
+    found: Gains = _gains(ranks, _TOP).sum(axis=0)
+    return found
 
 
 def _report(rivals: _Rivals, names: list[str], weights: NDArray[np.float64], run: Run) -> dict[str, Any]:

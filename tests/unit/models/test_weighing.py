@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sartor.models import best, default, evaluation, mixing, weighing
+from sartor.models import best, blend, default, evaluation, mixing, weighing
 from sartor.models.base import Bool, Features, Float32, Histories, Model, Query, Run, TrainingData
 from sartor.models.mixing import Order
 from sartor.models.newcomers import Newcomers
@@ -119,12 +119,67 @@ def test_groups_are_moved_and_stay_in_their_own_order() -> None:
     total = rng.normal(size=(6, 50)).astype(np.float32)
     related, seen = rng.random((6, 50)) < 0.4, rng.random((6, 50)) < 0.1
     seen[0], related[1] = False, False
-    moved = mixing.ordered(total.copy(), related, seen, Order(related_first=True, returns=False))
+    moved, _ = mixing.ordered(total.copy(), related, seen, Order(related_first=True, returns=False))
     group = np.where(seen, 1, np.where(related, 2, 0))
     for before, after, own in zip(total, moved, group, strict=True):
         expected = np.lexsort((-before, -own))
         np.testing.assert_array_equal(np.argsort(-after, kind="stable"), expected)
-    np.testing.assert_array_equal(mixing.ordered(total.copy(), related, seen, Order()), total)
+    np.testing.assert_array_equal(mixing.ordered(total.copy(), related, seen, Order())[0], total)
+
+
+def between() -> Newcomers:
+    """Return six known items and three new ones: two speak for the first, one for the second, nobody for the third."""
+    arrays = {
+        "known": np.array([0, 1, 3, 4, 6, 7], np.int32),
+        "prior": np.ones(6, np.float32),
+        "new": np.array([2, 5], np.int32),
+        "near": np.array([[0, 1], [5, 0]], np.int32),
+        "near_weights": np.array([[0.75, 0.25], [1.0, 0.0]], np.float32),
+    }
+    return Newcomers(9, arrays)
+
+
+def test_a_new_item_is_what_its_metadata_say_and_what_those_alike_have() -> None:
+    rng = np.random.default_rng(0)
+    total, own = rng.normal(size=(2, 5, 9)).astype(np.float32)
+    related, seen = np.zeros((2, 5, 9), np.bool_)
+    related[:, 0] = True  # of who speaks for the first, most
+    related[0, 5] = True  # what metadata say
+    known, new = [0, 1, 3, 4, 6, 7], [2, 5]
+    order = Order(related_first=True)
+    found = mixing.stood(
+        mixing.Sums(
+            total.copy(),
+            own.copy(),
+            related,
+        ),
+        seen,
+        order,
+        between(),
+    )
+    whole = total + own
+    said = np.stack([0.75 * total[:, 0] + 0.25 * total[:, 1], total[:, 7]], axis=1) + own[:, new]
+    ordered, down = mixing.ordered(whole[:, known].copy(), related[:, known], seen[:, known], order)
+    np.testing.assert_allclose(found.known, ordered, rtol=1e-6)
+    np.testing.assert_allclose(found.new, said, rtol=1e-5, atol=1e-6)
+    usual = whole[:, known].mean(axis=1, keepdims=True)
+    down_there = np.stack([np.zeros(5), np.where(related[:, 5], 0, down)], axis=1)
+    np.testing.assert_allclose(
+        found.lifted(1.5), usual + 1.5 * (said - usual) - down_there, rtol=1e-5, atol=1e-5
+    )
+    scores = between().joined(found.known, found.lifted(1.0))
+    assert (scores[:, 8] <= scores[:, known].min(axis=1)).all(), "of which nothing is known comes last"
+
+
+def test_known_items_gain_less_behind_new_ones() -> None:
+    rng = np.random.default_rng(0)
+    first, new = -np.sort(-rng.normal(size=(20, 10)), axis=1), rng.normal(size=(20, 30)) - 1.5
+    expected = np.zeros(10)
+    for row, others in zip(first, new, strict=True):
+        ranks = np.array([1 + (np.concatenate([row, others]) > one).sum() for one in row])
+        expected += np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0)
+    found = weighing._kept(first.astype(np.float32), new.astype(np.float32))
+    np.testing.assert_allclose(found, expected)
 
 
 def shop(seed: int) -> tuple[TrainingData, Bool]:
@@ -178,4 +233,15 @@ def test_new_items_take_places_among_all(seed: int) -> None:
 
 
 def test_without_metadata_nothing_is_said_of_new_items() -> None:
-    assert default.fit(planted.fans(), None, QUIET).lift == 1.0
+    model = default.fit(planted.fans(), None, QUIET)
+    assert (model.lift, model.order.own_lift) == (1.0, 1.0)
+
+
+def test_an_order_that_was_saved_before_metadata_spoke_for_new_items_is_read() -> None:
+    data, is_new = shop(0)
+    model = default.fit(
+        replace(data, histories=data.histories.kept(~is_new[data.histories.items])), None, QUIET
+    )
+    settings = model.settings()
+    del settings["order"]["own_lift"]
+    assert blend.BlendModel.restored(settings, model.arrays()).order == replace(model.order, own_lift=1.0)

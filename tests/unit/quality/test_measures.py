@@ -55,7 +55,7 @@ def test_ranks_among_all_items_are_those_of_leave_one_out() -> None:
 
 def test_cold_items_are_counted_among_all_and_among_themselves() -> None:
     histories = drawn()
-    is_cold = cold.drawn(histories, N_ITEMS)
+    is_cold = cold.drawn(histories, N_ITEMS, seed=0)
     assert is_cold.sum() == len(np.unique(histories.items)) // 10
     behind = np.where(is_cold, -1.0, 1.0) + np.linspace(0, 0.5, N_ITEMS)
 
