@@ -144,7 +144,7 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - whatever broke one task, the lane goes on; it is logged
                 if lease.told.is_set():
                     LOG.info("%s is stopped", task.arn)
-                    self._end(lease, lambda: lifecycle.stopped(store, task))
+                    self._end(lease, lambda: lifecycle.stopped(store, task, self._settled))
                 elif lease.must_stop():
                     LOG.info("%s is left to another worker", task.arn)
                     self._end(lease, lambda: lifecycle.release(store, task))

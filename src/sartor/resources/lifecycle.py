@@ -216,7 +216,7 @@ def claim(
         if task is None:
             return None
         if _must_stop(task.resource):  # it was told to while another worker had it
-            stopped(store, task)
+            stopped(store, task, settled)
         elif task.attempt <= MAX_ATTEMPTS:
             return task
         else:
@@ -356,12 +356,23 @@ def fail(store: Store, task: Task, reason: str, now: float | None = None) -> boo
     return _end(store, task, "failed", now, _clean(reason))
 
 
-def stopped(store: Store, task: Task, now: float | None = None) -> bool:
-    """End a task that was told to stop.
+def stopped(
+    store: Store, task: Task, settled: Callable[[Task], bool] | None = None, now: float | None = None
+) -> bool:
+    """End a task that was told to stop; a job whose outcome stands already is done well.
+
+    Args:
+        store: the metadata database.
+        task: as ``claim`` gave it.
+        settled: asked about a job whether its outcome stands.
+        now: epoch seconds; the clock's if not given.
 
     Returns:
         False if the lease is lost; then nothing has changed.
     """
+    resource = store.get(task.arn)
+    if resource is not None and STOP in resource.private:
+        return give_up(store, task, _stopped_by(resource.private[STOP]), settled, now)
     return _end(store, task, "stopped", now)
 
 
@@ -386,7 +397,9 @@ def tell_to_stop(transaction: Transaction, job: Resource, who: str, now: float) 
         now: epoch seconds.
     """
     transaction.merge_private(job.arn, {STOP: who})
-    if transaction.drop_waiting_task(job.arn):
+    owed = transaction.task(job.arn)
+    is_new = owed is not None and owed.attempt == 0  # else an attempt may have done it all the same
+    if is_new and transaction.drop_waiting_task(job.arn):
         transaction.set_status(job.arn, status_of(job.kind, "create", "failed"), now, _stopped_by(who))
 
 
@@ -428,8 +441,6 @@ def _show(
         return
     if resource.status == _STOPPING:
         state, reason = _WHEN_STOPPING[state], None
-    elif state == "stopped":  # a job, for which the service has no such status
-        state, reason = "failed", _stopped_by(resource.private[STOP])
     status = status_of(task.kind, task.verb, state)
     if resource.status != status:
         transaction.set_status(task.arn, status, now, reason)

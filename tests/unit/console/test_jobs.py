@@ -119,6 +119,20 @@ def test_a_job_whose_worker_died_is_not_begun_again_once_it_is_to_stop(app: App)
     assert listed(app, "search=worker-died")["jobs"][0]["status"] == "CREATE FAILED"
 
 
+def test_a_job_that_an_attempt_has_done_all_the_same_is_done(app: App) -> None:
+    store = app.backend.store
+    arn = begun(app, "done-all-the-same")
+    task = claimed(app)
+    stop(app, arn)
+    assert lifecycle.stopped(store, task, settled=lambda _task: True)
+    assert listed(app, "search=done-all-the-same")["jobs"][0]["status"] == "ACTIVE"
+    again = begun(app, "claimed-again")
+    assert lifecycle.heartbeat(store, claimed(app), time.time() - 100, 1.0)
+    stop(app, again)
+    assert lifecycle.claim(store, "two", ["heavy"], time.time(), 60.0, lambda _task: True) is None
+    assert listed(app, "search=claimed-again")["jobs"][0]["status"] == "ACTIVE"
+
+
 @pytest.mark.parametrize(
     "arn", [DATASET, f"{ARN}:dataset-import-job/nobody", "x", DATASET.replace("0" * 12, "1" * 12)]
 )
