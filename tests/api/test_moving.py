@@ -61,6 +61,32 @@ datasetGroups:
         campaigns:
           popular: {{minProvisionedTPS: 1}}
 """
+DOMAIN = f"""
+schemas:
+  dom-interactions:
+    domain: ECOMMERCE
+    schema:
+      {{type: record, name: Interactions, namespace: com.amazonaws.personalize.schema, version: "1.0", fields: [
+        {{name: USER_ID, type: string}}, {{name: ITEM_ID, type: string}}, {{name: TIMESTAMP, type: long}},
+        {{name: EVENT_TYPE, type: string}}]}}
+  dom-users:
+    domain: ECOMMERCE
+    schema:
+      {{type: record, name: Users, namespace: com.amazonaws.personalize.schema, version: "1.0",
+       fields: [{{name: USER_ID, type: string}}, {{name: AGE, type: [int, "null"]}}]}}
+datasetGroups:
+  dom:
+    domain: ECOMMERCE
+    datasets:
+      Interactions:
+        schema: dom-interactions
+        import: {{dataSource: {{dataLocation: s3://training/dom.csv}}, roleArn: "{ROLE}"}}
+      Users: {{schema: dom-users}}
+    recommenders:
+      viewed:
+        recipe: aws-ecomm-popular-items-by-views
+        recommenderConfig: {{minRecommendationRequestsPerSecond: 2}}
+"""
 TEMPLATE = """
 Resources:
   Group:
@@ -91,6 +117,7 @@ def s3() -> Iterator[S3Server]:
         server.objects["training/rows.csv"] = (
             "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\n" + "".join(rows)
         ).encode()
+        server.objects["training/dom.csv"] = server.objects["training/rows.csv"].replace(b",view", b",View")
         items = (f"i{n},g{n % 3}\n" for n in range(37))
         server.objects["training/items.csv"] = ("ITEM_ID,GENRE\n" + "".join(items)).encode()
         yield server
@@ -191,6 +218,33 @@ def test_a_template_of_cloudformation_is_applied(shared: Server, tmp_path: Path)
     file.write_text(TEMPLATE, encoding="utf-8")
     assert len(printed(sartor("apply", str(file), "--json", data=shared.data))["done"]) == 3
     assert sartor("apply", str(file), data=shared.data).stdout.startswith("Nothing to change: 3")
+
+
+def test_a_domain_group_moves_in_with_an_empty_dataset_and_a_stopped_recommender(
+    shared: Server, s3: S3Server, tmp_path: Path
+) -> None:
+    """An empty dataset brings nothing, and holds up nothing, a second time neither."""
+    assert sartor("apply", "-", "--wait", data=shared.data, said=DOMAIN).exit_code == 0
+    recommender = "arn:aws:personalize:us-east-1:000000000000:recommender/viewed"
+    shared.client().stop_recommender(recommenderArn=recommender)
+    home = {"HOME": str(tmp_path)}
+    assert sartor("env", "--profile", "old", data=shared.data, **home).exit_code == 0
+    words = ["adopt", "--profile", "old", "--group", "dom", "--calls-a-second", "1000", "--json"]
+    words += ["--export-to", "s3://training/dom", "--role-arn", ROLE]
+    with serving(tmp_path / "new", s3) as new:
+        told = printed(sartor(*words, data=new.data, **home))
+        assert (told["differences"], told["failed"], told["left"]) == ([], [], [])
+        assert {one["dataset"]: one["imported"] for one in told["rows"]} == {
+            "dom/INTERACTIONS": 2000,
+            "dom/USERS": 0,
+        }
+        found = new.client().describe_recommender(recommenderArn=recommender)["recommender"]
+        assert (found["status"], found["recommenderConfig"]["minRecommendationRequestsPerSecond"]) == (
+            "INACTIVE",
+            2,
+        )
+        again = printed(sartor(*words, data=new.data, **home))
+        assert (again["done"], again["differences"]) == ([], [])
 
 
 def test_an_account_moves_in_whole_and_a_second_time_there_is_nothing_to_do(

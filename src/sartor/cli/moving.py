@@ -221,7 +221,10 @@ def _adopted_json(adopted: "Adopted", rows: Sequence[tuple[str, int, int]]) -> d
 def _adopted_text(adopted: "Adopted", rows: Sequence[tuple[str, int, int]], dry_run: bool) -> str:
     from sartor.moving.doing import Outcome
 
-    parts = [planned(adopted.steps), concluded(adopted.steps, adopted.outcome or Outcome(), dry_run)]
+    parts = [
+        planned(adopted.steps),
+        concluded(adopted.steps, adopted.outcome or Outcome(), dry_run, "Run it again"),
+    ]
     if rows:
         cells = [(name, f"{whole:,}", f"{bad:,}") for name, whole, bad in rows]
         parts.append(terminal.table(("dataset", "rows imported", "rejected"), cells, align="<>>"))
@@ -280,8 +283,10 @@ def planned(steps: Sequence["Step"]) -> str:
     return terminal.table(("", "kind", "name", "what"), rows)
 
 
-def concluded(steps: Sequence["Step"], outcome: "Outcome", dry_run: bool) -> str:
-    """Return what became of a plan, in sentences."""
+def concluded(
+    steps: Sequence["Step"], outcome: "Outcome", dry_run: bool, again: str = "Run it again, or with --wait,"
+) -> str:
+    """Return what became of a plan, in sentences; ``again`` says how to go on."""
     from sartor.moving import plan as plans
 
     counts = plans.counts(list(steps))
@@ -303,7 +308,7 @@ def concluded(steps: Sequence["Step"], outcome: "Outcome", dry_run: bool) -> str
     if outcome.working:
         lines.append(f"At work: {', '.join(one.label for one in outcome.working)}.")
     if outcome.left or outcome.working:
-        lines.append("Run it again, or with --wait, for what is left; `sartor status` shows how far it is.")
+        lines.append(f"{again} for what is left; `sartor status` shows how far it is.")
     return "\n".join(lines)
 
 

@@ -265,12 +265,13 @@ def adopt(
         wanted, left = _without_learning(wanted, _filled_groups(target, here))
     elif not dry_run:
         wanted |= {one.key: one for one in exports(source, there, *data, say)}
-    resources, here = with_imports(target, wanted, here)
+    resources, here = with_imports(target, wanted, here, may_be_empty=True)
     steps = plan(resources, here)
     outcome = None
     if not dry_run and all(step.action != "cannot change" for step in steps):
-        outcome = Applying(target, resources, here, wait=True, say=say).carry_out(steps)
+        outcome = Applying(target, resources, here, True, say, may_be_empty=True).carry_out(steps)
         outcome.left.update(left)
+        _stop(target, there, read(target, named_groups(wanted), ()), say)
         here = read(target, named_groups(wanted), named_schemas(wanted))
     if _account(there) != _account(here):
         notes.append(
@@ -285,6 +286,21 @@ def adopt(
         {one.name: one.members["jobName"] for one in resources.values() if one.kind == DATASET_IMPORT_JOB},
         notes,
     )
+
+
+def _stop(target: Client, there: Resources, here: Resources, say: Say) -> None:
+    """Stop the recommenders that are stopped in the account, and wait until they are."""
+    for key, one in there.items():
+        if one.kind != RECOMMENDER or one.status != "INACTIVE" or key not in here:
+            continue
+        arn, status, pause = here[key].arn, here[key].status, _FIRST_LOOK_SECONDS
+        if status == "ACTIVE":
+            say(f"stopping {one.label}")
+            target.call("StopRecommender", recommenderArn=arn)
+        while status in ("ACTIVE", "STOP PENDING", "STOP IN_PROGRESS"):
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LAST_LOOK_SECONDS)
+            status = target.call("DescribeRecommender", recommenderArn=arn)["recommender"]["status"]
 
 
 def _account(resources: Resources) -> str:

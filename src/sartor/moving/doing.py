@@ -9,7 +9,7 @@ from typing import Any, Final
 from sartor.moving.declared import Declared, Resources, dataset_name, group_of
 from sartor.moving.kinds import DECLARABLE, LONG
 from sartor.moving.plan import Step
-from sartor.moving.reading import Say, newest_version
+from sartor.moving.reading import Say, newest_version, was_empty
 from sartor.resources.kind_names import (
     CAMPAIGN,
     DATASET,
@@ -57,15 +57,23 @@ class Applying:
         found: what is there.
         wait: whether imports, trainings and recommenders are waited for.
         say: is told what is done.
+        may_be_empty: whether an import of no rows is as good as any.
     """
 
     def __init__(
-        self, client: Client, wanted: Resources, found: Resources, wait: bool, say: Say = lambda _: None
+        self,
+        client: Client,
+        wanted: Resources,
+        found: Resources,
+        wait: bool,
+        say: Say = lambda _: None,
+        may_be_empty: bool = False,
     ) -> None:
         self._client = client
         self._wanted = wanted
         self._wait = wait
         self._say = say
+        self._may_be_empty = may_be_empty
         self._arns = {key: one.arn for key, one in found.items()}
         #: What is not ACTIVE yet, with how its update is called if that is what is waited for.
         self._pending: dict[_Key, Declared] = {}
@@ -150,6 +158,8 @@ class Applying:
                 statuses = [status for status in (update.get("status"), of.get("status", "ACTIVE")) if status]
                 if any(status.endswith("FAILED") for status in statuses):
                     reason = update.get("failureReason") or of.get("failureReason", "")
+                    if self._may_be_empty and was_empty(of):
+                        break
                     raise StepFailed(f"{statuses[0]}: {reason}" if reason else statuses[0])
                 if all(status in ("ACTIVE", "INACTIVE") for status in statuses):
                     break

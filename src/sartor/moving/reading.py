@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from sartor.data.rules import RULES
 from sartor.moving.declared import Declared, Resources, in_order
 from sartor.moving.kinds import DECLARABLE
 from sartor.resources.kind_names import (
@@ -34,6 +35,7 @@ _USUAL: Final[Mapping[str, Any]] = {
 _OF_GROUP: Final = (DATASET, EVENT_TRACKER, FILTER, METRIC_ATTRIBUTION, SOLUTION, RECOMMENDER)
 #: What is kept of a description beside members of Create.
 _MORE: Final = ("trackingId", "schemaArn", "creationDateTime")
+_NO_ROWS: Final = RULES["NO_ROWS"].text
 _GOING: Final = ("DELETE PENDING", "DELETE IN_PROGRESS")
 
 
@@ -173,7 +175,9 @@ class _Reader:
         return sorted(found, key=lambda one: one["creationDateTime"])
 
 
-def with_imports(client: Client, wanted: Resources, found: Resources) -> tuple[Resources, Resources]:
+def with_imports(
+    client: Client, wanted: Resources, found: Resources, may_be_empty: bool = False
+) -> tuple[Resources, Resources]:
     """Return what is wanted and what is there with the import jobs of what is wanted.
 
     A job that failed, or that filled a dataset which is no more, keeps its name: the next one has a number.
@@ -182,6 +186,7 @@ def with_imports(client: Client, wanted: Resources, found: Resources) -> tuple[R
         client: who asks.
         wanted: what is declared.
         found: what ``read`` has told.
+        may_be_empty: whether an import of no rows is as good as any.
 
     Raises:
         CallError: an operation was refused.
@@ -199,11 +204,11 @@ def with_imports(client: Client, wanted: Resources, found: Resources) -> tuple[R
                 wanted[one.key] = replace(one, members={**one.members, "jobName": name})
                 break
             filled = dataset is not None and job["creationDateTime"] >= dataset.more["creationDateTime"]
-            if filled and not job["status"].endswith("FAILED"):
+            empty = may_be_empty and was_empty(job)
+            if filled and (empty or not job["status"].endswith("FAILED")):
                 members = {member: job[member] for member in one.members if member in job}
-                found[one.key] = replace(
-                    one, members=members, arn=job["datasetImportJobArn"], status=job["status"]
-                )
+                status = "ACTIVE" if empty else job["status"]
+                found[one.key] = replace(one, members=members, arn=job["datasetImportJobArn"], status=status)
                 wanted[one.key] = replace(one, members={**one.members, "jobName": name})
                 break
     return wanted, found
@@ -217,6 +222,11 @@ def _job(client: Client, arn: str) -> dict[str, Any] | None:
         if error.code == "ResourceNotFoundException":
             return None
         raise
+
+
+def was_empty(job: Mapping[str, Any]) -> bool:
+    """Return whether an import job, as it is described, failed for having no row."""
+    return _NO_ROWS in job.get("failureReason", "")
 
 
 def newest_version(client: Client, solution: str) -> dict[str, Any] | None:

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.loaders import Loader
 
 from sartor.wire.call import CallError
 from sartor.wire.sign import Key
@@ -76,8 +78,10 @@ class Client:
                 "aws_secret_access_key": place.key.secret_access_key,
                 "aws_session_token": place.token,
             }
+        session = botocore.session.Session(profile=place.profile)
+        session.register_component("data_loader", _loader())
         try:
-            self._client = botocore.session.Session(profile=place.profile).create_client(
+            self._client = session.create_client(
                 "personalize",
                 region_name=place.region,
                 endpoint_url=place.url,
@@ -135,6 +139,12 @@ class Client:
         while token := page.get("nextToken"):
             page = self.call(operation, **members, nextToken=token)
             yield from page.get(member, ())
+
+
+@cache
+def _loader() -> Loader:
+    """Return what reads botocore's models, and remembers them for the next client."""
+    return Loader()
 
 
 def of_profile(profile: str, url: str | None, region: str | None) -> Place:
