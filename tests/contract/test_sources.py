@@ -551,6 +551,17 @@ def test_one_file_is_removed_and_that_it_is_not_there_is_no_matter(bucket: Bucke
     assert [file.key for file in bucket.sources.list_prefix("s3://b/out/", "nothing")] == ["out/1.json"]
 
 
+def test_files_that_are_read_from_the_bucket_one_after_the_other_are_written_as_one(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    names = [f"in/{number}.csv" for number in range(3)]
+    for number, name in enumerate(names):
+        bucket.put(name, b"%d" % number * 2**21)
+    files = (bucket.sources.spool(bucket.sources.list(f"s3://b/{name}")[0], tmp_path) for name in names)
+    bucket.sources.replace("s3://b/out/a.out", files, "mine")
+    assert bucket.contents()["out/a.out"] == b"".join(b"%d" % number * 2**21 for number in range(3))
+
+
 def test_files_replace_what_is_there_as_one_and_whole(bucket: Bucket, tmp_path: Path) -> None:
     bucket.put("out/a.out", b"of an earlier job")
     for name, content in (("one", b"12"), ("two", b""), ("three", b"3")):

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,35 +13,13 @@ from bench.ray_cluster import Cluster
 
 from api.scaled import Remote
 from api.schemas import schema
+from on_ray.conftest import OURS, THEIRS
 from s3_server import S3Server
 from sartor.demo.server import Server
 
-#: The keys of the server and its worker, and those of the nodes; the S3 service tells them apart.
-OURS = {"AWS_ACCESS_KEY_ID": "OURKEY", "AWS_SECRET_ACCESS_KEY": "secret-of-the-server"}
-THEIRS = {"AWS_ACCESS_KEY_ID": "NODEKEY", "AWS_SECRET_ACCESS_KEY": "secret-of-the-nodes"}
 INTERACTIONS = schema("Interactions", ("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"))
 ROWS = 5000
 ROLE = "arn:aws:iam::000000000000:role/any"
-
-
-@pytest.fixture
-def s3() -> Iterator[S3Server]:
-    with S3Server() as service:
-        yield service
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """Give a cluster of two nodes of one processor each, which have keys and a data folder of their own."""
-    pytest.importorskip("ray", reason="Ray is not installed: make test-ray")
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        found = Cluster(Path(folder), {**THEIRS, "SARTOR_DATA": str(tmp_path / "node")})
-        try:
-            for _ in range(2):
-                found.add()
-            yield found
-        finally:
-            found.stop()
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """A bucket of an S3 service."""
 
+import queue
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +28,9 @@ DOWNLOAD_ATTEMPTS: Final = 5
 FIRST_WAIT_SECONDS: Final = 0.2
 #: What came of a chunk that is not whole is lost when a download breaks.
 _CHUNK_BYTES = 2**20
+#: So many of them wait for the upload, which is looked at so often meanwhile, in seconds.
+_CHUNKS_AHEAD: Final = 16
+_LOOK_SECONDS: Final = 0.2
 
 
 class S3Bucket:
@@ -116,7 +121,7 @@ class S3Bucket:
         """One upload, in parts if it is large; nothing shows until all of it is there."""
         with self._words():
             keep_on()
-            obstore.put(self._store, key, _chunks(files, keep_on))
+            _put(self._store, key, _chunks(files, keep_on))
 
     def delete(self, key: str) -> None:
         """One DELETE."""
@@ -176,6 +181,40 @@ def _answer(store: Any, file: SourceFile, options: Mapping[str, Any]) -> Any:
     if now["size"] != file.size_bytes or _plain(now["e_tag"]) != _plain(file.etag):
         raise ChangedError(file.key)
     return answer
+
+
+def _put(store: Any, key: str, chunks: Iterator[bytes]) -> None:
+    """Upload what comes in chunks; what making them raises leaves nothing.
+
+    They are made in this thread: obstore would ask for them amid its own work, where none of its calls may be made, and
+    files that lie in S3 themselves need some.
+    """
+    given: queue.Queue[bytes | BaseException | None] = queue.Queue(_CHUNKS_AHEAD)
+
+    def taken() -> Iterator[bytes]:
+        while (one := given.get()) is not None:
+            if isinstance(one, BaseException):
+                raise one
+            yield one
+
+    def give(one: bytes | BaseException | None) -> None:
+        while not uploading.done():
+            with suppress(queue.Full):
+                given.put(one, timeout=_LOOK_SECONDS)
+                return
+
+    with ThreadPoolExecutor(1) as pool:
+        uploading = pool.submit(obstore.put, store, key, taken())
+        try:
+            for chunk in chunks:
+                give(chunk)
+                if uploading.done():  # too early: it says what is wrong
+                    break
+        except BaseException as error:
+            give(error)
+            raise
+        give(None)
+        uploading.result()
 
 
 def _chunks(files: Iterable[Path], keep_on: Callable[[], None]) -> Iterator[bytes]:
