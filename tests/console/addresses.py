@@ -17,6 +17,16 @@ ADDRESSES: dict[str, tuple[Callable[[Shop], str], ...]] = {
     ),
     "/console/models": (lambda _shop: "/console/models",),
     "/console/models/model": (lambda shop: f"/console/models/model?arn={shop.arns['version']}",),
+    "/console/try": (
+        lambda shop: f"/console/try?arn={shop.arns['campaign']}&filter={shop.arns['filter']}",
+        lambda shop: f"/console/try?arn={shop.arns['similar']}&item=Item+25&text=EXCLUDE+ItemID+WERE",
+    ),
+    "/console/try/filter": (
+        lambda shop: (
+            f'/console/try/filter?group={shop.arns["group"]}&text=EXCLUDE+ItemID+WHERE+Items.GENRE+IN+("Drama")'
+        ),
+        lambda _shop: "/console/try/filter?text=EXCLUDE+ItemID+WHERE+Items.GENRE+IM+%28%22Drama%22%29",
+    ),
     "/console/models/compare": (
         lambda shop: f"/console/models/compare?one={shop.arns['newer']}&other={shop.arns['version']}",
     ),

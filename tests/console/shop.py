@@ -101,6 +101,17 @@ def _models(shop: Shop) -> None:
     client.until(lambda: api.describe_solution_version(solutionVersionArn=arns["newer"])["solutionVersion"])
     arns["campaign"] = api.create_campaign(name="for-you", solutionVersionArn=arns["version"])["campaignArn"]
     client.until(lambda: api.describe_campaign(campaignArn=arns["campaign"])["campaign"])
+    similar = api.create_solution(
+        name="similar",
+        datasetGroupArn=arns["group"],
+        recipeArn=f"{RECIPE}/aws-sims",
+        performAutoTraining=False,
+    )["solutionArn"]
+    client.until(lambda: api.describe_solution(solutionArn=similar)["solution"])
+    version = api.create_solution_version(solutionArn=similar)["solutionVersionArn"]
+    client.until(lambda: api.describe_solution_version(solutionVersionArn=version)["solutionVersion"])
+    arns["similar"] = api.create_campaign(name="similar", solutionVersionArn=version)["campaignArn"]
+    client.until(lambda: api.describe_campaign(campaignArn=arns["similar"])["campaign"])
     arns["filter"] = api.create_filter(
         name="no-drama",
         datasetGroupArn=arns["group"],

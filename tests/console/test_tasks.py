@@ -84,3 +84,22 @@ def test_what_made_this_model_and_of_which_data(newcomer: Newcomer) -> None:
     newcomer.link("Models", exact=True)
     newcomer.click(newcomer.page.get_by_role("rowheader").get_by_role("link").first)
     newcomer.sees("Learned from version")
+
+
+def test_why_this_item(newcomer: Newcomer) -> None:
+    newcomer.link("Try", exact=True)
+    newcomer.sees("Because of")
+    newcomer.sees("Newest first")
+
+
+def test_what_does_somebody_get_of_whom_nothing_is_known(newcomer: Newcomer) -> None:
+    newcomer.link("Try", exact=True)
+    newcomer.link("A stranger")
+    newcomer.sees("the answer is a newcomer's")
+
+
+def test_what_does_this_filter_take_away(newcomer: Newcomer) -> None:
+    newcomer.link("Try", exact=True)
+    newcomer.page.get_by_label("Filter", exact=True).select_option(label="no-drama")
+    newcomer.button("Ask")
+    newcomer.sees("of the 200 best")

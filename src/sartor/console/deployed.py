@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from sartor.console import asked
+from sartor.console.resources import shown
 from sartor.data.ids import Ids
 from sartor.errors import invalid_input
 from sartor.models.base import Int64
@@ -16,9 +17,13 @@ from sartor.realtime.artifact import Artifact
 from sartor.realtime.catalogue import Catalogue
 from sartor.realtime.deployments import Deployment, Deployments
 from sartor.realtime.version import Version
+from sartor.recipes import BY_ARN
+from sartor.resources.kind_names import CAMPAIGN, RECOMMENDER
+from sartor.resources.store import Resource
 from sartor.wire.sign import Caller, HttpRequest
 
 _PATH: Final = re.compile(r"/sartor/v1/deployed/(.+?)(?:/(users|history|items))?")
+_ALL: Final = "/sartor/v1/deployed"
 _MOST: Final = 500
 #: So many users are looked at for typical ones, drawn at even distances.
 _DRAWN_USERS: Final = 100_000
@@ -40,6 +45,8 @@ class DeployedPages:
         Raises:
             ApiError: what it names is not there or serves nothing, or the request has a fault.
         """
+        if path == _ALL and request.method != "POST":
+            return self._all(caller, asked.number(request.parameters, "limit", 100, _MOST))
         found = _PATH.fullmatch(path)
         posts = request.method == "POST"
         if found is None or (posts and found[2] != "items"):
@@ -58,6 +65,29 @@ class DeployedPages:
             return _items(deployment.version, query.get("search", ""), limit)
         return _described(deployment)
 
+    def _all(self, caller: Caller, limit: int) -> dict[str, Any]:
+        """Return the newest campaigns and recommenders, with how each is asked."""
+        found = []
+        with self.deployments.means.store.read() as transaction:
+            for kind in (CAMPAIGN, RECOMMENDER):
+                for one in transaction.page(kind, caller.account, caller.region, limit=limit):
+                    serves = one.body.get("solutionVersionArn")
+                    trained = one if serves is None else transaction.get(serves)
+                    found.append({**shown(one), **({} if trained is None else _asked_by(trained))})
+        found.sort(key=lambda one: -one["createdAt"])
+        return {"deployed": found[:limit]}
+
+
+def _asked_by(trained: Resource) -> dict[str, Any]:
+    """Return of what recipe something was trained, and how that is asked."""
+    recipe = BY_ARN[trained.body["recipeArn"]]
+    serving = recipe.serving
+    return {
+        "datasetGroupArn": trained.body["datasetGroupArn"],
+        "recipe": recipe.name,
+        **({} if serving is None else {"operation": serving.operation, "needs": serving.needs}),
+    }
+
 
 def _described(deployment: Deployment) -> dict[str, Any]:
     """Return what serves, and how it is asked."""
@@ -69,6 +99,7 @@ def _described(deployment: Deployment) -> dict[str, Any]:
         "recipe": version.recipe.name,
         "operation": serving.operation,
         "needs": serving.needs,
+        "eventTypes": [name for name in version.artifact.provenance["eventTypes"] if name],
         "users": len(version.artifact.users),
         "items": len(version.catalogue),
     }

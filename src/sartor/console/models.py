@@ -1,5 +1,6 @@
 """``/sartor/v1``: solution versions and recommenders with their training, explanations, filters that are tried out."""
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,7 +11,7 @@ from sartor.realtime.deployments import Deployments
 from sartor.realtime.explain import explain
 from sartor.realtime.filtering import Filters
 from sartor.realtime.recommend import Recommender
-from sartor.realtime.trial import try_filter
+from sartor.realtime.trial import TriedFilters, try_filter
 from sartor.resources.kind_names import DATASET_GROUP
 from sartor.resources.kinds import KINDS, arn_at, kind_of
 from sartor.resources.lifecycle import FAILED
@@ -19,6 +20,9 @@ from sartor.wire.read import Reader, read
 from sartor.wire.sign import Caller, HttpRequest
 
 _TRAINED: Final = re.compile(r"/sartor/v1/(solution-version|recommender)s/(.+)")
+
+#: What is kept of answers to filters that are tried, in bytes: nobody asks again.
+_KEPT_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,26 @@ class ModelPages:
         if found is not None and request.method != "POST":
             return self._training(self._find(caller, found[1], found[2]))
         if path == "/sartor/v1/explain" and request.method == "POST":
-            members = read(self.recommendation, request.body)
-            if not {"campaignArn", "recommenderArn"} & members.keys():
-                raise invalid_input("The body misses campaignArn or recommenderArn.")
-            return explain(self.recommender, self.filters, caller, members)
+            return self._explained(caller, request.body)
         if path == "/sartor/v1/filters/test" and request.method == "POST":
             members = asked.body(request, "FilterTest")
             group = self._find(caller, DATASET_GROUP, members["datasetGroupArn"])
             return try_filter(group, members, self.deployments.means)
         return None
+
+    def _explained(self, caller: Caller, body: bytes) -> dict[str, Any]:
+        """Return why an answer is as it is; a filter may be given by its expression, before it is made."""
+        expression, body = _without_expression(body)
+        members = read(self.recommendation, body)
+        if not {"campaignArn", "recommenderArn"} & members.keys():
+            raise invalid_input("The body misses campaignArn or recommenderArn.")
+        if expression is None:
+            return explain(self.recommender, self.filters, caller, members)
+        if "filterArn" in members:
+            raise invalid_input("Provide either filterArn or filterExpression.")
+        tried = TriedFilters(self.deployments.means.store, expression)
+        recommender = Recommender(self.deployments, tried, kept_bytes=_KEPT_BYTES)
+        return explain(recommender, tried, caller, {**members, "filterArn": expression})
 
     def _find(self, caller: Caller, kind: str, name: str) -> Resource:
         """Return a resource of the caller's by its ARN, or by the ARN's end."""
@@ -82,3 +97,21 @@ class ModelPages:
             if version.private.get(member):
                 answer[member] = version.private[member]
         return answer
+
+
+def _without_expression(body: bytes) -> tuple[str | None, bytes]:
+    """Return the ``filterExpression`` of a body, and the body without it; the reader refuses what is no object.
+
+    Raises:
+        ApiError: ``InvalidInputException``: it is no text.
+    """
+    try:
+        members = json.loads(body)
+    except (ValueError, RecursionError):
+        return None, body
+    if not isinstance(members, dict) or "filterExpression" not in members:
+        return None, body
+    expression = members.pop("filterExpression")
+    if not isinstance(expression, str):
+        raise invalid_input("filterExpression must be a text.")
+    return expression, json.dumps(members).encode()

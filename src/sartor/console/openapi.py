@@ -329,6 +329,13 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 },
             }
         },
+        "/sartor/v1/deployed": {
+            "get": _path(
+                "The newest campaigns and recommenders, with the recipe of each and how it is asked.",
+                _object(deployed={**_LIST, "items": _RESOURCE}),
+                ("query", "limit", False),
+            )
+        },
         "/sartor/v1/deployed/{arn}": {
             "get": _path(
                 "What a campaign or a recommender serves, and how it is asked.",
@@ -339,6 +346,7 @@ OPENAPI: Final[Mapping[str, Any]] = {
                     recipe=_TEXT,
                     operation=_TEXT,
                     needs=_TEXT,
+                    eventTypes=_LIST,
                     users=_WHOLE,
                     items=_WHOLE,
                 ),
@@ -409,7 +417,11 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 ),
                 "requestBody": {
                     "content": {
-                        _JSON: {"schema": _object(campaignArn=_TEXT, recommenderArn=_TEXT, userId=_TEXT)}
+                        _JSON: {
+                            "schema": _object(
+                                campaignArn=_TEXT, recommenderArn=_TEXT, userId=_TEXT, filterExpression=_TEXT
+                            )
+                        }
                     }
                 },
             }

@@ -2,23 +2,61 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from sartor.data.schema import Schema
 from sartor.filters import apply, tree, values
 from sartor.filters.history import folded
+from sartor.filters.tree import Filter
+from sartor.models.base import Bool
 from sartor.realtime.catalogue import Catalogue
+from sartor.realtime.filtering import Filters, HasSeen
+from sartor.realtime.version import Version
 from sartor.resources.filters import read
 from sartor.resources.records import Means, records_of
-from sartor.resources.store import Resource
+from sartor.resources.store import Resource, Store
+
+if TYPE_CHECKING:
+    from sartor.wire.sign import Caller
 
 #: The dataset of what is filtered, its id, the dataset of what users did with it, and what filters call that.
 _OF_ITEMS: Final = ("ITEMS", "ITEM_ID", "INTERACTIONS", "Interactions")
 _OF_ACTIONS: Final = ("ACTIONS", "ACTION_ID", "ACTION_INTERACTIONS", "Action_Interactions")
 #: So many items are named as examples.
 _EXAMPLES: Final = 10
+
+
+class TriedFilters(Filters):
+    """The filters of one service and one more, which is not made yet: its expression stands for its ARN.
+
+    Args:
+        store: the metadata database.
+        expression: of the filter.
+    """
+
+    def __init__(self, store: Store, expression: str) -> None:
+        super().__init__(store)
+        self._expression = expression
+
+    def of(self, caller: "Caller", arn: str, group: str) -> Filter:
+        """Return a filter, checked against the schemas of a dataset group.
+
+        Raises:
+            ApiError: ``InvalidInputException``: it is none.
+        """
+        if arn != self._expression:
+            return super().of(caller, arn, group)
+        return read(arn, self._store.datasets(group), self._store)
+
+    def _evaluated(
+        self, found: Filter, arn: str, version: Version, request: dict[str, Any], history: HasSeen | None
+    ) -> Bool:
+        try:
+            return super()._evaluated(found, arn, version, request, history)
+        finally:
+            version.masks.pop(self._expression, None)
 
 
 def try_filter(group: Resource, asked: Mapping[str, Any], means: Means) -> dict[str, Any]:

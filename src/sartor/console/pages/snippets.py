@@ -110,12 +110,16 @@ _COMMANDS: Final[Mapping[str, _Words]] = {
     ),
     "datasets/(.+)/rollback": lambda parts, asked: ["rollback", *parts, "--to", str(asked["to"])],
     "(?:solution-version|recommender)s/(.+)": lambda parts, _asked: ["training", *parts, "--json"],
-    "explain": lambda _parts, asked: [
-        *("explain", str(asked.get("campaignArn") or asked.get("recommenderArn"))),
-        *_options(asked, userId="user", itemId="item", filterArn="filter", numResults="results"),
-        *_values(asked),
-        "--json",
-    ],
+    "explain": lambda _parts, asked: (
+        None
+        if {"context", "filterExpression"} & asked.keys()
+        else [
+            *("explain", str(asked.get("campaignArn") or asked.get("recommenderArn"))),
+            *_options(asked, userId="user", itemId="item", filterArn="filter", numResults="results"),
+            *_values(asked),
+            "--json",
+        ]
+    ),
     "filters/test": lambda _parts, asked: [
         *("filter", "test", asked["filterExpression"], "--group", asked["datasetGroupArn"]),
         *_options(asked, userId="user", itemId="item"),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sartor.console.pages import comparing, home, jobs, models
+from sartor.console.pages import comparing, filters, home, jobs, models, tryout
 
 #: Every page by its path.                                                               <- add a page
 PAGES: Final = {
@@ -12,5 +12,7 @@ PAGES: Final = {
         *jobs.PAGES,
         *models.PAGES,
         *comparing.PAGES,
+        *tryout.PAGES,
+        *filters.PAGES,
     )
 }
