@@ -13,6 +13,7 @@ from sartor.access.gate import Gate
 from sartor.access.oidc import Issuers
 from sartor.access.sessions import SYSTEM_CLOCK, Sessions
 from sartor.access.sts import SERVICE, Sts
+from sartor.console.access import AccessPages
 from sartor.console.datasets import DatasetPages
 from sartor.console.deployed import DeployedPages
 from sartor.console.entrance import Entrance
@@ -23,6 +24,7 @@ from sartor.console.models import ModelPages
 from sartor.console.overview import OverviewPages
 from sartor.console.resources import ResourcePages
 from sartor.console.traffic import Traffic
+from sartor.console.trail import TrailPages
 from sartor.console.trained import TrainedPages
 from sartor.console.v1 import Console, Pages
 from sartor.console.welcome import page
@@ -176,7 +178,7 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
     recorder = Recorder(backend.store, settings.quotas == "aws", recommender.answers.of)
     declared = DeclaredAnswers() if settings.for_tests else None
     models = ModelPages(deployments, recommender, filters, service.by_path["/recommendations"].reader)
-    console = _own_paths(backend, models, metrics, declared)
+    console = _own_paths(backend, models, metrics, gate, declared)
     shown = Route(lambda _caller, _request: (200, *metrics.render()), signed=False)
     openly = metrics_port is None and is_loopback(settings.host)
     near = backend.store.local
@@ -214,7 +216,7 @@ def build(backend: Backend, metrics_port: int | None = None) -> Exchange:
 
 
 def _own_paths(
-    backend: Backend, models: ModelPages, metrics: Metrics, declared: DeclaredAnswers | None
+    backend: Backend, models: ModelPages, metrics: Metrics, gate: Gate, declared: DeclaredAnswers | None
 ) -> Console:
     """Return what answers below ``/sartor/v1``."""
     answered = models.recommender.answered
@@ -227,6 +229,8 @@ def _own_paths(
         DatasetPages(backend.means),
         EventPages(backend.store),
         OverviewPages(backend.means, Traffic(metrics.requests, BUCKETS_SECONDS, lambda: dict(answered))),
+        TrailPages(backend.store),
+        AccessPages(backend.store, backend.keys, gate),
     ]
     return Console(backend.means, pages if declared is None else [*pages, PagesForTests(declared)])
 

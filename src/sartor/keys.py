@@ -34,6 +34,9 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{3,128}")
 _SECRET: Final = re.compile(r"[!-~]{8,128}")
 #: How ids of temporary credentials begin, which are nothing without their token.
 TEMPORARY: Final = "ASIA"
+#: The policy that a key has while it is disabled, as Amazon's AWSDenyAll.
+_DENIES: Final = {"Sid": "Disabled", "Effect": "Deny", "Action": "*", "Resource": "*"}
+DENY_ALL: Final = json.dumps({"Version": "2012-10-17", "Statement": [_DENIES]})
 _ID_LETTERS = string.ascii_uppercase + "234567"
 _SECRET_LETTERS = string.ascii_letters + string.digits + "+/"
 
@@ -56,6 +59,16 @@ class AccessKey:
 
     def __repr__(self) -> str:
         return f"AccessKey({self.access_key_id!r}, account={self.account!r})"
+
+    @cached_property
+    def is_active(self) -> bool:
+        """Whether it may sign at all."""
+        return DENY_ALL not in self.policies
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """Its policies but for the one that disables it."""
+        return tuple(one for one in self.policies if one != DENY_ALL)
 
     @cached_property
     def principal(self) -> Principal:
@@ -89,6 +102,11 @@ class Role:
     def account(self) -> str:
         """Whose it is."""
         return self.arn.split(":")[4]
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """Its policies."""
+        return self.policies
 
     @property
     def name(self) -> str:
@@ -147,6 +165,9 @@ class Keys(Protocol):
 
     def set_policies(self, principal: str, policies: tuple[str, ...]) -> bool:
         """Give a key, by its id, or a role, by its ARN, these policies and no others; false if there is none."""
+
+    def set_trust(self, arn: str, trust: str) -> bool:
+        """Give a role this trust policy; false if there is none of this ARN."""
 
 
 @dataclass
@@ -255,6 +276,14 @@ class KeyFile:
                 return False
         return True
 
+    def set_trust(self, arn: str, trust: str) -> bool:
+        """Give a role this trust policy; false if there is none of this ARN."""
+        with self._changing() as content:
+            if arn not in content.roles:
+                return False
+            content.roles[arn] = replace(content.roles[arn], trust=trust)
+        return True
+
     def _current(self) -> _Content:
         """Return what the file has, read again only when the file is another."""
         try:
@@ -326,6 +355,7 @@ class KeyFile:
             file.flush()
             os.fsync(file.fileno())
         new.replace(self._path)
+        self._looked_at = 0.0  # who changed it knows it at once
 
 
 def _row(one: AccessKey | Role) -> dict[str, Any]:

@@ -30,6 +30,13 @@ ADDRESSES: dict[str, tuple[Callable[[Shop], str], ...]] = {
     "/console/models/compare": (
         lambda shop: f"/console/models/compare?one={shop.arns['newer']}&other={shop.arns['version']}",
     ),
+    "/console/access": (lambda _shop: "/console/access",),
+    "/console/access/key": (
+        lambda shop: f"/console/access/key?id={shop.arns['key']}&action=personalize:DeleteCampaign",
+    ),
+    "/console/access/roles": (lambda _shop: "/console/access/roles",),
+    "/console/access/role": (lambda _shop: "/console/access/role?name=shop-reader",),
+    "/console/access/audit": (lambda _shop: "/console/access/audit?action=Create&head=",),
 }
 #: Every address with its place, for the names of tests.
 EVERY = [(path, at, make) for path, makes in ADDRESSES.items() for at, make in enumerate(makes)]

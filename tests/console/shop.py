@@ -1,5 +1,6 @@
 """A small shop that every page of the console has something to show of: data, faults, models, events, answers."""
 
+import json
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,7 @@ def open_shop(server: Server, bucket: Path) -> Shop:
     shop = Shop(client)
     _data(shop)
     _models(shop)
+    _access(shop)
     return shop
 
 
@@ -123,6 +125,15 @@ def _models(shop: Shop) -> None:
     client.until(lambda: api.describe_event_tracker(eventTrackerArn=arns["tracker"])["eventTracker"])
     event: dict[str, Any] = {"eventType": WORST[:250], "itemId": "i1", "sentAt": BEGAN}
     client.events.put_events(trackingId=made["trackingId"], userId="u1", sessionId="s1", eventList=[event])
+
+
+def _access(shop: Shop) -> None:
+    """Make a key that may ask and put, and a role that may ask."""
+    may = {"Effect": "Allow", "Action": ["personalize:Get*", "personalize:PutEvents"], "Resource": "*"}
+    policies = [json.dumps({"Version": "2012-10-17", "Statement": [may]})]
+    made = shop.server.post("/sartor/v1/access/keys", {"policies": policies})
+    shop.arns["key"] = made["accessKeyId"]
+    shop.server.post("/sartor/v1/access/roles", {"name": "shop-reader", "policies": policies})
 
 
 def interactions() -> str:

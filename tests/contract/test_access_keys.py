@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -170,6 +171,14 @@ def test_a_role_that_another_process_makes_is_known_with_its_policies(opened: Op
     assert found is not None
     assert found.policies == (), "those of the role before it are gone"
     assert found.role_id != role.role_id
+
+
+def test_a_role_gets_another_trust_and_stays_the_same_role(opened: Opened) -> None:
+    role = new_role(ROLE, POLICY, (POLICY,), 3600)
+    opened().add_role(role)
+    assert opened().set_trust(ROLE, OTHER_POLICY)
+    assert opened().roles() == [replace(role, trust=OTHER_POLICY)]
+    assert not opened().set_trust(f"{ROLE}-other", POLICY)
 
 
 def test_the_policies_of_a_key_are_soon_known_and_go_with_it(opened: Opened) -> None:

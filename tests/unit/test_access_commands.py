@@ -46,6 +46,24 @@ def test_a_key_is_made_with_a_policy_gets_another_and_loses_it() -> None:
     assert json.loads(sartor(*shown).stdout) == []
 
 
+def test_a_key_is_disabled_and_enabled_with_its_policies() -> None:
+    made = sartor("keys", "add", "--account", ACCOUNT, "--json", "--policy", file("a.json", ALLOW))
+    key = json.loads(made.stdout)["accessKeyId"]
+    assert sartor("keys", "disable", key).exit_code == 0
+    assert json.loads(sartor("keys", "list", "--json").stdout) == [
+        {"accessKeyId": key, "account": ACCOUNT, "status": "Inactive"}
+    ]
+    shown = json.loads(sartor("keys", "policy", key, "--json").stdout)
+    assert [one["Statement"] for one in shown] == [[ALLOW]]
+    assert sartor("keys", "policy", key, "--none").exit_code == 0
+    assert sartor("keys", "list").stdout.split() == [key, ACCOUNT, "Inactive"]
+    assert sartor("keys", "enable", key).exit_code == 0
+    assert sartor("keys", "list").stdout.split() == [key, ACCOUNT]
+    refused = sartor("keys", "disable", "AKIANOBODY")
+    assert refused.exit_code == 1
+    assert "There is no key AKIANOBODY" in refused.stderr
+
+
 def test_a_role_is_made_listed_changed_and_removed(home: Path) -> None:
     made = sartor("roles", "add", "team/reader", "--account", ACCOUNT, "--json")
     arn = f"arn:aws:iam::{ACCOUNT}:role/team/reader"

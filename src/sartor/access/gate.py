@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from sartor.access import own_paths
 from sartor.access.actions import named_by, passed_roles
 from sartor.access.facts import CallFacts
 from sartor.policies.principal import Principal
@@ -16,9 +17,6 @@ from sartor.wire.sign import Caller, HttpRequest
 
 #: The service as policies name it.
 SERVICE: Final = "personalize"
-#: Our own paths, beside Amazon's operations: ``sartor:Get`` and ``sartor:Post`` on what the path names.
-_OWN: Final = "sartor"
-_OWN_ROOT: Final = "/sartor/v1/"
 #: So many tracking ids are remembered; they belong to one event tracker for ever.
 _KNOWN_TRACKERS: Final = 10_000
 
@@ -54,10 +52,7 @@ class Gate:
             return
         permissions = caller.principal.permissions
         if operation is None:
-            resource = (
-                f"arn:aws:{_OWN}:{caller.region}:{caller.account}:{request.path.removeprefix(_OWN_ROOT)}"
-            )
-            action = f"{_OWN}:{'Post' if request.method == 'POST' else 'Get'}"
+            action, resource = own_paths.named(request.method, request.path, caller.region, caller.account)
         else:
             resource = named_by(operation.name)(caller, members, self._tracked)
             action = f"{SERVICE}:{operation.name}"

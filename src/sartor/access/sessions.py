@@ -150,7 +150,7 @@ class Sessions:
             ApiError: ``UnrecognizedClientException`` or ``ExpiredTokenException``.
         """
         if not token:
-            return self._keys.get(access_key_id)
+            return self._active(access_key_id)
         session = self._known.get(token)
         if session is None or not self._is_as_it_was(session):
             session = self._opened(token)
@@ -163,6 +163,11 @@ class Sessions:
     def grant_of(self, token: str) -> Grant:
         """Return what a token says that ``signer`` has taken."""
         return self._opened(token).grant
+
+    def _active(self, access_key_id: str) -> AccessKey | None:
+        """Return a key that may sign."""
+        key = self._keys.get(access_key_id)
+        return key if key is not None and key.is_active else None
 
     def _is_as_it_was(self, session: _Session) -> bool:
         """Return whether key and role are the same objects as when the token was opened."""
@@ -201,7 +206,7 @@ class Sessions:
 
     def _session(self, grant: Grant, secret: str) -> _Session | None:
         """Return who signs, ``None`` if the key or the role is gone."""
-        key = self._keys.get(grant.parent) if grant.parent else None
+        key = self._active(grant.parent) if grant.parent else None
         if grant.parent and (key is None or self.mark(key) != grant.parent_mark):
             return None
         role = self._keys.role(grant.role_arn) if grant.role_arn else None

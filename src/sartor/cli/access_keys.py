@@ -128,6 +128,44 @@ def keys_revoke(access_key_id: str, **flags: Any) -> None:
         raise click.ClickException(f"There is no key {access_key_id}; `sartor keys list` shows all.")
 
 
+@keys.command("disable")
+@click.argument("access_key_id")
+@settings_options("data", "database")
+def keys_disable(access_key_id: str, **flags: Any) -> None:
+    """Let a key sign no more until it is enabled; its policies stay.
+
+    \b
+    Example:
+      sartor keys disable AKIAABCDEFGHIJKLMNOP
+    """
+    _set_active(access_key_id, False, flags)
+
+
+@keys.command("enable")
+@click.argument("access_key_id")
+@settings_options("data", "database")
+def keys_enable(access_key_id: str, **flags: Any) -> None:
+    """Let a disabled key sign again.
+
+    \b
+    Example:
+      sartor keys enable AKIAABCDEFGHIJKLMNOP
+    """
+    _set_active(access_key_id, True, flags)
+
+
+def _set_active(access_key_id: str, active: bool, flags: dict[str, Any]) -> None:
+    settings = settings_of(flags)
+    from sartor.access.administration import set_active
+
+    with failures(OSError, ValueError):
+        keys = keys_of(settings)
+        key = keys.get(access_key_id)
+        found = key is not None and set_active(keys, key, active)
+    if not found:
+        raise click.ClickException(f"There is no key {access_key_id}; `sartor keys list` shows all.")
+
+
 def _print_keys(keys: list["AccessKey"], as_json: bool, with_secret: bool = False, one: bool = False) -> None:
     rows = []
     for key in keys:
@@ -136,7 +174,8 @@ def _print_keys(keys: list["AccessKey"], as_json: bool, with_secret: bool = Fals
             "secretAccessKey": key.secret_access_key,
             "account": key.account,
         }
-        rows.append(row if with_secret else {name: row[name] for name in ("accessKeyId", "account")})
+        shown = row if with_secret else {name: row[name] for name in ("accessKeyId", "account")}
+        rows.append(shown if key.is_active else {**shown, "status": "Inactive"})
     if as_json:
         click.echo(json.dumps(rows[0] if one else rows, indent=2))
         return

@@ -27,17 +27,16 @@ policy_option = click.option(
 
 def read_documents(files: Iterable[Path], sort: "Sort" = "identity") -> tuple[str, ...]:
     """Return the documents in files; one that IAM would not take ends the command."""
-    from sartor.policies.documents import compile_document
+    from sartor.access.administration import checked
 
     found = []
     for file in files:
         with failures(OSError):
             text = file.read_text(encoding="utf-8")
         try:
-            compile_document(text, sort)
+            found.append(checked(text, sort))
         except ValueError as error:
             raise click.ClickException(f"{file}: MalformedPolicyDocument: {error}") from None
-        found.append(json.dumps(json.loads(text)))
     return tuple(found)
 
 
@@ -65,9 +64,11 @@ def set_or_print(
         if found is None:
             raise click.ClickException(f"There is no {noun} {principal}; `sartor {noun}s list` shows all.")
         if documents is None:
-            print_documents(found.policies, as_json)
+            print_documents(found.documents, as_json)
         else:
-            keys.set_policies(principal, documents)
+            from sartor.access.administration import give
+
+            give(keys, found, documents)
 
 
 def print_documents(documents: Iterable[str], as_json: bool) -> None:

@@ -15,8 +15,7 @@ from sartor.settings import Settings
 if TYPE_CHECKING:
     from sartor.keys import Role
 
-_NAME: Final = re.compile(r"([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}")
-_ARN: Final = re.compile(rf"arn:aws:iam::([0-9]{{12}}):role/({_NAME.pattern})")
+_ARN: Final = re.compile(r"arn:aws:iam::[0-9]{12}:role/(.+)")
 _ACCOUNT: Final = settings_options("account", "data", "database")
 
 
@@ -63,10 +62,11 @@ def roles_add(
     """
     settings = settings_of(flags)
     arn = _arn(role, settings, flags)
+    from sartor.access.administration import trust_of_account
     from sartor.keys import new_role
 
     documents = read_documents(policies)
-    trusted = read_documents([trust], "trust")[0] if trust else _own_account(arn.split(":")[4])
+    trusted = read_documents([trust], "trust")[0] if trust else trust_of_account(arn.split(":")[4])
     made = new_role(arn, trusted, documents, max_session_seconds)
     with failures(OSError, ValueError):
         keys_of(settings).add_role(made)
@@ -86,7 +86,9 @@ def roles_list(as_json: bool, **flags: Any) -> None:
     with failures(OSError, ValueError):
         found = keys_of(settings_of(flags)).roles()
     if as_json:
-        click.echo(json.dumps([_shown(role) for role in found], indent=2))
+        from sartor.access.administration import shown_role
+
+        click.echo(json.dumps([shown_role(role) for role in found], indent=2))
         return
     for role in found:
         _print(role, as_json=False)
@@ -133,32 +135,20 @@ def roles_remove(role: str, **flags: Any) -> None:
 
 def _arn(role: str, settings: Settings, flags: dict[str, Any]) -> str:
     """Return the ARN of a role that is given by it, or by its name in an account."""
-    if _ARN.fullmatch(role):
-        return role
-    if not _NAME.fullmatch(role):
+    from sartor.access.administration import ROLE_NAME, role_arn
+
+    of_arn = _ARN.fullmatch(role)
+    if not ROLE_NAME.fullmatch(role if of_arn is None else of_arn[1]):
         raise click.UsageError(f"{role} is no role: a name has up to 64 letters, digits and _+=,.@-")
-    account = flags["account"] or server_of(settings).get("account", settings.account)
-    return f"arn:aws:iam::{account}:role/{role}"
-
-
-def _own_account(account: str) -> str:
-    """Return the trust policy that leaves it to the policies of an account's keys who may assume a role."""
-    statement = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def _shown(role: "Role") -> dict[str, Any]:
-    return {
-        "arn": role.arn,
-        "roleId": role.role_id,
-        "trust": json.loads(role.trust),
-        "policies": [json.loads(text) for text in role.policies],
-        "maxSessionSeconds": role.max_session_seconds,
-    }
+    if of_arn is not None:
+        return role
+    return role_arn(role, flags["account"] or server_of(settings).get("account", settings.account))
 
 
 def _print(role: "Role", as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_shown(role), indent=2))
+        from sartor.access.administration import shown_role
+
+        click.echo(json.dumps(shown_role(role), indent=2))
     else:
         show(f"{role.arn}  {len(role.policies)} policies")

@@ -51,11 +51,11 @@ def with_database(settings: Settings) -> Settings:
 
 
 def key_of(settings: Settings, account: str) -> "AccessKey":
-    """Return the oldest key of an account in the data folder."""
+    """Return the oldest key of an account in the data folder that may sign."""
     with failures(OSError, ValueError):
         found: list[AccessKey] = keys_of(settings).all()
     for key in found:
-        if key.account == account:
+        if key.account == account and key.is_active:
             return key
     raise click.ClickException(
         f"There is no key of account {account} in {settings.data}: start `sartor serve --data {settings.data}` "

@@ -117,6 +117,9 @@ _EXAMINATION = _object(
     metrics=_INTERVALS,
     differences=_INTERVALS,
 )
+_POLICIES = {**_LIST, "items": _TEXT}
+_KEY = _object(accessKeyId=_TEXT, arn=_TEXT, status=_TEXT, policies=_LIST)
+_ROLE = _object(arn=_TEXT, roleId=_TEXT, trust={"type": "object"}, policies=_LIST, maxSessionSeconds=_WHOLE)
 
 
 def _path(summary: str, answer: Mapping[str, Any], *parameters: tuple[str, str, bool]) -> dict[str, Any]:
@@ -136,6 +139,100 @@ def _path(summary: str, answer: Mapping[str, Any], *parameters: tuple[str, str, 
     }
 
 
+def _post(
+    summary: str, answer: Mapping[str, Any], body: Mapping[str, Any], *parameters: tuple[str, str, bool]
+) -> dict[str, Any]:
+    """Return the description of a POST of members."""
+    return {
+        "post": {
+            **_path(summary, answer, *parameters),
+            "requestBody": {"content": {_JSON: {"schema": body}}},
+        }
+    }
+
+
+_OF_KEY: Final = ("path", "accessKeyId", True)
+_OF_ROLE: Final = ("path", "roleName", True)
+#: Keys, roles, their policies, and what calls changed.
+_ACCESS: Final[Mapping[str, Any]] = {
+    "keys": {
+        "get": _path(
+            "The access keys of the account, oldest first, with how many policies each has; secrets are in no answer.",
+            _object(keys=_LIST),
+        ),
+        **_post(
+            "Make an access key. This answer alone has its secret.",
+            _object(accessKeyId=_TEXT, secretAccessKey=_TEXT, account=_TEXT),
+            _object(policies=_POLICIES),
+        ),
+    },
+    "keys/{accessKeyId}": {"get": _path("An access key with its policies.", _KEY, _OF_KEY)},
+    "keys/{accessKeyId}/policies": _post(
+        "Give a key policies in the place of those that it has; without one it may do all in its account.",
+        _KEY,
+        _object(policies=_POLICIES),
+        _OF_KEY,
+    ),
+    "keys/{accessKeyId}/status": _post(
+        "Let a key sign no more (Inactive), or again (Active).",
+        _object(accessKeyId=_TEXT, status=_TEXT),
+        _object(status=_TEXT),
+        _OF_KEY,
+    ),
+    "keys/{accessKeyId}/delete": _post("Remove a key.", _object(accessKeyId=_TEXT), _object(), _OF_KEY),
+    "roles": {
+        "get": _path(
+            "The roles of the account, by name, with how many policies each has.", _object(roles=_LIST)
+        ),
+        **_post(
+            "Make a role. Without `trust` whoever may in its account can assume it; without policies it may nothing.",
+            _ROLE,
+            _object(name=_TEXT, trust=_TEXT, policies=_POLICIES, maxSessionSeconds=_WHOLE),
+        ),
+    },
+    "roles/{roleName}": {"get": _path("A role with its trust and its policies.", _ROLE, _OF_ROLE)},
+    "roles/{roleName}/policies": _post(
+        "Give a role policies in the place of those that it has.",
+        _ROLE,
+        _object(policies=_POLICIES),
+        _OF_ROLE,
+    ),
+    "roles/{roleName}/trust": _post("Say who may assume a role.", _ROLE, _object(trust=_TEXT), _OF_ROLE),
+    "roles/{roleName}/delete": _post(
+        "Remove a role; its sessions end.", _object(roleArn=_TEXT), _object(), _OF_ROLE
+    ),
+    "simulation": _post(
+        "What the policies of a key or a role, or drafts of them, say of an action on a resource, and why.",
+        _object(decision=_TEXT, why={**_LIST, "items": _TEXT}, statements=_LIST),
+        _object(
+            accessKeyId=_TEXT,
+            roleName=_TEXT,
+            policies=_POLICIES,
+            action=_TEXT,
+            resource=_TEXT,
+            context={"type": "object", "additionalProperties": _TEXT},
+        ),
+    ),
+    "audit": {
+        "get": _path(
+            "What calls changed, newest first, in CloudTrail's shape; go on with `before`.",
+            _object(
+                records={**_LIST, "items": _object(number=_WHOLE, hash=_TEXT, record={"type": "object"})},
+                before=_WHOLE,
+            ),
+            *(("query", name, False) for name in ("action", "who", "text", "since", "until")),
+            ("query", "limit", False),
+            ("query", "before", False),
+        )
+    },
+    "audit/verification": {
+        "get": _path(
+            "Whether every record is as it was written, and whether one of an earlier hash is still there.",
+            _object(name=_TEXT, records=_WHOLE, head=_TEXT, fault=_TEXT, missing=_LIST),
+            ("query", "head", False),
+        )
+    },
+}
 _OF_DATASET: Final = ("path", "datasetArn", True)
 _SIGNED = {"description": "AWS Signature Version 4 in the Authorization header, for the service personalize."}
 #: The description of every path below ``/sartor/v1``.
@@ -152,6 +249,7 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 _object(path=_TEXT),
             )
         },
+        **{f"/sartor/v1/access/{path}": described for path, described in _ACCESS.items()},
         "/sartor/v1/overview": {
             "get": _path(
                 "The newest groups with their datasets' rows, the newest models with their quality, what is deployed.",

@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from sartor.policies.conditions import Condition, ConditionRefused, compile_condition
 from sartor.policies.facts import NOTHING, Facts
 from sartor.policies.patterns import Match, has_variables, pattern, resolved
+from sartor.policies.places import Path, place_of
 
 #: The version whose texts have variables, and the one before it, which is meant where none is named.
 _VERSIONS: Final = ("2012-10-17", "2008-10-17")
@@ -28,7 +30,18 @@ _ELEMENTS: Final[Mapping[Sort, frozenset[str]]] = {
 
 
 class PolicyRefused(ValueError):  # noqa: N818 - it says what became of it
-    """A document is none that IAM would take; the message says why, in its words where they are known."""
+    """A document is none that IAM would take; the message says why, in its words where they are known.
+
+    Attributes:
+        path: to what is wrong in the document: names of members, and places in lists.
+        line: of that, from 1.
+        column: where it begins there, from 1.
+    """
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        super().__init__(message)
+        self.path: Path = path
+        self.line, self.column = 1, 1
 
 
 @dataclass(frozen=True)
@@ -78,16 +91,19 @@ class Statement:
         """Return whether it is about an action, in lower case."""
         return self.actions(action, NOTHING)
 
+    def names(self, resource: str, facts: Facts) -> bool:
+        """Return whether it is about a resource."""
+        resources = self.resources
+        if resources is None:
+            return True
+        if not resources(resource, facts):
+            return False
+        # what is allowed but for what nobody knows is not allowed
+        return not resources.opposite or self.effect != "Allow" or resources.is_known(facts)
+
     def applies(self, resource: str, facts: Facts) -> bool:
         """Return whether it applies to a resource, given that it is about the action."""
-        resources = self.resources
-        if resources is not None:
-            if not resources(resource, facts):
-                return False
-            # what is allowed but for what nobody knows is not allowed
-            if resources.opposite and self.effect == "Allow" and not resources.is_known(facts):
-                return False
-        return all(holds(facts) for holds in self.conditions)
+        return self.names(resource, facts) and all(holds(facts) for holds in self.conditions)
 
 
 def compile_document(text: str, sort: Sort = "identity") -> list[Statement]:
@@ -98,12 +114,25 @@ def compile_document(text: str, sort: Sort = "identity") -> list[Statement]:
         sort: what it is attached to.
 
     Raises:
-        PolicyRefused: IAM would call it malformed.
+        PolicyRefused: IAM would call it malformed; it says where.
     """
+    try:
+        return _compiled(text, sort)
+    except PolicyRefused as refused:
+        if refused.path:
+            refused.line, refused.column = place_of(text, refused.path)
+        raise
+
+
+def _compiled(text: str, sort: Sort) -> list[Statement]:
     if len(re.sub(r"\s", "", text)) > MAXIMUM_CHARACTERS:
         raise PolicyRefused(f"A policy has up to {MAXIMUM_CHARACTERS:,} characters without white space.")
     try:
         document = json.loads(text, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        refused = PolicyRefused(f"Syntax errors in policy: {error}")
+        refused.line, refused.column = error.lineno, error.colno
+        raise refused from None
     except (ValueError, RecursionError) as error:
         raise PolicyRefused(f"Syntax errors in policy: {error}") from None
     if not isinstance(document, dict):
@@ -111,16 +140,30 @@ def compile_document(text: str, sort: Sort = "identity") -> list[Statement]:
     _require_known(document, frozenset(("Version", "Id", "Statement")))
     version = document.get("Version", _VERSIONS[1])
     if version not in _VERSIONS:
-        raise PolicyRefused(f"Policy document must be version {' or '.join(_VERSIONS)}.")
+        raise PolicyRefused(f"Policy document must be version {' or '.join(_VERSIONS)}.", "Version")
     statements = document.get("Statement")
     if isinstance(statements, dict):
         statements = [statements]
     if not isinstance(statements, list) or not statements:
-        raise PolicyRefused("Missing required field Statement.")
+        raise PolicyRefused("Missing required field Statement.", "Statement")
     sids = [one.get("Sid") for one in statements if isinstance(one, dict) and one.get("Sid")]
     if len(set(map(str, sids))) < len(sids):
-        raise PolicyRefused("Statement IDs (SID) in a single policy must be unique.")
-    return [_statement(one, sort, version == _VERSIONS[0]) for one in statements]
+        raise PolicyRefused("Statement IDs (SID) in a single policy must be unique.", "Statement")
+    found = []
+    for at, one in enumerate(statements):
+        with _within("Statement", at):
+            found.append(_statement(one, sort, version == _VERSIONS[0]))
+    return found
+
+
+@contextmanager
+def _within(*path: str | int) -> Iterator[None]:
+    """Let what is refused say that it lies below a path."""
+    try:
+        yield
+    except PolicyRefused as refused:
+        refused.path = (*path, *refused.path)
+        raise
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -140,7 +183,7 @@ def _require_known(members: Mapping[str, Any], known: frozenset[str]) -> None:
                 if name in _ELEMENTS["trust"] | _ELEMENTS["identity"]
                 else "Unknown field"
             )
-            raise PolicyRefused(f"{words} {name}.")
+            raise PolicyRefused(f"{words} {name}.", name)
 
 
 def _statement(members: Any, sort: Sort, variables: bool) -> Statement:
@@ -149,24 +192,28 @@ def _statement(members: Any, sort: Sort, variables: bool) -> Statement:
     _require_known(members, _ELEMENTS[sort])
     sid = members.get("Sid", "")
     if not isinstance(sid, str) or not _SID.fullmatch(sid):
-        raise PolicyRefused("Statement IDs (SID) must be alpha-numeric.")
+        raise PolicyRefused("Statement IDs (SID) must be alpha-numeric.", "Sid")
     effect = members.get("Effect")
     if effect is None:
         raise PolicyRefused("Missing required field Effect.")
     if effect not in ("Allow", "Deny"):
-        raise PolicyRefused(f"Invalid effect: {effect}.")
+        raise PolicyRefused(f"Invalid effect: {effect}.", "Effect")
     actions, not_actions = _either(members, "Action", "Policy statement must contain actions.")
-    for action in actions:
+    for at, action in enumerate(actions):
         if not _ACTION.fullmatch(action):
             raise PolicyRefused(
-                f"Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.: {action}."
+                f"Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.: {action}.",
+                *("NotAction" if not_actions else "Action", at),
             )
     resources = None
     if sort == "identity":
         named, not_named = _either(members, "Resource", "Policy statement must contain resources.")
-        for resource in named:
+        for at, resource in enumerate(named):
             if resource != "*" and not resource.startswith("arn:"):
-                raise PolicyRefused(f'Resource {resource} must be in ARN format or "*".')
+                raise PolicyRefused(
+                    f'Resource {resource} must be in ARN format or "*".',
+                    *("NotResource" if not_named else "Resource", at),
+                )
         with_variables = tuple(one for one in named if variables and has_variables(one))
         resources = Texts([pattern(one, variables) for one in named], not_named, with_variables)
     principals, not_principals = _principals(members) if sort == "trust" else (None, False)
@@ -195,21 +242,24 @@ def _texts(value: Any, name: str) -> list[str]:
     """Return a text, or a list of them, as a list."""
     texts = value if isinstance(value, list) else [value]
     if not all(isinstance(text, str) and text for text in texts):
-        raise PolicyRefused(f"Syntax errors in policy: {name} must be a text or a list of texts.")
+        raise PolicyRefused(f"Syntax errors in policy: {name} must be a text or a list of texts.", name)
     return texts
 
 
 def _conditions(members: Any, variables: bool) -> list[Condition]:
     if not isinstance(members, dict) or not all(isinstance(keys, dict) for keys in members.values()):
-        raise PolicyRefused("Syntax errors in policy: Condition must have operators with condition keys.")
+        raise PolicyRefused(
+            "Syntax errors in policy: Condition must have operators with condition keys.", "Condition"
+        )
     found = []
     for operator, keys in members.items():
         for key, value in keys.items():
-            values = [_scalar(one, key) for one in (value if isinstance(value, list) else [value])]
-            try:
-                found.append(compile_condition(operator, key, values, variables))
-            except ConditionRefused as refused:
-                raise PolicyRefused(str(refused)) from None
+            with _within("Condition", operator, key):
+                values = [_scalar(one, key) for one in (value if isinstance(value, list) else [value])]
+                try:
+                    found.append(compile_condition(operator, key, values, variables))
+                except ConditionRefused as refused:
+                    raise PolicyRefused(str(refused)) from None
     return found
 
 
@@ -235,9 +285,9 @@ def _principals(members: Mapping[str, Any]) -> tuple[Mapping[str, Sequence[str]]
     if value == "*":
         value = {"AWS": "*"}
     if not isinstance(value, dict) or not value or not set(value) <= set(_PRINCIPALS):
-        raise PolicyRefused(f"Invalid principal in policy: it has {', '.join(_PRINCIPALS)}.")
+        raise PolicyRefused(f"Invalid principal in policy: it has {', '.join(_PRINCIPALS)}.", given[0])
     found = {sort: _texts(names, given[0]) for sort, names in value.items()}
     for name in found.get("AWS", ()):
         if name != "*" and not _ACCOUNT.fullmatch(name) and not name.startswith("arn:"):
-            raise PolicyRefused(f'Invalid principal in policy: "AWS":"{name}".')
+            raise PolicyRefused(f'Invalid principal in policy: "AWS":"{name}".', given[0], "AWS")
     return found, given[0] == "NotPrincipal"

@@ -24,7 +24,7 @@ _SOURCE: Final = "personalize.amazonaws.com"
 _OWN_SOURCE: Final = "sartor"
 _MODEL: Final = "personalize"
 #: How data events begin that are kept together.
-_LINK: Final = '{"dataEvents":'
+LINK: Final = '{"dataEvents":'
 
 
 def record_of(
@@ -207,7 +207,7 @@ class Row:
     @property
     def records(self) -> list[str]:
         """Its records, each as JSON."""
-        return list(_records_of(self.record)) if self.record.startswith(_LINK) else [self.record]
+        return list(_records_of(self.record)) if self.record.startswith(LINK) else [self.record]
 
     @property
     def chain(self) -> str:

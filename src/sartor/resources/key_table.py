@@ -149,6 +149,12 @@ class KeyTable:
             _set_policies(connection, principal, policies)
         return True
 
+    def set_trust(self, arn: str, trust: str) -> bool:
+        """Change a row, if it is there."""
+        change = sa.update(ACCESS_ROLE).where(ACCESS_ROLE.c.arn == arn).values(trust=trust)
+        with self._database.write(_LOCK) as connection:
+            return connection.execute(change).rowcount > 0
+
     def take_over(self, others: Keys) -> None:
         """Insert the keys that a machine had to itself; once and never again, so that no revoked key comes back."""
         with self._database.write(_LOCK) as connection:

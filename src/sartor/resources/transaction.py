@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from sartor.data import put_tables, samples
-from sartor.resources.audit import Row, chained
+from sartor.resources.audit import LINK, Row, chained
 from sartor.resources.kind_names import DATASET
 from sartor.resources.tables import (
     AUDIT_RECORD,
@@ -276,12 +276,44 @@ class Transaction:
         row = Row(account, region, number + 1, record, chained(before, record))
         self._connection.execute(sa.insert(AUDIT_RECORD), [vars(row)])
 
-    def audit(self) -> Iterator[Row]:
-        """Yield every record of what calls changed, by account and region, oldest first."""
+    def audit(self, account: str | None = None, region: str | None = None) -> Iterator[Row]:
+        """Yield every record of what calls changed, by account and region, oldest first.
+
+        Args:
+            account: whose records, if not everybody's.
+            region: of them.
+        """
         column = AUDIT_RECORD.c
         query = sa.select(AUDIT_RECORD).order_by(column.account, column.region, column.number)
+        if account is not None:
+            query = query.where(column.account == account, column.region == region)
         for row in self._connection.execution_options(yield_per=_AUDIT_ROWS).execute(query):
             yield Row(row.account, row.region, row.number, row.record, row.hash)
+
+    def audit_before(
+        self, account: str, region: str, number: int | None, limit: int, having: Collection[str] = ()
+    ) -> list[Row]:
+        """Return records of what was changed in an account and region, newest first; data events are left out.
+
+        Args:
+            account: whose records.
+            region: of them.
+            number: of the record before which they are; ``None``: of all.
+            limit: how many at most.
+            having: texts that each record has somewhere, as JSON writes them, in any case.
+        """
+        column = AUDIT_RECORD.c
+        query = sa.select(AUDIT_RECORD).where(
+            column.account == account,
+            column.region == region,
+            ~column.record.startswith(LINK, autoescape=True),
+        )
+        if number is not None:
+            query = query.where(column.number < number)
+        for text in having:
+            query = query.where(column.record.icontains(text, autoescape=True))
+        rows = self._connection.execute(query.order_by(column.number.desc()).limit(limit))
+        return [Row(row.account, row.region, row.number, row.record, row.hash) for row in rows]
 
     # what may be used once
 

@@ -86,10 +86,12 @@ class Done:
     Attributes:
         to: the address that the browser goes to; empty for what the script has sent.
         said: what is told there.
+        shown: what is shown at once in its place and never again, such as a new secret; nothing keeps it.
     """
 
     to: str
     said: str = ""
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,8 @@ class _Visitor:
         try:
             if action.question is not None and visit.form.get("confirmed") != "yes":
                 return self._asked_back(page, visit, action.question(visit))
-            return self._moved(action.run(visit))
+            done = action.run(visit)
+            return self._moved(done) if done.shown is None else self._page(page, visit, done.shown)
         except ApiError as error:
             visit.error = error
             visit.asks.asked.clear()

@@ -3,6 +3,8 @@
 from typing import Final
 
 from sartor.console.pages import comparing, filters, home, jobs, models, tryout
+from sartor.console.pages.access import PAGES as ACCESS
+from sartor.console.pages.audit import PAGES as AUDIT
 
 #: Every page by its path.                                                               <- add a page
 PAGES: Final = {
@@ -14,5 +16,7 @@ PAGES: Final = {
         *comparing.PAGES,
         *tryout.PAGES,
         *filters.PAGES,
+        *ACCESS,
+        *AUDIT,
     )
 }

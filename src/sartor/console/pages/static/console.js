@@ -96,6 +96,15 @@
     if (form && form.hasAttribute("data-at-once")) form.requestSubmit();
   });
 
+  // The caret goes where the text of an editor has a fault.
+  const faulty = document.querySelector("textarea[data-line]");
+  if (faulty) {
+    const before = faulty.value.split("\n").slice(0, faulty.dataset.line - 1);
+    const at = before.join("\n").length + (before.length ? 1 : 0) + Number(faulty.dataset.column) - 1;
+    faulty.focus();
+    faulty.setSelectionRange(at, at);
+  }
+
   ready(document);
   for (const region of document.querySelectorAll("[data-live]")) follow(region);
 })();
