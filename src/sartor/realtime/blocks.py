@@ -251,7 +251,7 @@ class Blocks:
         picked = [*picked, *self._fill(picked, allowed)]
         new = self._version.new_items(self._cut_off_seconds)
         seed = self._seeds.of(int(asked.codes[at]), 0)
-        return exploration.explored(picked, new, allowed, self._share, seed)
+        return exploration.explored(picked, lambda: new, allowed, self._share, seed)
 
     def _explored(self, asked: _Asked, rows: Int32, counts: Int64, gone: Mapping[int, Int32]) -> Int32:
         """Return int32[users, n]: the answers with new items at the places that are explored."""

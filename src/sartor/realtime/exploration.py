@@ -157,19 +157,23 @@ def any_explored(share: float, seeds: Numbers, counts: Int64) -> Bool:
     return np.floor(np.log1p(-(seeds / _SEEDS)) / math.log1p(-share)) < counts
 
 
-def explored(picked: list[Picked], new: New, allowed: Bool | None, share: float, seed: int) -> list[Picked]:
+def explored(
+    picked: list[Picked], find_new: Callable[[], New], allowed: Bool | None, share: float, seed: int
+) -> list[Picked]:
     """Return an answer with new items at some of its places.
 
     Args:
         picked: the model's choice, best first.
-        new: the new items.
+        find_new: gives the new items; asked only if a place is explored.
         allowed: bool[rows], what the request's filter allows; ``None`` allows all.
         share: of the places, how many are explored.
         seed: equal ones explore alike.
     """
     if not explores(share, seed, len(picked)):
         return picked  # most answers of a recipe that explores a little
-    return with_explored(picked, explored_alone([one.row for one in picked], new, allowed, share, seed))
+    return with_explored(
+        picked, explored_alone([one.row for one in picked], find_new(), allowed, share, seed)
+    )
 
 
 def explored_alone(rows: list[int], new: New, allowed: Bool | None, share: float, seed: int) -> list[int]:

@@ -403,9 +403,7 @@ def _in_context(asked: Asked, scores: Scores) -> Scores:
 def _explored(asked: Asked, picked: list[Picked]) -> list[Picked]:
     """Return an answer with new items at some of its places, if the recipe explores."""
     share, seed = asked.explored
-    if not exploration.explores(share, seed, len(picked)):
-        return picked
-    return exploration.explored(picked, _new_items(asked), asked.allowed, share, seed)
+    return exploration.explored(picked, lambda: _new_items(asked), asked.allowed, share, seed)
 
 
 def _new_items(asked: Asked) -> exploration.New:

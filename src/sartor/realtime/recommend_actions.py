@@ -174,7 +174,7 @@ def _explored(
     counts[: len(had)] = had
     unscored = exploration.New.of(np.flatnonzero(scores == 0).astype(np.int32), counts)
     seed = exploration.Seeds(version.key).of(code_of(user), history.newest)
-    found = exploration.explored(picked, unscored, offered, share, seed)
+    found = exploration.explored(picked, lambda: unscored, offered, share, seed)
     explored = [one._replace(score=0.0) for one in found if one.reason == exploration.EXPLORED]
     new = explored[: len(picked) // 2]
     return [*picked[: len(picked) - len(new)], *new]

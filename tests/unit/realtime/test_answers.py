@@ -56,7 +56,7 @@ def explored(share: float, who: str = "u", allowed: list[int] | None = None) -> 
         mask = np.zeros(40, np.bool_)
         mask[allowed] = True
     new = exploration.New.of(candidates, np.zeros(40, np.int64))
-    return exploration.explored(picked, new, mask, share, exploration.Seeds(()).of(code_of(who), 0))
+    return exploration.explored(picked, lambda: new, mask, share, exploration.Seeds(()).of(code_of(who), 0))
 
 
 def test_without_weight_nothing_is_explored_and_with_all_of_it_every_place_is() -> None:
@@ -91,7 +91,7 @@ def test_an_answer_alone_explores_as_it_does_among_many(
     new = exploration.New.of(np.arange(50, 150, dtype=np.int32), rng.integers(0, 50, 200))
     mask = None if allowed is None else rng.random(200) < allowed
     picked = [Picked(row, 0.1) for row in rows.tolist()]
-    alone = exploration.explored(picked, new, mask, share, seed)
+    alone = exploration.explored(picked, lambda: new, mask, share, seed)
     many = exploration.explored_rows(
         np.array([rows, rows[::-1]], np.int32),
         new,
