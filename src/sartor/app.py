@@ -18,6 +18,7 @@ from sartor.console.datasets import DatasetPages
 from sartor.console.deployed import DeployedPages
 from sartor.console.entrance import Entrance
 from sartor.console.events import EventPages
+from sartor.console.files import FilePages
 from sartor.console.for_tests import PagesForTests
 from sartor.console.jobs import JobPages
 from sartor.console.models import ModelPages
@@ -26,6 +27,7 @@ from sartor.console.resources import ResourcePages
 from sartor.console.traffic import Traffic
 from sartor.console.trail import TrailPages
 from sartor.console.trained import TrainedPages
+from sartor.console.uploads import UploadPages
 from sartor.console.v1 import Console, Pages
 from sartor.console.welcome import page
 from sartor.data.blobs import Blobs
@@ -228,6 +230,8 @@ def _own_paths(
         JobPages(backend.store),
         DatasetPages(backend.means),
         EventPages(backend.store),
+        FilePages(backend.means, backend.sources, backend.settings.bad_cells),
+        UploadPages(backend.means, backend.sources),
         OverviewPages(backend.means, Traffic(metrics.requests, BUCKETS_SECONDS, lambda: dict(answered))),
         TrailPages(backend.store),
         AccessPages(backend.store, backend.keys, gate),

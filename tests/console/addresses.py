@@ -37,6 +37,19 @@ ADDRESSES: dict[str, tuple[Callable[[Shop], str], ...]] = {
     "/console/access/roles": (lambda _shop: "/console/access/roles",),
     "/console/access/role": (lambda _shop: "/console/access/role?name=shop-reader",),
     "/console/access/audit": (lambda _shop: "/console/access/audit?action=Create&head=",),
+    "/console/data": (lambda _shop: "/console/data",),
+    "/console/data/dataset": (
+        lambda shop: f"/console/data/dataset?arn={shop.arns['interactions']}",
+        lambda shop: f"/console/data/dataset?arn={shop.arns['items']}",
+    ),
+    "/console/data/add": (lambda _shop: "/console/data/add?location=s3://training/",),
+    "/console/data/file": (
+        lambda _shop: "/console/data/file?location=s3://training/items.csv",
+        lambda shop: (
+            f"/console/data/file?location=s3://training/broken.csv&dataset={shop.arns['interactions']}"
+        ),
+    ),
+    "/console/events": (lambda _shop: "/console/events",),
 }
 #: Every address with its place, for the names of tests.
 EVERY = [(path, at, make) for path, makes in ADDRESSES.items() for at, make in enumerate(makes)]

@@ -75,6 +75,7 @@ def _data(shop: Shop) -> None:
     for word, dataset, key in (
         ("imported", "interactions", "interactions.csv"),
         ("items-imported", "items", "items.csv"),
+        ("again", "items", "items.csv"),
         ("failed", "interactions", "broken.csv"),
     ):
         arns[word] = client.personalize.create_dataset_import_job(
@@ -124,7 +125,10 @@ def _models(shop: Shop) -> None:
     arns["tracker"], arns["trackingId"] = made["eventTrackerArn"], made["trackingId"]
     client.until(lambda: api.describe_event_tracker(eventTrackerArn=arns["tracker"])["eventTracker"])
     event: dict[str, Any] = {"eventType": WORST[:250], "itemId": "i1", "sentAt": BEGAN}
-    client.events.put_events(trackingId=made["trackingId"], userId="u1", sessionId="s1", eventList=[event])
+    useless = {"eventType": "view", "sentAt": BEGAN, "properties": json.dumps({WORST: "red"})}
+    client.events.put_events(
+        trackingId=made["trackingId"], userId="u1", sessionId="s1", eventList=[event, useless]
+    )
 
 
 def _access(shop: Shop) -> None:

@@ -103,3 +103,16 @@ def test_what_does_this_filter_take_away(newcomer: Newcomer) -> None:
     newcomer.page.get_by_label("Filter", exact=True).select_option(label="no-drama")
     newcomer.button("Ask")
     newcomer.sees("of the 200 best")
+
+
+def test_take_it_back(newcomer: Newcomer) -> None:
+    newcomer.link("Data", exact=True)
+    newcomer.link("shop/ITEMS")
+    newcomer.button("Take it back")
+    newcomer.button("Yes, do it")
+    newcomer.sees("You can undo this too")
+
+
+def test_why_was_this_event_rejected(newcomer: Newcomer) -> None:
+    newcomer.link("Events", exact=True)
+    newcomer.sees("The event has no ITEM_ID.")

@@ -25,6 +25,24 @@ _BODIES: Final[Mapping[str, Any]] = {
             "itemId": {"shape": "Text"},
         },
     },
+    "FileCheck": {
+        "type": "structure",
+        "required": ["location", "schema"],
+        "members": {
+            "location": {"shape": "Text"},
+            "schema": {"shape": "Text"},
+            "domain": {"shape": "Text"},
+        },
+    },
+    "UploadFinish": {
+        "type": "structure",
+        "required": ["upload", "name", "bytes"],
+        "members": {
+            "upload": {"shape": "Text"},
+            "name": {"shape": "Text"},
+            "bytes": {"shape": "Version"},
+        },
+    },
     "DeclaredAnswer": {
         "type": "structure",
         "members": {

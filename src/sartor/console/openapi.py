@@ -565,6 +565,62 @@ OPENAPI: Final[Mapping[str, Any]] = {
                 "requestBody": {"content": {_JSON: {"schema": _object(seconds=_NUMBER)}}},
             }
         },
+        "/sartor/v1/files": {
+            "get": _path(
+                "Some files of a bucket whose keys begin as a location does; without one, the buckets.",
+                _object(buckets={**_LIST, "items": _TEXT}, files=_LIST, more={"type": "boolean"}),
+                ("query", "location", False),
+                ("query", "limit", False),
+            )
+        },
+        "/sartor/v1/files/rows": {
+            "get": _path(
+                "The first rows of a file, or of the first of a folder.",
+                _object(uri=_TEXT, bytes=_WHOLE, files=_WHOLE, columns={**_LIST, "items": _TEXT}, rows=_LIST),
+                ("query", "location", True),
+                ("query", "limit", False),
+            )
+        },
+        "/sartor/v1/files/schema": {
+            "get": _path(
+                "A schema guessed from a file, and what a person should know of it.",
+                _object(uri=_TEXT, schema={"type": "object"}, notes={**_LIST, "items": _TEXT}),
+                ("query", "location", True),
+                ("query", "domain", False),
+            )
+        },
+        "/sartor/v1/files/check": {
+            "post": {
+                **_path(
+                    "The report that an import of a file's first 16 MiB would have, with its faulty lines.",
+                    _REPORT,
+                ),
+                "requestBody": {
+                    "content": {_JSON: {"schema": _object(location=_TEXT, schema=_TEXT, domain=_TEXT)}}
+                },
+            }
+        },
+        "/sartor/v1/uploads/slice": {
+            "post": {
+                **_path(
+                    "Keep a slice of a file, `at` its first byte; you choose `upload`, 16 to 64 hexadecimal digits.",
+                    _object(upload=_TEXT, at=_WHOLE, bytes=_WHOLE),
+                    ("query", "upload", True),
+                    ("query", "at", True),
+                ),
+                "requestBody": {"content": {"application/octet-stream": {}}},
+            }
+        },
+        "/sartor/v1/uploads/finish": {
+            "post": {
+                **_path(
+                    "Make the slices a file of the bucket sartor-uploads.", _object(uri=_TEXT, bytes=_WHOLE)
+                ),
+                "requestBody": {
+                    "content": {_JSON: {"schema": _object(upload=_TEXT, name=_TEXT, bytes=_WHOLE)}}
+                },
+            }
+        },
         "/sartor/v1/events": {
             "get": _path(
                 "The newest records that calls put into a group's datasets, and how many came a second.",

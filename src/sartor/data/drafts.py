@@ -125,6 +125,27 @@ def draft(path: Path, uri: str, scratch: Path, domain: str | None = None) -> Dra
     return Draft(record, tuple(notes))
 
 
+def first_rows(
+    path: Path, uri: str, scratch: Path, limit: int
+) -> tuple[list[str], list[tuple[str | None, ...]]]:
+    """Return a file's columns and the cells of its first rows as texts; what is no row is left out.
+
+    Args:
+        path: the file, or its beginning.
+        uri: its name, which tells its format.
+        scratch: a folder for what DuckDB spills.
+        limit: how many rows at most.
+
+    Raises:
+        JobFailed: the file cannot be read.
+    """
+    names = formats.column_names(uri, path.stat().st_size, lambda at, length: _bytes(path, at, length))
+    source, cells = _read(path, uri, names)
+    with engine.connect(_MEMORY_BYTES, scratch) as connection:
+        rows = connection.execute(f"SELECT {', '.join(cells)} FROM {source} LIMIT {limit:d}").fetchall()
+    return names, rows
+
+
 def _bytes(path: Path, at: int, length: int) -> bytes:
     with path.open("rb") as file:
         file.seek(at)
@@ -174,19 +195,7 @@ def _columns(
     path: Path, uri: str, names: Sequence[str], keywords: Sequence[str], scratch: Path
 ) -> Iterator[_Column]:
     """Yield what the cells of each column are."""
-    if uri.lower().endswith(".parquet"):
-        source = engine.parquet([path])
-        cells = [f'CAST("{name.replace(chr(34), 2 * chr(34))}" AS VARCHAR)' for name in names]
-    else:
-        kinds = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(names)))
-        packed = csv_lines.compression(uri)
-        compression = {None: "none", "gz": "gzip", "zst": "zstd"}[packed]
-        source = engine.csv(
-            [path],
-            "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
-            f"ignore_errors = true, compression = '{compression}', columns = {{{kinds}}}",
-        )
-        cells = [f"c{at}" for at in range(len(names))]
+    source, cells = _read(path, uri, names)
     aggregates = ", ".join(
         f"count(x{at}), coalesce(bool_and(regexp_full_match(x{at}, {sql_text(PATTERN_OF_WHOLE)})), false), "
         f"coalesce(max(abs(try_cast(x{at} AS HUGEINT))), 0), "
@@ -203,6 +212,24 @@ def _columns(
         filled, whole, largest, decimal, boolean, distinct, characters = found[7 * at : 7 * at + 7]
         kind = _narrowest(bool(whole), int(largest), bool(decimal), bool(boolean))
         yield _Column(name, keyword, int(count), int(filled), kind, int(distinct), float(characters))
+
+
+def _read(path: Path, uri: str, names: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the SQL of a file's rows, and of the text of each of their cells."""
+    if uri.lower().endswith(".parquet"):
+        source = engine.parquet([path])
+        cells = [f'CAST("{name.replace(chr(34), 2 * chr(34))}" AS VARCHAR)' for name in names]
+    else:
+        kinds = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(names)))
+        packed = csv_lines.compression(uri)
+        compression = {None: "none", "gz": "gzip", "zst": "zstd"}[packed]
+        source = engine.csv(
+            [path],
+            "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
+            f"ignore_errors = true, compression = '{compression}', columns = {{{kinds}}}",
+        )
+        cells = [f"c{at}" for at in range(len(names))]
+    return source, cells
 
 
 def _narrowest(whole: bool, largest: int, decimal: bool, boolean: bool) -> str:

@@ -2,6 +2,7 @@
 
 import builtins
 import hashlib
+import itertools
 import os
 import threading
 from collections import defaultdict
@@ -123,6 +124,38 @@ class AccountSources:
                 and _is_data(file.key)
                 and not self._is_storage(bucket, file.key)
             )
+
+    def buckets(self) -> "builtins.list[str]":
+        """Return the names of the buckets that are folders of this machine; those of an S3 service nobody lists."""
+        owners = (self._account, EVERY_ACCOUNT)
+        named = [full.partition("/") for full in self._settings.bucket]
+        found = {name for owner, _, name in named if owner in owners}
+        if self._settings.s3_endpoint is None:
+            folder = self._settings.default_buckets(self._account)
+            found |= {one.name for one in folder.iterdir() if one.is_dir()} if folder.is_dir() else set()
+        return sorted(found)
+
+    def some(self, location: str, limit: int) -> "builtins.list[SourceFile]":
+        """Return some files whose keys begin as a location does, for people who choose one: none of none.
+
+        Raises:
+            JobFailed: the bucket is not there, or may not be read.
+        """
+        with _reasons(location):
+            bucket, key = self._at(location)
+            try:
+                below = bucket.below(key[: key.rfind("/") + 1])
+                fitting = (
+                    file
+                    for file in below
+                    if file.key.startswith(key)
+                    and file.size_bytes
+                    and _is_data(file.key)
+                    and not self._is_storage(bucket, file.key)
+                )
+                return sorted(itertools.islice(fitting, limit), key=lambda file: file.key)
+            except FileNotFoundError:
+                return []
 
     def read_range(self, file: SourceFile, start: int, length: int) -> bytes:
         """Return up to ``length`` bytes of a file from ``start``.

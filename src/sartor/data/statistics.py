@@ -26,6 +26,8 @@ _NUMERIC = frozenset({"long", "int", "float", "double"})
 _TARGETS: Final = {"INTERACTIONS": ("ITEM_ID", "items"), "ACTION_INTERACTIONS": ("ACTION_ID", "actions")}
 #: The ranges of the histogram of users, by their first number of events.
 _RANGES: Final = {1: "1", 2: "2", 3: "3-5", 6: "6-10", 11: "11-100", 101: "101+"}
+#: So many of a column's categories are told with their rows.
+_TOP: Final = 10
 _EPOCH = date(1970, 1, 1)
 
 
@@ -51,6 +53,14 @@ class OfIds(NamedTuple):
     distinct: int
     by_events: list[dict[str, Any]]
     unknown: int | None
+
+
+class OfCategories(NamedTuple):
+    """The distinct values of a categorical column, the single categories, and those of most rows with how many."""
+
+    values: int
+    single: int
+    top: list[dict[str, Any]]
 
 
 class Found(NamedTuple):
@@ -147,6 +157,9 @@ def answer(schema: Schema, found: Found) -> dict[str, Any]:
             **({} if found.by_type is None else {"eventsByType": found.by_type}),
             "eventsByDay": found.by_day,
             "usersByEvents": users.by_events,
+            f"{targets}ByEvents": [
+                {"events": one["events"], targets: one["users"]} for one in of_target.by_events
+            ],
             "unknownItems": of_target.unknown if target == "ITEM_ID" else None,
             "unknownUsers": users.unknown,
             "timeSpan": {"first": time["min"], "last": time["max"]},
@@ -163,7 +176,7 @@ def _columns(
         for field in fields
         if field.categorical and field.name not in distinct
     }
-    counted = {**distinct, **{name: values for name, (values, _) in categories.items()}}
+    counted = {**distinct, **{name: of_column.values for name, of_column in categories.items()}}
     aggregates = [one for field in fields for one in _aggregates(field, rows, counted.get(field.name))]
     count, *values = _row(connection, f"SELECT {', '.join([rows.number, *aggregates])} FROM {rows.source}")
     columns = []
@@ -173,7 +186,8 @@ def _columns(
         if field.type in _NUMERIC:
             column |= {"min": _finite(least), "max": _finite(most)}
         if field.name in categories:
-            column["categories"] = categories[field.name][1]
+            of_column = categories[field.name]
+            column |= {"categories": of_column.single, "topCategories": of_column.top}
         columns.append(column)
     return count, columns
 
@@ -211,15 +225,19 @@ def _ids(connection: duckdb.DuckDBPyConnection, rows: Rows, column: str, known: 
     return OfIds(distinct, by_events, missing)
 
 
-def _categories(connection: duckdb.DuckDBPyConnection, rows: Rows, column: str) -> tuple[int, int]:
-    """Return how many distinct values a categorical column has, and how many single categories."""
-    distinct, single = _row(
+def _categories(connection: duckdb.DuckDBPyConnection, rows: Rows, column: str) -> OfCategories:
+    """Return what there is to know of a categorical column's values."""
+    value = rows.value.format(column)
+    distinct, single, top = _row(
         connection,
-        f"WITH found AS MATERIALIZED (SELECT DISTINCT {rows.value.format(column)} AS value FROM {rows.source}) "
-        "SELECT count(value), (SELECT count(DISTINCT part) FROM "
-        "(SELECT unnest(string_split(value, '|')) AS part FROM found) WHERE part <> '') FROM found",
+        f"WITH found AS MATERIALIZED (SELECT {value} AS value, {rows.number} AS number FROM {rows.source} "
+        "GROUP BY ALL), single AS MATERIALIZED (SELECT part, sum(number)::BIGINT AS number FROM (SELECT "
+        "unnest(list_distinct(string_split(value, '|'))) AS part, number FROM found) WHERE part <> '' GROUP BY part) "
+        "SELECT (SELECT count(value) FROM found), (SELECT count(*) FROM single), "
+        f"(SELECT list({{category: part, rows: number}} ORDER BY number DESC, part) FROM "
+        f"(FROM single ORDER BY number DESC, part LIMIT {_TOP}))",
     )
-    return distinct, single
+    return OfCategories(distinct, single, top or [])
 
 
 def _events_by_type(connection: duckdb.DuckDBPyConnection, rows: Rows) -> list[dict[str, Any]]:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from sartor.data import bundles, schema
+from sartor.data.check import JobRules
 from sartor.data.input_files import InputFile
 from sartor.data.report import Report
+from sartor.data.schema import Schema
 from sartor.data.sources import AccountSources, Sources
 from sartor.errors import invalid_input
 from sartor.settings import Settings
@@ -44,17 +46,36 @@ def validate(
     sources = Sources(settings).of(settings.account)
     with tempfile.TemporaryDirectory(prefix="sartor-validate-") as scratch:
         files = [file for location in locations for file in _files(location, sources, Path(scratch))]
-        checked = bundles.read_and_check(
-            files,
-            wanted,
-            Path(scratch),
-            "validate",
-            Path(scratch),
-            job=job_rules(wanted, "FULL", settings.quotas == "aws", settings.bad_cells),
-            memory_bytes=settings.memory_bytes,
-            progress=lambda _: None,
-            stop=lambda: False,
-        )
+        rules = job_rules(wanted, "FULL", settings.quotas == "aws", settings.bad_cells)
+        return check_files(files, wanted, rules, Path(scratch), settings.memory_bytes)
+
+
+def check_files(
+    files: Sequence[InputFile], wanted: Schema, rules: JobRules, scratch: Path, memory_bytes: int
+) -> Report:
+    """Return the report that an import job of these files would have.
+
+    Args:
+        files: what is checked.
+        wanted: the dataset's schema.
+        rules: of the job as a whole.
+        scratch: a folder for what the check writes.
+        memory_bytes: how much memory it may use.
+
+    Raises:
+        JobFailed: a file could not be read to its end.
+    """
+    checked = bundles.read_and_check(
+        files,
+        wanted,
+        scratch,
+        "validate",
+        scratch,
+        job=rules,
+        memory_bytes=memory_bytes,
+        progress=lambda _: None,
+        stop=lambda: False,
+    )
     return checked.report
 
 

@@ -93,7 +93,10 @@ def test_everything_against_plain_python() -> None:
         if field in (TIME, VALUE):
             expected |= {"min": min(values), "max": max(values)}
         if field.categorical:
-            expected["categories"] = len({part for value in values for part in value.split("|") if part})
+            parts = Counter(part for value in values for part in set(value.split("|")) if part)
+            top = sorted(parts.items(), key=lambda one: (-one[1], one[0]))[:10]
+            expected["categories"] = len(parts)
+            expected["topCategories"] = [{"category": part, "rows": count} for part, count in top]
         assert found["columns"][at] == expected
 
     by_user = Counter(row[0] for row in rows)
@@ -110,6 +113,11 @@ def test_everything_against_plain_python() -> None:
     }  # fmt: skip
     assert found["usersByEvents"] == [
         {"events": label, "users": sum(count in within for count in by_user.values())}
+        for label, within in ranges.items()
+    ]
+    by_item = Counter(row[1] for row in rows)
+    assert found["itemsByEvents"] == [
+        {"events": label, "items": sum(count in within for count in by_item.values())}
         for label, within in ranges.items()
     ]
     assert found["unknownItems"] == len({row[1] for row in rows} - set(items)) == 5

@@ -77,6 +77,15 @@ class Asks:
         given = {name: value for name, value in members.items() if value is not None}
         return self._own(OwnCall(parts, {}, given))
 
+    def send(self, content: bytes, *parts: str, **parameters: object) -> dict[str, Any]:
+        """Return what one of our own paths answers to bytes; no page shows how a program sends these.
+
+        Raises:
+            ApiError: it refuses them, or the visitor may not.
+        """
+        given = {name: str(value) for name, value in parameters.items() if value is not None}
+        return self._answered("POST", OwnCall(parts, given), content)
+
     def same(self, operation: str, **members: Any) -> Lines:
         """Return how a program calls an operation, for the form that does it."""
         given = {name: value for name, value in members.items() if value is not None}
@@ -94,9 +103,11 @@ class Asks:
 
     def _own(self, call: OwnCall) -> dict[str, Any]:
         self.asked.append(call)
-        method, body = "GET", b""
-        if call.members is not None:
-            method, body = "POST", json.dumps(call.members).encode()
+        if call.members is None:
+            return self._answered("GET", call, b"")
+        return self._answered("POST", call, json.dumps(call.members).encode())
+
+    def _answered(self, method: str, call: OwnCall, body: bytes) -> dict[str, Any]:
         request = replace(self.request, method=method, path=call.path, query=call.query, body=body)
         self.backend.inside.require(self.caller, request)
         _, _, answered = self.backend.own.answer(self.caller, request)

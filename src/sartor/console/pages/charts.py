@@ -56,7 +56,7 @@ def bars(title: str, pairs: Sequence[tuple[str, float]], unit: str = "") -> Mark
         for at, (word, value) in enumerate(pairs)
     )
     words = [word for word, _ in pairs]
-    table = _table(words, [Series(unit or "value", [value for _, value in pairs])])
+    table = _table(title, words, [Series(unit or "value", [value for _, value in pairs])])
     return _figure(title, _grid(top) + columns + _axis(words, step / 2), table)
 
 
@@ -78,7 +78,7 @@ def lines(title: str, words: Sequence[str], series: Sequence[Series]) -> Markup:
         for at, one in enumerate(series)
         for points in _stretches(one.values, step, top)
     )
-    return _figure(title, _grid(top) + drawn + _axis(words, 0), _table(words, series), _legend(series))
+    return _figure(title, _grid(top) + drawn + _axis(words, 0), _table(title, words, series), _legend(series))
 
 
 def sparkline(title: str, values: Sequence[float]) -> Markup:
@@ -149,7 +149,7 @@ def _legend(series: Sequence[Series]) -> Markup:
     return Markup('<ul class="legend">{}</ul>').format(names)
 
 
-def _table(words: Sequence[str], series: Sequence[Series]) -> Markup:
+def _table(title: str, words: Sequence[str], series: Sequence[Series]) -> Markup:
     """Return the same as a table."""
     heads = Markup("").join(Markup('<th scope="col" class="end">{}</th>').format(one.name) for one in series)
     rows = Markup("").join(
@@ -165,9 +165,9 @@ def _table(words: Sequence[str], series: Sequence[Series]) -> Markup:
         for at, word in enumerate(words)
     )
     return Markup(
-        '<div class="scroll" tabindex="0" role="region" aria-label="The numbers"><table><thead><tr><td></td>{}</tr>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Numbers: {}"><table><thead><tr><td></td>{}</tr>'
         "</thead><tbody>{}</tbody></table></div>"
-    ).format(heads, rows)
+    ).format(title, heads, rows)
 
 
 def _grid(top: float) -> Markup:
@@ -188,7 +188,7 @@ def _axis(words: Sequence[str], offset: float) -> Markup:
     step = _plot_width() / max(len(words) - (0 if offset else 1), 1)
     return Markup("").join(
         Markup('<text class="tick {}" x="{}" y="{}">{}</text>').format(
-            "middle" if offset or 0 < at < len(words) - 1 else ("start" if at == 0 else "end"),
+            "middle" if offset or at < len(words) - 1 else "end",
             _at(_LEFT + offset + step * at),
             _HEIGHT - 8,
             word,

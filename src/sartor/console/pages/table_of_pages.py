@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sartor.console.pages import comparing, filters, home, jobs, models, tryout
+from sartor.console.pages import comparing, data, data_add, events, filters, home, jobs, models, tryout
 from sartor.console.pages.access import PAGES as ACCESS
 from sartor.console.pages.audit import PAGES as AUDIT
 
@@ -18,5 +18,8 @@ PAGES: Final = {
         *filters.PAGES,
         *ACCESS,
         *AUDIT,
+        *data.PAGES,
+        *data_add.PAGES,
+        *events.PAGES,
     )
 }

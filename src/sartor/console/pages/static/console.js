@@ -32,11 +32,11 @@
   // changes, and not at all while nobody looks.
   const told = document.getElementById("connection");
   const follow = (region) => {
-    const every = 1000 * Number(region.dataset.every || 2);
-    let wait = every, stamp = "", timer = 0, busy = false;
+    const every = 1000 * Number(region.dataset.every || 2), once = region.hasAttribute("data-once");
+    let wait = every, stamp = "", timer = 0, busy = false, done = false;
     const later = () => { clearTimeout(timer); timer = setTimeout(ask, wait); };
     const ask = async () => {
-      if (document.hidden || busy) return;
+      if (document.hidden || busy || done) return;
       busy = true;
       try {
         const answer = await fetch(region.dataset.live, {headers: stamp ? {"if-none-match": stamp} : {}, cache: "no-store", credentials: "same-origin", redirect: "error"});
@@ -47,6 +47,7 @@
           stamp = answer.headers.get("etag") || "";
           show(region, await answer.text());
           wait = every;
+          done = once && !region.querySelector("[data-again]");  // costly to find out: it stays as it is
         }
         if (told) told.textContent = "";
       } catch (error) {
@@ -55,11 +56,11 @@
       } finally {
         busy = false;
       }
-      later();
+      if (!done) later();
     };
     document.addEventListener("visibilitychange", () => { if (!document.hidden) { wait = every; ask(); } });
     region.addEventListener("console:again", () => { wait = every; ask(); });
-    setTimeout(later, first);
+    setTimeout(once ? ask : later, first);
   };
 
   // Shows the new content of a region; what is typed, opened or focused in it stays as it is.
@@ -83,6 +84,44 @@
     setTimeout(() => { button.textContent = word; }, 1500);
   });
 
+  // A file goes up in slices, each within the largest body that a server takes; then its form goes.
+  const sliceBytes = 1500000, tries = 4;
+  const send = async (form, file) => {
+    const meter = form.querySelector("[data-upload-progress]"), bar = meter.querySelector("progress"), said = meter.querySelector("p");
+    const {upload, csrf} = form.elements;
+    meter.hidden = false;
+    for (let at = 0; at < file.size; at += sliceBytes) {
+      const address = `${location.pathname}?action=slice&upload=${upload.value}&at=${at}`;
+      const body = file.slice(at, at + sliceBytes), headers = {"x-csrf-token": csrf.value, "content-type": "application/octet-stream"};
+      for (let left = tries; ; left -= 1) {
+        const answer = await fetch(address, {method: "POST", headers, body, credentials: "same-origin", redirect: "error"}).catch(() => null);
+        if (answer && answer.ok) break;
+        if (left <= 1 || (answer && answer.status < 500)) throw new Error(answer ? `The server refused it (${answer.status}).` : "The server does not answer.");
+        await new Promise((done) => { setTimeout(done, 1000); });
+      }
+      bar.value = Math.min(at + sliceBytes, file.size) / file.size;
+      said.textContent = `${Math.round(100 * bar.value)} %`;
+    }
+  };
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.hasAttribute("data-upload") || form.dataset.sent || form.dataset.uploaded) return;
+    event.preventDefault();
+    const file = form.querySelector("input[type=file]").files[0];
+    if (!file) return;
+    try {
+      await send(form, file);
+      form.elements.name.value = file.name;
+      form.elements.bytes.value = file.size;
+      form.dataset.uploaded = "yes";
+      delete form.dataset.sent;
+      form.requestSubmit();
+    } catch (error) {
+      delete form.dataset.sent;
+      form.querySelector("[data-upload-progress] p").textContent = `Not uploaded. ${error.message}`;
+    }
+  });
+
   // A form is sent once, however often its button is pressed; a form that chooses is sent as soon as it is chosen.
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -90,7 +129,7 @@
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "yes";
   });
-  addEventListener("pageshow", () => { for (const form of document.forms) delete form.dataset.sent; });
+  addEventListener("pageshow", () => { for (const form of document.forms) { delete form.dataset.sent; delete form.dataset.uploaded; } });
   document.addEventListener("change", (event) => {
     const form = event.target.form;
     if (form && form.hasAttribute("data-at-once")) form.requestSubmit();
