@@ -1,5 +1,7 @@
 """One browser for all tests of the console, signed in to one shop."""
 
+from asyncio import AbstractEventLoop
+from asyncio.events import _get_running_loop, _set_running_loop
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,13 +15,28 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 
+#: The event loop that Playwright leaves running in this thread, where there is a browser.
+_PLAYWRIGHT: list[AbstractEventLoop | None] = []
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[None]:
+    """Let Playwright's event loop be the thread's in tests of the console alone: other tests run their own."""
+    if _PLAYWRIGHT:
+        _set_running_loop(_PLAYWRIGHT[0])
+    yield
+    _set_running_loop(None)
+
+
 @pytest.fixture(scope="package")
 def browser() -> "Iterator[Browser]":
     """Give the browser; without one, say what is missing and skip."""
     if MISSING:
         pytest.skip(MISSING)
     with chromium() as browser:
+        _PLAYWRIGHT.append(_get_running_loop())
         yield browser
+        _set_running_loop(_PLAYWRIGHT.pop())
 
 
 @pytest.fixture(scope="package")
@@ -40,8 +57,7 @@ def signed_in(browser: "Browser", shop: Shop) -> "Iterator[BrowserContext]":
     page.goto(shop.link())
     page.wait_for_url("**/console/")
     page.close()
-    yield context
-    context.close()
+    yield context  # which ends with the browser
 
 
 @pytest.fixture

@@ -3,7 +3,10 @@
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from console.shop import ITEMS, USERS, Shop
+import pytest
+
+from console.shop import BEGAN, ITEMS, USERS, Shop
+from sartor.wire.call import CallError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -64,3 +67,23 @@ def test_a_model_is_trained_again_from_its_page(page: "Page", shop: Shop) -> Non
     page.get_by_text("What made it").wait_for()  # it is live: the page follows it to its end
     arn = page.locator("form:has-text('Let it serve this one') input[name=campaign]").get_attribute("value")
     assert arn == shop.arns["campaign"]
+    page.get_by_role("button", name="Verify").click()
+    page.get_by_text("The same: all").wait_for()
+    found = shop.server.get(f"/sartor/v1/solution-versions/{quote(made, safe='')}")
+    assert found["verified"]["equal"] is True
+    assert found["verified"]["differences"] == []
+    assert found["record"]["seed"] == 0
+    event = {"eventType": "view", "itemId": "i2", "sentAt": BEGAN}
+    shop.client.events.put_events(
+        trackingId=shop.arns["trackingId"], userId="u2", sessionId="s2", eventList=[event]
+    )
+    page.get_by_role("button", name="Verify").click()
+    page.get_by_text("The data changed since the training").wait_for()
+
+
+def test_what_is_not_trained_is_not_verified(shop: Shop) -> None:
+    with pytest.raises(CallError, match="not exist"):
+        shop.server.post("/sartor/v1/solution-versions/for-you%2Fnowhere/verify", {})
+    with pytest.raises(CallError, match="force"):
+        path = f"/sartor/v1/solution-versions/{quote(shop.arns['version'], safe='')}/verify"
+        shop.server.post(path, {"force": "yes"})

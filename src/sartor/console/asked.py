@@ -64,6 +64,8 @@ _BODIES: Final[Mapping[str, Any]] = {
             "numResults": {"shape": "Few"},
         },
     },
+    "Verification": {"type": "structure", "members": {"force": {"shape": "Flag"}}},
+    "Flag": {"type": "boolean"},
     "Names": {"type": "list", "member": {"shape": "Text"}},
     "Few": {"type": "integer", "min": 1, "max": 50},
     "Items": {"type": "list", "member": {"shape": "Item"}},

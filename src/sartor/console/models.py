@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,14 +13,19 @@ from sartor.realtime.explain import explain
 from sartor.realtime.filtering import Filters
 from sartor.realtime.recommend import Recommender
 from sartor.realtime.trial import TriedFilters, try_filter
+from sartor.resources import audit
+from sartor.resources.call import lock_of
 from sartor.resources.kind_names import DATASET_GROUP
 from sartor.resources.kinds import KINDS, arn_at, kind_of
-from sartor.resources.lifecycle import FAILED
+from sartor.resources.lifecycle import FAILED, VERIFICATION_FAILED
 from sartor.resources.store import Resource
 from sartor.wire.read import Reader, read
 from sartor.wire.sign import Caller, HttpRequest
+from sartor.work import retrain
+from sartor.work.retrain import VERIFIED
 
 _TRAINED: Final = re.compile(r"/sartor/v1/(solution-version|recommender)s/(.+)")
+_VERIFIED: Final = re.compile(r"/sartor/v1/(solution-version|recommender)s/(.+)/verify")
 
 #: What is kept of answers to filters that are tried, in bytes: nobody asks again.
 _KEPT_BYTES: Final = 2**20
@@ -50,6 +56,9 @@ class ModelPages:
         found = _TRAINED.fullmatch(path)
         if found is not None and request.method != "POST":
             return self._training(self._find(caller, found[1], found[2]))
+        verified = _VERIFIED.fullmatch(path)
+        if verified is not None and request.method == "POST":
+            return self._verify(caller, self._find(caller, verified[1], verified[2]), request)
         if path == "/sartor/v1/explain" and request.method == "POST":
             return self._explained(caller, request.body)
         if path == "/sartor/v1/filters/test" and request.method == "POST":
@@ -83,6 +92,21 @@ class ModelPages:
             raise not_found(arn)
         return found
 
+    def _verify(self, caller: Caller, version: Resource, request: HttpRequest) -> dict[str, Any]:
+        """Let a model be trained again and compared, and keep who wanted that."""
+        force = asked.body(request, "Verification").get("force", False)
+        with self.deployments.means.store.write(lock_of(caller.account, caller.region)) as transaction:
+            now = transaction.get(version.arn)
+            if now is None:
+                raise not_found(version.arn)
+            retrain.ask(transaction, now, force)
+            members = {KINDS[version.kind].arn_member: version.arn}
+            record = audit.own_record_of(
+                caller, "VerifyModel", {**members, "force": force}, members, time.time()
+            )
+            transaction.append_audit(caller.account, caller.region, record)
+        return {**members, "verifying": {}}
+
     def _training(self, version: Resource) -> dict[str, Any]:
         """Return how far a training is, or what it made and of what."""
         with self.deployments.means.store.read() as transaction:
@@ -90,10 +114,12 @@ class ModelPages:
         answer: dict[str, Any] = {KINDS[version.kind].arn_member: version.arn, "status": version.status}
         if version.failure_reason is not None:
             answer["failureReason"] = version.failure_reason
-        if task is not None:
+        if task is not None and task.verb == "verify":
+            answer["verifying"] = task.progress or {}
+        elif task is not None:
             answer["attempt"] = task.attempt
             answer["progress"] = task.progress or {}
-        for member in ("metrics", "evaluation", "record", "forgotten", FAILED):
+        for member in ("metrics", "evaluation", "record", "forgotten", FAILED, VERIFIED, VERIFICATION_FAILED):
             if version.private.get(member):
                 answer[member] = version.private[member]
         return answer

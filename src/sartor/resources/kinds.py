@@ -181,6 +181,7 @@ _TABLE = (
         "{solution}/{id}",
         listed_by="solutionArn",
         lane="training",
+        long_verbs=("create", "verify"),
         deletable=False,
         listed_by_known=True,
     ),
@@ -192,7 +193,7 @@ _TABLE = (
         "{name}",
         listed_by="datasetGroupArn",
         lane="training",
-        long_verbs=("create", "train"),
+        long_verbs=("create", "train", "verify"),
         updated_beside=True,
         # one that is stopped keeps its place: StartRecommender has no error that says that there is none
         counted=(*COUNTED, *STOPPED),

@@ -62,7 +62,12 @@ STOP: Final = "stop"
 #: What Sartor keeps with a resource whose newest work that shows in no status failed: why, by the verb.
 FAILED: Final = "trainingFailed"
 DESCRIPTION_FAILED: Final = "descriptionFailed"
-_FAILED: Final[Mapping[str, str]] = {"train": FAILED, "describe": DESCRIPTION_FAILED}
+VERIFICATION_FAILED: Final = "verificationFailed"
+_FAILED: Final[Mapping[str, str]] = {
+    "train": FAILED,
+    "describe": DESCRIPTION_FAILED,
+    "verify": VERIFICATION_FAILED,
+}
 #: What else begins when a task is finished, in the transaction that finishes it.
 _AFTERWARDS: Final[Mapping[tuple[str, str], Callable[[Transaction, Resource, float], None]]] = {
     (SOLUTION_VERSION, "create"): campaigns.follow_latest,

@@ -6,8 +6,8 @@ from typing import Final, Literal
 from sartor.resources.kind_names import CAMPAIGN, DATA_DELETION_JOB, RECOMMENDER, SOLUTION
 
 #: ``train`` is a training that nobody asked for, of a resource that goes on as it is until it has a new model;
-#: ``describe`` finds out what a dataset's rows look like.
-Verb = Literal["create", "update", "start", "stop", "train", "describe", "delete"]
+#: ``describe`` finds out what a dataset's rows look like; ``verify`` trains again, and compares.
+Verb = Literal["create", "update", "start", "stop", "train", "describe", "verify", "delete"]
 State = Literal["waiting", "running", "finished", "failed", "stopping", "stopped"]
 
 #: What a task's state makes of its resource's status, or of the update's that it is. ``CREATE FAILED`` is the one
@@ -36,7 +36,7 @@ STATUS: Final[Mapping[tuple[str, State], str]] = {
     ("delete", "failed"): "CREATE FAILED",
 }
 #: Work of these verbs shows in no status, and gives way to all that is asked for.
-UNSEEN: Final[frozenset[str]] = frozenset({"train", "describe"})
+UNSEEN: Final[frozenset[str]] = frozenset({"train", "describe", "verify"})
 #: Data deletion jobs alone have words of their own.
 _DELETION_JOB: Final[Mapping[State, str]] = {
     "waiting": "PENDING",

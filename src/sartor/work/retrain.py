@@ -1,9 +1,10 @@
-"""``sartor retrain --verify``: train a version or a recommender again from its provenance, and compare what comes out.
+"""``sartor retrain --verify``, and the same as a task: train again from the provenance, and compare what comes out.
 
 Equal data, seed, threads and library versions give equal arrays on one machine; whatever differs is named.
 """
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -13,20 +14,27 @@ from numpy.typing import NDArray
 
 from sartor.data.actions import ActionRows
 from sartor.data.training import TrainingRows
-from sartor.errors import JobFailed
+from sartor.errors import JobFailed, in_use, invalid_input
 from sartor.models.base import Model, Run
 from sartor.models.gang import Gang
 from sartor.realtime import artifact
 from sartor.realtime.artifact import Artifact
 from sartor.realtime.trained import training_of
+from sartor.resources import lifecycle
+from sartor.resources.call import inactive
 from sartor.resources.kinds import KINDS
+from sartor.resources.lifecycle import VERIFICATION_FAILED, Outcome, Task
 from sartor.resources.records import Means
-from sartor.resources.store import Resource
+from sartor.resources.store import Resource, Transaction
+from sartor.work.tools import Tools
 from sartor.work.train import tables_of, train
 from sartor.work.trained_users import FORGOTTEN
 
 #: What is compared of the rows beside the names of items and users.
 _ROWS: Final = ("offsets", "item", "time", "seen_offsets", "seen_item", "seen_type", "seen_time")
+#: What is kept of a verification with what was trained: how it compares, and whether it was to in any case.
+VERIFIED: Final = "verified"
+_FORCED: Final = "verificationForced"
 #: What a state of a table is called for people.
 _STATES: Final = {"bulkVersion": "version", "putNumber": "newest put record"}
 
@@ -105,6 +113,40 @@ class Comparison:
             "changes": [vars(one) for one in self.changes],
             "metrics": {name: list(pair) for name, pair in self.metrics.items()},
         }
+
+
+def ask(transaction: Transaction, version: Resource, force: bool) -> None:
+    """Owe the task that verifies a solution version or a recommender.
+
+    Args:
+        transaction: that writes.
+        version: ACTIVE.
+        force: whether to compare although the tables changed since.
+
+    Raises:
+        ApiError: it is not trained, or other work of it is owed.
+    """
+    if version.status != "ACTIVE":
+        raise inactive(version, invalid_input)
+    if transaction.task(version.arn) is not None:
+        raise in_use(f"Resource {version.arn} has other work that is not done yet.")
+    transaction.merge_private(version.arn, {_FORCED: force, VERIFIED: None, VERIFICATION_FAILED: None})
+    lifecycle.owe(transaction, version.arn, version.kind, "verify")
+
+
+def run(task: Task, tools: Tools) -> Outcome:
+    """Verify the solution version or the recommender, and keep how the second training compares.
+
+    Raises:
+        JobFailed: it cannot be trained again, or the data changed since and nobody wants it all the same.
+        Stopped: the lease is lost.
+    """
+    again = Run(threads=tools.threads, progress=tools.progress, stop=tools.stop)
+    try:
+        found = verify(task.resource, tools, again, bool(task.resource.private.get(_FORCED)))
+    except Moved as moved:
+        raise JobFailed(str(moved)) from moved
+    return Outcome(private={VERIFIED: {**found.to_json(), "at": round(time.time(), 3)}})
 
 
 def verify(version: Resource, means: Means, run: Run, force: bool = False) -> Comparison:

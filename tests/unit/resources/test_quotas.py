@@ -2,7 +2,7 @@
 
 import pytest
 
-from sartor.filters import check, parse
+from sartor.filters import check, grammar
 from sartor.realtime import acting, asked, recommend, recommend_actions, seen
 from sartor.recipes import RECIPES
 from sartor.resources import batch_jobs, campaigns, filters, recommenders, solution_versions, solutions
@@ -22,7 +22,7 @@ SEGMENTS = {one.name: one.segmenting.most_lines for one in RECIPES if one.segmen
         (filters.MAX_FILTERS, 30),
         (filters.MAX_FIELDS, 20),
         (check.MAXIMUM_FIELDS, 10),
-        (parse.MAXIMUM_CHARACTERS, 2500),
+        (grammar.MAXIMUM_CHARACTERS, 2500),
         (seen.SEEN_OF_A_TYPE, 100),
         (acting.SEEN_OF_A_TYPE, 300),
         (recommend.MOST_RESULTS, 500),

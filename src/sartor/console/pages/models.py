@@ -144,6 +144,7 @@ def _show_model(visit: Visit) -> Shown:
         "body": body,
         "training": training,
         "record": record,
+        "verifying": None,
         "runs": status in UNFINISHED,
         "job": link(JOB_PATH, arn=arn),
         "losses": losses(progress.get("losses") or record.get("losses")),
@@ -154,6 +155,10 @@ def _show_model(visit: Visit) -> Shown:
         "campaigns": _campaigns(visit, body["solutionArn"]) if is_version and status == "ACTIVE" else [],
         "others": _others(visit, arn, body) if status == "ACTIVE" else [],
     }
+    if "verifying" in training:
+        work = _work(arn, kind.name, training["verifying"])
+        words["verifying"] = described({**work, "verb": "verify"})
+    words["verify"] = visit.asks.same_own(TRAININGS[kind.name], arn, "verify", members={})
     words["moved"] = any(one.get("now") != one["then"] for one in words["tables"])
     if is_version:
         words["retrain"] = visit.asks.same(
@@ -267,6 +272,14 @@ def _retrain(visit: Visit) -> Done:
     return Done(link(MODEL_PATH, arn=made["solutionVersionArn"]), "It trains: this page follows it.")
 
 
+def _verify(visit: Visit) -> Done:
+    arn = visit.wanted("arn")
+    force = True if visit.form.get("force") else None
+    kind = kind_of(arn, visit.caller.region, visit.caller.account)
+    visit.asks.post(TRAININGS[kind.name if kind else SOLUTION_VERSION], arn, "verify", force=force)
+    return Done(link(MODEL_PATH, arn=arn), "It is trained again and compared: this page follows it.")
+
+
 def _serve(visit: Visit) -> Done:
     arn = visit.wanted("arn")
     visit.asks.call("UpdateCampaign", campaignArn=visit.form.get("campaign", ""), solutionVersionArn=arn)
@@ -289,6 +302,11 @@ PAGES: Final = (
         "Model",
         "Models",
         _show_model,
-        {"retrain": Action(_retrain), "serve": Action(_serve), "deploy": Action(_deploy)},
+        {
+            "verify": Action(_verify),
+            "retrain": Action(_retrain),
+            "serve": Action(_serve),
+            "deploy": Action(_deploy),
+        },
     ),
 )
