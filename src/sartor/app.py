@@ -22,6 +22,7 @@ from sartor.console.files import FilePages
 from sartor.console.for_tests import PagesForTests
 from sartor.console.jobs import JobPages
 from sartor.console.models import ModelPages
+from sartor.console.outcomes import OutcomePages
 from sartor.console.overview import OverviewPages
 from sartor.console.resources import ResourcePages
 from sartor.console.traffic import Traffic
@@ -233,6 +234,7 @@ def _own_paths(
         FilePages(backend.means, backend.sources, backend.settings.bad_cells),
         UploadPages(backend.means, backend.sources),
         OverviewPages(backend.means, Traffic(metrics.requests, BUCKETS_SECONDS, lambda: dict(answered))),
+        OutcomePages(backend.store),
         TrailPages(backend.store),
         AccessPages(backend.store, backend.keys, gate),
     ]

@@ -50,6 +50,11 @@ ADDRESSES: dict[str, tuple[Callable[[Shop], str], ...]] = {
         ),
     ),
     "/console/events": (lambda _shop: "/console/events",),
+    "/console/outcomes": (
+        lambda _shop: "/console/outcomes",
+        lambda shop: f"/console/outcomes?arn={shop.arns['attribution']}&by=version&range=month",
+    ),
+    "/console/outcomes/new": (lambda _shop: "/console/outcomes/new",),
 }
 #: Every address with its place, for the names of tests.
 EVERY = [(path, at, make) for path, makes in ADDRESSES.items() for at, make in enumerate(makes)]

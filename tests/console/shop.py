@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from api.conftest import ROLE, Client
 from api.schemas import CATEGORICAL, TEXT, schema
 from console.hostile import HOSTILE, WORST
+from sartor.data.attribution import Sample
 from sartor.demo.server import Server
+from sartor.resources.opening import open_store
+from sartor.settings import load
 
 RECIPE = "arn:aws:personalize:::recipe"
 BEGAN = 1_700_000_000
@@ -56,6 +60,7 @@ def open_shop(server: Server, bucket: Path) -> Shop:
     _data(shop)
     _models(shop)
     _access(shop)
+    _outcomes(shop)
     return shop
 
 
@@ -138,6 +143,36 @@ def _access(shop: Shop) -> None:
     made = shop.server.post("/sartor/v1/access/keys", {"policies": policies})
     shop.arns["key"] = made["accessKeyId"]
     shop.server.post("/sartor/v1/access/roles", {"name": "shop-reader", "policies": policies})
+
+
+def _outcomes(shop: Shop) -> None:
+    """Measure views and buys, and plant a week of what campaign, mail and others brought."""
+    client, arns = shop.client, shop.arns
+    arns["attribution"] = client.personalize.create_metric_attribution(
+        name="revenue",
+        datasetGroupArn=arns["group"],
+        metrics=[
+            {"eventType": "view", "metricName": "views", "expression": "SAMPLECOUNT()"},
+            {"eventType": "buy", "metricName": "buys", "expression": "SAMPLECOUNT()"},
+        ],
+        metricsOutputConfig={"roleArn": ROLE},
+    )["metricAttributionArn"]
+    client.until(
+        lambda: client.personalize.describe_metric_attribution(metricAttributionArn=arns["attribution"])[
+            "metricAttribution"
+        ]
+    )
+    chance, now = random.Random(7), int(time.time())
+    sources = (arns["campaign"], "mail", "front-page", HOSTILE[0], "SOURCE_NAME_UNDEFINED")
+    samples = [
+        Sample(name, event, float(chance.randrange(1, 9 - rank)), "samplecount", source, hour // 900 * 900)
+        for hour in range(now - 7 * DAY, now, 6 * 3600)
+        for rank, source in enumerate(sources)
+        for name, event in (("VIEWS", "VIEW"), ("BUYS", "BUY"))
+    ]
+    store = open_store(load({"data": shop.server.data}, {}))
+    store.samples.add(arns["attribution"], "planted", samples, 0, None)
+    store.close()
 
 
 def interactions() -> str:

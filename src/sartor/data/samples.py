@@ -5,7 +5,7 @@ same transaction as the note of that origin: nothing counts twice.
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 
 import sqlalchemy as sa
 
@@ -32,6 +32,23 @@ ORIGIN = sa.Table(
     sa.Column("origin", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False),
 )
+
+
+@dataclass(frozen=True)
+class Amount:
+    """What one source brought one metric from a point in time to the next.
+
+    Attributes:
+        metric: its name in upper case.
+        source: what events are attributed to.
+        start: of the point, in epoch seconds.
+        value: the count or sum.
+    """
+
+    metric: str
+    source: str
+    start: int
+    value: float
 
 
 def begin(connection: sa.Connection, attribution: str, origin: str, seq: int) -> None:
@@ -109,3 +126,45 @@ class Samples:
         query = sa.select(*names, sa.func.sum(SAMPLE.c.value)).group_by(*names).order_by(*names)
         with self._read() as connection:
             return [(a, b, c, d, float(value)) for a, b, c, d, value in connection.execute(query)]
+
+    def series(
+        self,
+        attribution: str,
+        since: int,
+        until: int,
+        step: int,
+        source: str | None = None,
+        within: tuple[float, float] | None = None,
+    ) -> list[Amount]:
+        """Return what an attribution has counted, by metric, source and point in time.
+
+        Args:
+            attribution: the ARN of the metric attribution.
+            since: start of the first point, in epoch seconds.
+            until: end of the last.
+            step: length of a point, in seconds.
+            source: the only one that is wanted.
+            within: windows that begin outside of this time are left out.
+        """
+        column = SAMPLE.c
+        start = column.window_start - (column.window_start - since) % step
+        query = sa.select(column.metric, column.source, start.label("start"), column.value).where(
+            column.attribution == attribution, column.window_start >= since, column.window_start < until
+        )
+        if source is not None:
+            query = query.where(column.source == source)
+        if within is not None:
+            query = query.where(column.window_start >= within[0], column.window_start < within[1])
+        found = query.subquery()
+        names = (found.c.metric, found.c.source, found.c.start)
+        summed = sa.select(*names, sa.func.sum(found.c.value)).group_by(*names).order_by(*names)
+        with self._read() as connection:
+            return [Amount(a, b, int(at), float(value)) for a, b, at, value in connection.execute(summed)]
+
+    def span(self, attribution: str) -> tuple[int | None, int | None]:
+        """Return the starts of the first and the last window that an attribution has counted."""
+        window = SAMPLE.c.window_start
+        query = sa.select(sa.func.min(window), sa.func.max(window)).where(SAMPLE.c.attribution == attribution)
+        with self._read() as connection:
+            first, last = connection.execute(query).one()
+        return first, last

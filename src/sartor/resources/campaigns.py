@@ -19,6 +19,8 @@ from sartor.resources.store import Resource, Store, Transaction
 MAX_CAMPAIGNS: Final = 5
 #: What a solution's ARN gets for its newest version.
 LATEST: Final = "/$LATEST"
+#: So many versions that a campaign has served are remembered.
+_MOST_SERVED: Final = 100
 #: The statuses in which a campaign can be updated.
 _UPDATABLE: Final = ("ACTIVE", "CREATE FAILED")
 
@@ -129,9 +131,17 @@ def _begin(
         now,
         shown=body,
         body=body,
-        private={"config": dict(config)},
+        private={"config": dict(config), **_served(campaign, version, now)},
         parents=_parents(transaction, version),
     )
+
+
+def _served(campaign: Resource, version: Resource, now: float) -> dict[str, Any]:
+    """Return which versions a campaign has served, and up to when each, if another one comes now."""
+    serves = campaign.body["solutionVersionArn"]
+    if serves == version.arn:
+        return {}
+    return {"served": [*campaign.private.get("served", [])[1 - _MOST_SERVED :], [serves, now]]}
 
 
 def _body(transaction: Transaction, version: Resource, config: Mapping[str, Any], tps: int) -> dict[str, Any]:
