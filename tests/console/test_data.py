@@ -7,7 +7,7 @@ from console.hostile import TRIED, WORST
 from console.shop import Shop
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 GOOD = "USER_ID,AGE,PLAN\n" + "".join(f"u{n},{20 + n % 50},{('free', 'paid')[n % 2]}\n" for n in range(60))
 
@@ -60,8 +60,18 @@ def test_a_name_that_is_code_stays_a_name(page: "Page", tmp_path: Path) -> None:
 
 
 def test_pictures_of_many_rows_come_after_the_page(page: "Page", shop: Shop) -> None:
-    page.goto(f"/console/data/dataset?arn={shop.arns['interactions']}&part=pictures")
-    assert "Interactions over time" in page.content()
+    address = f"/console/data/dataset?arn={shop.arns['interactions']}"
+
+    def as_of_many_rows(route: "Route") -> None:
+        answer = route.fetch()
+        later = f'<div data-live="{address}&part=pictures" data-once id="live-pictures">'
+        text = answer.text().replace('<div id="live-pictures">', later)
+        route.fulfill(response=answer, body=text.replace("Interactions over time", "Wait"))
+
+    page.route(lambda url: "dataset?" in url and "part=" not in url, as_of_many_rows)
+    page.goto(address)
+    page.get_by_text("Interactions over time").first.wait_for()
+    assert page.get_by_text("Wait", exact=True).count() == 0
 
 
 def test_an_event_that_is_sent_is_seen_and_what_is_wrong_is_said(page: "Page") -> None:

@@ -22,8 +22,9 @@ from sartor.wire.sign import Caller, HttpRequest
 from sartor.work.import_data import job_rules
 from sartor.work.validate import check_files
 
-#: So much of a CSV file is looked at.
-HEAD_BYTES: Final = 16 * 2**20
+#: So much of a CSV file is checked, which takes about a second, and so much of it is looked at.
+CHECKED_BYTES: Final = 8 * 2**20
+LOOKED_BYTES: Final = 2 * 2**20
 #: A file that is packed, or Parquet, is looked at as a whole; a larger one is not.
 _PACKED_BYTES: Final = 256 * 2**20
 _MOST: Final = 1000
@@ -83,7 +84,7 @@ class FilePages:
     def _rows(self, caller: Caller, query: Mapping[str, str]) -> dict[str, Any]:
         """Return the first rows of a file, or of the first of a folder."""
         limit = asked.number(query, "limit", 20, _MOST_ROWS)
-        with self._head(caller, query.get("location", "")) as (file, listed, scratch):
+        with self._head(caller, query.get("location", ""), LOOKED_BYTES) as (file, listed, scratch):
             names, rows = drafts.first_rows(file.path, file.uri, scratch, limit)
             return {
                 "uri": file.uri,
@@ -98,14 +99,19 @@ class FilePages:
         domain = query.get("domain") or None
         if domain not in (None, "ECOMMERCE", "VIDEO_ON_DEMAND"):
             raise invalid_input("domain must be ECOMMERCE or VIDEO_ON_DEMAND, or left out.")
-        with self._head(caller, query.get("location", "")) as (file, _, scratch):
+        with self._head(caller, query.get("location", ""), LOOKED_BYTES) as (file, listed, scratch):
             found = drafts.draft(file.path, file.uri, scratch, domain)
-        return {"uri": file.uri, "schema": found.schema, "notes": list(found.notes)}
+        of_all = file.size_bytes == listed[0].size_bytes
+        partly = [] if of_all else [f"Guessed from the first {file.size_bytes:,} bytes of the file."]
+        return {"uri": file.uri, "schema": found.schema, "notes": [*found.notes, *partly]}
 
     def _check(self, caller: Caller, members: Mapping[str, Any]) -> dict[str, Any]:
         """Return the report that an import of a file's beginning would have, with the very lines of its faults."""
         wanted = schema.parse(members["schema"], members.get("domain"))
-        with self._one_check, self._head(caller, members["location"]) as (file, listed, scratch):
+        with (
+            self._one_check,
+            self._head(caller, members["location"], CHECKED_BYTES) as (file, listed, scratch),
+        ):
             rules = job_rules(wanted, "FULL", False, self.bad_cells)
             report = check_files([file], wanted, rules, scratch, self.means.memory_bytes).to_json()
             lines = _lines(
@@ -118,7 +124,9 @@ class FilePages:
         return {**report, "checkedBytes": file.size_bytes, "ofBytes": sum(one.size_bytes for one in listed)}
 
     @contextmanager
-    def _head(self, caller: Caller, location: str) -> Iterator[tuple[InputFile, list[SourceFile], Path]]:
+    def _head(
+        self, caller: Caller, location: str, head_bytes: int
+    ) -> Iterator[tuple[InputFile, list[SourceFile], Path]]:
         """Give the beginning of the first file at a location, what there is in all, and a folder to work in.
 
         Raises:
@@ -133,13 +141,13 @@ class FilePages:
         except JobFailed as failure:
             raise ApiError("ResourceNotFoundException", f"{location}: {failure.reason}") from failure
         with tempfile.TemporaryDirectory(prefix="look-", dir=self.means.scratch) as scratch:
-            yield _beginning(sources, listed[0], Path(scratch)), listed, Path(scratch)
+            yield _beginning(sources, listed[0], head_bytes, Path(scratch)), listed, Path(scratch)
 
 
-def _beginning(sources: AccountSources, file: SourceFile, scratch: Path) -> InputFile:
+def _beginning(sources: AccountSources, file: SourceFile, head_bytes: int, scratch: Path) -> InputFile:
     """Return a file, or of a large CSV file what of it is whole rows in its beginning."""
     is_packed = file.uri.lower().endswith(".parquet") or csv_lines.compression(file.uri) is not None
-    if file.size_bytes <= (_PACKED_BYTES if is_packed else HEAD_BYTES):
+    if file.size_bytes <= (_PACKED_BYTES if is_packed else head_bytes):
         return InputFile(sources.spool(file, scratch), file.uri, file.size_bytes)
     if is_packed:
         raise ApiError(
@@ -147,7 +155,7 @@ def _beginning(sources: AccountSources, file: SourceFile, scratch: Path) -> Inpu
             f"{file.uri} has {file.size_bytes:,} bytes, and a packed file of more than {_PACKED_BYTES:,} is not looked "
             "at here. Look at it with `sartor schema draft` and `sartor validate` on the machine where it lies.",
         )
-    text = sources.read_range(file, 0, HEAD_BYTES)
+    text = sources.read_range(file, 0, head_bytes)
     end = text.rfind(b"\n") + 1
     while end and text.count(b'"', 0, end) % 2:  # it ends within a quoted cell
         end = text.rfind(b"\n", 0, end - 1) + 1

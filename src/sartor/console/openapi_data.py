@@ -179,7 +179,7 @@ DATA_PATHS: Final[Mapping[str, Any]] = {
     "/sartor/v1/files/check": {
         "post": {
             **path_of(
-                "The report that an import of a file's first 16 MiB would have, with its faulty lines.",
+                "The report that an import of a file's first 8 MiB would have, with its faulty lines.",
                 _REPORT,
             ),
             "requestBody": {

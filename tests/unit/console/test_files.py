@@ -73,11 +73,14 @@ def test_of_a_large_file_whole_rows_of_its_beginning_are_looked_at(
     header, quoted = "USER_ID,ITEM_ID,TIMESTAMP\n", '"u\n1",i1,1700000000\n'
     (bucket / "large.csv").write_text(header + quoted * 100)
     for more in range(4, len(quoted)):  # it ends anywhere in a row
-        monkeypatch.setattr(files, "HEAD_BYTES", len(header) + 3 * len(quoted) + more)
+        monkeypatch.setattr(files, "CHECKED_BYTES", len(header) + 3 * len(quoted) + more)
         report = check(app, "s3://b/large.csv")
         assert (report["verdict"], report["rowsRead"]) == ("imported", 3)
         assert report["checkedBytes"] == len(header) + 3 * len(quoted)
         assert report["ofBytes"] == len(header) + 100 * len(quoted)
+    monkeypatch.setattr(files, "LOOKED_BYTES", len(header) + 2 * len(quoted))
+    drafted = app.ask("GET", "/sartor/v1/files/schema?location=s3://b/large.csv").json
+    assert drafted["notes"] == [f"Guessed from the first {len(header) + 2 * len(quoted)} bytes of the file."]
     monkeypatch.setattr(files, "_PACKED_BYTES", 10)
     (bucket / "packed.csv.gz").write_bytes(b"x" * 11)
     answer = app.ask("GET", "/sartor/v1/files/rows?location=s3://b/packed.csv.gz")
