@@ -109,7 +109,9 @@ _COMMANDS: Final[Mapping[str, _Words]] = {
         None if "limit" in asked else ["history", *parts, *_options(asked, before="before"), "--json"]
     ),
     "datasets/(.+)/rollback": lambda parts, asked: ["rollback", *parts, "--to", str(asked["to"])],
-    "(?:solution-version|recommender)s/(.+)": lambda parts, _asked: ["training", *parts, "--json"],
+    "(?:solution-version|recommender)s/(.+)": lambda parts, _asked: (
+        None if parts[0].endswith("/verify") else ["training", *parts, "--json"]
+    ),
     "explain": lambda _parts, asked: (
         None
         if {"context", "filterExpression"} & asked.keys()
