@@ -25,15 +25,13 @@ METRICS = [
 class Shop:
     """A group with interactions, items with prices, a tracker and a metric attribution that writes to S3."""
 
-    def __init__(self, client: Client, before: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(self, client: Client, before: Sequence[dict[str, Any]] = (), has_items: bool = True) -> None:
         self.client = client
         self.group = client.group()
         self.dataset = client.dataset(INTERACTIONS, "Interactions", group=self.group)
         self.items = client.dataset(ITEMS, "Items", group=self.group)
-        client.events.put_items(
-            datasetArn=self.items,
-            items=[{"itemId": f"i{n}", "properties": json.dumps({"price": n})} for n in range(10)],
-        )
+        if has_items:
+            self.put_items()
         self.tracking_id = client.tracker(self.dataset)
         if before:
             self.put(*before)
@@ -54,6 +52,12 @@ class Shop:
             metricAttributionArn=self.arn
         )["metricAttribution"]
         return found
+
+    def put_items(self) -> None:
+        self.client.events.put_items(
+            datasetArn=self.items,
+            items=[{"itemId": f"i{n}", "properties": json.dumps({"price": n})} for n in range(10)],
+        )
 
     def put(self, *events: dict[str, Any]) -> None:
         self.client.events.put_events(
@@ -125,6 +129,16 @@ def test_what_came_before_an_attribution_does_not_count(drained: Client) -> None
     shop.put({"eventType": "watch", "itemId": "i2"})
     drained.wait(lambda: shop.figures() != {})
     assert shop.figures() == {("COUNTWATCHES", "SOURCE_NAME_UNDEFINED"): 1}
+
+
+def test_a_sum_over_items_adds_nothing_before_there_are_items(drained: Client) -> None:
+    shop = Shop(drained, has_items=False)
+    buy = {"eventType": "buy", "itemId": "i4", "metricAttribution": {"eventAttributionSource": "mail"}}
+    shop.put(buy)
+    drained.wait(lambda: shop.figures().get(("REVENUE", "MAIL")) == 0)
+    shop.put_items()
+    shop.put(buy)
+    drained.wait(lambda: shop.figures()["REVENUE", "MAIL"] == 4)
 
 
 def test_an_event_that_names_an_answer_counts_for_the_campaign_that_gave_it(drained: Client) -> None:

@@ -9,7 +9,7 @@ from sartor.data.attribution import Metric, metric_key
 from sartor.errors import ApiError, already_exists, invalid_input
 from sartor.resources import groups, looks, paging
 from sartor.resources.call import Call, Draft, Request, require_active
-from sartor.resources.kind_names import DATASET_GROUP, DATASET_IMPORT_JOB, METRIC_ATTRIBUTION
+from sartor.resources.kind_names import DATASET_GROUP, METRIC_ATTRIBUTION
 from sartor.resources.store import Resource, Transaction
 
 #: The types of the datasets that a metric can look at.
@@ -135,18 +135,7 @@ def _measured(
     used = [dataset for name, dataset in datasets.items() if name in types]
     for dataset in used:
         require_active(dataset)
-    if "ITEMS" in types:
-        _require_filled(transaction, datasets["ITEMS"])
     return [dataset.arn for dataset in used]
-
-
-def _require_filled(transaction: Transaction, items: Resource) -> None:
-    """Refuse to sum over items before there are any; an earlier dataset's import jobs do not count."""
-    imported = transaction.child(items.arn, DATASET_IMPORT_JOB, ("ACTIVE",), newer_than=items.seq)
-    if imported is None and not transaction.has_put(items.seq):
-        raise invalid_input(
-            f"SUM over Items needs item metadata: import records into dataset {items.arn} first."
-        )
 
 
 def _without(metrics: Sequence[Mapping[str, str]], names: Sequence[str], arn: str) -> list[Mapping[str, str]]:
