@@ -45,7 +45,9 @@ def bars(title: str, pairs: Sequence[tuple[str, float]], unit: str = "") -> Mark
     step = _plot_width() / max(len(pairs), 1)
     gap = min(step * 0.15, 8)
     columns = Markup("").join(
-        Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>').format(
+        Markup(
+            '<rect class="column" x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>'
+        ).format(
             _at(_LEFT + step * at + gap / 2),
             _at(_y(value, top)),
             _at(step - gap),

@@ -14,15 +14,15 @@ _PATH: Final = "/console/events"
 _SHOWN: Final = 30
 _COLUMNS: Final = tuple(
     tables.Column(key, title)
-    for key, title in (("receivedAt", "Received"), ("of", "Of"), ("who", "Who"), ("rest", "What"))
+    for key, title in (("who", "Who"), ("rest", "What"), ("of", "Of"), ("receivedAt", "Received"))
 )
 _REJECTED: Final = tuple(
     tables.Column(key, title)
     for key, title in (
-        ("receivedAt", "Received"),
-        ("of", "Of"),
         ("reason", "Why"),
         ("record", "What of it was kept"),
+        ("of", "Of"),
+        ("receivedAt", "Received"),
     )
 )
 #: Who or what a record is of, by its columns: the first that it has.
