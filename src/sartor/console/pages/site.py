@@ -18,7 +18,7 @@ from sartor.console.pages.sessions import Session, SignIn, cookie_of, set_cookie
 from sartor.console.pages.sessions import cookie_name as name_of_cookie
 from sartor.console.pages.snippets import PREAMBLE
 from sartor.console.pages.table_of_pages import PAGES
-from sartor.errors import ApiError, Unavailable
+from sartor.errors import ApiError, Unavailable, invalid_input
 from sartor.wire.local import is_loopback
 from sartor.wire.sign import HttpRequest
 from sartor.wire.write import COMMON_ERRORS, Answer, Header
@@ -32,6 +32,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 #: How long a message waits for the page that shows it, in seconds, and how long it may be, in characters.
 _SAID_SECONDS: Final = 60
 _LONGEST_SAID: Final = 600
+_MOST_FIELDS: Final = 1000
 #: Less is not worth to be compressed, in bytes.
 _LEAST_COMPRESSED: Final = 1_000
 _GZIP_LEVEL: Final = 5
@@ -105,7 +106,7 @@ class _Visitor:
         """
         request = self._request
         posts = request.method == "POST"
-        form = parse_qs(_text(request), keep_blank_values=True, max_num_fields=1000) if posts else {}
+        form = _fields(request) if posts else {}
         if posts:
             self._require_own_form(form)
         if request.path == SIGN_IN:
@@ -328,6 +329,18 @@ def _text(request: HttpRequest) -> str:
     """Return the fields of a form as they were sent; nothing of what is no form."""
     is_form = request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
     return request.body.decode("utf-8", "replace") if is_form else ""
+
+
+def _fields(request: HttpRequest) -> dict[str, list[str]]:
+    """Return the fields of a form, with all values of each.
+
+    Raises:
+        ApiError: ``InvalidInputException``: they are more than any form of ours has.
+    """
+    try:
+        return parse_qs(_text(request), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise invalid_input(f"A form has at most {_MOST_FIELDS} fields.") from None
 
 
 def _last(form: Mapping[str, list[str]]) -> dict[str, str]:
