@@ -16,7 +16,10 @@ ADDRESSES: dict[str, tuple[Callable[[Shop], str], ...]] = {
         lambda shop: f"/console/jobs/job?arn={shop.arns['version']}",
     ),
     "/console/models": (lambda _shop: "/console/models",),
-    "/console/models/model": (lambda shop: f"/console/models/model?arn={shop.arns['version']}",),
+    "/console/models/model": (
+        lambda shop: f"/console/models/model?arn={shop.arns['version']}",
+        lambda shop: f"/console/models/model?arn={shop.arns['newer']}",
+    ),
     "/console/try": (
         lambda shop: f"/console/try?arn={shop.arns['campaign']}&filter={shop.arns['filter']}",
         lambda shop: f"/console/try?arn={shop.arns['similar']}&item=Item+25&text=EXCLUDE+ItemID+WERE",

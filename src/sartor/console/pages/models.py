@@ -161,6 +161,12 @@ def _show_model(visit: Visit) -> Shown:
     words["verify"] = visit.asks.same_own(TRAININGS[kind.name], arn, "verify", members={})
     words["moved"] = any(one.get("now") != one["then"] for one in words["tables"])
     if is_version:
+        words["deploy"] = visit.asks.same("CreateCampaign", name="NAME", solutionVersionArn=arn)
+        words["serve"] = [
+            visit.asks.same("UpdateCampaign", campaignArn=one["campaignArn"], solutionVersionArn=arn)
+            for one in words["campaigns"]
+            if one["solutionVersionArn"] != arn
+        ]
         words["retrain"] = visit.asks.same(
             "CreateSolutionVersion", solutionArn=body["solutionArn"], trainingMode="FULL"
         )
