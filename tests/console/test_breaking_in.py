@@ -1,5 +1,6 @@
 """Who breaks in: forms of other sites and accounts, texts that want to be more, requests that make no sense."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from console.hostile import HOSTILE, WORST
 from console.shop import Shop
 from console.test_every_page import _As, asked, cookie
 from sartor.console.pages.table_of_pages import PAGES
-from sartor.keys import KEY_FILE, KeyFile
+from sartor.keys import KEY_FILE, AccessKey, KeyFile
 
 FORM = "application/x-www-form-urlencoded"
 ACTIONS = [(page.path, action) for page in PAGES.values() for action in page.actions]
@@ -199,6 +200,22 @@ def test_whatever_an_address_says_stays_a_text_and_is_answered_in_words(shop: Sh
                 status, _, found = owner.get(f"{path}?{urlencode(given)}")
                 assert status in (200, 400, 403, 404, 409), (path, given, status, found[-500:])
                 assert Read(found).wrong == [], (path, given)
+
+
+def test_who_may_look_at_reports_alone_sees_no_keys_no_roles_and_no_audit(shop: Shop) -> None:
+    may = {"Effect": "Allow", "Action": ["sartor:*", "personalize:*"], "Resource": "*"}
+    policies = [json.dumps({"Version": "2012-10-17", "Statement": [may]})]
+    made = shop.server.post("/sartor/v1/access/keys", {"policies": policies})
+    key = AccessKey(made["accessKeyId"], made["secretAccessKey"], made["account"])
+    link = _As(shop.server, key).post("/sartor/v1/console/links", {})["path"]
+    entered, _ = asked(shop, "GET", str(link))
+    reader = Browser(shop, entered.headers["set-cookie"].partition(";")[0])
+    for path, _, make in EVERY:
+        status, _, text = reader.get(make(shop))
+        assert status == (403 if path.startswith("/console/access") else 200), path
+        assert status == 200 or "is not authorized to perform" in text
+    shop.server.post(f"/sartor/v1/access/keys/{key.access_key_id}/status", {"status": "Inactive"})
+    assert reader.get("/console/")[0] == 303
 
 
 def test_every_answer_keeps_others_out_the_refused_ones_too(shop: Shop, owner: Browser) -> None:
