@@ -12,6 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from sartor.console import asked
 from sartor.data import csv_lines, drafts, schema
 from sartor.data.input_files import InputFile
@@ -156,12 +158,19 @@ def _beginning(sources: AccountSources, file: SourceFile, head_bytes: int, scrat
             "at here. Look at it with `sartor schema draft` and `sartor validate` on the machine where it lies.",
         )
     text = sources.read_range(file, 0, head_bytes)
-    end = text.rfind(b"\n") + 1
-    while end and text.count(b'"', 0, end) % 2:  # it ends within a quoted cell
-        end = text.rfind(b"\n", 0, end - 1) + 1
+    end = _end_of_rows(text)
     copy = scratch / "beginning"
     copy.write_bytes(text[: end or len(text)])
     return InputFile(copy, file.uri, end or len(text))
+
+
+def _end_of_rows(text: bytes) -> int:
+    """Return where the last line ends that no quoted cell goes beyond; 0: there is none."""
+    symbols = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero(symbols == ord("\n")) + 1
+    quotes_before = np.searchsorted(np.flatnonzero(symbols == ord('"')), ends)
+    whole = ends[quotes_before % 2 == 0]
+    return int(whole[-1]) if len(whole) else 0
 
 
 def _lines(file: InputFile, wanted: set[int | None]) -> dict[int, str]:

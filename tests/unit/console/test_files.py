@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sartor.console import files
 from unit.console.test_v1 import SCHEMA
@@ -117,3 +119,15 @@ def test_a_slice_that_is_missing_or_has_no_name_is_told(app: App) -> None:
         assert slice_of(app, 0, b"x", upload).status == 400
     assert slice_of(app, 0, b"").status == 400
     assert app.ask("GET", f"/sartor/v1/uploads/slice?upload={UPLOAD}").status == 404
+
+
+@given(st.text('"\na,', max_size=40))
+def test_a_beginning_ends_with_the_last_line_that_no_quoted_cell_goes_beyond(text: str) -> None:
+    whole = [
+        end for end in range(len(text) + 1) if text[:end].endswith("\n") and text.count('"', 0, end) % 2 == 0
+    ]
+    assert files._end_of_rows(text.encode()) == max(whole, default=0)
+
+
+def test_a_quote_that_is_never_closed_before_millions_of_lines_holds_nobody() -> None:
+    assert files._end_of_rows(b'a\n"' + b"\n" * files.CHECKED_BYTES) == 2
