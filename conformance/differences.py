@@ -223,7 +223,8 @@ TRAININGS: Final = (
         "trials of HPO",
         "at once, up to `maxParallelTrainingJobs`",
         "one after the other, each with all threads, unless the setting `compute` names processes or machines: then, "
-        "once one has taken 10 s, the others at once on them; 4 at most of a sequence model",
+        "once one has taken 10 s, the others on them, up to `maxParallelTrainingJobs` at once; 4 trials at most of a "
+        "sequence model",
         "One process is not faster with two at once.",
     ),
     Difference(

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -91,7 +92,7 @@ def test_an_upgrade_without_room_for_the_copy_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with brought("3", "sqlite", tmp_path) as kept:
-        monkeypatch.setattr("sartor.database.sqlite.shutil.disk_usage", lambda _: (1, 1, 0))
+        monkeypatch.setattr("sartor.database.sqlite.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
         with pytest.raises(ValueError, match="no room for a copy"):
             Store.open(kept.url)
         assert stored_versions(kept.url).schema_version == "3"

@@ -80,7 +80,7 @@ class Traffic:
                 more_of_arn = now_of_arn - old.answers.get((arn, _how), 0)
                 answers[arn] = answers.get(arn, 0.0) + more_of_arn / seconds
         return {
-            "seconds": round(seconds, 1),
+            "seconds": round(seconds, 3),
             "operations": {
                 name: {
                     "perSecond": round(sum(found) / seconds, 3),
