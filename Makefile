@@ -52,7 +52,7 @@ test: $(TESTED)
 test-ray: $(RAYED)
 	$(BIN)/python -m pytest -n 0 tests/contract/test_compute.py tests/unit/compute tests/on_ray
 
-# The linters of Dockerfile, compose files and chart are 450 MB, and the image's files are built anew: skipped by `make test`.
+# The linters of Dockerfile, compose files and chart are 450 MB, and wheel and image are built anew: skipped by `make test`.
 test-packages: $(PACKAGED)
 	$(BIN)/python -m pytest -n 0 tests/packages
 

@@ -1,5 +1,6 @@
 """The wheel is the same whoever builds it, and is all that a service needs."""
 
+import importlib.util
 import os
 import site
 import subprocess
@@ -9,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+# a minute of building and installing
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("check_jsonschema") is None, reason="make test-packages brings the tools"
+)
 ROOT = Path(__file__).parents[2]
 SERVE_AND_IMPORT = """
 import sys
