@@ -25,6 +25,8 @@ THREADS: Final = 4
 _FORMAT: Final = 1
 #: What is copied at once: it stays in the processor's cache between being read, hashed and written.
 _COPIED_BYTES: Final = 2**18
+#: After so much the disk begins to write it.
+_BEGUN_BYTES: Final = 2**23
 
 
 class BackupError(ValueError):
@@ -120,7 +122,7 @@ def newer(backup: Blobs, sartor: str) -> BackupError:
 
 def copy_hashed(source: Path, target: Path | None) -> tuple[int, str]:
     """Copy a file, or only read it if there is no target, and return its size in bytes and its SHA-256."""
-    hashed, size = hashlib.sha256(), 0
+    hashed, size, begun = hashlib.sha256(), 0, 0
     buffer = memoryview(bytearray(min(_COPIED_BYTES, source.stat().st_size + 1)))
     with source.open("rb", buffering=0) as read:
         written = None if target is None else target.open("wb", buffering=0)
@@ -131,6 +133,9 @@ def copy_hashed(source: Path, target: Path | None) -> tuple[int, str]:
                 rest = buffer[:count]
                 while written is not None and rest:
                     rest = rest[written.write(rest) :]
+                if written is not None and size - begun >= _BEGUN_BYTES:
+                    _start_writing(written.fileno())
+                    begun = size
             if written is not None:
                 _start_writing(written.fileno())
         finally:
