@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from sartor import clock
 from sartor.console import asked
+from sartor.console.newest import newest
 from sartor.console.resources import shown
 from sartor.errors import in_use, invalid_input, not_found
-from sartor.resources import audit, lifecycle, paging
+from sartor.resources import audit, lifecycle
 from sartor.resources.call import lock_of
 from sartor.resources.kind_names import (
     BATCH_INFERENCE_JOB,
@@ -72,29 +73,18 @@ class JobPages:
         if state and state not in _STATES:
             raise invalid_input(f"state must be one of {', '.join(_STATES)}.")
         search = query.get("search", "")
-        asked_of = ("jobs", caller.account, caller.region, ",".join(kinds), state, search)
-        token = query.get("after")
-        after = paging.unseal(self.store.secret, asked_of, token) if token else None
-        with self.store.read() as transaction:
-            found = [
-                one
-                for kind in kinds
-                for one in transaction.page(
-                    kind,
-                    caller.account,
-                    caller.region,
-                    limit=limit + 1,
-                    after=None if after is None else (after[0], after[1]),
-                    search=search,
-                    statuses=_STATES.get(state),
-                )
-            ]
-        found.sort(key=lambda one: (one.created_at, one.seq), reverse=True)
-        answer: dict[str, Any] = {"jobs": [shown(one) for one in found[:limit]]}
-        if limit and len(found) > limit:
-            last = found[limit - 1]
-            answer["next"] = paging.seal(self.store.secret, asked_of, [last.created_at, last.seq])
-        return answer
+        words = ("jobs", ",".join(kinds), state, search)
+        found, more = newest(
+            self.store,
+            caller,
+            kinds,
+            words,
+            limit,
+            query.get("after"),
+            search=search,
+            statuses=_STATES.get(state),
+        )
+        return {"jobs": [shown(one) for one in found], **more}
 
     def _stop(self, caller: Caller, arn: str) -> dict[str, Any]:
         """Stop a job, and keep who did."""

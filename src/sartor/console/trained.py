@@ -8,6 +8,7 @@ import numpy as np
 
 from sartor.console import asked
 from sartor.console.deployed import items_of
+from sartor.console.newest import newest
 from sartor.console.overview import quality_of
 from sartor.errors import invalid_input, not_found
 from sartor.realtime.bulk import Only
@@ -15,7 +16,6 @@ from sartor.realtime.deployments import Deployment, Deployments
 from sartor.realtime.filtering import Filters
 from sartor.realtime.recommend import Recommender
 from sartor.realtime.version import Version
-from sartor.resources import paging
 from sartor.resources.kind_names import RECOMMENDER, SOLUTION_VERSION
 from sartor.resources.kinds import kind_of
 from sartor.resources.store import Resource
@@ -60,28 +60,10 @@ class TrainedPages:
         """Return a page of what was trained, newest first."""
         store = self.deployments.means.store
         limit, search = asked.number(query, "limit", 50, _MOST), query.get("search", "")
-        asked_of = ("models", caller.account, caller.region, search)
-        token = query.get("after")
-        after = paging.unseal(store.secret, asked_of, token) if token else None
-        with store.read() as transaction:
-            found = [
-                one
-                for kind in _KINDS
-                for one in transaction.page(
-                    kind,
-                    caller.account,
-                    caller.region,
-                    limit=limit + 1,
-                    after=None if after is None else (after[0], after[1]),
-                    search=search,
-                )
-            ]
-        found.sort(key=lambda one: (one.created_at, one.seq), reverse=True)
-        answer: dict[str, Any] = {"models": [_model(one) for one in found[:limit]]}
-        if limit and len(found) > limit:
-            last = found[limit - 1]
-            answer["next"] = paging.seal(store.secret, asked_of, [last.created_at, last.seq])
-        return answer
+        found, more = newest(
+            store, caller, _KINDS, ("models", search), limit, query.get("after"), search=search
+        )
+        return {"models": [_model(one) for one in found], **more}
 
     def _compared(self, caller: Caller, members: Mapping[str, Any]) -> dict[str, Any]:
         """Return what two versions recommend to the same users, or beside the same items."""

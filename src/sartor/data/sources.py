@@ -115,15 +115,7 @@ class AccountSources:
                     return [bucket.find(key)]
                 except FileNotFoundError:
                     pass
-            below = bucket.below(key[: key.rfind("/") + 1])
-            return _sorted(
-                file
-                for file in below
-                if file.key.startswith(key)
-                and file.size_bytes
-                and _is_data(file.key)
-                and not self._is_storage(bucket, file.key)
-            )
+            return _sorted(self._beginning_with(bucket, key))
 
     def buckets(self) -> "builtins.list[str]":
         """Return the names of the buckets that are folders of this machine; those of an S3 service nobody lists."""
@@ -144,18 +136,17 @@ class AccountSources:
         with _reasons(location):
             bucket, key = self._at(location)
             try:
-                below = bucket.below(key[: key.rfind("/") + 1])
-                fitting = (
-                    file
-                    for file in below
-                    if file.key.startswith(key)
-                    and file.size_bytes
-                    and _is_data(file.key)
-                    and not self._is_storage(bucket, file.key)
-                )
-                return sorted(itertools.islice(fitting, limit), key=lambda file: file.key)
+                fitting = itertools.islice(self._beginning_with(bucket, key), limit)
+                return sorted(fitting, key=lambda file: file.key)
             except FileNotFoundError:
                 return []
+
+    def _beginning_with(self, bucket: Bucket, key: str) -> Iterator[SourceFile]:
+        """Yield the files that may be imported and whose keys begin so."""
+        for file in bucket.below(key[: key.rfind("/") + 1]):
+            fits = file.key.startswith(key) and file.size_bytes and _is_data(file.key)
+            if fits and not self._is_storage(bucket, file.key):
+                yield file
 
     def read_range(self, file: SourceFile, start: int, length: int) -> bytes:
         """Return up to ``length`` bytes of a file from ``start``.
